@@ -1,0 +1,28 @@
+# Two commands do everything: `make ablation` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: install ablation test quick lint
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0 -c constraints.txt
+	$(BIN)/pip install --quiet -e '.[dev]' -c constraints.txt
+	touch $@
+
+install: .venv/.installed
+
+ablation: install
+	$(BIN)/rgx sweep sweeps/ablation_table3.yaml --no-report
+	$(BIN)/rgx report sweeps/ablation_table3.yaml
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: install lint
+	$(BIN)/pytest
+
+quick: install
+	$(BIN)/pytest -m 'not slow'

@@ -1,0 +1,5 @@
+"""`python -m rgx`."""
+
+from rgx.cli import main
+
+main()

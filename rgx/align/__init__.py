@@ -1,0 +1,1 @@
+"""Speech-gesture alignment (Sec. 4.1)."""

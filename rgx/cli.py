@@ -1,0 +1,239 @@
+"""The command line; each command imports what it needs inside, so `rgx --help` stays instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rgx.errors import InputError
+
+if TYPE_CHECKING:
+    from rgx.sweep.plan import Plan
+    from rgx.sweep.spec import Overrides
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+File = Annotated[Path, typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.")]
+Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
+Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]
+Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over every row.")]
+Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of the sweep's.")]
+Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]
+Only = Annotated[list[str], typer.Option(help="A panel (3b) or a row (3b/+distill).")]
+Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
+
+
+class Engine(StrEnum):
+    """Where stages run."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 some stage failed, 2 bad input."""
+    try:
+        app()
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _overrides(
+    choices: list[str], bind: list[str], scale: str | None, seeds: str | None, only: list[str],
+    imports: list[str],
+) -> Overrides:  # fmt: skip
+    from rgx.sweep.spec import Overrides
+
+    chosen = {}
+    for choice in choices:
+        axis, equals, name = choice.partition("=")
+        if not equals:
+            raise InputError(f"--set {choice}: expected axis=variant")
+        chosen[axis] = name
+    numbers = None
+    if seeds is not None:
+        try:
+            numbers = [int(s) for s in seeds.split(",")]
+        except ValueError:
+            raise InputError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
+    return Overrides(chosen, bind, scale, numbers, only, imports)
+
+
+def _plan(file: Path, overrides: Overrides) -> Plan:
+    from rgx.sweep.plan import make_plan
+    from rgx.sweep.spec import read_sweep
+
+    return make_plan(read_sweep(file, overrides))
+
+
+@app.command()
+def variants(
+    axis: Annotated[str | None, typer.Argument(help="One axis only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    imports: Import = [],  # noqa: B006
+) -> None:
+    """List the variants of every axis with label, source and parameters."""
+    from rgx.plugins import find_plugin, load_plugin
+    from rgx.registry import load_rooms
+    from rgx.registry import variants as roster
+
+    load_rooms()
+    for name in imports:
+        load_plugin(*find_plugin(name, Path.cwd()))
+    rows: list[dict[str, Any]] = [
+        {
+            "axis": v.axis,
+            "variant": v.name,
+            "label": v.label,
+            "summary": v.summary,
+            "source": v.source,
+            "parameters": {
+                n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else str(d)
+                for n, d in v.parameters.items()
+            },
+        }
+        for v in roster(axis)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        parameters = ", ".join(f"{n}={d}" for n, d in row["parameters"].items())
+        typer.echo(f"{row['axis']}/{row['variant']}({parameters})")
+        typer.echo(f"    {row['label']}: {row['summary']}  [{row['source']}]")
+
+
+@app.command()
+def plan(
+    file: File,
+    choices: Set = [],  # noqa: B006
+    bind: Bind = [],  # noqa: B006
+    scale: Scale = None,
+    seeds: Seeds = None,
+    only: Only = [],  # noqa: B006
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
+    from rgx.sweep.plan import explain
+
+    made = _plan(file, _overrides(choices, bind, scale, seeds, only, imports))
+    missing = made.missing(store)
+    if as_json:
+        stages = [
+            {
+                "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
+                "parents": t.parents, "in_store": k not in missing,
+                "why": explain(t, store) if k in missing else "",
+            }
+            for k, t in made.tasks.items()
+        ]  # fmt: skip
+        summary = {"trainings": made.trainings, "per_row_trainings": made.per_row_trainings}
+        typer.echo(json.dumps({**made.sweep_record(), "stages": stages, **summary}, indent=1))
+        return
+    for key, task in made.tasks.items():
+        state = "miss" if key in missing else "hit "
+        typer.echo(f"{state} {task.stage:14} {key[:16]}  {task.row}")
+        if key in missing:
+            typer.echo(f"       {explain(task, store)}")
+    for first, second in made.same:
+        typer.echo(f"same cell: {second} is {first}")
+    typer.echo(
+        f"{len(made.cells)} cells, {len(made.tasks)} unique stages, "
+        f"{len(made.tasks) - len(missing)} in the store, {len(missing)} to run; "
+        f"{made.trainings} trainings where a sweep row by row does {made.per_row_trainings}"
+    )
+
+
+@app.command()
+def sweep(
+    file: File,
+    choices: Set = [],  # noqa: B006
+    bind: Bind = [],  # noqa: B006
+    scale: Scale = None,
+    seeds: Seeds = None,
+    only: Only = [],  # noqa: B006
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+    engine: Annotated[Engine, typer.Option(help="Where stages run.")] = Engine.ray,
+    address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Render the report at the end.")
+    ] = True,
+) -> None:
+    """Run every stage a sweep needs and does not have, then render its report."""
+    from rich.console import Console
+
+    from rgx.store.artifacts import open_store, write_json
+    from rgx.sweep.graph import Graph
+
+    console = Console()
+    made = _plan(file, _overrides(choices, bind, scale, seeds, only, imports))
+    where = open_store(store)
+    for first, second in made.same:
+        console.print(f"same cell: {second} is {first}", markup=False, highlight=False)
+    write_json(where / "sweeps" / f"{made.name}.json", made.sweep_record())
+    graph = Graph(made, where)
+    if graph.waiting:
+        _execute(graph, console, engine, address)
+    for key, reason in graph.failed.items():
+        console.print(f"failed: {made.tasks[key].title}: {reason}", markup=False, highlight=False)
+    console.print(
+        f"{made.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
+        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {made.trainings} trainings stand "
+        f"where a sweep row by row does {made.per_row_trainings}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    definition = Path("reports") / file.name
+    if report and definition.is_file():
+        _render(definition, where, Path("reports/build"))
+    if graph.failed:
+        raise typer.Exit(1)
+
+
+def _execute(graph: object, console: object, engine: Engine, address: str | None) -> None:
+    from rich.console import Console
+
+    from rgx.sweep.graph import Graph
+    from rgx.sweep.progress import Progress
+
+    assert isinstance(graph, Graph) and isinstance(console, Console)
+    if engine is Engine.inline:
+        from rgx.sweep import inline
+
+        with Progress(graph, console, 1) as progress:
+            inline.execute(graph, progress)
+        return
+    from rgx.sweep import cluster
+
+    with Progress(graph, console, cluster.start_ray(address)) as progress:
+        cluster.execute(graph, progress)
+
+
+def _render(definition: Path, store: Path, out: Path) -> None:
+    from rgx.report.render import render, terminal_summary
+
+    paths = render(definition, store, out)
+    typer.echo(terminal_summary(definition, store))
+    typer.echo(f"{len(paths)} files under {paths[0].parent if paths else out}")
+
+
+@app.command()
+def report(
+    file: Annotated[Path, typer.Argument(help="A sweep file, or its report of the same name.")],
+    store: Store = Path("store"),
+    out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
+) -> None:
+    """Write every table of a sweep as LaTeX, Markdown and CSV."""
+    definition = file if file.parent.name == "reports" else Path("reports") / file.name
+    if not definition.is_file():
+        raise InputError(f"no report definition {definition} for {file}")
+    _render(definition, store, out)

@@ -1,0 +1,260 @@
+"""The only door to gin: parse with file and line, build the stages of a cell, know what was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gin
+import torch
+from gin import config as gin_config
+from gin import config_parser
+
+from rgx.errors import InputError, nearest
+from rgx.registry import axes, find, variants
+from rgx.stages.base import Stage
+
+TARGETS = ("motion_scores",)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Some gin text and where it stands; `asked` marks what a cell or the command line bound."""
+
+    text: str
+    where: str
+    asked: bool = False
+    lines: tuple[str, ...] = ()
+
+    def place(self, line: int) -> str:
+        """Return file:line of a line counted from 1."""
+        return self.lines[line - 1] if line <= len(self.lines) else f"{self.where}:{line}"
+
+
+@dataclass
+class Cell:
+    """The stages a cell needs, parents first, and what each leaves (built on the meta device)."""
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    built: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Binding:
+    scope: str
+    selector: str
+    argument: str
+    value: Any
+    source: str
+    place: str
+    asked: bool
+
+
+class _Delegate(gin_config.ParserDelegate):
+    """Gin's own references, with unknown variants told in our words."""
+
+    def __init__(self) -> None:
+        super().__init__(skip_unknown=False)
+
+
+def choose(axis: str, choice: Any, place: str) -> list[str]:
+    """Return the gin lines for one axis of a row: a variant's name, or {name: {parameter: value}}."""
+    if axis not in axes():
+        raise InputError(f"{place}: unknown axis '{axis}': {nearest(axis, axes())}")
+    if isinstance(choice, Mapping):
+        if len(choice) != 1:
+            raise InputError(f"{place}: {axis}: expected one variant, found {', '.join(map(str, choice))}")
+        name, parameters = next(iter(choice.items()))
+    else:
+        name, parameters = choice, {}
+    name = "none" if name is None else str(name)
+    try:
+        variant = find(axis, name)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InputError(f"{place}: {axis}/{name}: expected parameters as a mapping, found {parameters!r}")
+    lines = [f"{axis.upper()} = @{axis}.{name}()"]
+    for parameter, value in (parameters or {}).items():
+        if parameter not in variant.parameters:
+            offered = nearest(str(parameter), variant.parameters)
+            raise InputError(f"{place}: {axis}/{name} has no parameter '{parameter}': {offered}")
+        lines.append(f"{axis}.{name}.{parameter} = {value!r}")
+    return lines
+
+
+def _statements(texts: Sequence[Text]) -> Iterator[_Binding]:
+    for text in texts:
+        content = text.text.splitlines()
+        parser = config_parser.ConfigParser(text.text, _Delegate())
+        while True:
+            try:
+                statement = next(parser)
+            except StopIteration:
+                break
+            except (SyntaxError, ValueError) as error:
+                raise InputError(f"{_syntax_place(text, error)}: {_first_line(error)}") from None
+            if isinstance(statement, config_parser.BlockDeclaration):
+                continue
+            line = statement.location.line_num
+            if not isinstance(statement, config_parser.BindingStatement):
+                raise InputError(
+                    f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
+                )
+            source = content[line - 1] if line <= len(content) else ""
+            yield _Binding(
+                statement.scope or "",
+                statement.selector,
+                statement.arg_name or "",
+                statement.value,
+                source,
+                text.place(line),
+                text.asked,
+            )
+
+
+def _syntax_place(text: Text, error: Exception) -> str:
+    line = getattr(error, "lineno", None)
+    if line is None:
+        found = re.search(r"line (\d+)", str(error))
+        line = int(found.group(1)) if found else 1
+    return text.place(int(line))
+
+
+def _first_line(error: Exception) -> str:
+    message = getattr(error, "msg", None) or str(error)
+    found = re.search(r"No configurable matching reference '@([\w./]+?)(?:\(\))?'", str(error))
+    if found:
+        return f"unknown variant '{found.group(1)}': {nearest(found.group(1), _selectors())}"
+    return str(message).strip().splitlines()[0]
+
+
+def _selectors() -> list[str]:
+    return [f"{v.axis}.{v.name}" for v in variants()]
+
+
+def _check(binding: _Binding) -> None:
+    if not binding.argument:
+        return
+    axis, _, name = binding.selector.rpartition(".")
+    known = _selectors()
+    if binding.selector not in known:
+        raise InputError(
+            f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
+            f"'{binding.selector}': {nearest(binding.selector, known)}"
+        )
+    variant = find(axis, name)
+    if binding.argument not in variant.parameters:
+        raise InputError(
+            f"{binding.place}: {binding.selector} has no parameter '{binding.argument}': "
+            f"{nearest(binding.argument, variant.parameters)}"
+        )
+
+
+def _stage(name: str, where: Mapping[tuple[str, str], str]) -> Stage:
+    find("stage", name)
+    try:
+        return gin.get_configurable(f"stage.{name}")()
+    except InputError as error:
+        raise InputError(_with_place(str(error), where)) from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(_with_place(_first_line(error), where)) from None
+
+
+def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
+    found = re.match(r"([\w.]+)\.(\w+) = ", message)
+    place = where.get((found.group(1), found.group(2))) if found else None
+    head = message.splitlines()[0]
+    return f"{place}: {head}" if place else head
+
+
+def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
+    """Parse, build every stage the targets need on the current device, and wire them.
+
+    Raises InputError naming file and line; gin holds no binding afterwards.
+    """
+    gin.clear_config()
+    try:
+        bindings = list(_statements(texts))
+        where: dict[tuple[str, str], str] = {}
+        for binding in bindings:
+            _check(binding)
+            scope = f"{binding.scope}/" if binding.scope else ""
+            if binding.argument:
+                key: Any = (binding.scope, binding.selector, binding.argument)
+                where[binding.selector, binding.argument] = binding.place
+            else:
+                key = (f"{scope}{binding.selector}", "gin.macro", "value")
+            gin.bind_parameter(key, binding.value)
+        cell = Cell()
+        for target in targets:
+            _visit(target, cell, where, ())
+        _refuse_unread(bindings, cell)
+        return cell
+    finally:
+        gin.clear_config()
+
+
+def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tuple[str, ...]) -> None:
+    if name in cell.stages:
+        return
+    if name in path:
+        raise InputError(f"stages need each other in a circle: {' → '.join((*path, name))}")
+    stage = _stage(name, where)
+    for parent in stage.parents():
+        _visit(parent, cell, where, (*path, name))
+    cell.stages[name] = stage
+    try:
+        cell.built[name] = stage.build({p: cell.built[p] for p in stage.parents()})
+    except InputError:
+        raise
+    except (ValueError, RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
+
+
+def _refuse_unread(bindings: Sequence[_Binding], cell: Cell) -> None:
+    """Raise InputError for a binding of a cell or the command line that no needed stage reads."""
+    used = {name for stage in cell.stages.values() for name in _variants_in(stage.record)}
+    read = {b.source: b for b in bindings if b.argument and b.selector.replace(".", "/") in used}
+    macros = {b.selector: b for b in bindings if not b.argument}
+    known = set()
+    frontier = {m for source in read for m in re.findall(r"%(\w+)", source)}
+    while frontier:
+        known |= frontier
+        more = {m for name in frontier if name in macros for m in re.findall(r"%(\w+)", macros[name].source)}
+        frontier = more - known
+    for binding in bindings:
+        if not binding.asked:
+            continue
+        if binding.argument:
+            unread = binding.selector.replace(".", "/") not in used
+            name = f"{binding.selector}.{binding.argument}"
+        else:
+            chosen = re.search(r"@([\w.]+)\(\)", binding.source)
+            name = binding.source.strip() or binding.selector
+            unread = (
+                chosen.group(1).replace(".", "/") not in used if chosen else binding.selector not in known
+            )
+        if unread:
+            raise InputError(
+                f"{binding.place}: nothing in this cell reads '{name}'; it would silently train the same model"
+            )
+
+
+def _variants_in(record: Any) -> Iterator[str]:
+    if isinstance(record, Mapping):
+        if "variant" in record:
+            yield str(record["variant"])
+        for value in record.values():
+            yield from _variants_in(value)
+    elif isinstance(record, list):
+        for value in record:
+            yield from _variants_in(value)
+
+
+def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
+    """Build a cell on the meta device: the pre-flight of a sweep."""
+    with torch.device("meta"):
+        return build_cell(texts, targets)

@@ -1,0 +1,23 @@
+"""Errors for people: what was found, what was expected, where, and the nearest right spelling."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """Something a person wrote or pointed at cannot be used; the command line prints it and exits 2."""
+
+
+class NotFiniteError(Exception):
+    """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Return a phrase that offers the nearest spelling, or the options when none is near."""
+    options = sorted(set(options))
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"choose one of: {', '.join(options)}" if options else "there are none"

@@ -1,0 +1,1 @@
+"""Speech to tokens or landmarks (Sec. 4.2)."""

@@ -1,0 +1,1 @@
+"""Keypoint files and extractors to COCO-WholeBody keypoints."""

@@ -1,0 +1,1 @@
+"""Manifests to tables; never imports torch."""

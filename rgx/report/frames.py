@@ -1,0 +1,175 @@
+"""From a sweep's record and the manifests in the store to one long table of numbers with their keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from rgx.errors import InputError, nearest
+
+COLUMNS = ["panel", "row", "seed", "stage", "metric", "value", "reference", "key", "judge"]
+
+
+class Metric(BaseModel):
+    """What a reader must know of a metric, as its manifest tells it."""
+
+    label: str
+    direction: Literal["down", "up", "real"] | None = None
+    unit: str = ""
+    decimals: int = 3
+    protocol: str = ""
+    stand_in: bool = False
+
+
+class SweepRow(BaseModel):
+    """One cell of a sweep at one seed, and the full key of each stage it needs."""
+
+    panel: str
+    row: str
+    seed: int
+    stages: dict[str, str]
+
+
+class Sweep(BaseModel):
+    """The record a sweep leaves in the store."""
+
+    name: str
+    seeds: list[int]
+    rows: list[SweepRow]
+    seed_scope: str = "each seed repeats the whole pipeline"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description."""
+
+    sweep: Sweep
+    frame: pd.DataFrame
+    metrics: dict[str, Metric]
+
+    def rows(self, panel: str) -> list[str]:
+        """Return the rows of a panel in the sweep's order."""
+        return list(dict.fromkeys(row.row for row in self.sweep.rows if row.panel == panel))
+
+    def numbers(self, panel: str, column: str) -> pd.DataFrame:
+        """Return the numbers of a column; raises InputError where two stages report that metric."""
+        stage, _, metric = column.rpartition("/")
+        frame = self.frame[(self.frame["panel"] == panel) & (self.frame["metric"] == metric)]
+        if stage:
+            return frame[frame["stage"] == stage]
+        stages = sorted(set(frame["stage"]))
+        if len(stages) > 1:
+            names = " or ".join(f"'{name}/{metric}'" for name in stages)
+            raise InputError(
+                f"panel {panel}: column '{metric}' is reported by {len(stages)} stages; write {names}"
+            )
+        return frame
+
+    def describe(self, panel: str, column: str) -> Metric | None:
+        """Return what is known of a column's metric, from other panels where this one has no number."""
+        stages = list(self.numbers(panel, column)["stage"])
+        name = column if "/" in column or not stages else f"{stages[0]}/{column}"
+        same = [key for key in self.metrics if key == name or ("/" not in name and key.endswith(f"/{name}"))]
+        return self.metrics[same[0]] if same else None
+
+
+def load(store: Path, name: str) -> Results:
+    """Read a sweep and every finished score of it; raises InputError for a record that cannot be read."""
+    path = store / "sweeps" / f"{name}.json"
+    if not path.is_file():
+        others = [other.stem for other in path.parent.glob("*.json")]
+        raise InputError(f"{path}: no sweep '{name}' has run in this store; {nearest(name, others)}")
+    try:
+        sweep = Sweep.model_validate(_read(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from error
+    manifests: dict[tuple[str, str], dict[str, Any] | None] = {}
+    lines: list[dict[str, Any]] = []
+    metrics: dict[str, Metric] = {}
+    for row in sweep.rows:
+        for stage, key in row.stages.items():
+            if (stage, key) not in manifests:
+                manifests[stage, key] = _manifest(store, stage, key)
+            manifest = manifests[stage, key]
+            if manifest is not None:
+                lines += _lines(row, stage, key, manifest["outputs"])
+                metrics |= _metrics(store, stage, key, manifest["outputs"])
+    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics)
+
+
+def manifest_path(store: Path, stage: str, key: str) -> Path:
+    """Return where a finished artifact's manifest lies."""
+    return store / stage / key[:16] / "manifest.json"
+
+
+def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one line per score of a manifest; a score that is null or not finite counts as missing."""
+    references = outputs.get("references") or {}
+    return [
+        {
+            "panel": row.panel,
+            "row": row.row,
+            "seed": row.seed,
+            "stage": stage,
+            "metric": metric,
+            "value": float(value),
+            "reference": _number(references.get(metric)),
+            "key": key,
+            "judge": row.stages.get("judge", ""),
+        }
+        for metric, value in (outputs.get("scores") or {}).items()
+        if not math.isnan(_number(value))
+    ]
+
+
+def _metrics(store: Path, stage: str, key: str, outputs: dict[str, Any]) -> dict[str, Metric]:
+    """Return the descriptions a manifest gives, with the metric's name for a missing label."""
+    try:
+        return {
+            f"{stage}/{name}": Metric.model_validate({"label": name} | meta)
+            for name, meta in (outputs.get("metrics") or {}).items()
+        }
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{manifest_path(store, stage, key)}: outputs/metrics: "
+            f"'{first['loc'][0]}' is {first['input']!r}: {first['msg']}"
+        ) from error
+
+
+def _number(value: object) -> float:
+    """Return a finite float, or NaN for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return math.nan
+
+
+def _manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
+    """Read a manifest, or None where the artifact is not finished."""
+    path = manifest_path(store, stage, key)
+    if not path.is_file():
+        return None
+    manifest = _read(path)
+    if manifest.get("key") != key:
+        raise InputError(f"{path}: found the manifest of {manifest.get('key')}, expected {key}")
+    if not isinstance(manifest.get("outputs"), dict):
+        raise InputError(f"{path}: 'outputs' is missing")
+    return manifest
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: found {type(data).__name__}, expected an object")
+    return data

@@ -1,0 +1,174 @@
+"""From numbers to cells: mean and spread, best and second best as printed, agreement with the paper."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from rgx.report.definition import Panel
+from rgx.report.frames import Metric, Results
+
+Mark = Literal["best", "second", ""]
+Direction = Literal["down", "up", "real"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table; `mean` is None for a row that has not run or failed (a hole)."""
+
+    mean: float | None = None
+    std: float | None = None
+    n: int = 0
+    reference: float | None = None
+    published: float | None = None
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of the pairs of rows the paper orders, how many could be compared and how many come out alike."""
+
+    reproduced: int
+    comparable: int
+    published: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A panel ready to be written: cells by row and column."""
+
+    name: str
+    panel: Panel
+    columns: dict[str, Metric]
+    rows: dict[str, dict[str, Cell]]
+    agreements: dict[str, Agreement]
+    judges: list[str]
+    seed_scope: str
+
+    def label(self, row: str) -> str:
+        """Return what a row is called in print."""
+        label = self.panel.labels.get(row, row)
+        return f"{label} (ours)" if row == self.panel.ours and "ours" not in label.lower() else label
+
+    def replicates(self) -> tuple[int, int]:
+        """Return the smallest and largest n behind a number of the table, or zeros."""
+        counts = [cell.n for cells in self.rows.values() for cell in cells.values() if cell.n]
+        return (min(counts), max(counts)) if counts else (0, 0)
+
+    def real(self) -> dict[str, float]:
+        """Return what real motion scores, by column, where it is known and the same for every row."""
+        found = {
+            column: {cells[column].reference for cells in self.rows.values()} - {None}
+            for column in self.columns
+        }
+        return {
+            column: value
+            for column, values in found.items()
+            if len(values) == 1
+            for value in values
+            if value is not None
+        }
+
+
+def summarise(values: Sequence[float]) -> tuple[float, float | None, int]:
+    """Return mean, standard deviation (ddof=1; None for one value) and n of at least one value."""
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return statistics.fmean(values), spread, len(values)
+
+
+def printed(value: float, decimals: int) -> Decimal:
+    """Return a value exactly as it stands in print, without a negative zero."""
+    return Decimal(f"{value:.{decimals}f}") + 0
+
+
+def marks(
+    values: Sequence[float | None],
+    direction: Direction | None,
+    decimals: int,
+    references: Sequence[float | None] | None = None,
+) -> list[Mark]:
+    """Mark the best and second best of a column at the printed precision, ties included.
+
+    All ties of the best are best and all ties of the next distinct value are second. Fewer than two
+    numbers, an unknown direction, or `real` without a reference give no mark.
+    """
+    costs: list[Decimal | None] = []
+    for value, reference in zip(values, references or [None] * len(values), strict=True):
+        if value is None or direction is None or (direction == "real" and reference is None):
+            costs.append(None)
+        elif direction == "real" and reference is not None:
+            costs.append(abs(printed(value, decimals) - printed(reference, decimals)))
+        else:
+            costs.append(printed(value, decimals) * (1 if direction == "down" else -1))
+    found = [cost for cost in costs if cost is not None]
+    if len(found) < 2:
+        return ["" for _ in costs]
+    names: dict[Decimal, Mark] = dict(zip(sorted(set(found)), ("best", "second"), strict=False))
+    return ["" if cost is None else names.get(cost, "") for cost in costs]
+
+
+def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], decimals: int) -> Agreement:
+    """Count the published orderings of two rows that hold here at the printed precision; a tie does not."""
+    pairs = [
+        (a, b) if published[a] < published[b] else (b, a)
+        for a, b in itertools.combinations(published, 2)
+        if published[a] != published[b]
+    ]
+    both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
+    held = sum(printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both)
+    return Agreement(held, len(both), len(pairs))
+
+
+def assemble(name: str, panel: Panel, results: Results) -> Table:
+    """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
+    rows = list(dict.fromkeys([*results.rows(name), *panel.published]))
+    columns: dict[str, Metric] = {}
+    cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
+    agreements: dict[str, Agreement] = {}
+    for column in panel.columns:
+        metric = results.describe(name, column) or Metric(label=column)
+        columns[column] = metric
+        for row, cell in _column(name, column, metric, rows, panel, results).items():
+            cells[row][column] = cell
+        published = {row: cells[row][column].published for row in rows}
+        means = {row: cells[row][column].mean for row in rows}
+        agreements[column] = agreement(
+            {row: value for row, value in published.items() if value is not None},
+            {row: value for row, value in means.items() if value is not None},
+            metric.decimals,
+        )
+    frame = results.frame[results.frame["panel"] == name]
+    judges = sorted(set(frame["judge"]) - {""})
+    return Table(name, panel, columns, cells, agreements, judges, results.sweep.seed_scope)
+
+
+def _column(
+    name: str, column: str, metric: Metric, rows: Sequence[str], panel: Panel, results: Results
+) -> dict[str, Cell]:
+    """Return a column's cells; seeds that share an artifact are one number, not replicates."""
+    frame = results.numbers(name, column).drop_duplicates(["row", "key"])
+    cells: dict[str, Cell] = {}
+    for row in rows:
+        published = panel.published.get(row, {}).get(column)
+        own = frame[frame["row"] == row]
+        if own.empty:
+            cells[row] = Cell(published=published)
+            continue
+        mean, std, n = summarise([float(value) for value in own["value"]])
+        known = [float(value) for value in own["reference"] if not math.isnan(value)]
+        cells[row] = Cell(mean, std, n, statistics.fmean(known) if known else None, published)
+    given = marks(
+        [cells[row].mean for row in rows],
+        metric.direction,
+        metric.decimals,
+        [cells[row].reference for row in rows],
+    )
+    return {
+        row: Cell(cell.mean, cell.std, cell.n, cell.reference, cell.published, mark)
+        for (row, cell), mark in zip(cells.items(), given, strict=True)
+    }

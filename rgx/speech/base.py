@@ -1,0 +1,27 @@
+"""The contract of the speech axis."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+
+class Speech(ABC):
+    """Features of a whole clip's speech at the motion's 25 frames per second."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """F, the number of features a frame."""
+
+    def fingerprint(self) -> str:
+        """Return the identity of pretrained weights, or nothing where there are none."""
+        return ""
+
+    def prepare(self, device: str) -> None:
+        """Load what `features` needs (weights); called once in a worker, never while planning."""
+
+    @abstractmethod
+    def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        """Return (T, F) float32 features of a clip: waveform (S,) mono at 16 kHz, T = frames."""

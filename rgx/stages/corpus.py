@@ -1,0 +1,76 @@
+"""Recordings to motion arrays in shoulder widths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from rgx.data.base import Corpus
+from rgx.errors import InputError
+from rgx.registry import register
+from rgx.skeleton import KEPT, measure, normalise
+from rgx.stages.base import Stage
+from rgx.store.workspace import Inputs, Workspace
+from rgx.types import ClipSpan, CorpusFacts
+
+STD_FLOOR = 0.01
+
+
+@register("stage", "corpus", label="Corpus", source="Sec. 5.1")
+class CorpusStage(Stage):
+    """Clips, normalised by shoulder width and laid end to end."""
+
+    seeded = False
+
+    def __init__(self, corpus: Corpus | None = None) -> None:
+        if corpus is None:
+            raise InputError("stage.corpus.corpus is not bound")
+        self.corpus = corpus
+
+    def parents(self) -> tuple[str, ...]:
+        return ()
+
+    def fingerprint(self) -> str:
+        return self.corpus.facts().fingerprint
+
+    def build(self, parents: Mapping[str, Any]) -> CorpusFacts:
+        facts = self.corpus.facts()
+        for split in ("train", "test"):
+            if not facts.clips.get(split):
+                raise InputError(f"the {split} split of the corpus is empty; found {facts.clips}")
+        return facts
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: CorpusFacts) -> dict[str, Any]:
+        motions, valids, waves, spans = [], [], [], []
+        start, total = 0, sum(built.clips.values())
+        for clip in self.corpus.clips():
+            origin, scale = measure(clip.keypoints, clip.valid)
+            motions.append(normalise(clip.keypoints, origin, scale))
+            valids.append(clip.valid[:, KEPT])
+            waves.append(clip.waveform.astype(np.float32))
+            frames = len(clip.keypoints)
+            speaker = built.speakers.index(clip.speaker)
+            place = (float(origin[0]), float(origin[1]))
+            spans.append(ClipSpan(clip.name, speaker, clip.split, start, frames, place, scale))
+            start += frames
+            workspace.progress(len(spans), total)
+        motion, valid = np.concatenate(motions), np.concatenate(valids)
+        train = np.concatenate([np.full(s.frames, s.split == "train") for s in spans])
+        weight = (train[:, None] & valid)[..., None].astype(np.float64)
+        count = weight.sum(0).clip(min=1)
+        mean = (motion * weight).sum(0) / count
+        std = np.sqrt(((motion - mean) ** 2 * weight).sum(0) / count).clip(min=STD_FLOOR)
+        arrays = {
+            "motion": motion,
+            "valid": valid,
+            "waveform": np.concatenate(waves),
+            "mean": mean.astype(np.float32),
+            "std": std.astype(np.float32),
+        }
+        workspace.save_arrays({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()})
+        workspace.save_about({"speakers": built.speakers, "spans": [asdict(s) for s in spans]})
+        return {"clips": len(spans), "frames": start, "valid_share": float(valid.mean())}

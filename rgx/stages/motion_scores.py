@@ -1,0 +1,62 @@
+"""Generated motion against real motion: every motion metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from rgx.errors import InputError
+from rgx.metrics.base import Evaluation, Metric
+from rgx.registry import find, register
+from rgx.stages.base import Stage, load_windows
+from rgx.store.workspace import Inputs, Workspace
+
+
+@register("stage", "motion_scores", label="Motion scores", source="Sec. 5.2")
+class MotionScoresStage(Stage):
+    """Scores and references, with what a table needs to print them."""
+
+    seeded = False
+
+    def __init__(self, metrics: tuple[Metric, ...] = ()) -> None:
+        if not metrics:
+            raise InputError("stage.motion_scores.metrics is empty")
+        self.metrics = metrics
+
+    def parents(self) -> tuple[str, ...]:
+        return ("corpus", "speech", "judge", "motion")
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        windows = load_windows(inputs, "test", "cpu")
+        batch = windows.batch(torch.arange(len(windows)))
+        corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
+        mean, std = corpus["mean"], corpus["std"]
+
+        @torch.no_grad()
+        def embed(motion: np.ndarray) -> np.ndarray:
+            return judge.encode(((torch.from_numpy(motion) - mean) / std).flatten(2)).numpy()
+
+        evaluation = Evaluation(
+            real=(batch.motion * std + mean).numpy(),
+            generated=inputs.arrays("motion")["motion"].numpy(),
+            valid=batch.valid.numpy(),
+            audio_beats=batch.beats.numpy(),
+            embed=embed,
+        )
+        scores, references, about = {}, {}, {}
+        for metric in self.metrics:
+            key = metric.record["variant"]  # type: ignore[attr-defined]
+            variant = find(*key.split("/"))
+            scores[variant.name] = float(metric.score(evaluation))
+            references[variant.name] = float(metric.reference(evaluation))
+            about[variant.name] = {
+                "label": variant.label,
+                "direction": metric.direction,
+                "unit": metric.unit,
+                "decimals": metric.decimals,
+                "protocol": metric.protocol,
+                "source": variant.source,
+            }
+        return {"scores": scores, "references": references, "metrics": about, "windows": len(windows)}

@@ -1,0 +1,1 @@
+"""Keys, manifests, leases and atomic writes."""

@@ -1,0 +1,95 @@
+"""What a running stage reads from its parents and writes for its children."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rgx.store.artifacts import write_json
+
+PROGRESS_EVERY_S = 0.5
+
+
+class Inputs:
+    """The artifacts of a stage's parents: what they built (weights loaded), arrays and facts."""
+
+    def __init__(self, built: Mapping[str, Any], folders: Mapping[str, Path]) -> None:
+        self.built = built
+        self.folders = folders
+
+    def arrays(self, stage: str, name: str = "arrays") -> dict[str, Tensor]:
+        """Return a parent's named tensors."""
+        return load_file(self.folders[stage] / f"{name}.safetensors")
+
+    def about(self, stage: str) -> dict[str, Any]:
+        """Return a parent's JSON facts."""
+        return json.loads((self.folders[stage] / "about.json").read_text())
+
+
+class Workspace:
+    """A stage's own folder while it runs, with its seed, device, log, progress and checkpoint."""
+
+    def __init__(self, folder: Path, device: str, report: Callable[[dict[str, Any]], None]) -> None:
+        self.folder, self.device, self._report = folder, device, report
+        folder.mkdir(parents=True, exist_ok=True)
+        self._last = 0.0
+
+    def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
+        """Write named tensors."""
+        save_file({k: v.contiguous() for k, v in arrays.items()}, self.folder / f"{name}.safetensors")
+
+    def save_network(self, network: nn.Module) -> None:
+        """Write a network's parameters and buffers."""
+        self.save_arrays({k: v.detach().cpu().clone() for k, v in network.state_dict().items()}, "network")
+
+    def save_about(self, about: Mapping[str, Any]) -> None:
+        """Write JSON facts."""
+        write_json(self.folder / "about.json", about)
+
+    def log(self, line: str) -> None:
+        """Append a line to the stage's log."""
+        with (self.folder / "log.txt").open("a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+
+    def progress(self, done: int, total: int, **values: float) -> None:
+        """Say how far the stage is; at most twice a second, the last one always."""
+        now = time.monotonic()
+        if done < total and now - self._last < PROGRESS_EVERY_S:
+            return
+        self._last = now
+        self._report({"done": done, "total": total, "values": values})
+
+    def load_checkpoint(self) -> dict[str, Tensor] | None:
+        """Return the last whole checkpoint, or None."""
+        path = self.folder / "checkpoint.safetensors"
+        return load_file(path) if path.exists() else None
+
+    def save_checkpoint(self, state: Mapping[str, Tensor]) -> None:
+        """Replace the checkpoint in one step."""
+        path = self.folder / "checkpoint.safetensors"
+        fresh = path.with_suffix(".new")
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, fresh)
+        fresh.replace(path)
+
+    def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a step's values to the training curve."""
+        with (self.folder / "curve.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+
+
+def load_network(network: nn.Module, folder: Path, device: str) -> nn.Module:
+    """Load a finished network for use by a child: frozen, in evaluation mode."""
+    network.load_state_dict(load_file(folder / "network.safetensors"))
+    return network.to(device).eval().requires_grad_(False)
+
+
+def pick_device() -> str:
+    """Return 'cuda' where there is a GPU, else 'cpu'."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,1 @@
+"""Sweep file to plan to execution."""

@@ -1,0 +1,148 @@
+"""Rows and seeds to unique stages: what is there, what is missing, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rgx.config import Cell, Text, plan_cell
+from rgx.errors import InputError
+from rgx.store.artifacts import manifest, read_json
+from rgx.store.keys import key_of
+from rgx.sweep.spec import Sweep
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unique stage: all a worker needs to run it."""
+
+    stage: str
+    key: str
+    record: dict[str, Any]
+    version: int
+    fingerprint: str
+    seed: int | None
+    trains: bool
+    parents: dict[str, str]
+    ancestors: dict[str, str]
+    texts: tuple[Text, ...]
+    targets: tuple[str, ...]
+    plugins: tuple[tuple[str, str], ...]
+    row: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.stage}-{self.key[:8]}"
+
+    def message(self) -> dict[str, Any]:
+        """Return the task as plain data, for a worker."""
+        return asdict(self)
+
+
+@dataclass
+class Plan:
+    """Unique stages in an order in which parents come first, and the cells that need them."""
+
+    name: str
+    seeds: tuple[int, ...]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    per_row_trainings: int = 0
+    same: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def trainings(self) -> int:
+        return sum(task.trains for task in self.tasks.values())
+
+    def missing(self, store: Path) -> dict[str, Task]:
+        """Return the tasks whose artifact is not in the store."""
+        return {k: t for k, t in self.tasks.items() if manifest(store, t.stage, k) is None}
+
+    def sweep_record(self) -> dict[str, Any]:
+        """Return which artifact stands behind each row, for reports."""
+        return {"name": self.name, "seeds": list(self.seeds), "rows": self.cells}
+
+
+def make_plan(sweep: Sweep) -> Plan:
+    """Build every cell on the meta device and fold equal stages; raises InputError listing every error."""
+    plan = Plan(sweep.name, sweep.seeds)
+    errors: list[str] = []
+    seen: dict[tuple[str, ...], str] = {}
+    for row in sweep.rows:
+        try:
+            cell = plan_cell(row.texts, sweep.targets)
+        except InputError as error:
+            errors.append(f"{row.key}: {error}")
+            continue
+        for seed in sweep.seeds:
+            keys = _add(plan, sweep, cell, row.texts, row.key, seed)
+            stages = {stage: keys[stage] for stage in cell.stages}
+            plan.cells.append({"panel": row.panel, "row": row.name, "seed": seed, "stages": stages})
+            plan.per_row_trainings += sum(s.trains for s in cell.stages.values())
+        ends = tuple(keys[t] for t in sweep.targets)
+        if ends in seen:
+            plan.same.append((seen[ends], row.key))
+        seen.setdefault(ends, row.key)
+    if errors:
+        raise InputError("\n".join(dict.fromkeys(errors)))
+    return plan
+
+
+def _add(
+    plan: Plan, sweep: Sweep, cell: Cell, texts: tuple[Text, ...], row: str, seed: int
+) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    ancestors: dict[str, dict[str, str]] = {}
+    for name, stage in cell.stages.items():
+        parents = {p: keys[p] for p in stage.parents()}
+        own_seed = seed if stage.seeded else None
+        key = key_of(stage.record, stage.version, parents, stage.fingerprint(), own_seed)
+        keys[name] = key
+        ancestors[name] = {**{a: k for p in parents for a, k in ancestors[p].items()}, **parents}
+        if key not in plan.tasks:
+            plan.tasks[key] = Task(
+                name, key, stage.record, stage.version, stage.fingerprint(), own_seed, stage.trains,
+                parents, ancestors[name], texts, sweep.targets, sweep.plugins, row,
+            )  # fmt: skip
+    return keys
+
+
+def flatten(record: Any, path: str = "") -> dict[str, Any]:
+    """Return a record's leaves by dotted path."""
+    if isinstance(record, Mapping):
+        found: dict[str, Any] = {}
+        for name, value in record.items():
+            found |= flatten(value, f"{path}.{name}" if path else str(name))
+        return found
+    return {path: record}
+
+
+def explain(task: Task, store: Path) -> str:
+    """Return why a stage is not in the store: the nearest artifact of its kind and what differs."""
+    best: tuple[int, str] | None = None
+    mine = flatten(task.record)
+    for path in sorted((store / task.stage).glob("*/manifest.json")):
+        other = read_json(path)
+        if not isinstance(other, dict):
+            continue
+        theirs = flatten(other.get("record", {}))
+        changes = [
+            f"{name}: {theirs.get(name, '(absent)')} → {mine.get(name, '(absent)')}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name) != theirs.get(name)
+        ]
+        parents = other.get("parents", {})
+        changes += [
+            f"parent {p}: {parents.get(p, '(none)')[:8]} → {task.parents.get(p, '(none)')[:8]}"
+            for p in sorted(parents.keys() | task.parents.keys())
+            if parents.get(p) != task.parents.get(p)
+        ]
+        for name, new in (("version", task.version), ("fingerprint", task.fingerprint), ("seed", task.seed)):
+            if other.get(name) != new:
+                changes.append(f"{name}: {other.get(name)} → {new}")
+        text = f"nearest {other['key'][:8]}: " + "; ".join(changes)
+        if best is None or len(changes) < best[0]:
+            best = (len(changes), text)
+    return best[1] if best else "no artifact of this stage is in the store"

@@ -1,0 +1,196 @@
+"""The sweep file: what a user writes, checked, with the line of everything in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from rgx.config import TARGETS, Text, choose
+from rgx.errors import InputError, nearest
+from rgx.plugins import find_plugin, load_plugin
+from rgx.registry import load_rooms
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class SweepFile(BaseModel):
+    """The fields of a sweep file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    config: list[str] = Field(min_length=1)
+    scale: str | None = None
+    seeds: list[int] = Field(default=[0], min_length=1)
+    imports: list[str] = []
+    targets: list[str] = list(TARGETS)
+    bind: dict[str, Any] = {}
+    panels: dict[str, dict[str, dict[str, Any]]] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        double = sorted({s for s in seeds if seeds.count(s) > 1})
+        if double:
+            raise ValueError(f"the seed {double[0]} is given twice")
+        return seeds
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a panel and the gin texts that make it a cell."""
+
+    panel: str
+    name: str
+    texts: tuple[Text, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.panel}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep file."""
+
+    name: str
+    path: Path
+    seeds: tuple[int, ...]
+    targets: tuple[str, ...]
+    rows: tuple[Row, ...]
+    plugins: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Overrides:
+    """What the command line changes: axis choices, bindings, scale, seeds, rows and imports."""
+
+    choices: dict[str, str] = field(default_factory=dict)
+    bindings: list[str] = field(default_factory=list)
+    scale: str | None = None
+    seeds: list[int] | None = None
+    only: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+
+
+def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
+    """Return a sweep file's content under the overrides; raises InputError with file and line."""
+    overrides = overrides or Overrides()
+    if not path.is_file():
+        stems = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise InputError(f"no sweep file {path}: {nearest(path.name, stems)}")
+    try:
+        tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    lines = Lines(path, tree)
+    try:
+        file = SweepFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        spot = tuple(first["loc"])
+        what = ".".join(map(str, spot)) or "the file"
+        hint = (
+            f": {nearest(str(spot[0]), SweepFile.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        )
+        raise InputError(f"{lines.place(spot)}: {what}: {first['msg']}{hint}") from None
+    seeds = overrides.seeds if overrides.seeds is not None else file.seeds
+    if len(set(seeds)) != len(seeds):
+        raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
+    load_rooms()
+    plugins = tuple(find_plugin(name, path.parent) for name in [*file.imports, *overrides.imports])
+    for plugin in plugins:
+        load_plugin(*plugin)
+    shared = _shared_texts(file, overrides, path, lines)
+    asked = _command_line(overrides)
+    rows = []
+    for panel, members in file.panels.items():
+        for row, choices in members.items():
+            if overrides.only and not any(o in (panel, f"{panel}/{row}") for o in overrides.only):
+                continue
+            rows.append(Row(panel, row, (*shared, _row_text(panel, row, choices, lines), *asked)))
+    if not rows:
+        every = [f"{p}/{r}" for p, m in file.panels.items() for r in m] + list(file.panels)
+        raise InputError(
+            f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
+        )
+    return Sweep(file.name, path, tuple(seeds), tuple(file.targets), tuple(rows), plugins)
+
+
+def _row_text(panel: str, row: str, choices: dict[str, Any], lines: Lines) -> Text:
+    text, places = [], []
+    for axis, choice in choices.items():
+        place = lines.place(("panels", panel, row, axis))
+        made = (
+            [f"{k} = {v!r}" for k, v in choice.items()]
+            if axis == "bind" and isinstance(choice, dict)
+            else choose(axis, choice, place)
+        )
+        text += made
+        places += [place] * len(made)
+    return Text("\n".join(text), str(lines.path), asked=True, lines=tuple(places))
+
+
+def _shared_texts(file: SweepFile, overrides: Overrides, path: Path, lines: Lines) -> list[Text]:
+    texts = []
+    for index, name in enumerate(file.config):
+        texts.append(_gin_file(name, path, lines.place(("config", index))))
+    scale = overrides.scale or file.scale
+    if scale:
+        where = "--scale" if overrides.scale else lines.place(("scale",))
+        texts.append(_gin_file(f"gin/scale/{scale}.gin", path, where))
+    if file.bind:
+        bound = [f"{k} = {v!r}" for k, v in file.bind.items()]
+        texts.append(Text("\n".join(bound), str(path), lines=(lines.place(("bind",)),) * len(bound)))
+    return texts
+
+
+def _command_line(overrides: Overrides) -> list[Text]:
+    texts = []
+    for axis, name in overrides.choices.items():
+        place = f"--set {axis}={name}"
+        made = choose(axis, name, place)
+        texts.append(Text("\n".join(made), place, asked=True, lines=(place,) * len(made)))
+    for binding in overrides.bindings:
+        place = f"--bind '{binding}'"
+        texts.append(Text(binding, place, asked=True, lines=(place,)))
+    return texts
+
+
+def _gin_file(name: str, near: Path, place: str) -> Text:
+    folders = [Path.cwd(), near.parent, near.parent.parent, PROJECT]
+    for folder in folders:
+        if (folder / name).is_file():
+            return Text((folder / name).read_text(), name)
+    known = [p.name for f in folders for p in (f / name).parent.glob("*.gin")]
+    raise InputError(f"{place}: no gin file {name}: {nearest(Path(name).name, known)}")
+
+
+class Lines:
+    """Where each key of a YAML file stands."""
+
+    def __init__(self, path: Path, tree: yaml.Node | None) -> None:
+        self.path, self.tree = path, tree
+
+    def place(self, spot: tuple[Any, ...]) -> str:
+        """Return file:line of a path of keys, or of the deepest part of it that exists."""
+        node, line = self.tree, 0
+        for key in spot:
+            if isinstance(node, yaml.MappingNode):
+                pairs = [(k, v) for k, v in node.value if getattr(k, "value", None) == str(key)]
+                if not pairs:
+                    break
+                line, node = pairs[-1][0].start_mark.line, pairs[-1][1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+                node = node.value[key]
+                line = node.start_mark.line
+            else:
+                break
+        return f"{self.path}:{line + 1}"

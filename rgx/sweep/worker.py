@@ -1,0 +1,162 @@
+"""Run one stage: rebuild it, prove it is the planned one, work under a lease, write the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import random
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import rgx
+from rgx.config import Text, build_cell
+from rgx.errors import InputError
+from rgx.plugins import load_plugin
+from rgx.registry import load_rooms
+from rgx.store.artifacts import (
+    MANIFEST,
+    artifact_folder,
+    checksum,
+    manifest,
+    running_folder,
+    write_json,
+)
+from rgx.store.keys import key_of
+from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.workspace import Inputs, Workspace, load_network, pick_device
+
+Report = Callable[[dict[str, Any]], None]
+SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "failure.json"}
+
+
+def run_task(task: Mapping[str, Any], store: Path, threads: int = 1) -> str:
+    """Leave the task's artifact in the store; returns 'made' or 'found'.
+
+    task: a `Task.message()`; raises what the stage raises. A finished artifact is never rebuilt.
+    """
+    stage, key = task["stage"], task["key"]
+    folder = running_folder(store, stage, key)
+    while True:
+        if manifest(store, stage, key) is not None:
+            return "found"
+        try:
+            with Lease(folder):
+                if manifest(store, stage, key) is not None:
+                    return "found"
+                _make(task, store, folder, threads)
+                return "made"
+        except LeaseHeldError:
+            time.sleep(1.0)
+        finally:
+            if manifest(store, stage, key) is not None and folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def seed_of(task: Mapping[str, Any]) -> int:
+    """Return a stage's own random seed, from its name and the cell's seed."""
+    text = f"{task['stage']}/{task['seed']}/{task['record'].get('seed', '')}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _make(task: Mapping[str, Any], store: Path, folder: Path, threads: int) -> None:
+    stage_name, started = task["stage"], time.time()
+    torch.set_num_threads(threads)
+    load_rooms()
+    for plugin in task["plugins"]:
+        load_plugin(*plugin)
+    texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
+    device = pick_device()
+    seed = seed_of(task)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    cell = build_cell(texts, task["targets"])
+    stage = cell.stages[stage_name]
+    found = key_of(stage.record, stage.version, task["parents"], stage.fingerprint(), task["seed"])
+    if found != task["key"]:
+        raise InputError(
+            f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "
+            "the worker's code or data differ from the driver's"
+        )
+    folders = {a: artifact_folder(store, a, k) for a, k in task["ancestors"].items()}
+    parents = {}
+    for name in stage.parents():
+        built = cell.built[name]
+        parents[name] = load_network(built, folders[name], device) if isinstance(built, nn.Module) else built
+    torch.manual_seed(seed)
+    built = stage.build(parents)
+    if isinstance(built, nn.Module):
+        built.to(device)
+    workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
+    workspace.log(f"start {stage_name} {task['key'][:16]} on {socket.gethostname()} ({device}), seed {seed}")
+    inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
+    outputs = stage.run(inputs, workspace, built)
+    workspace.log(f"done in {time.time() - started:.1f} s")
+    _finish(task, store, folder, outputs, started)
+
+
+def _finish(
+    task: Mapping[str, Any], store: Path, folder: Path, outputs: dict[str, Any], started: float
+) -> None:
+    ready = folder / "artifact"
+    shutil.rmtree(ready, ignore_errors=True)
+    ready.mkdir()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name not in SCRATCH and not path.name.startswith("."):
+            os.link(path, ready / path.name)
+    files = {p.name: {"sha256": checksum(p), "bytes": p.stat().st_size} for p in sorted(ready.iterdir())}
+    gin_text = "\n".join(f"# {t['where']}\n{t['text']}" for t in _plain(task["texts"]))
+    write_json(
+        ready / MANIFEST,
+        {
+            "stage": task["stage"],
+            "key": task["key"],
+            "record": task["record"],
+            "version": task["version"],
+            "parents": task["parents"],
+            "fingerprint": task["fingerprint"],
+            "seed": task["seed"],
+            "row": task["row"],
+            "gin": gin_text,
+            "outputs": outputs,
+            "files": files,
+            "started": started,
+            "seconds": time.time() - started,
+            "host": socket.gethostname(),
+            "software": {
+                "rgx": rgx.__version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "commit": _commit(),
+            },
+        },
+    )
+    final = artifact_folder(store, task["stage"], task["key"])
+    final.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(final, ignore_errors=True)
+    ready.replace(final)
+
+
+def _plain(texts: Any) -> list[dict[str, Any]]:
+    return [t if isinstance(t, dict) else {"where": t.where, "text": t.text} for t in texts]
+
+
+def _commit() -> str:
+    root = Path(rgx.__file__).parents[1]
+    try:
+        run = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return run.stdout.strip()

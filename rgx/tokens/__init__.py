@@ -1,0 +1,1 @@
+"""Motion to tokens and back (Sec. 4.1)."""

@@ -1,0 +1,374 @@
+"""The report: marks, holes, escapes, formats, provenance and errors, over a made-up store."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rgx.errors import InputError
+from rgx.report import tables
+from rgx.report.definition import load
+from rgx.report.render import render, terminal_summary
+from rgx.report.statistics import Agreement, agreement, marks, printed, summarise
+
+GOLDEN = Path(__file__).parent / "golden" / "table.tex"
+ROOT = Path(__file__).parents[2]
+FGD = {"label": "FGD", "direction": "down", "unit": "", "decimals": 2, "protocol": "speech-driven"}
+DIVERSITY = FGD | {"label": "Div.", "direction": "real"}
+PCM = FGD | {"label": "PCM", "direction": "up", "decimals": 3}
+METRICS = {"fgd": FGD, "diversity": DIVERSITY, "pcm": PCM}
+Scores = dict[tuple[str, int], dict[str, float] | None]
+
+
+def digest(text: str) -> str:
+    """Return a key of the store's shape."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def build(
+    root: Path,
+    scores: Scores,
+    panel: dict[str, Any],
+    name: str = "small",
+    metrics: dict[str, Any] = METRICS,
+    references: dict[str, float] | None = None,
+) -> tuple[Path, Path]:
+    """Write a store with one panel `3b`; None leaves a row without manifest. Returns report and store."""
+    store, rows = root / "store", []
+    for (row, seed), values in scores.items():
+        key = digest(f"{row}{seed}")
+        rows.append(
+            {
+                "panel": "3b",
+                "row": row,
+                "seed": seed,
+                "stages": {"judge": digest("judge"), "motion_scores": key},
+            }
+        )
+        if values is not None:
+            path = store / "motion_scores" / key[:16] / "manifest.json"
+            path.parent.mkdir(parents=True)
+            path.write_text(
+                json.dumps(
+                    {
+                        "stage": "motion_scores",
+                        "key": key,
+                        "seconds": 1.0,
+                        "seed": seed,
+                        "outputs": {
+                            "scores": values,
+                            "references": references or {},
+                            "metrics": {m: metrics[m] for m in values},
+                        },
+                    }
+                )
+            )
+    (store / "sweeps").mkdir(parents=True)
+    seeds = sorted({seed for _, seed in scores})
+    (store / "sweeps" / f"{name}.json").write_text(json.dumps({"name": name, "seeds": seeds, "rows": rows}))
+    report = root / "reports" / f"{name}.yaml"
+    report.parent.mkdir()
+    report.write_text(
+        yaml.safe_dump(
+            {"sweep": f"sweeps/{name}.yaml", "panels": {"3b": {"caption": "Motion."} | panel}},
+            sort_keys=False,
+        )
+    )
+    return report, store
+
+
+def written(root: Path, *args: Any, **kwargs: Any) -> dict[str, str]:
+    """Build, render and read every file."""
+    report, store = build(root, *args, **kwargs)
+    return {path.name: path.read_text(encoding="utf-8") for path in render(report, store, root / "out")}
+
+
+SMALL: Scores = {
+    ("base_line", 0): {"fgd": 4.0, "diversity": 15.0, "pcm": 0.25},
+    ("base_line", 1): {"fgd": 5.0, "diversity": 17.0, "pcm": 0.75},
+    ("+RVQ", 0): {"fgd": 2.004, "diversity": 13.5, "pcm": 0.5},
+    ("+RVQ", 1): {"fgd": 2.0, "diversity": 13.5, "pcm": 0.75},
+    ("+distill", 0): {"fgd": 2.001, "diversity": 10.0, "pcm": 0.75},
+    ("w/o res", 0): None,
+}
+PANEL = {
+    "columns": ["fgd", "diversity", "pcm"],
+    "ours": "+distill",
+    "note": "50% of R&D.",
+    "published": {"base_line": {"fgd": 262.675, "pcm": 0.279}, "+distill": {"fgd": 1.303, "pcm": 0.582}},
+}
+REAL = {"fgd": 0.25, "diversity": 14.0, "pcm": 1.0}
+
+
+def test_golden_latex(tmp_path: Path) -> None:
+    files = written(tmp_path, SMALL, PANEL, references=REAL)
+    assert files["3b.tex"].encode() == GOLDEN.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "direction", "expected"),
+    [
+        ([1.0, 2.0, 3.0], "down", ["best", "second", ""]),
+        ([1.0, 2.0, 3.0], "up", ["", "second", "best"]),
+        ([1.001, 1.004, 1.01], "down", ["best", "best", "second"]),
+        ([1.0, 1.011, 1.009, 2.0], "down", ["best", "second", "second", ""]),
+        ([1.0, None, 2.0], "up", ["second", "", "best"]),
+        ([1.0, None], "up", ["", ""]),
+        ([1.0, 1.0], "up", ["best", "best"]),
+        ([-0.001, 0.001, 1.0], "down", ["best", "best", "second"]),
+        ([1.0, 2.0], None, ["", ""]),
+    ],
+)
+def test_marks_by_hand(values: list[float | None], direction: Any, expected: list[str]) -> None:
+    assert marks(values, direction, 2) == expected
+
+
+def test_marks_nearest_to_real() -> None:
+    assert marks([13.0, 15.0, 14.6, 18.0], "real", 2, [14.0] * 4) == ["second", "second", "best", ""]
+    assert marks([13.0, 15.0], "real", 2, [None, None]) == ["", ""]
+    assert marks([13.9961, 14.0], "real", 2, [14.0] * 2) == ["best", "best"]
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9),
+    st.sampled_from(["down", "up", "real"]),
+    st.integers(0, 4),
+    st.floats(-100, 100),
+)
+def test_marks_hold_at_the_printed_precision(
+    values: list[float], direction: Any, decimals: int, reference: float
+) -> None:
+    found = marks(values, direction, decimals, [reference] * len(values))
+    shown = [printed(value, decimals) for value in values]
+    centre = printed(reference, decimals)
+    costs = [{"down": one, "up": -one, "real": abs(one - centre)}[direction] for one in shown]
+    order = sorted(set(costs))
+    for cost, mark in zip(costs, found, strict=True):
+        expected = "best" if cost == order[0] else "second" if cost == order[1] else ""
+        assert mark == expected
+    again = marks([float(one) for one in shown], direction, decimals, [float(centre)] * len(values))
+    assert again == found
+
+
+def test_agreement_counts_pairs() -> None:
+    paper = {"a": 3.0, "b": 2.0, "c": 1.0, "d": 1.0}
+    assert agreement(paper, {"a": 30.0, "b": 1.0, "c": 2.0, "d": 0.5}, 3) == Agreement(4, 5, 5)
+    assert agreement(paper, {"a": 1.0, "b": 1.0001}, 3) == Agreement(0, 1, 5)
+
+
+def test_summary_uses_the_sample_deviation() -> None:
+    assert summarise([1.0, 3.0]) == (2.0, pytest.approx(2**0.5), 2)
+    assert summarise([1.0]) == (1.0, None, 1)
+
+
+def test_markdown(tmp_path: Path) -> None:
+    text = written(tmp_path, SMALL, PANEL, references=REAL)["3b.md"]
+    for part in (
+        "FGD ↓",
+        "Div. →",
+        "PCM ↑",
+        "**2.00** ± 0.00",
+        "**2.00** (n=1)",
+        "<u>4.50</u> ± 0.71",
+        "base\\_line",
+        "+distill (ours)",
+        "*262.675*",
+        "| *1.303* ",
+        "| --",
+        "n = 1 to 2 seeds",
+        "Real motion",
+        "→ marks",
+    ):
+        assert part in text, part
+
+
+def test_published_row_absent_from_sweep_is_a_hole(tmp_path: Path) -> None:
+    panel = PANEL | {"published": {"+distil": {"fgd": 1.303}}}
+    files = written(tmp_path, SMALL, panel)
+    assert any(line.startswith("| +distil ") and "--" in line for line in files["3b.md"].splitlines())
+    assert "did you mean '+distill'?" in files["index.md"]
+
+
+def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:
+    files = written(tmp_path, {("a", 0): None}, {"columns": ["fgd"]})
+    assert "a & -- \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
+    assert "n = 0" not in files["3b.md"]
+
+
+def test_scores_that_are_not_finite_are_holes(tmp_path: Path) -> None:
+    files = written(tmp_path, {("a", 0): {"fgd": float("nan")}, ("b", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
+    assert "a & -- \\\\" in files["3b.tex"] and "b & 1.00 \\\\" in files["3b.tex"]
+
+
+@pytest.mark.parametrize(
+    ("text", "latex", "markdown"),
+    [
+        ("a_b & 50% #1", r"a\_b \& 50\% \#1", r"a\_b \& 50% #1"),
+        (
+            "$x^2$ {y}~\\",
+            r"\$x\textasciicircum{}2\$ \{y\}\textasciitilde{}\textbackslash{}",
+            r"\$x^2\$ {y}\~\\",
+        ),
+        ("[a]|b*\nc", r"{[}a{]}\textbar{}b{*} c", r"\[a\]\|b\* c"),
+    ],
+)
+def test_escape(text: str, latex: str, markdown: str) -> None:
+    assert tables.escape_tex(text) == latex
+    assert tables.escape_markdown(text) == markdown
+
+
+def test_csv_and_comments_give_the_manifests_numbers(tmp_path: Path) -> None:
+    files = written(tmp_path, SMALL, PANEL, references=REAL)
+    lines = list(csv.DictReader(files["3b.csv"].splitlines()))
+    found = {(line["row"], int(line["seed"]), line["metric"]): line for line in lines if line["seed"]}
+    assert len(found) == 15 and sum(not line["seed"] for line in lines) == 3
+    for (row, seed), values in SMALL.items():
+        for metric, value in (values or {}).items():
+            line = found[row, seed, metric]
+            assert float(line["value"]) == value and float(line["reference"]) == REAL[metric]
+            assert line["key"] == digest(f"{row}{seed}") and line["judge"] == digest("judge")
+            comment = f"% 3b/{row} seed {seed}: {metric} = {value!r} from motion_scores/{line['key']}"
+            assert comment in files["3b.tex"].splitlines()
+    assert float(found["base_line", 0, "fgd"]["std"]) == statistics.stdev([4.0, 5.0])
+
+
+def test_provenance_names_what_is_missing(tmp_path: Path) -> None:
+    rows = json.loads(written(tmp_path, SMALL, PANEL)["provenance.json"])["rows"]
+    assert [row["row"] for row in rows][-1] == "3b/w/o res"
+    assert rows[-1]["missing"] == ["judge", "motion_scores"] and rows[-1]["numbers"] == {}
+    assert rows[0]["numbers"]["motion_scores/fgd"] == {"value": 4.0, "key": digest("base_line0")}
+
+
+def test_seeds_that_share_an_artifact_are_not_replicates(tmp_path: Path) -> None:
+    report, store = build(tmp_path, {("a", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
+    record = store / "sweeps" / "small.json"
+    data = json.loads(record.read_text())
+    record.write_text(json.dumps(data | {"rows": [data["rows"][0] | {"seed": seed} for seed in (0, 1)]}))
+    render(report, store, tmp_path / "out")
+    assert "n = 1 run per row" in (tmp_path / "out" / "small" / "3b.md").read_text()
+
+
+def test_stand_in_has_a_dagger(tmp_path: Path) -> None:
+    metrics = {"fvd_random": FGD | {"label": "FVD", "unit": "px", "stand_in": True, "protocol": "random"}}
+    files = written(tmp_path, {("a", 0): {"fvd_random": 1.0}}, {"columns": ["fvd_random"]}, metrics=metrics)
+    assert r"FVD (px)$^{\dagger}$ $\downarrow$" in files["3b.tex"]
+    assert r"\dag{} FVD is a stand-in: random." in files["3b.tex"] and "FVD (px)† ↓" in files["3b.md"]
+
+
+def test_two_stages_with_one_metric_must_be_told_apart(tmp_path: Path) -> None:
+    report, store = build(tmp_path, {("a", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
+    key, record = digest("other"), store / "sweeps" / "small.json"
+    data = json.loads(record.read_text())
+    data["rows"][0]["stages"]["video_scores"] = key
+    record.write_text(json.dumps(data))
+    path = store / "video_scores" / key[:16] / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"key": key, "outputs": {"scores": {"fgd": 7.0}}}))
+    with pytest.raises(InputError, match="'motion_scores/fgd' or 'video_scores/fgd'"):
+        render(report, store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    report.write_text(report.read_text().replace("- fgd", "- video_scores/fgd"))
+    render(report, store, tmp_path / "out")
+    assert "a & 7.000 \\\\" in (tmp_path / "out" / "small" / "3b.tex").read_text()
+
+
+def test_a_panel_the_sweep_lacks_is_skipped(tmp_path: Path) -> None:
+    report, store = build(tmp_path, SMALL, PANEL)
+    data = yaml.safe_load(report.read_text())
+    data["panels"]["3z"] = data["panels"]["3b"]
+    report.write_text(yaml.safe_dump(data))
+    paths = render(report, store, tmp_path / "out")
+    assert [path.name for path in paths] == ["3b.tex", "3b.md", "3b.csv", "index.md", "provenance.json"]
+    assert "Panel 3z is in the report but not in the sweep; skipped." in paths[3].read_text()
+    assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(path.name for path in paths)
+
+
+def test_render_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    report, store = build(tmp_path, SMALL, PANEL)
+    first = [path.read_bytes() for path in render(report, store, tmp_path / "out")]
+    assert first == [path.read_bytes() for path in render(report, store, tmp_path / "out")]
+
+
+def test_terminal_summary(tmp_path: Path) -> None:
+    text = terminal_summary(*build(tmp_path, SMALL, PANEL, references=REAL))
+    assert "2.00* ± 0.00" in text and "FGD ↓" in text and "* best, + second best" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    colums: [fgd]\n", 5, "did you mean 'columns'?"),
+        ("sweep: s.yaml\npanel: {}\n", 2, "did you mean 'panels'?"),
+        ("sweep: s.yaml\npanels:\n  3b:\n    columns: [fgd]\n", 3, "'panels/3b/caption' is missing"),
+        (
+            (
+                "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n    published:\n"
+                "      a: {fdg: 1}\n"
+            ),
+            7,
+            "did you mean 'fgd'?",
+        ),
+        (
+            (
+                "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n    published:\n      a:\n"
+                "        fgd: low\n"
+            ),
+            8,
+            "'low'",
+        ),
+        (
+            "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    caption: D\n    columns: [fgd]\n",
+            5,
+            "written twice",
+        ),
+        ("sweep: s.yaml\npanels:\n  a/b:\n    caption: C\n    columns: [fgd]\n", 3, "pattern"),
+        ("sweep: [\n", 2, "not YAML"),
+        ("", 1, "expected the keys sweep, panels"),
+    ],
+)
+def test_report_errors_name_file_line_and_spelling(tmp_path: Path, text: str, line: int, said: str) -> None:
+    path = tmp_path / "report.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load(path)
+    lines = str(caught.value).splitlines()
+    assert any(part.startswith(f"{path}:{line}: ") and said in part for part in lines)
+
+
+def test_unknown_sweep_and_foreign_manifest_are_errors(tmp_path: Path) -> None:
+    report, store = build(tmp_path, {("a", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
+    manifest = next((store / "motion_scores").glob("*/manifest.json"))
+    manifest.write_text(manifest.read_text().replace(digest("a0"), digest("b0")))
+    with pytest.raises(InputError, match="expected"):
+        render(report, store, tmp_path / "out")
+    report.write_text(report.read_text().replace("small", "smal"))
+    with pytest.raises(InputError, match="did you mean 'small'"):
+        render(report, store, tmp_path / "out")
+
+
+def test_the_papers_report_loads() -> None:
+    report = load(ROOT / "reports" / "ablation_table3.yaml")
+    assert list(report.panels) == ["3a", "3b", "3c", "3d", "3e", "3f"]
+    assert report.panels["3b"].published["baseline"] == {"fgd": 262.675, "diversity": 18.142, "pcm": 0.279}
+    for name in ("3b", "3c", "3e", "3f"):
+        assert report.panels[name].ours in report.panels[name].published
+        assert len(report.panels[name].published) == 4
+
+
+def test_render_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rgx.report.render\n"
+        "assert not {'torch', 'ray', 'gin.torch', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

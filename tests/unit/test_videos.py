@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from rgx.data.videos import Videos, probe, read_speech
+from rgx.errors import InputError
+from rgx.registry import find
+
+MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
+FRAMES = 10
+AUDIO_HZ = 48_000
+
+
+def make_video(path: Path, fps: int = 25, audio_start_s: float | None = 0.0, burst_s: float = 0.1) -> None:
+    """Ten grey frames; audio lasts as long, silent but for one full-scale sample at `burst_s`."""
+    with av.open(str(path), "w", format="matroska") as out:
+        video = out.add_stream("mpeg4", rate=fps)
+        video.width = video.height = 64
+        video.pix_fmt = "yuv420p"
+        audio = None
+        if audio_start_s is not None:
+            audio = out.add_stream("pcm_s16le", rate=AUDIO_HZ, layout="mono")
+        for i in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+            frame.pts = i
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio is not None:
+            samples = np.zeros((1, AUDIO_HZ * FRAMES // fps), np.int16)
+            samples[0, round((burst_s - audio_start_s) * AUDIO_HZ)] = 32_000
+            sound = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            sound.sample_rate = AUDIO_HZ
+            sound.pts = round(audio_start_s * AUDIO_HZ)
+            out.mux(audio.encode(sound))
+            out.mux(audio.encode(None))
+
+
+def make_landmarks(path: Path, frames: int = FRAMES) -> None:
+    random = np.random.default_rng(len(path.stem))
+    shapes = {"pose": (33, 3), "face": (468, 2), "left_hand": (21, 2), "right_hand": (21, 2)}
+    arrays = {n: random.uniform(0.1, 0.9, (frames, *s)).astype(np.float32) for n, s in shapes.items()}
+    arrays["pose"][..., 2] = 1
+    np.savez(path, **arrays)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two sound clips: 'a' of split train, 'b' of split test."""
+    for name in ("clips", "landmarks"):
+        (tmp_path / name).mkdir()
+    for clip in "ab":
+        make_video(tmp_path / "clips" / f"{clip}.mp4")
+        make_landmarks(tmp_path / "landmarks" / f"{clip}.npz")
+    index(tmp_path, "a,ann,train", "b,bob,test")
+    return tmp_path
+
+
+def index(folder: Path, *rows: str, head: str = "clip,speaker,split") -> None:
+    (folder / "index.csv").write_text("\n".join([head, *rows]) + "\n")
+
+
+def test_made_corpus(folder: Path) -> None:
+    facts = Videos(str(folder)).facts()
+    assert facts.speakers == ("ann", "bob") and facts.clips == {"train": 1, "test": 1}
+    clips = list(Videos(str(folder)).clips())
+    assert [(c.name, c.speaker, c.split) for c in clips] == [("a", "ann", "train"), ("b", "bob", "test")]
+    for clip in clips:
+        assert clip.keypoints.shape == (FRAMES, 133, 2) and clip.keypoints.dtype == np.float32
+        assert clip.valid.shape == (FRAMES, 133)
+        assert clip.waveform.shape == (640 * FRAMES,) and clip.waveform.dtype == np.float32
+        assert abs(np.abs(clip.waveform).argmax() - 1600) <= 1, "the burst at 0.1 s"
+
+
+def test_identity_keeps_hyper_parameters_and_leaves_the_place() -> None:
+    variant = find("corpus", "videos")
+    assert variant.parameters == {
+        "folder": "data/videos",
+        "index": "index.csv",
+        "longest_gap_frames": 5,
+        "visibility": 0.5,
+    }
+    assert variant.label == "Videos" and variant.shapes == []
+
+
+@pytest.mark.parametrize("start_s", [-0.04, 0.0, 0.05])
+def test_stream_offsets_are_honoured(tmp_path: Path, start_s: float) -> None:
+    path = tmp_path / "offset.mkv"
+    make_video(path, audio_start_s=start_s + 0.2, burst_s=0.3)
+    waveform = read_speech(path, 0.2, 640 * FRAMES)
+    assert waveform.shape == (640 * FRAMES,)
+    assert abs(np.abs(waveform).argmax() - 1600) <= 1
+    if start_s > 0:
+        assert not waveform[: round(start_s * 16_000) - 20].any()
+
+
+def test_audio_wholly_outside_the_video(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    make_video(path, audio_start_s=5.0, burst_s=5.1)
+    with pytest.raises(InputError, match=r"late\.mkv: no audio during the video"):
+        read_speech(path, 0.0, 640 * FRAMES)
+
+
+def test_fingerprint_sees_content_and_not_order_or_place(folder: Path, tmp_path_factory) -> None:
+    first = Videos(str(folder)).facts().fingerprint
+    index(folder, "b,bob,test,note", "a,ann,train,", head="clip,speaker,split,remark")
+    assert Videos(str(folder)).facts().fingerprint == first
+    assert [c.name for c in Videos(str(folder)).clips()] == ["a", "b"]
+    copy = tmp_path_factory.mktemp("copy") / "there"
+    shutil.copytree(folder, copy)
+    assert Videos(str(copy)).facts().fingerprint == first
+    seen = {first}
+    index(folder, "a,ann,train", "b,eve,test")
+    seen.add(Videos(str(folder)).facts().fingerprint)
+    make_landmarks(folder / "landmarks/a.npz")
+    with np.load(folder / "landmarks/a.npz") as old:
+        arrays = {n: old[n] for n in old.files}
+    arrays["face"][0, 0, 0] += 0.01
+    np.savez(folder / "landmarks/a.npz", **arrays)
+    seen.add(Videos(str(folder)).facts().fingerprint)
+    make_video(folder / "clips/b.mp4", burst_s=0.2)
+    seen.add(Videos(str(folder)).facts().fingerprint)
+    assert len(seen) == 4
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "absent clip": (lambda f: index(f, "a,ann,train", "b,bob,test", "c,cat,dev"), r"line 4: .*c\.mp4"),
+    "absent landmarks": (lambda f: (f / "landmarks/b.npz").unlink(), r"line 3: .*b\.npz: no such file"),
+    "no audio": (lambda f: make_video(f / "clips/a.mp4", audio_start_s=None), r"a\.mp4: no audio stream"),
+    "rate": (lambda f: make_video(f / "clips/a.mp4", fps=30), r"a\.mp4: 30\.000 frames per second"),
+    "length": (lambda f: make_landmarks(f / "landmarks/a.npz", 9), r"npz: 9 frames .* expected 10 .*a\.mp4"),
+    "truncated landmarks": (lambda f: truncate(f / "landmarks/a.npz"), r"line 2: .*a\.npz: unreadable"),
+    "empty video": (lambda f: (f / "clips/a.mp4").write_bytes(b""), r"a\.mp4: unreadable as a video"),
+    "not a video": (lambda f: (f / "clips/a.mp4").write_bytes(b"text" * 99), r"a\.mp4: unreadable as"),
+    "empty split": (lambda f: index(f, "a,ann,train", "b,bob,dev"), r"index\.csv: no clip of split 'test'"),
+    "odd split": (lambda f: index(f, "a,ann,trian", "b,bob,test"), r"line 2: split 'trian'.*'train'"),
+    "twice": (lambda f: index(f, "a,ann,train", "a,ann,test"), r"line 3: clip 'a' is already .* line 2"),
+    "column": (lambda f: index(f, "a,train", head="clip,split"), r"index\.csv line 1: no column speaker"),
+    "near column": (lambda f: index(f, "a,b,c", head="clips,speaker,split"), r"did you mean 'clips'"),
+    "no speaker": (lambda f: index(f, "a,,train", "b,bob,test"), r"line 2: clip 'a' has no speaker"),
+    "short row": (lambda f: index(f, "a", "b,bob,test"), r"index\.csv line 2"),
+    "outside": (lambda f: index(f, "../a,ann,train", "b,bob,test"), r"line 2: .*/a' is not a file name"),
+    "no rows": (lambda f: index(f), r"index\.csv: names no clips"),
+    "empty index": (lambda f: (f / "index.csv").write_bytes(b""), r"index\.csv line 1: no column"),
+    "not text": (lambda f: (f / "index.csv").write_bytes(b"\xff\xfe\x00clip"), r"index\.csv: unreadable"),
+    "no index": (lambda f: (f / "index.csv").unlink(), r"index\.csv: unreadable"),
+    "no folder": (lambda f: shutil.rmtree(f), r"no such folder"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_named(folder: Path, what: str) -> None:
+    spoil, words = BAD[what]
+    spoil(folder)
+    with pytest.raises(InputError, match=words) as caught:
+        Videos(str(folder)).facts()
+    assert str(folder) in str(caught.value)
+    with pytest.raises(InputError):
+        list(Videos(str(folder)).clips())
+
+
+def test_a_cut_video_has_fewer_frames(folder: Path) -> None:
+    truncate(folder / "clips/a.mp4")
+    with pytest.raises(InputError, match=r"a\.(mp4|npz)"):
+        Videos(str(folder)).facts()
+
+
+def test_shoulders_never_seen(folder: Path) -> None:
+    with np.load(folder / "landmarks/a.npz") as old:
+        arrays = {n: old[n] for n in old.files}
+    arrays["pose"][:, 11, 2] = 0
+    np.savez(folder / "landmarks/a.npz", **arrays)
+    with pytest.raises(InputError, match=r"a\.npz: both shoulders"):
+        list(Videos(str(folder)).clips())
+
+
+def test_all_problems_at_once_ten_shown(folder: Path) -> None:
+    index(folder, "a,ann,train", "b,bob,test", *(f"x{i},ann,train" for i in range(13)), "a,ann,trian")
+    with pytest.raises(InputError) as caught:
+        Videos(str(folder)).facts()
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 11 and lines[-1] == "and 5 more"
+    assert sum("x0.mp4" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"longest_gap_frames": -1}, {"visibility": 1.5}])
+def test_wrong_arguments(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Videos(**wrong)
+
+
+needs_mini = pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/pats_mini, absent here")
+
+
+@needs_mini
+def test_real_facts_decode_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rgx.data.videos.read_speech", lambda *_: pytest.fail("facts decoded audio"))
+    facts = Videos(str(MINI)).facts()
+    assert facts.speakers == ("chemistry", "noah", "oliver", "seth")
+    assert sum(facts.clips.values()) == 20 and set(facts.clips) <= {"train", "dev", "test"}
+    assert len(facts.fingerprint) == len(hashlib.sha256().hexdigest())
+
+
+@needs_mini
+def test_real_clips() -> None:
+    clips = list(Videos(str(MINI)).clips())
+    assert len(clips) == 20 and sum(len(c.valid) for c in clips) == 3880
+    for clip in clips:
+        assert np.isfinite(clip.keypoints).all() and len(clip.waveform) == 640 * len(clip.valid)
+        assert 0.005 < clip.waveform.std() < 0.5 and np.abs(clip.waveform).max() <= 1.5
+        # Independent routes to one place: face mesh and pose model, hand model and pose model.
+        assert _apart(clip, 0, 53) < 8 and _apart(clip, 1, 68) < 12 and _apart(clip, 2, 59) < 12
+        assert _apart(clip, 91, 9) < 16
+    valid = np.concatenate([c.valid for c in clips])
+    assert valid[:, 23:91].mean() > 0.99
+    assert valid[:, 91:112].mean() == pytest.approx(0.743, abs=0.005)
+    assert valid[:, 112:].mean() == pytest.approx(0.901, abs=0.005)
+
+
+def _apart(clip, one: int, other: int) -> float:
+    both = clip.valid[:, one] & clip.valid[:, other]
+    return float(np.median(np.linalg.norm(clip.keypoints[both, one] - clip.keypoints[both, other], axis=-1)))
+
+
+@needs_mini
+def test_real_frame_counts_match_decoding() -> None:
+    path = MINI / "clips/chem2.mp4"
+    with av.open(str(path)) as container:
+        decoded = sum(1 for _ in container.decode(video=0))
+    video = probe(path)
+    assert (video.frames, video.width_px, video.height_px) == (decoded, 256, 256)
+
+
+@needs_mini
+def test_real_speech_agrees_with_another_decoder() -> None:
+    librosa = pytest.importorskip("librosa")
+    path = MINI / "clips/oliver4.mp4"
+    with av.open(str(path)) as container:
+        frames = [f.to_ndarray().mean(axis=0) for f in container.decode(audio=0)]
+    whole = librosa.resample(np.concatenate(frames), orig_sr=44_100, target_sr=16_000)
+    ours = read_speech(path, 0.0, 78 * 640)
+    size = min(len(whole), len(ours))
+    assert np.corrcoef(whole[:size], ours[:size])[0, 1] > 0.99
