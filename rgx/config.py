@@ -239,7 +239,7 @@ def _refuse_unread(bindings: Sequence[_Binding], cell: Cell) -> None:
             )
         if unread:
             raise InputError(
-                f"{binding.place}: nothing in this cell reads '{name}'; it would silently train the same model"
+                f"{binding.place}: nothing in this cell reads '{name}'; the row would train the same model"
             )
 
 

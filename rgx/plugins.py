@@ -11,7 +11,7 @@ from rgx.errors import InputError
 
 
 def find_plugin(name: str, near: Path) -> tuple[str, str]:
-    """Return (module name, source) of `my_variants` or `my_variants.py`, beside `near` or in the working folder."""
+    """Return (module name, source) of `my_variants[.py]`, in the working folder or in `near`."""
     wanted = Path(name)
     stem = wanted.with_suffix("") if wanted.suffix == ".py" else Path(*name.split("."))
     for folder in (Path.cwd(), near):

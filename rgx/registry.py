@@ -46,11 +46,11 @@ class Variant:
 
     @cached_property
     def annotations(self) -> dict[str, Any]:
-        return typing.get_type_hints(self.cls.__init__, include_extras=True)
+        return typing.get_type_hints(self.cls.__init__, include_extras=True)  # type: ignore[misc]
 
     @cached_property
     def arguments(self) -> dict[str, inspect.Parameter]:
-        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]  # type: ignore[misc]
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return {p.name: p for p in parameters if p.kind in named}
 

@@ -75,5 +75,5 @@ class Trunk(nn.Module):
 
 
 def place_tokens(streams: int, tokens: int, device: torch.device) -> Tensor:
-    """Return each token's time (streams · (N + 1),), −1 for the condition token, streams one after another."""
+    """Return each token's time (streams · (N + 1),), −1 for the condition token; streams in turn."""
     return torch.arange(-1, tokens, device=device).repeat(streams)

@@ -78,6 +78,10 @@ class StageSearcher(Searcher):
         progress.ended(task, "FAILED")
         progress.line(f"       {reason}\n       log: {folder / 'log.txt'}; {len(blocked)} stages blocked")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its searcher for a restore that never comes; the driver's state stays here."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the store is the only truth."""
 
@@ -90,6 +94,9 @@ class Starts(Callback):
 
     def __init__(self, searcher: StageSearcher) -> None:
         self.searcher = searcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         task = self.searcher.trials.get(trial.trial_id)

@@ -321,7 +321,8 @@ def test_terminal_summary(tmp_path: Path) -> None:
         ),
         (
             (
-                "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n    published:\n      a:\n"
+                "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n"
+                "    published:\n      a:\n"
                 "        fgd: low\n"
             ),
             8,
