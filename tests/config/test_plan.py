@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rgx.config import plan_cell
+from rgx.store.artifacts import artifact_folder, write_json
+from rgx.sweep.plan import Plan, explain, flatten, make_plan
+from rgx.sweep.spec import Overrides, read_sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "sweeps" / "ablation_table3.yaml"
+SCALES = sorted(p.stem for p in (ROOT / "gin" / "scale").glob("*.gin"))
+MINI = ROOT.parent / "shared/data/pats_mini"
+ROW = "3b/+distill"
+
+
+def planned(path: Path = SHIPPED, only: str = ROW, **changes: object) -> Plan:
+    return make_plan(read_sweep(path, Overrides(only=[only] if only else [], **changes)))  # type: ignore[arg-type]
+
+
+def keys(plan: Plan) -> dict[str, str]:
+    return {t.stage: k for k, t in plan.tasks.items()}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Plan:
+    return planned(only="")
+
+
+@pytest.fixture(scope="module")
+def default() -> Plan:
+    return planned()
+
+
+def test_the_shipped_sweep_has_sixteen_cells_and_nineteen_trainings(shipped: Plan) -> None:
+    assert len(shipped.cells) == 16
+    assert shipped.trainings == 19
+    assert shipped.per_row_trainings > 3 * shipped.trainings
+    assert {second for _, second in shipped.same} == {"3c/full-model", "3e/Uni. .5-1", "3f/5 iter."}
+
+
+def test_parents_come_first_and_every_cell_is_there(shipped: Plan) -> None:
+    seen: set[str] = set()
+    for key, task in shipped.tasks.items():
+        assert set(task.parents.values()) <= seen
+        assert set(task.parents.items()) <= set(task.ancestors.items())
+        seen.add(key)
+    for cell in shipped.cells:
+        assert set(cell["stages"].values()) <= seen
+
+
+def test_seeds_share_what_no_seed_touches(default: Plan) -> None:
+    both = planned(seeds=[0, 1])
+    counts = {s: sum(t.stage == s for t in both.tasks.values()) for s in keys(default)}
+    assert [s for s, n in counts.items() if n == 1] == ["corpus", "speech", "judge"] or {
+        s for s, n in counts.items() if n == 1
+    } == {"corpus", "speech", "judge"}
+    assert set(default.tasks) <= set(both.tasks)
+
+
+def test_keys_do_not_depend_on_the_working_folder_or_comments(
+    default: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert keys(planned()) == keys(default)
+    (tmp_path / "gin").mkdir()
+    base = (ROOT / "gin" / "realistic_gesture.gin").read_text()
+    (tmp_path / "gin" / "realistic_gesture.gin").write_text("# more\n\n" + base.replace("\n\n", "\n# x\n"))
+    copy = tmp_path / "other_name.yaml"
+    copy.write_text("# a comment\n" + SHIPPED.read_text().replace("name: ablation_table3", "name: other"))
+    assert keys(planned(copy)) == keys(default)
+
+
+@pytest.mark.skipif(not MINI.is_dir(), reason="no shared/data/pats_mini")
+def test_keys_do_not_depend_on_where_the_videos_are(tmp_path: Path) -> None:
+    found = []
+    for name in ("here", "there"):
+        (tmp_path / name).symlink_to(MINI)
+        bind = [f"corpus.videos.folder = '{tmp_path / name}'"]
+        found.append(keys(planned(choices={"corpus": "videos"}, bindings=bind)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("binding", "stage", "default_value", "other"),
+    [
+        ("stage.generator.speech_rate", "generator", "0.1", "0.2"),
+        ("stage.tokenizer.commitment", "tokenizer", "0.02", "0.03"),
+        ("alignment/training.adamw.weight_decay", "alignment", "1e-5", "1e-4"),
+        ("mask_ratio.uniform.low", "generator", "0.5", "0.4"),
+        ("decode.iterative.steps", "motion", "5", "6"),
+        ("stage.judge.seed", "judge", "0", "1"),
+        ("corpus.puppets.seed", "corpus", "0", "1"),
+    ],
+)
+def test_a_parameter_changes_its_stage_and_the_descendants_only(
+    default: Plan, binding: str, stage: str, default_value: str, other: str
+) -> None:
+    assert keys(planned(bindings=[f"{binding} = {default_value}"])) == keys(default)
+    changed = keys(planned(bindings=[f"{binding} = {other}"]))
+    differ = {s for s, k in keys(default).items() if changed[s] != k}
+    assert differ == {stage} | {t.stage for t in default.tasks.values() if stage in t.ancestors}
+
+
+def test_explain_names_the_binding(default: Plan, tmp_path: Path) -> None:
+    task = next(t for t in planned(bindings=["stage.generator.speech_rate = 0.2"]).tasks.values()
+                if t.stage == "generator")  # fmt: skip
+    assert explain(task, tmp_path) == "no artifact of this stage is in the store"
+    made = default.tasks[keys(default)["generator"]]
+    write_json(artifact_folder(tmp_path, "generator", made.key) / "manifest.json", made.message() | {
+        "texts": [], "plugins": []
+    })  # fmt: skip
+    assert explain(task, tmp_path) == f"nearest {made.key[:8]}: speech_rate: 0.1 → 0.2"
+    assert made.key not in default.missing(tmp_path)
+
+
+def test_records_hold_defaults(default: Plan) -> None:
+    record = flatten(default.tasks[keys(default)["generator"]].record)
+    assert record["variant"] == "stage/generator"
+    assert record["speech_rate"] == 0.1
+    assert record["training.clip_norm"] == 1.0
+    assert record["training.steps"] == 400
+    assert record["generator.mask_ratio.low"] == 0.5
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_builds(scale: str) -> None:
+    assert "motion_scores" in keys(planned(scale=scale))
+
+
+def test_no_gin_binding_is_dead(shipped: Plan) -> None:
+    single = read_sweep(SHIPPED, Overrides({"quantizer": "vq", "residual": "none"}, only=[ROW])).rows[0]
+    records = [t.record for t in shipped.tasks.values()]
+    records += [s.record for s in plan_cell(single.texts).stages.values()]
+    read = {v for r in records for n, v in flatten(r).items() if n.endswith("variant")}
+    read |= {m["variant"] for r in records for m in r.get("metrics", [])}
+    base = (ROOT / "gin" / "realistic_gesture.gin").read_text()
+    for path in [ROOT / "gin" / "realistic_gesture.gin", *(ROOT / "gin" / "scale").glob("*.gin")]:
+        for line in path.read_text().splitlines():
+            found = re.match(r"(?:(\w+)/)?(\w+)\.(\w+)\.\w+ =", line)
+            if found:
+                scope, axis, name = found.groups()
+                assert f"{axis}/{name}" in read, f"{path.name}: {line}"
+                assert scope is None or f"@{scope}/{axis}.{name}()" in base, f"{path.name}: {line}"
+            elif macro := re.match(r"([A-Z_]+) =", line):
+                assert re.search(rf"%{macro[1]}\b", base), f"{path.name}: {line}"

@@ -1,0 +1,79 @@
+"""Windows of a corpus: counts, the condition frame, one window a clip."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rgx.data.windows import Windows, window_starts
+from rgx.types import WINDOW_FRAMES, ClipSpan
+
+
+def corpus(*frames, split="train"):
+    spans, start = [], 0
+    for i, count in enumerate(frames):
+        spans.append(ClipSpan(f"clip{i}", i % 2, split, start, count, (0.0, 0.0), 1.0))
+        start += count
+    return spans, start
+
+
+def windows(*frames):
+    spans, total = corpus(*frames)
+    index = torch.arange(total)
+    motion = index[:, None, None].float().expand(total, 3, 2)
+    valid = torch.ones(total, 3, dtype=torch.bool)
+    return spans, Windows(spans, "train", motion, valid, index[:, None].float(), index % 5 == 0)
+
+
+@pytest.mark.parametrize(("frames", "count"), [(78, 0), (80, 0), (81, 1), (90, 1), (91, 2), (238, 16)])
+def test_number_of_windows_by_hand(frames, count):
+    starts, clips, speakers = window_starts(corpus(frames)[0], "train")
+    assert len(starts) == len(clips) == len(speakers) == count
+    assert starts.tolist() == [1 + 10 * n for n in range(count)]
+
+
+def test_only_the_windows_of_the_split():
+    assert len(window_starts(corpus(238, split="test")[0], "train")[0]) == 0
+    assert len(window_starts(corpus(238, split="test")[0], "test")[0]) == 16
+
+
+def test_windows_stay_in_their_clip_and_the_condition_is_the_frame_before():
+    spans, found = windows(81, 78, 238, 100)
+    assert len(found) == 1 + 0 + 16 + 2
+    batch = found.batch(torch.arange(len(found)))
+    first, last = batch.motion[:, 0, 0, 0], batch.motion[:, -1, 0, 0]
+    assert torch.equal(batch.condition[:, 0, 0], first - 1)
+    assert torch.equal(last - first, torch.full_like(first, WINDOW_FRAMES - 1))
+    for clip, speaker, before, end in zip(batch.clip, batch.speaker, first - 1, last, strict=True):
+        span = spans[int(clip)]
+        assert int(speaker) == span.speaker
+        assert span.start <= before
+        assert end < span.start + span.frames
+
+
+def test_all_arrays_of_a_batch_are_of_the_same_frames():
+    _, found = windows(238)
+    torch.manual_seed(0)
+    batch = found.draw(4)
+    assert batch.motion.shape == (4, 80, 3, 2)
+    assert batch.valid.shape == (4, 80, 3)
+    assert batch.condition.shape == (4, 3, 2)
+    assert torch.equal(batch.motion[..., 0, 0], batch.speech[..., 0])
+    assert torch.equal(batch.beats, batch.speech[..., 0] % 5 == 0)
+
+
+def test_draw_apart_takes_one_window_a_clip():
+    _, found = windows(238, 78, 100, 238, 81)
+    torch.manual_seed(0)
+    starts = set()
+    for _ in range(30):
+        batch = found.draw_apart(3)
+        assert len(batch.clip) == len(batch.clip.unique()) == 3
+        starts |= set(batch.motion[:, 0, 0, 0].long().tolist())
+    assert sorted(found.draw_apart(64).clip.tolist()) == [0, 2, 3, 4]
+    assert len(starts) > 10
+
+
+def test_chunks_visit_every_window_once_in_order():
+    _, found = windows(238)
+    assert [c.tolist() for c in found.chunks(6)] == [[*range(6)], [*range(6, 12)], [*range(12, 16)]]
