@@ -13,6 +13,9 @@ import typer
 from rgx.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rgx.sweep.graph import Graph
     from rgx.sweep.plan import Plan
     from rgx.sweep.spec import Overrides
 
@@ -199,13 +202,9 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _execute(graph: object, console: object, engine: Engine, address: str | None) -> None:
-    from rich.console import Console
-
-    from rgx.sweep.graph import Graph
+def _execute(graph: Graph, console: Console, engine: Engine, address: str | None) -> None:
     from rgx.sweep.progress import Progress
 
-    assert isinstance(graph, Graph) and isinstance(console, Console)
     if engine is Engine.inline:
         from rgx.sweep import inline
 

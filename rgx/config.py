@@ -191,6 +191,7 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
         cell = Cell()
         for target in targets:
             _visit(target, cell, where, ())
+        _refuse_shadowed(bindings)
         _refuse_unread(bindings, cell)
         return cell
     finally:
@@ -214,9 +215,27 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
         raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
 
 
+def _refuse_shadowed(bindings: Sequence[_Binding]) -> None:
+    """Raise InputError for an asked binding that more closely scoped ones hide wherever it could be read."""
+    bound = {(b.scope, b.selector, b.argument) for b in bindings}
+    calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
+    for binding in bindings:
+        if not binding.asked or not binding.argument:
+            continue
+        scopes = [scope for scope, name in calls if name == binding.selector]
+        winners = set()
+        for scope in scopes:
+            outer = ["/".join(scope[:i]) for i in range(len(scope) + 1)]
+            winners |= set([o for o in outer if (o, binding.selector, binding.argument) in bound][-1:])
+        if scopes and binding.scope not in winners:
+            name = f"{binding.selector}.{binding.argument}"
+            hidden = ", ".join(sorted(f"{w}/{name}" for w in winners if w)) or "another scope"
+            raise InputError(f"{binding.place}: nothing reads '{name}' here: it is hidden by {hidden}")
+
+
 def _refuse_unread(bindings: Sequence[_Binding], cell: Cell) -> None:
     """Raise InputError for a binding of a cell or the command line that no needed stage reads."""
-    used = {name for stage in cell.stages.values() for name in _variants_in(stage.record)}
+    used = {name for stage in cell.stages.values() for name in _variants_in(stage.identity())}
     read = {b.source: b for b in bindings if b.argument and b.selector.replace(".", "/") in used}
     macros = {b.selector: b for b in bindings if not b.argument}
     known = set()

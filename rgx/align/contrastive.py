@@ -101,5 +101,5 @@ def _pool(content: Tensor) -> Tensor:
 def recall(z_s: Tensor, z_g: Tensor, rank: int) -> float:
     """Return the share of gestures found among the `rank` nearest of their speech: z_s, z_g (B, D)."""
     similarity = z_s @ z_g.T
-    better = (similarity > similarity.diagonal()[:, None]).sum(dim=1)
+    better = (similarity >= similarity.diagonal()[:, None]).sum(dim=1) - 1
     return float((better < rank).float().mean())

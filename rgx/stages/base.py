@@ -32,6 +32,10 @@ class Stage(ABC):
         """Return the identity of data or pretrained weights read from outside the store."""
         return ""
 
+    def identity(self) -> dict[str, Any]:
+        """Return the part of the record that the result depends on."""
+        return self.record
+
     def build(self, parents: Mapping[str, Any]) -> Any:
         """Return what the stage leaves for its children: a network, or facts.
 

@@ -40,6 +40,12 @@ class MotionStage(Stage):
             *(("residual",) if residual else ()),
         )
 
+    def identity(self) -> dict[str, Any]:
+        """Without tokens there is nothing to decode and no residual layer."""
+        if self.quantizer.has_tokens:
+            return self.record
+        return {k: v for k, v in self.record.items() if k not in ("decode", "residual")}
+
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         windows = load_windows(inputs, "test", workspace.device)
         corpus = inputs.arrays("corpus")

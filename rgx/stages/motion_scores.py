@@ -12,6 +12,7 @@ from rgx.metrics.base import Evaluation, Metric
 from rgx.registry import find, register
 from rgx.stages.base import Stage, load_windows
 from rgx.store.workspace import Inputs, Workspace
+from rgx.types import WINDOW_FRAMES
 
 
 @register("stage", "motion_scores", label="Motion scores", source="Sec. 5.2")
@@ -38,11 +39,13 @@ class MotionScoresStage(Stage):
         def embed(motion: np.ndarray) -> np.ndarray:
             return judge.encode(((torch.from_numpy(motion) - mean) / std).flatten(2)).numpy()
 
+        # Audio beats are onsets: a tempo grid from a beat tracker does not follow speech (LOG.md).
+        frames = windows.starts[:, None] + torch.arange(WINDOW_FRAMES)
         evaluation = Evaluation(
             real=(batch.motion * std + mean).numpy(),
             generated=inputs.arrays("motion")["motion"].numpy(),
             valid=batch.valid.numpy(),
-            audio_beats=batch.beats.numpy(),
+            audio_beats=inputs.arrays("speech")["onsets"][frames].numpy(),
             embed=embed,
         )
         scores, references, about = {}, {}, {}

@@ -98,7 +98,7 @@ def _add(
     for name, stage in cell.stages.items():
         parents = {p: keys[p] for p in stage.parents()}
         own_seed = seed if stage.seeded else None
-        key = key_of(stage.record, stage.version, parents, stage.fingerprint(), own_seed)
+        key = key_of(stage.identity(), stage.version, parents, stage.fingerprint(), own_seed)
         keys[name] = key
         ancestors[name] = {**{a: k for p in parents for a, k in ancestors[p].items()}, **parents}
         if key not in plan.tasks:

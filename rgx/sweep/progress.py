@@ -85,6 +85,8 @@ class Progress:
         return f"ETA {int(left) // 60}:{int(left) % 60:02d}"
 
     def _state(self, task: Task) -> str:
+        if task.key not in self.starts:
+            return "queued"
         found = read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json")
         if not found:
             return "starting"
@@ -112,5 +114,5 @@ class Progress:
                 self.live.update(self._table())
             elif time.monotonic() - last > PLAIN_EVERY_S:
                 last = time.monotonic()
-                for task in list(self.graph.running.values()):
+                for task in [t for t in self.graph.running.values() if t.key in self.starts]:
                     self.line(f"{self._clock()} …      {task.title}  {self._state(task)}")

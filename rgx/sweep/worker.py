@@ -82,7 +82,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, threads: int) -> N
     torch.manual_seed(seed)
     cell = build_cell(texts, task["targets"])
     stage = cell.stages[stage_name]
-    found = key_of(stage.record, stage.version, task["parents"], stage.fingerprint(), task["seed"])
+    found = key_of(stage.identity(), stage.version, task["parents"], stage.fingerprint(), task["seed"])
     if found != task["key"]:
         raise InputError(
             f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rgx.errors import InputError
 from rgx.registry import register
 from rgx.tokens.base import Quantized, Quantizer
 
@@ -19,6 +20,8 @@ class FiniteScalarQuantizer(Quantizer):
 
     def __init__(self, width: int, levels: tuple[int, ...] = (8, 8, 8)) -> None:
         super().__init__()
+        if min(levels, default=0) < 3:
+            raise InputError(f"quantizer.fsq.levels = {levels}: expected levels of at least 3")
         self.codes = math.prod(levels)
         self.inward, self.outward = nn.Linear(width, len(levels)), nn.Linear(len(levels), width)
         self.register_buffer("levels", torch.tensor(levels))

@@ -81,3 +81,8 @@ def test_recall_by_hand():
     assert recall(similarity, eye, 1) == pytest.approx(1 / 3)
     assert recall(similarity, eye, 2) == pytest.approx(2 / 3)
     assert recall(similarity, eye, 3) == 1.0
+
+
+def test_recall_of_collapsed_embeddings_is_not_perfect() -> None:
+    z = torch.ones(8, 4) / 2
+    assert recall(z, z, 1) <= 1 / 8

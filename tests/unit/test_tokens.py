@@ -77,7 +77,7 @@ def test_commitment_gradient_reaches_every_layer():
         expected += 2 * rest / rest.numel()
         value += (rest**2).mean()
     assert torch.allclose(gradient, expected, atol=1e-6)
-    assert float(found.commitment) == pytest.approx(float(value), rel=1e-5)
+    assert float(found.commitment.detach()) == pytest.approx(float(value), rel=1e-5)
 
 
 def test_latents_are_not_modified_in_place():
@@ -232,7 +232,9 @@ def test_invalid_frames_contribute_nothing():
     one = motion_losses(predicted, target, valid)
     other = torch.where(valid[..., None], predicted, 1e6).requires_grad_()
     two = motion_losses(other, target, valid)
-    assert {k: float(v) for k, v in one.items()} == pytest.approx({k: float(v) for k, v in two.items()})
+    assert {k: float(v) for k, v in one.items()} == pytest.approx(
+        {k: float(v.detach()) for k, v in two.items()}
+    )
     (gradient,) = torch.autograd.grad(sum(two.values()), other)
     assert (gradient[~valid] == 0).all()
     nothing = motion_losses(predicted, target, torch.zeros_like(valid))
@@ -259,3 +261,11 @@ def test_tokenizer_shapes_and_agreement_of_its_two_decodings():
     assert torch.allclose(codec.decode(tokens), decoded, atol=1e-5)
     condition = codec.condition_tokens(motion[:, 0])
     assert {t.shape for t in condition.values()} == {(2, 1, 3)}
+
+
+def test_fsq_refuses_levels_below_three() -> None:
+    from rgx.errors import InputError
+    from rgx.tokens.fsq import FiniteScalarQuantizer
+
+    with pytest.raises(InputError, match="at least 3"):
+        FiniteScalarQuantizer(4, levels=(2, 8))

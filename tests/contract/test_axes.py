@@ -1,0 +1,285 @@
+"""What every registered variant of an axis must keep to: shapes, gradients, seeds, saving and loading."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from rgx import registry
+from rgx.generate.base import Decoding
+from rgx.nn.encoders import SequenceEncoder
+from rgx.skeleton import KEPT, STREAMS
+from rgx.tokens.tokenizer import Tokenizer
+from rgx.types import SAMPLES_PER_FRAME, Batch
+
+registry.load_rooms()
+torch.set_num_threads(1)
+
+ELSEWHERE = {"stage", "corpus", "metric", "judge", "alignment", "training", "trunk"}
+WEIGHTS_NEEDED = {"speech/wavlm"}
+MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
+PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init"}
+SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
+WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
+
+
+def variants(*axes):
+    """Return the project's own variants; plug-ins of other tests do not count."""
+    return [
+        pytest.param(v, id=v.key)
+        for v in registry.variants()
+        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED
+    ]
+
+
+def recipe(axis, name, **overrides):
+    variant = registry.find(axis, name)
+    return registry.Recipe(variant, {**variant.parameters, **overrides})
+
+
+def small(variant):
+    wanted = SMALL.get(variant.axis, {})
+    return recipe(variant.axis, variant.name, **{k: v for k, v in wanted.items() if k in variant.parameters})
+
+
+def trunk():
+    size = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "dropout": 0.1}
+    parts = {"fusion": recipe("fusion", "cross_attention"), "style": recipe("style", "adain")}
+    return recipe("trunk", "transformer", **size, **parts)
+
+
+def encoders(features=FEATURES):
+    return nn.ModuleDict({s: SequenceEncoder(features, WIDTH, 1, 2, 0.0) for s in STREAMS})
+
+
+def make_batch():
+    draw = torch.Generator().manual_seed(7)
+    return Batch(
+        motion=torch.randn(3, FRAMES, len(KEPT), 2, generator=draw),
+        valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
+        speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
+        beats=torch.zeros(3, FRAMES, dtype=torch.bool),
+        condition=torch.randn(3, len(KEPT), 2, generator=draw),
+        speaker=torch.tensor([0, 2, 1]),
+        clip=torch.arange(3),
+    )
+
+
+def make_tokenizer():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        quantizer = recipe("quantizer", "rvq", codes=8, layers=3)
+        return Tokenizer(recipe("parts", "separate")(), quantizer, WIDTH, 1).eval()
+
+
+def features(seed=5):
+    return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+def build(variant, seed=0):
+    """Return a variant built under a seed, with the shapes its axis is given."""
+    torch.manual_seed(seed)
+    shapes = {
+        "quantizer": lambda: (WIDTH,),
+        "distillation": lambda: (WIDTH, tuple(STREAMS), WIDTH),
+        "fusion": lambda: (WIDTH, 2, 0.1),
+        "style": lambda: (WIDTH, SPEAKERS),
+        "residual": lambda: (make_tokenizer(), encoders(), SPEAKERS),
+        "generator": lambda: (make_tokenizer(), encoders(), SPEAKERS),
+    }[variant.axis]()
+    made = small(variant)
+    if "trunk" in variant.parameters:
+        made.bound["trunk"] = trunk()
+    if "mask_ratio" in variant.parameters:
+        made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
+    return made(*shapes)
+
+
+def teacher():
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        sizes = {s: 2 * len(points) for s, points in STREAMS.items()}
+        return nn.ModuleDict({s: SequenceEncoder(n, WIDTH, 1, 2, 0.0) for s, n in sizes.items()}).eval()
+
+
+def run_quantizer(module, x):
+    if not module.has_tokens:
+        return {}
+    found = module(x)
+    assert found.output.shape == x.shape
+    assert found.codes.shape == (3, TOKENS, module.layers)
+    assert found.codes.dtype == torch.long
+    assert 0 <= int(found.codes.min()) <= int(found.codes.max()) < module.codes
+    assert found.commitment.shape == ()
+    for layer in range(module.layers):
+        assert module.codebook(layer).shape == (module.codes, WIDTH)
+    assert module.lookup(found.codes).shape == x.shape
+    if not module.training:
+        assert torch.allclose(module.lookup(found.codes), found.output, atol=1e-5)
+    return {"output": found.output, "commitment": found.commitment, "codes": found.codes}
+
+
+def run_distillation(module, x):
+    loss = module(x, make_batch(), teacher() if module.needs else None)
+    assert loss.shape == ()
+    return {"loss": loss}
+
+
+def run_fusion(module, x):
+    memory = features(6).repeat(1, 2, 1)
+    fused = module(x, memory, torch.arange(TOKENS))
+    assert fused.shape == x.shape
+    return {"fused": fused}
+
+
+def run_style(module, x):
+    styled = module(x, make_batch().speaker)
+    assert styled.shape == x.shape
+    return {"styled": styled}
+
+
+def run_residual(module, x):
+    if not module.present:
+        return {}
+    tokenizer, batch = make_tokenizer(), make_batch()
+    base = {
+        s: t[..., :1].repeat(1, TOKENS + 1, 1) for s, t in tokenizer.condition_tokens(batch.condition).items()
+    }
+    full = module.extend(base, batch)
+    assert all(t.shape == (3, TOKENS + 1, tokenizer.layers) for t in full.values())
+    assert all(torch.equal(full[s][..., :1], base[s]) for s in base)
+    losses = module.losses(batch, tokenizer)
+    assert all(v.shape == () for v in losses.values())
+    return {**losses, **{f"full_{s}": t for s, t in full.items()}}
+
+
+def run_generator(module, x):
+    tokenizer, batch = make_tokenizer() if module.needs_tokens else None, make_batch()
+    losses = module.losses(batch, tokenizer)
+    assert losses
+    assert all(v.shape == () for v in losses.values())
+    motion = module.sample(batch, tokenizer, recipe("decode", "iterative", steps=2)(), None)
+    assert motion.shape == batch.motion.shape
+    return {**losses, "motion": motion}
+
+
+RUN = {
+    "quantizer": run_quantizer,
+    "distillation": run_distillation,
+    "fusion": run_fusion,
+    "style": run_style,
+    "residual": run_residual,
+    "generator": run_generator,
+}
+
+
+def run(variant, module, x=None, seed=1):
+    torch.manual_seed(seed)
+    return RUN[variant.axis](module, features() if x is None else x)
+
+
+def equal(one, two):
+    return one.keys() == two.keys() and all(torch.equal(v, two[k]) for k, v in one.items())
+
+
+def test_every_axis_has_a_contract():
+    found = {v.axis for v in registry.variants() if v.cls.__module__.startswith("rgx.")}
+    assert found - ELSEWHERE == MODULES | PLAIN
+    assert set(RUN) == MODULES
+
+
+@pytest.mark.parametrize("variant", variants(*MODULES))
+def test_gradients_are_finite_and_reach_the_weights(variant):
+    module, x = build(variant).train(), features()
+    outputs = run(variant, module, x)
+    assert all(v.isfinite().all() for v in outputs.values())
+    total = sum((v.square().sum() for v in outputs.values() if v.requires_grad), torch.zeros(()))
+    if not total.requires_grad:
+        return
+    total.backward()
+    weights = [p for p in module.parameters() if p.requires_grad]
+    gradients = [p.grad for p in weights if p.grad is not None]
+    assert bool(gradients) == bool(weights)
+    assert all(g.isfinite().all() for g in gradients)
+    if variant.axis in ("quantizer", "distillation", "fusion", "style"):
+        assert x.grad.isfinite().all()
+        assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("variant", variants(*MODULES))
+@pytest.mark.parametrize("training", [True, False])
+def test_a_seed_decides_everything(variant, training):
+    one, two = (run(variant, build(variant).train(training)) for _ in range(2))
+    assert equal(one, two)
+
+
+@pytest.mark.parametrize("variant", variants(*MODULES))
+def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
+    module = build(variant).train()
+    run(variant, module)
+    save_file({k: v.contiguous() for k, v in module.state_dict().items()}, tmp_path / "state.safetensors")
+    again = build(variant, seed=9)
+    again.load_state_dict(load_file(tmp_path / "state.safetensors"))
+    assert equal(run(variant, module.eval()), run(variant, again.eval()))
+
+
+@pytest.mark.parametrize("variant", variants("mask_ratio"))
+def test_mask_ratio(variant):
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        drawn.append(small(variant)().draw(200))
+    assert drawn[0].shape == (200,)
+    assert 0 <= float(drawn[0].min()) <= float(drawn[0].max()) <= 1
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("variant", variants("decode"))
+def test_decode(variant):
+    torch.manual_seed(0)
+    tokens, masked, logits = torch.full((3, 12), 99), torch.rand(3, 12) < 0.7, torch.randn(3, 12, 6)
+    masked[:, 0] = False
+    filled = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        filled.append(small(variant)().fill(Decoding(tokens, masked, lambda t, m: logits)))
+    assert filled[0].shape == tokens.shape
+    assert (filled[0][~masked] == 99).all()
+    assert ((filled[0][masked] >= 0) & (filled[0][masked] < 6)).all()
+    assert torch.equal(*filled)
+    assert (tokens == 99).all()
+
+
+@pytest.mark.parametrize("variant", variants("parts"))
+def test_parts_hold_every_stream_once_and_in_order(variant):
+    streams = small(variant)().streams
+    assert [m for members in streams.values() for m in members] == list(STREAMS)
+
+
+@pytest.mark.parametrize("variant", variants("speech"))
+@pytest.mark.parametrize("frames", [50, 100])
+def test_speech(variant, frames):
+    speech = small(variant)()
+    random = np.random.default_rng(0)
+    waveform = (0.1 * random.standard_normal(frames * SAMPLES_PER_FRAME)).astype(np.float32)
+    found = speech.features(waveform, frames)
+    assert found.shape == (frames, speech.width)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+    assert np.array_equal(found, small(variant)().features(waveform, frames))
+    assert np.isfinite(speech.features(np.zeros_like(waveform), frames)).all()
+
+
+@pytest.mark.parametrize("variant", variants("audio_init"))
+def test_audio_init(variant):
+    init = small(variant)()
+    torch.manual_seed(0)
+    own, aligned = encoders(), encoders()
+    before = {k: v.clone() for k, v in own.state_dict().items()}
+    init.start(own, aligned if "alignment" in init.needs else None)
+    wanted = aligned.state_dict() if "alignment" in init.needs else before
+    assert equal(own.state_dict(), wanted)
+    assert all(a is not b for a, b in zip(own.parameters(), aligned.parameters(), strict=True))

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from rgx import registry
+from rgx.cli import main
+from rgx.data.windows import Windows
+from rgx.store.artifacts import artifact_folder, checksum, write_json
+from rgx.store.lease import Lease, LeaseHeldError
+from rgx.sweep import worker
+
+ROOT = Path(__file__).resolve().parents[2]
+LITTLE = """\
+name: little
+config: [gin/realistic_gesture.gin]
+scale: tiny
+bind:
+  training.adamw.checkpoint_every: 2
+  training.adamw.batch: 4
+  judge/training.adamw.steps: 3
+  alignment/training.adamw.steps: 3
+  tokenizer/training.adamw.steps: 3
+  generator/training.adamw.steps: 3
+  residual/training.adamw.steps: 3
+  corpus.puppets.speakers: 2
+  corpus.puppets.train_clips: 2
+  corpus.puppets.test_clips: 2
+  corpus.puppets.clip_s: 6.0
+panels:
+  3b:
+    baseline: {quantizer: none, generator: regression}
+    +distill: {}
+"""
+PLUGIN = """\
+import torch
+from rgx.generate.base import MaskRatio
+from rgx.registry import register
+
+@register("mask_ratio", "NAME", label="Mine")
+class Mine(MaskRatio):
+    "A user's own ratio."
+
+    def __init__(self, ratio: float = 0.75) -> None:
+        self.ratio = ratio
+
+    def draw(self, count):
+        return torch.full((count,), self.ratio)
+"""
+NAN_PLUGIN = """\
+import torch
+from rgx.registry import register
+from rgx.tokens.base import Distillation
+
+@register("distillation", "nan_for_a_test")
+class NanDistillation(Distillation):
+    "Breaks at the second step."
+
+    def __init__(self, width: int, members: tuple[str, ...], teacher_width: int) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, quantized, batch, teacher):
+        self.calls += 1
+        return quantized.new_full((), float("nan") if self.calls == 2 else 0.0)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet_machine() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    registry.load_rooms()
+    before = dict(registry._roster)
+    yield
+    registry._roster.clear()
+    registry._roster.update(before)
+    torch.set_num_threads(threads)
+
+
+def rgx(folder: Path, store: Path, *options: str) -> int:
+    """Sweep in this process and return the exit code."""
+    file = folder / "little.yaml"
+    file.write_text(LITTLE)
+    arguments = ["rgx", "sweep", str(file), "--store", str(store), "--engine", "inline", *options]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", arguments)
+        main()
+    return int(stop.value.code or 0)
+
+
+def manifests(store: Path) -> dict[str, dict[str, Any]]:
+    return {
+        f"{p.parent.parent.name}/{p.parent.name}": json.loads(p.read_text())
+        for p in sorted(store.glob("*/*/manifest.json"))
+    }
+
+
+def results(store: Path) -> dict[str, Any]:
+    """Return everything that must be the same when a sweep is run again, to the last bit."""
+    return {
+        name: (m["outputs"], {n: f["sha256"] for n, f in m["files"].items() if n.endswith(".safetensors")})
+        for name, m in manifests(store).items()
+    }
+
+
+def listing(store: Path) -> list[str]:
+    return sorted(str(p.relative_to(store)) for p in store.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    assert rgx(folder, folder / "store") == 0
+    return folder / "store"
+
+
+def test_a_finished_sweep_has_manifests_whose_checksums_match(finished: Path) -> None:
+    found = manifests(finished)
+    assert len(found) == 12
+    assert {m["row"] for m in found.values()} <= {"3b/baseline", "3b/+distill"}
+    for name, made in found.items():
+        assert name == f"{made['stage']}/{made['key'][:16]}"
+        for file, facts in made["files"].items():
+            assert checksum(finished / name / file) == facts["sha256"]
+            assert (finished / name / file).stat().st_size == facts["bytes"]
+    cells = json.loads((finished / "sweeps" / "little.json").read_text())["rows"]
+    assert [c["row"] for c in cells] == ["baseline", "+distill"]
+    for cell in cells:
+        for stage, key in cell["stages"].items():
+            assert found[f"{stage}/{key[:16]}"]["key"] == key
+    assert not list((finished / "running").glob("*"))
+
+
+def test_a_second_run_trains_nothing_and_leaves_ray_alone(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    before = listing(finished)
+    code = (
+        "import sys\nfrom rgx.cli import main\n"
+        f"sys.argv = ['rgx', 'sweep', {str(tmp_path / 'little.yaml')!r}, '--store', {str(finished)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "assert 'ray' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "0 stages run, 12 reused" in run.stdout
+    assert listing(finished) == before
+
+
+def test_two_stores_hold_the_same_bits(finished: Path, tmp_path: Path) -> None:
+    assert rgx(tmp_path, tmp_path / "store", "--only", "3b/+distill") == 0
+    again = results(tmp_path / "store")
+    assert len(again) == 9
+    assert again == {name: facts for name, facts in results(finished).items() if name in again}
+
+
+def test_a_nan_blocks_only_its_descendants(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nan_plugin_for_a_test.py").write_text(NAN_PLUGIN)
+    bind = "DISTILLATION = @distillation.nan_for_a_test()"
+    store = tmp_path / "store"
+    shutil.copytree(finished, store)
+    row = LITTLE + "    nan: {distillation: nan_for_a_test}\n    seven: {decode: {iterative: {steps: 7}}}\n"
+    file = tmp_path / "nan.yaml"
+    file.write_text(row)
+    arguments = ["rgx", "sweep", str(file), "--store", str(store), "--engine", "inline"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", [*arguments, "--import", "nan_plugin_for_a_test"])
+        main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert stop.value.code == 1, bind
+    assert "the loss became nan at step 2" in told
+    assert "2 stages run, 12 reused, 1 failed, 4 blocked" in told
+    assert sum(m["row"] == "3b/seven" for m in manifests(store).values()) == 2
+    assert not any(m["row"] == "3b/nan" for m in manifests(store).values())
+
+
+def test_a_killed_stage_goes_on_from_its_checkpoint(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    whole = next(
+        n for n, m in manifests(finished).items() if m["stage"] == "generator" and m["row"] == "3b/+distill"
+    )
+    shutil.copytree(finished, store)
+    shutil.rmtree(store / whole)
+    draw, calls = Windows.draw, []
+
+    def stopped(windows: Windows, count: int) -> Any:
+        calls.append(count)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return draw(windows, count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Windows, "draw", stopped)
+        assert rgx(tmp_path, store) != 0
+    (running,) = (store / "running").glob("generator-*")
+    assert (running / "checkpoint.safetensors").is_file()
+    assert not (store / whole / "manifest.json").exists()
+
+    def counted(windows: Windows, count: int) -> Any:
+        calls.append(count)
+        return draw(windows, count)
+
+    calls.clear()
+    monkeypatch.setattr(Windows, "draw", counted)
+    assert rgx(tmp_path, store) == 0
+    assert len(calls) == 1
+    assert results(store)[whole] == results(finished)[whole]
+
+
+def test_a_users_variant_works(finished: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(finished, store)
+    (tmp_path / "plugin_for_a_test.py").write_text(PLUGIN.replace("NAME", "mine_for_a_test"))
+    options = ["--import", "plugin_for_a_test", "--set", "mask_ratio=mine_for_a_test"]
+    assert rgx(tmp_path, store, *options, "--only", "3b/+distill") == 0
+    fresh = {n: m for n, m in manifests(store).items() if not (finished / n).exists()}
+    assert sorted(m["stage"] for m in fresh.values()) == ["generator", "motion", "motion_scores"]
+    (record,) = [m["record"] for m in fresh.values() if m["stage"] == "generator"]
+    assert record["generator"]["mask_ratio"] == {"variant": "mask_ratio/mine_for_a_test", "ratio": 0.75}
+
+
+@pytest.fixture
+def other_process() -> Any:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def hold(folder: Path, pid: int) -> Path:
+    write_json(folder / "lease.json", {"host": socket.gethostname(), "pid": pid})
+    return folder / "lease.json"
+
+
+def test_a_lease_of_a_live_process_holds_and_of_a_dead_one_does_not(
+    tmp_path: Path, other_process: subprocess.Popen[bytes]
+) -> None:
+    path = hold(tmp_path, other_process.pid)
+    with pytest.raises(LeaseHeldError, match=str(other_process.pid)), Lease(tmp_path):
+        pass
+    assert path.exists()
+    other_process.kill()
+    other_process.wait()
+    with Lease(tmp_path):
+        assert json.loads(path.read_text())["pid"] != other_process.pid
+    assert not path.exists()
+
+
+def test_a_second_driver_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_process: subprocess.Popen[bytes]
+) -> None:
+    key, waits = "a" * 64, []
+    hold(tmp_path / "running" / f"corpus-{key[:16]}", other_process.pid)
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            write_json(artifact_folder(tmp_path, "corpus", key) / "manifest.json", {"key": key})
+
+    monkeypatch.setattr(worker, "time", SimpleNamespace(time=time.time, sleep=sleep))
+    assert worker.run_task({"stage": "corpus", "key": key}, tmp_path) == "found"
+    assert len(waits) == 2
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    run = subprocess.run(
+        [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--store", tmp_path / "store"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert results(tmp_path / "store") == results(finished)

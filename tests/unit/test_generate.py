@@ -1,0 +1,333 @@
+"""Decoding, masking, style and the generators on small networks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from rgx import registry
+from rgx.errors import InputError
+from rgx.generate import masked as masked_module
+from rgx.generate.base import Decoding
+from rgx.generate.decode import IterativeDecoding, OneShotDecoding, choose
+from rgx.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
+from rgx.generate.masked import mask_some
+from rgx.generate.style import AdaptiveInstanceNorm, ConditionalLayerNorm
+from rgx.nn.encoders import SequenceEncoder
+from rgx.skeleton import KEPT
+from rgx.tokens.parts import SeparateParts
+from rgx.tokens.tokenizer import Tokenizer
+from rgx.types import Batch
+
+registry.load_rooms()
+torch.set_num_threads(1)
+CODES, FEATURES, FRAMES = 12, 5, 16
+
+
+def recipe(axis, name, **overrides):
+    variant = registry.find(axis, name)
+    return registry.Recipe(variant, {**variant.parameters, **overrides})
+
+
+def trunk():
+    small = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "dropout": 0.0}
+    parts = {"fusion": recipe("fusion", "cross_attention"), "style": recipe("style", "adain")}
+    return recipe("trunk", "transformer", **small, **parts)
+
+
+def speech():
+    return nn.ModuleDict({"face": SequenceEncoder(FEATURES, 8, 1, 2, 0.0)})
+
+
+def make_batch(seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return Batch(
+        motion=torch.randn(3, FRAMES, len(KEPT), 2, generator=draw),
+        valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
+        speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
+        beats=torch.zeros(3, FRAMES, dtype=torch.bool),
+        condition=torch.randn(3, len(KEPT), 2, generator=draw),
+        speaker=torch.tensor([0, 1, 0]),
+        clip=torch.arange(3),
+    )
+
+
+def make_tokenizer(layers=3):
+    return Tokenizer(SeparateParts(), recipe("quantizer", "rvq", codes=CODES, layers=layers), 8, 1).eval()
+
+
+def make_generator(name, tokenizer, **overrides):
+    """Return a generator whose speakers differ, as they do once it is trained."""
+    if name == "masked":
+        overrides = {"mask_ratio": recipe("mask_ratio", "uniform")()} | overrides
+    made = recipe("generator", name, trunk=trunk(), **overrides)(tokenizer, speech(), 2)
+    for block in made.trunk.blocks:
+        nn.init.normal_(block.style.modulation.weight)
+    return made
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    residual = recipe("residual", "transformer", trunk=trunk())(tokenizer, speech(), 2)
+    return make_generator("masked", tokenizer), tokenizer, residual
+
+
+def decoding_case(tokens=21, codes=9, seed=0):
+    """Return tokens (4, N) whose first and eleventh are the condition, and a model that reads them all."""
+    draw = torch.Generator().manual_seed(seed)
+    true = torch.randint(codes, (4, tokens), generator=draw)
+    masked = torch.ones(4, tokens, dtype=torch.bool)
+    masked[:, 0] = masked[:, 10] = False
+    masked[1, 3:7] = False
+    base = torch.randn(4, tokens, codes, generator=draw)
+    table = torch.randn(codes + 1, codes, generator=draw)
+
+    def predict(seen, hidden):
+        return base + 0.5 * table[seen.masked_fill(hidden, codes)].mean(1, keepdim=True)
+
+    return true, masked, predict
+
+
+def reference_fill(true, masked, predict, steps):
+    """Fill greedily, one row and one token at a time."""
+    filled, left = true.clone(), masked.clone()
+    for step in range(1, steps + 1):
+        probability = predict(filled, left).softmax(-1)
+        for row in range(len(true)):
+            still = [n for n in range(true.shape[1]) if left[row, n]]
+            for n in still:
+                filled[row, n] = probability[row, n].argmax()
+            keep = math.floor(int(masked[row].sum()) * math.cos(math.pi * step / (2 * steps)) + 1e-6)
+            still.sort(key=lambda n, row=row: float(probability[row, n].max()))
+            for n in still[keep:]:
+                left[row, n] = False
+    return filled
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5])
+def test_iterative_decoding_equals_a_slow_reference(steps):
+    true, masked, predict = decoding_case()
+    found = IterativeDecoding(steps, top_share=1e-6).fill(Decoding(true, masked, predict))
+    assert torch.equal(found, reference_fill(true, masked, predict, steps))
+
+
+def test_iterative_decoding_keeps_what_it_accepted_and_follows_the_cosine():
+    true, masked, predict = decoding_case()
+    before = (true.clone(), masked.clone())
+    calls = []
+
+    def noted(seen, hidden):
+        calls.append((seen.clone(), hidden.clone()))
+        return predict(seen, hidden)
+
+    torch.manual_seed(0)
+    steps = 5
+    filled = IterativeDecoding(steps, top_share=1.0).fill(Decoding(true, masked, noted))
+    assert torch.equal(true, before[0])
+    assert torch.equal(masked, before[1])
+    assert torch.equal(filled[~masked], true[~masked])
+    assert len(calls) == steps
+    total = masked.sum(1)
+    for step, (_, hidden) in enumerate(calls):
+        share = math.cos(math.pi * step / (2 * steps))
+        assert hidden.sum(1).tolist() == [math.floor(int(t) * share + 1e-6) for t in total]
+    for (seen, hidden), (later, still) in itertools.pairwise(calls):
+        assert not (still & ~hidden).any()
+        assert torch.equal(later[~hidden], seen[~hidden])
+        assert torch.equal(filled[~still], later[~still])
+
+
+@pytest.mark.parametrize("decode", [IterativeDecoding(4), OneShotDecoding()])
+def test_every_masked_token_is_filled(decode):
+    true, masked, predict = decoding_case()
+    torch.manual_seed(0)
+    outside = true.masked_fill(masked, -7)
+
+    def model(seen, hidden):
+        return predict(seen.clamp(min=0), hidden)
+
+    filled = decode.fill(Decoding(outside, masked, model))
+    assert filled.min() >= 0
+    assert filled.max() < 9
+    assert torch.equal(filled[~masked], true[~masked])
+
+
+def test_one_shot_takes_the_likeliest_codes_at_once():
+    true, masked, predict = decoding_case()
+    filled = OneShotDecoding().fill(Decoding(true, masked, predict))
+    assert torch.equal(filled, torch.where(masked, predict(true, masked).argmax(-1), true))
+
+
+def test_choose_draws_among_the_best_and_reports_full_probability():
+    torch.manual_seed(0)
+    logits = torch.randn(3, 200, 10)
+    codes, confidence = choose(logits, temperature=2.0, top_share=0.2)
+    rank = (logits > logits.gather(-1, codes[..., None])).sum(-1)
+    assert set(rank.unique().tolist()) == {0, 1}
+    assert torch.equal(confidence, logits.softmax(-1).gather(-1, codes[..., None])[..., 0])
+
+
+@pytest.mark.parametrize(
+    "given", [{"steps": 0}, {"temperature": 0.0}, {"top_share": 0.0}, {"top_share": 1.5}]
+)
+def test_iterative_decoding_refuses_settings_that_cannot_work(given):
+    with pytest.raises(InputError, match=r"decode\.iterative"):
+        IterativeDecoding(**given)
+
+
+def test_mask_some_masks_the_share_and_at_least_one():
+    torch.manual_seed(0)
+    found = mask_some(torch.tensor([0.0, 0.01, 0.25, 0.5, 1.0]), 20)
+    assert found.sum(1).tolist() == [1, 1, 5, 10, 20]
+    many = mask_some(torch.full((500,), 0.25), 20).float().mean(0)
+    assert many.min() > 0.15
+    assert many.max() < 0.35
+
+
+def test_mask_ratios_lie_in_their_ranges():
+    torch.manual_seed(0)
+    uniform = UniformRatio(0.3, 0.7).draw(4000)
+    assert uniform.min() >= 0.3
+    assert uniform.max() <= 0.7
+    assert float(uniform.mean()) == pytest.approx(0.5, abs=0.01)
+    cosine = CosineRatio().draw(4000)
+    assert cosine.min() >= 0
+    assert cosine.max() <= 1
+    assert float(cosine.mean()) == pytest.approx(2 / math.pi, abs=0.02)
+    assert FixedRatio(0.4).draw(3).tolist() == pytest.approx([0.4] * 3)
+
+
+def test_residual_head_is_not_added_to_itself(parts):
+    _, tokenizer, residual = parts
+    batch = make_batch()
+    seen = []
+    residual.trunk.register_forward_hook(lambda _m, _i, output: seen.append(output))
+    tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
+    for layer in (1, 2):
+        logits = residual.predict({s: t[..., :layer] for s, t in tokens.items()}, layer, batch)
+        for stream, y in zip(residual.streams, seen[-1].chunk(2, dim=1), strict=True):
+            head = residual.head[stream][layer - 1]
+            assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)
+
+
+def test_residual_extends_each_base_token_and_keeps_it(parts):
+    _, tokenizer, residual = parts
+    residual.eval()
+    base = {s: torch.randint(CODES, (3, 5, 1)) for s in tokenizer.members}
+    full = residual.extend(base, make_batch())
+    for stream, tokens in full.items():
+        assert tokens.shape == (3, 5, 3)
+        assert torch.equal(tokens[..., :1], base[stream])
+        assert 0 <= int(tokens.min()) <= int(tokens.max()) < CODES
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_losses_depend_on_the_logits_of_masked_tokens_only(parts, monkeypatch, weight):
+    generator, tokenizer, _ = parts
+    generator.reconstruction_weight, generator.condition_dropout = weight, 0.0
+    masks = []
+
+    def noted(ratio, tokens):
+        masks.append(mask_some(ratio, tokens))
+        return masks[-1]
+
+    monkeypatch.setattr(masked_module, "mask_some", noted)
+    predict = generator.predict
+
+    def losses(change):
+        masks.clear()
+
+        def changed(tokens, *rest):
+            drawn = [nn.functional.pad(m, (1, 0)) for m in masks]
+            return predict(tokens, *rest) + change(torch.cat(drawn, dim=1))
+
+        monkeypatch.setattr(generator, "predict", changed)
+        torch.manual_seed(1)
+        return {k: float(v.detach()) for k, v in generator.losses(make_batch(), tokenizer).items()}
+
+    noise = torch.randn(3, 10, CODES)
+    plain = losses(lambda masked: 0.0)
+    assert "tokens" in plain
+    assert losses(lambda masked: noise.masked_fill(masked[..., None], 0.0)) == plain
+    other = losses(lambda masked: noise.masked_fill(~masked[..., None], 0.0))
+    assert all(other[k] != plain[k] for k in plain)
+
+
+def test_condition_token_is_never_masked_in_training(parts, monkeypatch):
+    generator, tokenizer, _ = parts
+    generator.mask_ratio = FixedRatio(1.0)
+    predict, batch = generator.predict, make_batch()
+    seen = []
+    monkeypatch.setattr(generator, "predict", lambda *given: seen.append(given) or predict(*given))
+    generator.losses(batch, tokenizer)
+    tokens, hidden = seen[0][:2]
+    condition = tokenizer.condition_tokens(batch.condition)
+    for i, stream in enumerate(generator.streams):
+        assert not hidden[:, 5 * i].any()
+        assert torch.equal(tokens[:, 5 * i], condition[stream][:, 0, 0])
+
+
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_sample_repeats_under_a_seed_and_depends_on_speech_and_speaker(parts, with_residual):
+    generator, tokenizer, residual = parts
+    generator.eval()
+    residual.eval()
+
+    def sample(batch, seed=0):
+        torch.manual_seed(seed)
+        kept = residual if with_residual else None
+        return generator.sample(batch, tokenizer, IterativeDecoding(3, top_share=0.5), kept)
+
+    batch = make_batch()
+    one = sample(batch)
+    assert one.shape == batch.motion.shape
+    assert one.isfinite().all()
+    assert torch.equal(one, sample(batch))
+    assert torch.equal(one, sample(replace(batch, motion=batch.motion + 1)))
+    assert not torch.equal(one, sample(batch, seed=1))
+    assert not torch.equal(one, sample(replace(batch, speech=2 * make_batch(5).speech)))
+    assert not torch.equal(one, sample(replace(batch, speaker=1 - batch.speaker)))
+
+
+def test_regression_shapes_and_what_it_depends_on():
+    torch.manual_seed(0)
+    model = make_generator("regression", None).eval()
+    batch = make_batch()
+    motion = model.sample(batch, None, OneShotDecoding(), None)
+    assert motion.shape == (3, FRAMES, len(KEPT), 2)
+    assert set(model.losses(batch, None)) == {"position", "velocity", "acceleration"}
+    others = (
+        replace(batch, speech=make_batch(5).speech),
+        replace(batch, speaker=1 - batch.speaker),
+        replace(batch, condition=-batch.condition),
+    )
+    for other in others:
+        assert not torch.equal(motion, model.sample(other, None, OneShotDecoding(), None))
+
+
+def test_adain_normalises_over_time_and_drops_offsets():
+    torch.manual_seed(0)
+    style, x, speaker = AdaptiveInstanceNorm(6, 2), 3 + 2 * torch.randn(2, 50, 6), torch.tensor([0, 1])
+    y = style(x, speaker)
+    assert torch.allclose(y.mean(1), torch.zeros(2, 6), atol=1e-5)
+    assert torch.allclose(y.std(1, unbiased=False), torch.ones(2, 6), atol=1e-3)
+    assert torch.allclose(style(x + torch.arange(6.0), speaker), y, atol=1e-4)
+    nn.init.normal_(style.modulation.weight)
+    scale, shift = style.modulation.weight[speaker].chunk(2, dim=-1)
+    assert torch.allclose(style(x, speaker), (1 + scale)[:, None] * y + shift[:, None], atol=1e-5)
+
+
+def test_conditional_layer_norm_keeps_offsets():
+    torch.manual_seed(0)
+    style, x, speaker = ConditionalLayerNorm(6, 2), torch.randn(2, 50, 6), torch.tensor([0, 1])
+    y = style(x, speaker)
+    assert torch.allclose(y.mean(-1), torch.zeros(2, 50), atol=1e-5)
+    moved = style(x + 5 * torch.arange(6.0), speaker).mean(1)
+    assert ((moved[:, 5] - moved[:, 0]) > 1).all()
