@@ -71,7 +71,7 @@ def test_a_bad_row_is_told(refused: Refused, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unread", ["mask_ratio: cosine", "distillation: none", "parts: joint"]
+    "unread", ["decode: {iterative: {steps: 9}}", "mask_ratio: cosine", "distillation: none", "parts: joint"]
 )
 def test_a_row_that_nothing_reads_is_refused(refused: Refused, unread: str) -> None:
     told = refused(row(f"{{quantizer: none, generator: regression, {unread}}}"))
