@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,15 @@ class CorpusStage(Stage):
         return ()
 
     def fingerprint(self) -> str:
-        return self.corpus.facts().fingerprint
+        return self.facts.fingerprint
+
+    @cached_property
+    def facts(self) -> CorpusFacts:
+        """What the corpus says of itself, asked once: a folder of videos is hashed for it."""
+        return self.corpus.facts()
 
     def build(self, parents: Mapping[str, Any]) -> CorpusFacts:
-        facts = self.corpus.facts()
+        facts = self.facts
         for split in ("train", "test"):
             if not facts.clips.get(split):
                 raise InputError(f"the {split} split of the corpus is empty; found {facts.clips}")
