@@ -70,9 +70,12 @@ def make_plan(sweep: Sweep) -> Plan:
     plan = Plan(sweep.name, sweep.seeds)
     errors: list[str] = []
     seen: dict[tuple[str, ...], str] = {}
+    built: dict[tuple[str, ...], Cell] = {}
     for row in sweep.rows:
+        words = tuple(text.text for text in row.texts)
         try:
-            cell = plan_cell(row.texts, sweep.targets)
+            cell = built.get(words) or plan_cell(row.texts, sweep.targets)
+            built[words] = cell
         except InputError as error:
             errors.append(f"{row.key}: {error}")
             continue
