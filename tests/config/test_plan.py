@@ -74,7 +74,7 @@ def test_keys_do_not_depend_on_the_working_folder_or_comments(
     assert keys(planned(copy)) == keys(default)
 
 
-@pytest.mark.skipif(not MINI.is_dir(), reason="no shared/data/pats_mini")
+@pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/pats_mini")
 def test_keys_do_not_depend_on_where_the_videos_are(tmp_path: Path) -> None:
     found = []
     for name in ("here", "there"):
