@@ -16,8 +16,11 @@ from torch.overrides import TorchFunctionMode
 from rgx.errors import InputError, nearest
 from rgx.registry import axes, find, variants
 from rgx.stages.base import Stage
+from rgx.store.keys import key_of
 
 TARGETS = ("motion_scores",)
+Known = dict[str, Any]
+"""What stages built, by everything that decides it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Cell:
 
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
+    known: Known = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -171,10 +176,11 @@ def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
     return f"{place}: {head}" if place else head
 
 
-def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
+def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:
     """Parse, build every stage the targets need on the current device, and wire them.
 
-    Raises InputError naming file and line; gin holds no binding afterwards.
+    known: what equal stages of other cells built, taken over and added to, so that a thousand cells
+    build each network once. Raises InputError naming file and line; gin holds no binding afterwards.
     """
     gin.clear_config()
     try:
@@ -189,7 +195,7 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
             else:
                 key = (f"{scope}{binding.selector}", "gin.macro", "value")
             gin.bind_parameter(key, binding.value)
-        cell = Cell()
+        cell = Cell(known={} if known is None else known)
         for target in targets:
             _visit(target, cell, where, ())
         _refuse_shadowed(bindings)
@@ -208,8 +214,15 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
     for parent in stage.parents():
         _visit(parent, cell, where, (*path, name))
     cell.stages[name] = stage
+    parents = {p: cell.identities[p] for p in stage.parents()}
+    identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
+    cell.identities[name] = identity
+    if identity in cell.known:
+        cell.built[name] = cell.known[identity]
+        return
     try:
         cell.built[name] = stage.build({p: cell.built[p] for p in stage.parents()})
+        cell.known[identity] = cell.built[name]
     except InputError:
         raise
     except (ValueError, RuntimeError, AssertionError, TypeError) as error:
@@ -284,7 +297,7 @@ class _Unfilled(TorchFunctionMode):
         return drawn(*args, **(kwargs or {}))
 
 
-def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS) -> Cell:
+def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:
     """Build a cell on the meta device: the pre-flight of a sweep."""
     with torch.device("meta"), _Unfilled():
-        return build_cell(texts, targets)
+        return build_cell(texts, targets, known)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
-from scipy.ndimage import gaussian_filter1d
+import scipy
 
 from rgx.data.puppet_speech import Speech
 from rgx.skeleton import FACE, FINGERS, LEFT_HAND, POINTS, RIGHT_HAND
@@ -78,7 +77,7 @@ def move(who: Puppet, speech: Speech, rng: np.random.Generator) -> tuple[np.ndar
     poses = gesture(who, speech, rng)
     chest = np.array([FRAME_PX / 2, 0.44 * FRAME_PX]) + sway(who, frames, rng)
     half = np.array([who.shoulder_px / 2, 0])
-    lean = gaussian_filter1d(poses[:, [0, 2]].sum(1), 4)[:, None] * np.array([1.5, 0.0])
+    lean = scipy.ndimage.gaussian_filter1d(poses[:, [0, 2]].sum(1), 4)[:, None] * np.array([1.5, 0.0])
     hips = chest + np.array([0, who.torso * who.shoulder_px]) - 0.6 * (chest - chest.mean(0))
     chest = chest + lean
     points[:, 5], points[:, 6] = chest + half, chest - half
@@ -128,7 +127,7 @@ def gesture(who: Puppet, speech: Speech, rng: np.random.Generator) -> np.ndarray
         at.append(frames + 1)
         places.append(places[-1])
         slopes.append(np.zeros(6))
-    return CubicHermiteSpline(at, np.stack(places), np.stack(slopes))(np.arange(frames))
+    return scipy.interpolate.CubicHermiteSpline(at, np.stack(places), np.stack(slopes))(np.arange(frames))
 
 
 def _landing(who: Puppet, word: int, rng: np.random.Generator) -> np.ndarray:
@@ -199,9 +198,9 @@ def _set_head(
     centre = chest - np.array([0, who.neck * who.shoulder_px]) + 0.5 * sway(who, frames, rng)
     centre[:, 1] += nod
     blink = np.bincount(rng.integers(3, frames - 3, max(1, frames // 75)), minlength=frames).astype(float)
-    shut = np.clip(gaussian_filter1d(blink, 1.0) * 2.4, 0, 0.9)
-    open_ = 0.42 * gaussian_filter1d(speech.amplitude.astype(float), 0.5)
-    face = face_shape(open_, gaussian_filter1d(speech.roundness, 1.0), 0.08 * near.sum(1), shut)
+    shut = np.clip(scipy.ndimage.gaussian_filter1d(blink, 1.0) * 2.4, 0, 0.9)
+    open_ = 0.42 * scipy.ndimage.gaussian_filter1d(speech.amplitude.astype(float), 0.5)
+    face = face_shape(open_, scipy.ndimage.gaussian_filter1d(speech.roundness, 1.0), 0.08 * near.sum(1), shut)
     depth = np.ones(68)
     depth[:17] = 0.0
     depth[27:36] = 1.6

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, lfilter, sosfilt
+import scipy
 
 from rgx.types import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
@@ -98,7 +97,7 @@ def speak(who: Voice, frames: int, rng: np.random.Generator) -> Speech:
     """Return new random speech of T = frames. Source: ours."""
     syllables, word_frames, word_ids = write_line(who, frames, rng)
     waveform = synthesise(who, syllables, frames, rng)
-    power = uniform_filter1d(waveform.astype(np.float64) ** 2, 3 * SAMPLES_PER_FRAME // 2)
+    power = scipy.ndimage.uniform_filter1d(waveform.astype(np.float64) ** 2, 3 * SAMPLES_PER_FRAME // 2)
     amplitude = np.sqrt(np.maximum(power[::SAMPLES_PER_FRAME], 0))
     roundness = np.zeros(frames)
     for s in syllables:
@@ -171,8 +170,8 @@ def synthesise(who: Voice, syllables: list[Syllable], frames: int, rng: np.rando
         out[start:stop] += vowel * _envelope(stop - start, attack_s=0.015, release_s=0.06)
         low, high, gain, lead = CONSONANTS[s.consonant]
         from_ = start - lead * SAMPLES_PER_FRAME
-        sos = butter(2, (low, high), "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
-        noise = sosfilt(sos, breath[from_:start])
+        sos = scipy.signal.butter(2, (low, high), "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
+        noise = scipy.signal.sosfilt(sos, breath[from_:start])
         noise *= 0.25 * gain * s.gain / np.sqrt(np.mean(noise**2))
         attack_s, release_s = (0.003, 0.03) if lead == 1 else (0.02, 0.02)
         out[from_:start] += noise * _envelope(start - from_, attack_s, release_s)
@@ -200,7 +199,7 @@ def _formants(source: np.ndarray, formants_hz: tuple[float, float, float], scale
         radius = np.exp(-np.pi * width_hz / SAMPLE_RATE_HZ)
         turn = 2 * np.pi * hz * scale / SAMPLE_RATE_HZ
         poles = [1.0, -2 * radius * np.cos(turn), radius**2]
-        out = lfilter([sum(poles)], poles, out)
+        out = scipy.signal.lfilter([sum(poles)], poles, out)
     return out
 
 

@@ -55,7 +55,7 @@ class MaskedGenerator(Generator):
         self.trunk = trunk(content, speakers)
         width = self.trunk.width
         self.embedding = nn.ModuleDict({s: nn.Embedding(self.codes + 1, width) for s in self.streams})
-        self.stream_type = nn.Parameter(torch.randn(len(self.streams), width) * 0.02)
+        self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
         self.head = nn.ModuleDict({s: nn.Linear(width, self.codes) for s in self.streams})
         self.silence = nn.Parameter(torch.zeros(content))
 

@@ -55,8 +55,8 @@ class ResidualTransformer(Residual):
             )
 
         self.embedding, self.head = table(nn.Embedding, codes, width), table(nn.Linear, width, codes)
-        self.stream_type = nn.Parameter(torch.randn(len(self.streams), width) * 0.02)
-        self.layer = nn.Parameter(torch.randn(self.layers, width) * 0.02)
+        self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
+        self.layer = nn.Parameter(nn.init.normal_(torch.empty(self.layers, width), std=0.02))
 
     def predict(self, tokens: dict[str, Tensor], layer: int, batch: Batch) -> dict[str, Tensor]:
         """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""

@@ -71,10 +71,11 @@ def make_plan(sweep: Sweep) -> Plan:
     errors: list[str] = []
     seen: dict[tuple[str, ...], str] = {}
     built: dict[tuple[str, ...], Cell] = {}
+    known: dict[str, Any] = {}
     for row in sweep.rows:
         words = tuple(text.text for text in row.texts)
         try:
-            cell = built.get(words) or plan_cell(row.texts, sweep.targets)
+            cell = built.get(words) or plan_cell(row.texts, sweep.targets, known)
             built[words] = cell
         except InputError as error:
             errors.append(f"{row.key}: {error}")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 import rgx
@@ -53,7 +54,9 @@ def run_task(task: Mapping[str, Any], store: Path, threads: int = 1) -> str:
             with Lease(folder):
                 if manifest(store, stage, key) is not None:
                     return "found"
-                _make(task, store, folder, threads)
+                # The same thread count in every engine: sums in another order are other numbers.
+                with threadpool_limits(threads):
+                    _make(task, store, folder, threads)
                 return "made"
         except LeaseHeldError:
             time.sleep(1.0)
