@@ -23,7 +23,10 @@ from rgx.errors import InputError, nearest
 from rgx.types import UNKEYED
 
 T = TypeVar("T")
-ROOMS = ("train", "data", "poses", "speech", "align", "tokens", "generate", "metrics", "stages")
+ROOMS = (
+    *("train", "nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"),
+    *("metrics", "stages"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
 """The nouns on the arrows and the one alphabet of shapes.
 
-B batch · W windows · T motion frames (25 Hz) · S audio samples (16 kHz) · K keypoints ·
+B batch · T motion frames (25 Hz) · S audio samples (16 kHz) · K keypoints ·
 C flattened coordinates (2K) · F speech features · N tokens (T / 4) · Q quantizer layers ·
-V codes in a codebook · D width of a network
+V codes in a codebook · D width of a network · H, W height and width of a picture in px ·
+G groups of control points · P control points in a group
+
+Poses in pictures are (K, 2) with x to the right and y down, −1 and 1 at the picture's edges (not at the
+centres of its outer pixels), so that they mean the same at every resolution.
 """
 
 from __future__ import annotations
@@ -83,6 +87,30 @@ class Batch:
     condition: Tensor
     speaker: Tensor
     clip: Tensor
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The pictures of one clip: frames (T, H, H, 3) uint8, resized from square frames `frame_px` wide."""
+
+    name: str
+    frames: np.ndarray
+    frame_px: float
+
+
+@dataclass
+class Pairs:
+    """Two pictures of the same clip, B times, on the training device.
+
+    source, driving (B, 3, H, W) in [0, 1]; their poses (B, K, 2) in [−1, 1]; valid (B, K) bool.
+    """
+
+    source: Tensor
+    driving: Tensor
+    source_pose: Tensor
+    driving_pose: Tensor
+    source_valid: Tensor
+    driving_valid: Tensor
 
 
 class MotionTokenizer(Protocol):

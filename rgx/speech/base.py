@@ -19,7 +19,7 @@ class Speech(ABC):
         """Return the identity of pretrained weights, or nothing where there are none."""
         return ""
 
-    def prepare(self, device: str) -> None:  # noqa: B027
+    def prepare(self, device: str) -> None:
         """Load what `features` needs (weights); called once in a worker, never while planning."""
 
     @abstractmethod

@@ -19,9 +19,7 @@ Refused = Callable[..., str]
 
 
 @pytest.fixture
-def refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Refused:
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
     """Return a function that sweeps a text, expects exit 2 and an untouched store, and returns stderr."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("rgx.cli._execute", lambda *given: pytest.fail("the sweep was not refused"))

@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
-ROOMS = {"data", "poses", "speech", "align", "tokens", "generate", "metrics"}
+ROOMS = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics"} | {"video"}
 MAY_IMPORT = {"types", "registry", "skeleton", "nn", "errors"}
-READS = {("data", "poses")}
-"""A corpus of recordings reads keypoint files: the one arrow between rooms, along the data flow."""
+READS = {("data", "poses"), ("data", "video")}
+"""A corpus of recordings reads keypoint and video files: the arrows between rooms, along the data flow."""
 
 
 def imported(path: Path) -> set[str]:
