@@ -26,6 +26,8 @@ class Panel(BaseModel):
     labels: dict[str, str] = {}
     ours: str | None = None
     note: str | None = None
+    frames: str | None = None
+    """The stage whose strips of frames are shown, one a row."""
 
 
 class Report(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,11 +47,15 @@ class Sweep(BaseModel):
 
 @dataclass(frozen=True)
 class Results:
-    """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description."""
+    """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description.
+
+    notes: what the manifests want said of their numbers, by panel and stage.
+    """
 
     sweep: Sweep
     frame: pd.DataFrame
     metrics: dict[str, Metric]
+    notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -93,6 +97,7 @@ def load(store: Path, name: str) -> Results:
     manifests: dict[tuple[str, str], dict[str, Any] | None] = {}
     lines: list[dict[str, Any]] = []
     metrics: dict[str, Metric] = {}
+    notes: dict[tuple[str, str], list[str]] = {}
     for row in sweep.rows:
         for stage, key in row.stages.items():
             if (stage, key) not in manifests:
@@ -101,7 +106,9 @@ def load(store: Path, name: str) -> Results:
             if manifest is not None:
                 lines += _lines(row, stage, key, manifest["outputs"])
                 metrics |= _metrics(store, stage, key, manifest["outputs"])
-    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics)
+                said = notes.setdefault((row.panel, stage), [])
+                said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
+    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes)
 
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:

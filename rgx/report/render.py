@@ -1,11 +1,14 @@
-"""Write the tables of a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, `index.md` and `provenance.json`."""
+"""Write a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, frames, `index.md` and `provenance.json`."""
 
 from __future__ import annotations
 
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from rgx.errors import nearest
 from rgx.report import tables
@@ -13,6 +16,7 @@ from rgx.report.definition import Report, load, sweep_name
 from rgx.report.frames import Results, manifest_path
 from rgx.report.frames import load as load_results
 from rgx.report.statistics import Table, assemble
+from rgx.report.strips import stack
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -27,11 +31,18 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
         files[f"{table.name}.tex"] = tables.latex(table, results)
         files[f"{table.name}.md"] = tables.markdown(table)
         files[f"{table.name}.csv"] = tables.csv(table, results)
-    files["index.md"] = _index(report, results, panels)
+    pictures = {
+        f"{table.name}-frames.png": page
+        for table in panels
+        if table.panel.frames
+        and (page := stack(table.name, table.panel.frames, _labels(table), results, store)) is not None
+    }
+    files["index.md"] = _index(report, results, panels, list(pictures))
     origin = _provenance(report_file, report, results, panels, store)
     files["provenance.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / name, text) for name, text in files.items()]
+    written = [_write(folder / name, text.encode()) for name, text in files.items()]
+    return written + [_write(folder / name, _png(page)) for name, page in pictures.items()]
 
 
 def terminal_summary(report_file: Path, store: Path) -> str:
@@ -81,14 +92,29 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
     return lines
 
 
-def _index(report: Report, results: Results, panels: list[Table]) -> str:
+def _labels(table: Table) -> dict[str, str]:
+    return {row: table.label(row) for row in table.rows}
+
+
+def _png(page: Image.Image) -> bytes:
+    held = BytesIO()
+    page.save(held, "png")
+    return held.getvalue()
+
+
+def _index(report: Report, results: Results, panels: list[Table], pictures: list[str]) -> str:
     """Return one page with all panels, and what was skipped."""
     seeds = ", ".join(map(str, results.sweep.seeds))
     parts = [f"# {tables.escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
     parts += [f"- {tables.escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
     for table in panels:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in ("tex", "md", "csv"))
-        parts.append(f"## {table.name}\n\n{tables.markdown(table)}\nFiles: {links}\n")
+        shown = (
+            f"\n![frames of {table.name}]({name})\n"
+            if (name := f"{table.name}-frames.png") in pictures
+            else ""
+        )
+        parts.append(f"## {table.name}\n\n{tables.markdown(table)}{shown}\nFiles: {links}\n")
     return "\n".join(parts)
 
 
@@ -122,11 +148,11 @@ def _provenance(
     return {"report": report_file.name, "sweep": report.sweep, "name": results.sweep.name, "rows": rows}
 
 
-def _write(path: Path, text: str) -> Path:
+def _write(path: Path, content: bytes) -> Path:
     """Write a file so that no reader ever sees half of it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

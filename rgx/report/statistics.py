@@ -49,6 +49,7 @@ class Table:
     agreements: dict[str, Agreement]
     judges: list[str]
     seed_scope: str
+    notes: tuple[str, ...] = ()
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -144,7 +145,9 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
         )
     frame = results.frame[results.frame["panel"] == name]
     judges = sorted(set(frame["judge"]) - {""})
-    return Table(name, panel, columns, cells, agreements, judges, results.sweep.seed_scope)
+    stages = sorted(set(frame.loc[frame["metric"].isin([c.rpartition("/")[2] for c in columns]), "stage"]))
+    notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
+    return Table(name, panel, columns, cells, agreements, judges, results.sweep.seed_scope, tuple(notes))
 
 
 def _column(

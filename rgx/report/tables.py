@@ -100,6 +100,7 @@ def footnotes(table: Table) -> list[str]:
         for metric in table.columns.values()
         if metric.stand_in
     ]
+    notes += table.notes
     if any(metric.direction == "real" for metric in table.columns.values()):
         notes.append("→ marks a measure that is better the nearer it is to that of real motion.")
     compared = [

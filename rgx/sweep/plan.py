@@ -11,7 +11,7 @@ from rgx.config import Cell, Text, plan_cell
 from rgx.errors import InputError
 from rgx.store.artifacts import manifest, read_json
 from rgx.store.keys import key_of
-from rgx.sweep.spec import Sweep
+from rgx.sweep.spec import Row, Sweep
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,19 @@ def make_plan(sweep: Sweep) -> Plan:
     built: dict[tuple[str, ...], Cell] = {}
     known: dict[str, Any] = {}
     for row in sweep.rows:
-        words = tuple(text.text for text in row.texts)
+        words = (*(text.text for text in row.texts), *row.targets)
         try:
-            cell = built.get(words) or plan_cell(row.texts, sweep.targets, known)
+            cell = built.get(words) or plan_cell(row.texts, row.targets, known)
             built[words] = cell
         except InputError as error:
             errors.append(f"{row.key}: {error}")
             continue
         for seed in sweep.seeds:
-            keys = _add(plan, sweep, cell, row.texts, row.key, seed)
+            keys = _add(plan, sweep, cell, row, seed)
             stages = {stage: keys[stage] for stage in cell.stages}
             plan.cells.append({"panel": row.panel, "row": row.name, "seed": seed, "stages": stages})
             plan.per_row_trainings += sum(s.trains for s in cell.stages.values())
-        ends = tuple(keys[t] for t in sweep.targets)
+        ends = tuple(keys[t] for t in row.targets)
         if ends in seen:
             plan.same.append((seen[ends], row.key))
         seen.setdefault(ends, row.key)
@@ -94,9 +94,7 @@ def make_plan(sweep: Sweep) -> Plan:
     return plan
 
 
-def _add(
-    plan: Plan, sweep: Sweep, cell: Cell, texts: tuple[Text, ...], row: str, seed: int
-) -> dict[str, str]:
+def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str, str]:
     keys: dict[str, str] = {}
     ancestors: dict[str, dict[str, str]] = {}
     for name, stage in cell.stages.items():
@@ -108,7 +106,7 @@ def _add(
         if key not in plan.tasks:
             plan.tasks[key] = Task(
                 name, key, stage.record, stage.version, stage.fingerprint(), own_seed, stage.trains,
-                parents, ancestors[name], texts, sweep.targets, sweep.plugins, row,
+                parents, ancestors[name], row.texts, row.targets, sweep.plugins, row.key,
             )  # fmt: skip
     return keys
 

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rgx.config import TARGETS, Text, choose
 from rgx.errors import InputError, nearest
 from rgx.plugins import find_plugin, load_plugin
-from rgx.registry import load_rooms
+from rgx.registry import load_rooms, variants
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class SweepFile(BaseModel):
-    """The fields of a sweep file."""
+    """The fields of a sweep file; `targets` names the last stages of a panel where they are not the usual."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -27,7 +27,7 @@ class SweepFile(BaseModel):
     scale: str | None = None
     seeds: list[int] = Field(default=[0], min_length=1)
     imports: list[str] = []
-    targets: list[str] = list(TARGETS)
+    targets: dict[str, list[str]] = {}
     bind: dict[str, Any] = {}
     panels: dict[str, dict[str, dict[str, Any]]] = Field(min_length=1)
 
@@ -47,6 +47,7 @@ class Row:
     panel: str
     name: str
     texts: tuple[Text, ...]
+    targets: tuple[str, ...] = TARGETS
 
     @property
     def key(self) -> str:
@@ -60,7 +61,6 @@ class Sweep:
     name: str
     path: Path
     seeds: tuple[int, ...]
-    targets: tuple[str, ...]
     rows: tuple[Row, ...]
     plugins: tuple[tuple[str, str], ...] = ()
 
@@ -108,6 +108,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     plugins = tuple(find_plugin(name, path.parent) for name in [*file.imports, *overrides.imports])
     for plugin in plugins:
         load_plugin(*plugin)
+    targets = _targets(file, lines)
     shared = _shared_texts(file, overrides, path, lines)
     asked = _command_line(overrides)
     rows = []
@@ -115,13 +116,28 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
         for row, choices in members.items():
             if overrides.only and not any(o in (panel, f"{panel}/{row}") for o in overrides.only):
                 continue
-            rows.append(Row(panel, row, (*shared, _row_text(panel, row, choices, lines), *asked)))
+            texts = (*shared, _row_text(panel, row, choices, lines), *asked)
+            rows.append(Row(panel, row, texts, targets[panel]))
     if not rows:
         every = [f"{p}/{r}" for p, m in file.panels.items() for r in m] + list(file.panels)
         raise InputError(
             f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
         )
-    return Sweep(file.name, path, tuple(seeds), tuple(file.targets), tuple(rows), plugins)
+    return Sweep(file.name, path, tuple(seeds), tuple(rows), plugins)
+
+
+def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
+    """Return the last stages of each panel; raises InputError for an unknown panel or stage."""
+    stages = [variant.name for variant in variants("stage")]
+    for panel, names in file.targets.items():
+        place = lines.place(("targets", panel))
+        if panel not in file.panels:
+            raise InputError(f"{place}: targets: no panel '{panel}': {nearest(panel, file.panels)}")
+        unknown = [name for name in names if name not in stages]
+        if unknown or not names:
+            found = f"unknown stage '{unknown[0]}': {nearest(unknown[0], stages)}" if unknown else "no stage"
+            raise InputError(f"{place}: targets of {panel}: {found}")
+    return {panel: tuple(file.targets.get(panel, TARGETS)) for panel in file.panels}
 
 
 def _row_text(panel: str, row: str, choices: dict[str, Any], lines: Lines) -> Text:

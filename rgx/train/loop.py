@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -25,49 +26,87 @@ class Keeper(Protocol):
     def append_metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
+@dataclass(frozen=True)
+class Opponent:
+    """The other player of an adversarial training: a network and its own losses, one step after each step."""
+
+    network: nn.Module
+    losses: Callable[[], dict[str, Tensor]]
+    training: AdamW
+
+
 def fit(
     network: nn.Module,
     losses: Callable[[], dict[str, Tensor]],
     training: AdamW,
     keeper: Keeper,
     slower: Sequence[tuple[nn.Module, float]] = (),
+    opponents: Sequence[Opponent] = (),
 ) -> dict[str, float]:
     """Minimise the sum of `losses()` over the network's parameters and return the last step's values.
 
     slower: modules trained at a share of the learning rate. Continues from the keeper's
     checkpoint exactly where it stopped, random state included; raises NotFiniteError.
     """
-    groups = _groups(network, slower)
-    optimiser = torch.optim.AdamW(
-        [{"params": params} for params, _ in groups],
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-    )
-    start = _restore(network, optimiser, keeper.load_checkpoint())
-    network.train()
+    players = [
+        _Player(network, losses, training, slower),
+        *(_Player(o.network, o.losses, o.training) for o in opponents),
+    ]
+    start = _restore(players, keeper.load_checkpoint())
+    for player in players:
+        player.network.train()
     saved, values = start, {}
     for step in range(start, training.steps):
-        for group, (_, share) in zip(optimiser.param_groups, groups, strict=True):
-            group["lr"] = share * training.rate(step)
-        found = losses()
-        total = torch.stack(list(found.values())).sum()
-        if not math.isfinite(float(total.detach())):
-            kept = f"the checkpoint of step {saved} is kept" if saved else "no checkpoint had been written"
-            raise NotFiniteError(f"the loss became {float(total.detach())} at step {step + 1}; {kept}")
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), training.clip_norm)
-        optimiser.step()
+        found = players[0].step(step, saved)
+        total = float(torch.stack(list(found.values())).sum())
+        for player in players[1:]:
+            found |= player.step(step, saved)
         done = step + 1
         if done % max(1, training.steps // 100) == 0 or done == training.steps:
-            values = {name: float(value.detach()) for name, value in found.items()}
+            values = {name: float(value) for name, value in found.items()}
             keeper.append_metrics(done, values)
         if done % training.checkpoint_every == 0:
-            keeper.save_checkpoint(_state(network, optimiser, done))
+            keeper.save_checkpoint(_state(players, done))
             saved = done
-        keeper.progress(done, training.steps, loss=float(total.detach()))
-    network.eval()
+        keeper.progress(done, training.steps, loss=total)
+    for player in players:
+        player.network.eval()
     return values
+
+
+class _Player:
+    """A network, its losses and its optimiser."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        losses: Callable[[], dict[str, Tensor]],
+        training: AdamW,
+        slower: Sequence[tuple[nn.Module, float]] = (),
+    ) -> None:
+        self.network, self.losses, self.training = network, losses, training
+        self.groups = _groups(network, slower)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": params} for params, _ in self.groups],
+            betas=training.betas,
+            weight_decay=training.weight_decay,
+        )
+
+    def step(self, step: int, saved: int) -> dict[str, Tensor]:
+        """Take one step and return the losses it was taken on; raises NotFiniteError."""
+        for group, (_, share) in zip(self.optimiser.param_groups, self.groups, strict=True):
+            group["lr"] = share * self.training.rate(step)
+        found = self.losses()
+        total = torch.stack(list(found.values())).sum()
+        if not math.isfinite(value := float(total.detach())):
+            kept = f"the checkpoint of step {saved} is kept" if saved else "no checkpoint had been written"
+            raise NotFiniteError(f"the loss became {value} at step {step + 1}; {kept}")
+        # An adversarial loss leaves gradients on its opponent: only this player's may count here.
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
+        self.optimiser.step()
+        return {name: loss.detach() for name, loss in found.items()}
 
 
 def _groups(
@@ -79,27 +118,32 @@ def _groups(
     return [(main, 1.0), *[(params, share) for params, share in rest if params]]
 
 
-def _state(network: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> dict[str, Tensor]:
-    state = {f"network.{k}": v for k, v in network.state_dict().items()}
-    for index, slots in optimiser.state_dict()["state"].items():
-        state |= {f"optimiser.{index}.{slot}": torch.as_tensor(v) for slot, v in slots.items()}
+def _state(players: Sequence[_Player], step: int) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    for number, player in enumerate(players):
+        state |= {f"network.{number}.{k}": v for k, v in player.network.state_dict().items()}
+        for index, slots in player.optimiser.state_dict()["state"].items():
+            state |= {f"optimiser.{number}.{index}.{slot}": torch.as_tensor(v) for slot, v in slots.items()}
     state["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         state["random_cuda"] = torch.cuda.get_rng_state()
     return state | {"step": torch.tensor(step)}
 
 
-def _restore(network: nn.Module, optimiser: torch.optim.Optimizer, state: dict[str, Tensor] | None) -> int:
+def _restore(players: Sequence[_Player], state: dict[str, Tensor] | None) -> int:
     if state is None:
         return 0
-    prefix = "network."
-    network.load_state_dict({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in state.items():
-        if name.startswith("optimiser."):
-            _, index, slot = name.split(".")
-            slots.setdefault(int(index), {})[slot] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+    for number, player in enumerate(players):
+        prefix = f"network.{number}."
+        player.network.load_state_dict(
+            {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+        )
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            if name.startswith(f"optimiser.{number}."):
+                _, _, index, slot = name.split(".")
+                slots.setdefault(int(index), {})[slot] = value
+        player.optimiser.load_state_dict({**player.optimiser.state_dict(), "state": slots})
     torch.set_rng_state(state["random"])
     if "random_cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["random_cuda"])

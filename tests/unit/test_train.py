@@ -8,7 +8,7 @@ from torch import nn
 
 from rgx.errors import InputError, NotFiniteError
 from rgx.tokens.residual_vq import ResidualVQ
-from rgx.train.loop import fit
+from rgx.train.loop import Opponent, fit
 from rgx.train.optimiser import AdamW
 
 torch.set_num_threads(1)
@@ -137,3 +137,52 @@ def test_learning_rate_by_hand():
 def test_numbers_that_must_be_positive(name):
     with pytest.raises(InputError, match=f"training.adamw.{name} = 0"):
         AdamW(**{name: 0})
+
+
+class Duel(nn.Module):
+    """A weight that is pulled one way by its own loss and another by its opponent."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+
+def duel(keeper, stop=None):
+    torch.manual_seed(0)
+    maker, critic, calls, seen = Duel(), Duel(), [], {}
+
+    def make():
+        calls.append(1)
+        if len(calls) == stop:
+            raise StoppedError
+        seen["fake"] = (maker.weight * torch.randn(())).detach()
+        return {"make": (critic.weight * maker.weight - 1).square()}
+
+    def criticise():
+        return {"criticise": (critic.weight - seen["fake"]).square()}
+
+    opponent = Opponent(critic, criticise, training(steps=8, learning_rate=1e-1))
+    values = fit(maker, make, training(steps=8), keeper, opponents=[opponent])
+    return maker, critic, values
+
+
+def test_an_opponent_steps_after_each_step_on_its_own_losses_and_resumes_with_it():
+    maker, critic, values = duel(Memory())
+    assert set(values) == {"make", "criticise"}
+    again = Memory()
+    with pytest.raises(StoppedError):
+        duel(again, stop=6)
+    resumed, rival, same = duel(again)
+    assert same == values
+    assert torch.equal(maker.weight, resumed.weight)
+    assert torch.equal(critic.weight, rival.weight)
+
+
+def test_a_step_never_uses_the_gradient_its_opponent_was_left_with():
+    torch.manual_seed(0)
+    maker, critic = Duel(), Duel()
+    still = training(steps=1, learning_rate=1e-1, weight_decay=0.0)
+    opponent = Opponent(critic, lambda: {"none": 0 * critic.weight}, still)
+    fit(maker, lambda: {"make": critic.weight * maker.weight}, still, Memory(), opponents=[opponent])
+    assert float(critic.weight.detach()) == 2.0
+    assert float(maker.weight.detach()) < 2.0
