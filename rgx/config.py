@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gin
-import torch
 from gin import config as gin_config
 from gin import config_parser
-from torch.overrides import TorchFunctionMode
 
 from rgx.errors import InputError, nearest
+from rgx.nn.meta import shapes_only
 from rgx.registry import axes, find, variants
 from rgx.stages.base import Stage
 from rgx.store.keys import key_of
@@ -287,17 +286,7 @@ def _variants_in(record: Any) -> Iterator[str]:
             yield from _variants_in(value)
 
 
-class _Unfilled(TorchFunctionMode):
-    """Leaves meta tensors unfilled: drawing into them would import torch's compiler for nothing."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.normal_):
-            return args[0] if args else kwargs["tensor"]
-        drawn = torch.empty if func is torch.randn else func
-        return drawn(*args, **(kwargs or {}))
-
-
 def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:
     """Build a cell on the meta device: the pre-flight of a sweep."""
-    with torch.device("meta"), _Unfilled():
+    with shapes_only():
         return build_cell(texts, targets, known)

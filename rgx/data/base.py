@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from rgx.types import Clip, CorpusFacts
+from rgx.types import Clip, CorpusFacts, Footage
 
 
 class Corpus(ABC):
-    """Recordings of speakers as clips of keypoints and speech."""
+    """Recordings of speakers as clips of keypoints and speech, and as pictures."""
 
     @abstractmethod
     def facts(self) -> CorpusFacts:
@@ -21,3 +21,10 @@ class Corpus(ABC):
     @abstractmethod
     def clips(self) -> Iterator[Clip]:
         """Yield every usable clip once, in a fixed order; raises InputError for an unusable one."""
+
+    @abstractmethod
+    def footage(self, size_px: int) -> Iterator[Footage]:
+        """Yield the pictures of every clip, in the order and with the T of `clips`, `size_px` wide.
+
+        Raises InputError for pictures that cannot be decoded, are not square or change size.
+        """

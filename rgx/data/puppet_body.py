@@ -70,8 +70,11 @@ def puppet(speaker: int) -> Puppet:
     )
 
 
-def move(who: Puppet, speech: Speech, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints (T, 133, 2) in px and valid (T, 133) of a puppet moved by speech. Source: ours."""
+def move(who: Puppet, speech: Speech, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the true points of a puppet moved by speech, and what a tracker makes of them.
+
+    true and tracked (T, 133, 2) in px, valid (T, 133); they agree wherever valid. Source: ours.
+    """
     frames = len(speech.amplitude)
     points = np.zeros((frames, POINTS, 2))
     poses = gesture(who, speech, rng)
@@ -92,11 +95,15 @@ def move(who: Puppet, speech: Speech, rng: np.random.Generator) -> tuple[np.ndar
         points[:, hand] = fingers(who, elbow, wrist, poses[:, 4 + side], 1 - 2 * side)
     _set_head(who, points, chest, speech, rng)
     points += rng.normal(0, JITTER_PX, points.shape)
-    valid = np.ones((frames, POINTS), dtype=bool)
+    tracked, valid = points.copy(), np.ones((frames, POINTS), dtype=bool)
     valid[:, 13:23] = False
     for hand in (LEFT_HAND, RIGHT_HAND):
-        _drop(points, valid, hand, rng)
-    return np.clip(points, 0, FRAME_PX - 1).astype(np.float32), valid
+        _drop(tracked, valid, hand, rng)
+    return _inside(points), _inside(tracked), valid
+
+
+def _inside(points: np.ndarray) -> np.ndarray:
+    return np.clip(points, 0, FRAME_PX - 1).astype(np.float32)
 
 
 def gesture(who: Puppet, speech: Speech, rng: np.random.Generator) -> np.ndarray:

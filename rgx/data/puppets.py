@@ -10,14 +10,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from rgx.data.base import Corpus
-from rgx.data.puppet_body import move, puppet
+from rgx.data.puppet_body import FRAME_PX, move, puppet
+from rgx.data.puppet_render import render
 from rgx.data.puppet_speech import Speech, speak, voice
 from rgx.errors import InputError
 from rgx.registry import register
-from rgx.types import FPS, WINDOW_FRAMES, Clip, CorpusFacts
+from rgx.types import FPS, WINDOW_FRAMES, Clip, CorpusFacts, Footage
 
 VERSION = 1
-"""Raise it whenever the same parameters would make other clips."""
+"""Raise it whenever the same parameters would make other clips or pictures."""
 
 SPLITS = ("train", "test")
 SPEECH, MOTION, OTHER_SPEECH = range(3)
@@ -71,17 +72,26 @@ class Puppets(Corpus):
 
     def clips(self) -> Iterator[Clip]:
         """Yield every clip, train before test, speaker by speaker."""
-        for split in SPLITS:
-            for speaker in range(len(self.names)):
-                for index in range(self.counts[split]):
-                    yield self.clip(split, speaker, index)
+        for place in self._places():
+            yield self.clip(*place)
+
+    def footage(self, size_px: int) -> Iterator[Footage]:
+        """Yield every clip's pictures: the puppet itself, also where its keypoints lose a hand."""
+        for split, speaker, index in self._places():
+            clip, true = self._perform(split, speaker, index)
+            yield Footage(clip.name, render(true, speaker, size_px), float(FRAME_PX))
 
     def clip(self, split: str, speaker: int, index: int) -> Clip:
         """Return one clip, the same whatever other clips the corpus has."""
+        return self._perform(split, speaker, index)[0]
+
+    def _perform(self, split: str, speaker: int, index: int) -> tuple[Clip, np.ndarray]:
+        """Return one clip and the true points (T, 133, 2) in px, which its keypoints are a track of."""
         speech = self.speech(split, speaker, index, SPEECH)
         driver = self.driver(split, speaker, index, speech)
-        keypoints, valid = move(puppet(speaker), driver, self._stream(split, speaker, index, MOTION))
-        return Clip(
+        moves = self._stream(split, speaker, index, MOTION)
+        true, keypoints, valid = move(puppet(speaker), driver, moves)
+        clip = Clip(
             name=f"{self.names[speaker]}_{split}_{index:03d}",
             speaker=self.names[speaker],
             split=split,
@@ -96,6 +106,7 @@ class Puppets(Corpus):
                 "amplitude": speech.amplitude,
             },
         )
+        return clip, true
 
     def speech(self, split: str, speaker: int, index: int, stream: int) -> Speech:
         """Return the speech of one random stream of a clip."""
@@ -104,6 +115,12 @@ class Puppets(Corpus):
     def driver(self, split: str, speaker: int, index: int, speech: Speech) -> Speech:
         """Return the speech that moves the body: here the speech that is heard."""
         return speech
+
+    def _places(self) -> Iterator[tuple[str, int, int]]:
+        for split in SPLITS:
+            for speaker in range(len(self.names)):
+                for index in range(self.counts[split]):
+                    yield split, speaker, index
 
     def _stream(self, split: str, speaker: int, index: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, speaker, SPLITS.index(split), index, stream])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
 
 from rgx.data.base import Corpus
@@ -17,8 +17,9 @@ from rgx.errors import InputError, nearest
 from rgx.poses.files import read_mediapipe_npz
 from rgx.poses.gaps import bridge_gaps
 from rgx.registry import register
-from rgx.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
-from rgx.types import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Clip, CorpusFacts, Place
+from rgx.skeleton import measure
+from rgx.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage, Place
+from rgx.video.files import Video, check_square, probe, read_frames, read_speech
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
 
@@ -32,13 +33,11 @@ class Row(NamedTuple):
     split: str
 
 
-class Video(NamedTuple):
-    """What a video file says about itself without its pixels being decoded."""
+class Learned(NamedTuple):
+    """What one clip's files hold, small enough to remember: no pixels, points or sound."""
 
-    width_px: int
-    height_px: int
-    frames: int
-    start_s: float
+    video: Video
+    identity: tuple[str, int, str]
 
 
 @register("corpus", "videos", label="Videos")
@@ -62,22 +61,16 @@ class Videos(Corpus):
     def facts(self) -> CorpusFacts:
         """Return speakers, clips per split and a fingerprint of index, landmarks and videos.
 
-        Raises one InputError with every problem of the index and of the files it names.
+        Raises one InputError with every problem of the index and of the files it names. What a file was
+        found to hold is remembered until it changes.
         """
-        rows, problems = self._read_index()
-        lines: list[str] = []
-        for row in rows:
-            try:
-                self._check(row)
-                lines.append(self._identity(row))
-            except InputError as error:
-                problems.append(f"{self.index} line {row.line}: {error}")
-        _raise(problems)
-        counts = Counter(row.split for row in rows)
+        learned = self._learn_all()
+        counts = Counter(row.split for row in learned)
+        lines = sorted(repr((*row[1:], *found.identity)) for row, found in learned.items())
         return CorpusFacts(
-            speakers=tuple(sorted({row.speaker for row in rows})),
+            speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
-            fingerprint=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
+            fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         )
 
     def clips(self) -> Iterator[Clip]:
@@ -86,30 +79,53 @@ class Videos(Corpus):
         _raise(problems)
         for row in sorted(rows, key=lambda r: r.clip):
             path, landmarks = self._files(row)
-            keypoints, valid, video = self._check(row)
-            keypoints, valid = bridge_gaps(keypoints, valid, self.longest_gap_frames)
-            if not (valid[:, LEFT_SHOULDER] & valid[:, RIGHT_SHOULDER]).any():
-                raise InputError(f"{landmarks}: both shoulders are never seen in the same frame")
+            keypoints, valid, video = _read(path, landmarks, self.longest_gap_frames, self.visibility)
             waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
             yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
 
+    def footage(self, size_px: int) -> Iterator[Footage]:
+        """Yield every clip's pictures in order of its name; says of all clips first which are not square."""
+        learned = self._learn_all(square=True)
+        for row in sorted(learned, key=lambda r: r.clip):
+            path, video = self._files(row)[0], learned[row].video
+            picture = np.dtype((np.uint8, (size_px, size_px, 3)))
+            frames = np.fromiter(read_frames(path, size_px), picture)
+            if len(frames) != video.frames:
+                expected = f"expected {video.frames} as in its landmarks"
+                raise InputError(f"{path}: {len(frames)} pictures can be decoded, {expected}")
+            yield Footage(row.clip, frames, float(video.width_px))
+
+    def _learn_all(self, square: bool = False) -> dict[Row, Learned]:
+        """Return what the files of every row hold; raises one InputError with every problem."""
+        rows, problems = self._read_index()
+        learned: dict[Row, Learned] = {}
+        for row in rows:
+            try:
+                files = self._files(row)
+                stamps = tuple(_stamp(file) for file in files)
+                learned[row] = _learn(*files, stamps, self.longest_gap_frames, self.visibility)
+                if square:
+                    check_square(files[0], *learned[row].video[:2])
+            except InputError as error:
+                problems.append(f"{self.index} line {row.line}: {error}")
+        _raise(problems)
+        _raise(self._without_windows(learned))
+        return learned
+
+    def _without_windows(self, learned: dict[Row, Learned]) -> list[str]:
+        """Return a problem for each split whose clips are all too short to have a window."""
+        longest: dict[str, tuple[int, str]] = {}
+        for row, found in learned.items():
+            longest[row.split] = max(longest.get(row.split, (0, "")), (found.video.frames, row.clip))
+        needed = f"at least {WINDOW_FRAMES + 1} frames (one condition frame and a window of {WINDOW_FRAMES})"
+        return [
+            f"{self.index}: no clip of split '{split}' has {needed}; the longest, '{clip}', has {frames}"
+            for split, (frames, clip) in longest.items()
+            if frames <= WINDOW_FRAMES
+        ]
+
     def _files(self, row: Row) -> tuple[Path, Path]:
         return self.folder / "clips" / f"{row.clip}.mp4", self.folder / "landmarks" / f"{row.clip}.npz"
-
-    def _check(self, row: Row) -> tuple[np.ndarray, np.ndarray, Video]:
-        """Return a clip's raw keypoints, validity and video; raises InputError when they disagree."""
-        path, landmarks = self._files(row)
-        video = probe(path)
-        keypoints, valid = read_mediapipe_npz(landmarks, video.width_px, video.height_px, self.visibility)
-        if len(keypoints) != video.frames:
-            expected = f"expected {video.frames} as in {path}"
-            raise InputError(f"{landmarks}: {len(keypoints)} frames of landmarks, {expected}")
-        return keypoints, valid, video
-
-    def _identity(self, row: Row) -> str:
-        video, landmarks = self._files(row)
-        files = (_sha256(landmarks), video.stat().st_size, _sha256(video))
-        return repr((row.clip, row.speaker, row.split, *files))
 
     def _read_index(self) -> tuple[list[Row], list[str]]:
         """Return the usable rows and what is wrong with the rest; raises InputError without an index."""
@@ -147,49 +163,41 @@ class Videos(Corpus):
         return usable, problems
 
 
-def probe(path: Path) -> Video:
-    """Return a video's size, frames and start; raises InputError unless it is 25 fps with audio."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does; nothing for an absent one."""
     try:
-        with av.open(str(path)) as container:
-            stream, audio = container.streams.best("video"), container.streams.best("audio")
-            if not isinstance(stream, av.VideoStream) or not isinstance(audio, av.AudioStream):
-                raise InputError(f"{path}: no {'audio' if stream else 'video'} stream")
-            rate = float(stream.average_rate or 0)
-            if abs(rate - FPS) > 0.005:
-                raise InputError(f"{path}: {rate:.3f} frames per second, expected {FPS}")
-            kept = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
-            packets = Counter(p.stream.type for p in kept)
-            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
-    if not packets["audio"]:
-        raise InputError(f"{path}: the audio stream is empty")
-    return Video(stream.width, stream.height, packets["video"], start_s)
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def read_speech(path: Path, start_s: float, samples: int) -> np.ndarray:
-    """Return a file's audio from `start_s` on, (samples,) mono float32 at 16 kHz, padded with silence.
+@functools.cache
+def _learn(
+    path: Path, landmarks: Path, stamps: tuple[tuple[int, ...], ...], gap: int, visibility: float
+) -> Learned:
+    """Return what a clip's files hold, read once for as long as their stamps stay the same."""
+    _, _, video = _read(path, landmarks, gap, visibility)
+    return Learned(video, (_sha256(landmarks), path.stat().st_size, _sha256(path)))
 
-    Raises InputError when the audio cannot be decoded or lies wholly outside the video.
-    """
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-    waveform, parts, first_s = np.zeros(samples, np.float32), [np.zeros(0, np.float32)], None
+
+def _read(path: Path, landmarks: Path, gap: int, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
+    """Return a clip's keypoints, validity and video; raises InputError when they disagree or are no use."""
+    video = probe(path)
+    keypoints, valid = read_mediapipe_npz(landmarks, video.width_px, video.height_px, visibility)
+    if len(keypoints) != video.frames:
+        expected = f"expected {video.frames} as in {path}"
+        raise InputError(f"{landmarks}: {len(keypoints)} frames of landmarks, {expected}")
+    if not valid.any():
+        shares = keypoints[np.isfinite(keypoints).all(-1)] / (video.width_px, video.height_px)
+        found = f", between {shares.min():.3g} and {shares.max():.3g} of its size" if len(shares) else ""
+        raise InputError(f"{landmarks}: no point is ever seen inside the picture{found}, expected 0 to 1")
+    keypoints, valid = bridge_gaps(keypoints, valid, gap)
     try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(container.streams.best("audio")):
-                assert isinstance(frame, av.AudioFrame)
-                first_s = frame.time if first_s is None else first_s
-                parts += [out.to_ndarray()[0] for out in resampler.resample(frame)]
-            parts += [out.to_ndarray()[0] for out in resampler.resample(None)] if len(parts) > 1 else []
-    except (av.FFmpegError, OSError, ValueError) as error:  # ValueError: the format changes midway
-        raise InputError(f"{path}: audio cannot be decoded: {error}") from None
-    offset = round(((first_s or 0) - start_s) * SAMPLE_RATE_HZ)
-    place = waveform[max(offset, 0) :]
-    heard = np.concatenate(parts)[max(-offset, 0) :][: len(place)]
-    if not len(heard):
-        raise InputError(f"{path}: no audio during the video")
-    place[: len(heard)] = heard
-    return waveform
+        measure(keypoints, valid)
+    except ValueError as error:
+        raise InputError(f"{landmarks}: {error}") from None
+    return keypoints, valid, video
 
 
 def _sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,7 +11,20 @@ from torch import Tensor
 from rgx.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan
 
 
-def window_starts(spans: Sequence[ClipSpan], split: str) -> tuple[Tensor, Tensor, Tensor]:
+class Span(Protocol):
+    """What windows need to know of a clip."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def speaker(self) -> int: ...
+    @property
+    def split(self) -> str: ...
+
+
+def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return each window's first frame, clip and speaker (W,); the frame before it is the condition.
 
     Source: facts §1 (3.2 s windows, 0.4 s stride) and §2.1 (one condition frame and 80 frames).

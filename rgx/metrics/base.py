@@ -37,6 +37,8 @@ class Metric(ABC):
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     protocol: ClassVar[str] = "speech-driven, test windows of 80 frames"
     decimals: ClassVar[int] = 3
+    reference_is: ClassVar[str] = ""
+    """What the reference is, where it is not the score of the real motion itself."""
 
     @abstractmethod
     def score(self, evaluation: Evaluation) -> float:
@@ -70,6 +72,8 @@ class VideoMetric(ABC):
     decimals: ClassVar[int] = 3
     stand_in: ClassVar[bool] = False
     """Whether it stands in for a measure whose pretrained weights are not at hand."""
+    reference_is: ClassVar[str] = ""
+    """What the reference is, where it is not the score of the real videos themselves."""
 
     def fingerprint(self) -> str:
         """Return the identity of pretrained weights; raises InputError for a file that is not them."""

@@ -60,6 +60,7 @@ class FGD(Metric):
     """
 
     direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    reference_is = "the floor, one half of the real windows against the other"
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -18,4 +18,6 @@ def fast(device: str) -> Iterator[None]:
 
 def laid_out(network: nn.Module, device: str) -> nn.Module:
     """Return the network in the memory format its convolutions run fastest in."""
-    return network.to(memory_format=torch.channels_last) if device.startswith("cuda") else network
+    if device.startswith("cuda"):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

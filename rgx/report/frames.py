@@ -25,6 +25,7 @@ class Metric(BaseModel):
     decimals: int = 3
     protocol: str = ""
     stand_in: bool = False
+    reference_is: str = ""
 
 
 class SweepRow(BaseModel):

@@ -31,8 +31,8 @@ def stack(
     height = sum(strip.height + LABEL_PX for strip in strips.values())
     page, top = Image.new("RGB", (width, height), "white"), 0
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=12)
-    for row, strip in strips.items():
-        draw.text((4, top + 2), labels.get(row, row), fill="black", font=font)
+    for name, strip in strips.items():
+        draw.text((4, top + 2), labels.get(name, name), fill="black", font=font)
         page.paste(strip, (0, top + LABEL_PX))
         top += strip.height + LABEL_PX
     return page

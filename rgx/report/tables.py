@@ -101,6 +101,11 @@ def footnotes(table: Table) -> list[str]:
         if metric.stand_in
     ]
     notes += table.notes
+    notes += [
+        f"{metric.label} in the line of the real: {metric.reference_is}."
+        for metric in table.columns.values()
+        if metric.reference_is and table.real()
+    ]
     if any(metric.direction == "real" for metric in table.columns.values()):
         notes.append("→ marks a measure that is better the nearer it is to that of real motion.")
     compared = [
@@ -139,7 +144,7 @@ def body(
     most, real, lines = table.replicates()[1], table.real(), []
     if real:
         lines.append(
-            ["Real motion"]
+            ["Real"]
             + [
                 number(real[column], metric.decimals) if column in real else ""
                 for column, metric in table.columns.items()

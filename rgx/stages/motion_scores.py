@@ -61,5 +61,6 @@ class MotionScoresStage(Stage):
                 "decimals": metric.decimals,
                 "protocol": metric.protocol,
                 "source": variant.source,
+                "reference_is": metric.reference_is,
             }
         return {"scores": scores, "references": references, "metrics": about, "windows": len(windows)}

@@ -35,11 +35,11 @@ def default() -> Plan:
     return planned()
 
 
-def test_the_shipped_sweep_has_sixteen_cells_and_nineteen_trainings(shipped: Plan) -> None:
-    assert len(shipped.cells) == 16
-    assert shipped.trainings == 19
+def test_the_shipped_sweep_has_24_cells_and_25_trainings(shipped: Plan) -> None:
+    assert len(shipped.cells) == 24
+    assert shipped.trainings == 25
     assert shipped.per_row_trainings > 3 * shipped.trainings
-    assert {second for _, second in shipped.same} == {"3c/full-model", "3e/Uni. .5-1", "3f/5 iter."}
+    assert {second for _, second in shipped.same} == {*("3c/full-model", "3e/Uni. .5-1", "3f/5 iter.")}
 
 
 def test_parents_come_first_and_every_cell_is_there(shipped: Plan) -> None:
@@ -122,7 +122,7 @@ def test_records_hold_defaults(default: Plan) -> None:
     assert record["variant"] == "stage/generator"
     assert record["speech_rate"] == 0.1
     assert record["training.clip_norm"] == 1.0
-    assert record["training.steps"] == 400
+    assert record["training.steps"] == 800
     assert record["generator.mask_ratio.low"] == 0.5
 
 

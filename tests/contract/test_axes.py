@@ -18,7 +18,16 @@ from rgx.types import SAMPLES_PER_FRAME, Batch
 registry.load_rooms()
 torch.set_num_threads(1)
 
-ELSEWHERE = {"stage", "corpus", "metric", "judge", "alignment", "training", "trunk"}
+ELSEWHERE = {"stage", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
+    *(
+        "keypoints",
+        "animator",
+        "refiner",
+        "discriminator",
+        "adversarial",
+        "perceptual",
+    )  # test_picture_axes.py
+}
 WEIGHTS_NEEDED = {"speech/wavlm"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
 PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init"}

@@ -187,7 +187,7 @@ def test_markdown(tmp_path: Path) -> None:
         "| *1.303* ",
         "| --",
         "n = 1 to 2 seeds",
-        "Real motion",
+        "Real",
         "→ marks",
     ):
         assert part in text, part

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,32 +9,41 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from test_video_files import write_jpegs
 
-from rgx.data.videos import Videos, probe, read_speech
+from rgx.data.videos import Videos
 from rgx.errors import InputError
 from rgx.registry import find
+from rgx.video.files import probe, read_speech
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
-FRAMES = 10
+FRAMES = 90
 AUDIO_HZ = 48_000
 
 
-def make_video(path: Path, fps: int = 25, audio_start_s: float | None = 0.0, burst_s: float = 0.1) -> None:
-    """Ten grey frames; audio lasts as long, silent but for one full-scale sample at `burst_s`."""
+def make_video(
+    path: Path,
+    fps: int = 25,
+    audio_start_s: float | None = 0.0,
+    burst_s: float = 0.1,
+    width: int = 64,
+    frames: int = FRAMES,
+) -> None:
+    """Grey frames 64 px high; audio lasts as long, silent but for one full-scale sample at `burst_s`."""
     with av.open(str(path), "w", format="matroska") as out:
         video = out.add_stream("mpeg4", rate=fps)
-        video.width = video.height = 64
+        video.width, video.height = width, 64
         video.pix_fmt = "yuv420p"
         audio = None
         if audio_start_s is not None:
             audio = out.add_stream("pcm_s16le", rate=AUDIO_HZ, layout="mono")
-        for i in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((64, width, 3), 90, np.uint8), format="rgb24")
             frame.pts = i
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
         if audio is not None:
-            samples = np.zeros((1, AUDIO_HZ * FRAMES // fps), np.int16)
+            samples = np.zeros((1, AUDIO_HZ * frames // fps), np.int16)
             samples[0, round((burst_s - audio_start_s) * AUDIO_HZ)] = 32_000
             sound = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
             sound.sample_rate = AUDIO_HZ
@@ -47,6 +57,14 @@ def make_landmarks(path: Path, frames: int = FRAMES) -> None:
     shapes = {"pose": (33, 3), "face": (468, 2), "left_hand": (21, 2), "right_hand": (21, 2)}
     arrays = {n: random.uniform(0.1, 0.9, (frames, *s)).astype(np.float32) for n, s in shapes.items()}
     arrays["pose"][..., 2] = 1
+    np.savez(path, **arrays)
+
+
+def alter(path: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
+    """Change the arrays of a landmarks file."""
+    with np.load(path) as old:
+        arrays = {name: old[name] for name in old.files}
+    change(arrays)
     np.savez(path, **arrays)
 
 
@@ -119,14 +137,37 @@ def test_fingerprint_sees_content_and_not_order_or_place(folder: Path, tmp_path_
     index(folder, "a,ann,train", "b,eve,test")
     seen.add(Videos(str(folder)).facts().fingerprint)
     make_landmarks(folder / "landmarks/a.npz")
-    with np.load(folder / "landmarks/a.npz") as old:
-        arrays = {n: old[n] for n in old.files}
-    arrays["face"][0, 0, 0] += 0.01
-    np.savez(folder / "landmarks/a.npz", **arrays)
+    alter(folder / "landmarks/a.npz", lambda arrays: arrays["face"].__iadd__(0.01))
     seen.add(Videos(str(folder)).facts().fingerprint)
     make_video(folder / "clips/b.mp4", burst_s=0.2)
     seen.add(Videos(str(folder)).facts().fingerprint)
     assert len(seen) == 4
+
+
+def far(path: Path) -> None:
+    """Landmarks in pixels, where shares of the picture are expected."""
+    alter(path, lambda arrays: [array[..., :2].__imul__(640) for array in arrays.values()])
+
+
+def unfound(path: Path) -> None:
+    alter(path, lambda arrays: [array.fill(np.nan) for array in arrays.values()])
+
+
+def unseen(path: Path) -> None:
+    alter(path, lambda arrays: [arrays["pose"].fill(0), *(arrays[n].fill(np.nan) for n in list(arrays)[1:])])
+
+
+def at_one_place(path: Path) -> None:
+    alter(path, lambda arrays: arrays["pose"][..., :2].fill(0.5))
+
+
+def shoulder_lost(path: Path) -> None:
+    alter(path, lambda arrays: arrays["pose"][:, 11].fill(0))
+
+
+def shorten(folder: Path, clip: str, frames: int) -> None:
+    make_video(folder / f"clips/{clip}.mp4", frames=frames)
+    make_landmarks(folder / f"landmarks/{clip}.npz", frames)
 
 
 def truncate(path: Path) -> None:
@@ -138,7 +179,12 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "absent landmarks": (lambda f: (f / "landmarks/b.npz").unlink(), r"line 3: .*b\.npz: no such file"),
     "no audio": (lambda f: make_video(f / "clips/a.mp4", audio_start_s=None), r"a\.mp4: no audio stream"),
     "rate": (lambda f: make_video(f / "clips/a.mp4", fps=30), r"a\.mp4: 30\.000 frames per second"),
-    "length": (lambda f: make_landmarks(f / "landmarks/a.npz", 9), r"npz: 9 frames .* expected 10 .*a\.mp4"),
+    "length": (lambda f: make_landmarks(f / "landmarks/a.npz", 9), r"npz: 9 frames .* expected 90 .*a\.mp4"),
+    "never found": (lambda f: unfound(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is ever seen"),
+    "never visible": (lambda f: unseen(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is ever seen"),
+    "in px": (lambda f: far(f / "landmarks/a.npz"), r"line 2: .*a\.npz: no point .* and 5\d\d of its size"),
+    "one shoulder": (lambda f: shoulder_lost(f / "landmarks/a.npz"), r"line 2: .*a\.npz: both shoulders"),
+    "one place": (lambda f: at_one_place(f / "landmarks/a.npz"), r"a\.npz: the shoulder width is zero"),
     "truncated landmarks": (lambda f: truncate(f / "landmarks/a.npz"), r"line 2: .*a\.npz: unreadable"),
     "empty video": (lambda f: (f / "clips/a.mp4").write_bytes(b""), r"a\.mp4: unreadable as a video"),
     "not a video": (lambda f: (f / "clips/a.mp4").write_bytes(b"text" * 99), r"a\.mp4: unreadable as"),
@@ -175,13 +221,78 @@ def test_a_cut_video_has_fewer_frames(folder: Path) -> None:
         Videos(str(folder)).facts()
 
 
-def test_shoulders_never_seen(folder: Path) -> None:
-    with np.load(folder / "landmarks/a.npz") as old:
-        arrays = {n: old[n] for n in old.files}
-    arrays["pose"][:, 11, 2] = 0
-    np.savez(folder / "landmarks/a.npz", **arrays)
-    with pytest.raises(InputError, match=r"a\.npz: both shoulders"):
-        list(Videos(str(folder)).clips())
+def test_a_split_without_windows_is_refused_and_a_short_clip_beside_a_long_one_kept(folder: Path) -> None:
+    shorten(folder, "c", 30)
+    index(folder, "a,ann,train", "b,bob,test", "c,cat,test")
+    assert Videos(str(folder)).facts().clips == {"train": 1, "test": 2}
+    assert [len(clip.valid) for clip in Videos(str(folder)).clips()] == [FRAMES, FRAMES, 30]
+    shorten(folder, "b", 80)
+    words = r"index\.csv: no clip of split 'test' has at least 81 frames .*; the longest, 'b', has 80"
+    with pytest.raises(InputError, match=words):
+        Videos(str(folder)).facts()
+    assert [len(clip.valid) for clip in Videos(str(folder)).clips()] == [FRAMES, 80, 30]
+    shorten(folder, "b", 81)
+    assert Videos(str(folder)).facts().clips == {"train": 1, "test": 2}
+
+
+def test_files_are_read_once_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr("rgx.data.videos.probe", lambda path: read.append(path.name) or probe(path))
+    first = Videos(str(folder)).facts()
+    assert sorted(read) == ["a.mp4", "b.mp4"]
+    assert Videos(str(folder)).facts() == first and len(read) == 2
+    alter(folder / "landmarks/b.npz", lambda arrays: arrays["face"].__iadd__(0.01))
+    changed = Videos(str(folder)).facts()
+    assert changed.fingerprint != first.fingerprint and read[2:] == ["b.mp4"]
+    Videos(str(folder), visibility=0.6).facts()
+    assert len(read) == 5, "another threshold may find another clip of no use"
+    (folder / "clips/a.mp4").unlink()
+    with pytest.raises(InputError, match=r"line 2: .*a\.mp4"):
+        Videos(str(folder)).facts()
+
+
+def test_a_file_changed_behind_its_times_is_read_again(folder: Path) -> None:
+    path = folder / "landmarks/a.npz"
+    before, times = Videos(str(folder)).facts(), path.stat()
+    alter(path, lambda arrays: arrays["face"].__iadd__(0.01))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_size == times.st_size
+    assert Videos(str(folder)).facts().fingerprint != before.fingerprint
+
+
+def test_pictures_follow_the_clips(folder: Path) -> None:
+    footage = list(Videos(str(folder)).footage(16))
+    assert [(f.name, f.frame_px, f.frames.shape) for f in footage] == [
+        (name, 64.0, (FRAMES, 16, 16, 3)) for name in "ab"
+    ]
+    assert footage[0].frames.dtype == np.uint8 and abs(int(footage[0].frames.mean()) - 90) < 4
+
+
+def test_only_pictures_must_be_square_and_all_that_are_not_are_named_first(folder: Path) -> None:
+    for clip in "ab":
+        make_video(folder / f"clips/{clip}.mp4", width=96)
+    corpus = Videos(str(folder))
+    assert corpus.facts().clips == {"train": 1, "test": 1} and len(list(corpus.clips())) == 2
+    with pytest.raises(InputError) as caught:
+        next(corpus.footage(16))
+    told = str(caught.value).splitlines()
+    assert len(told) == 2 and "line 2" in told[0] and "line 3" in told[1]
+    assert all("pictures of 96×64 px" in line and "crop" in line for line in told)
+
+
+def test_pictures_that_change_size(folder: Path) -> None:
+    write_jpegs(folder / "clips/b.mp4", *[64] * 50, *[32] * 40)
+    taken = Videos(str(folder)).footage(16)
+    assert next(taken).name == "a"
+    with pytest.raises(InputError, match=r"b\.mp4: frame 50 is 32×32 px, those before 64×64 px"):
+        next(taken)
+
+
+def test_pictures_fewer_than_packets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = [np.zeros((16, 16, 3), np.uint8)] * (FRAMES - 1)
+    monkeypatch.setattr("rgx.data.videos.read_frames", lambda *_: iter(some))
+    with pytest.raises(InputError, match=r"a\.mp4: 89 pictures can be decoded, expected 90"):
+        next(Videos(str(folder)).footage(16))
 
 
 def test_all_problems_at_once_ten_shown(folder: Path) -> None:

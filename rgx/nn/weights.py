@@ -1,0 +1,137 @@
+"""Pretrained weights from files: checked before use, and never unpickled blindly."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from rgx.errors import InputError, nearest
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+UNREADABLE = (
+    *(pickle.UnpicklingError, SafetensorError, EOFError, OSError),
+    *(AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+)
+"""What readers of tensors raise for a file that is something else: its bytes decide which."""
+
+
+def required(path: str, where: str, what: str, otherwise: str) -> str:
+    """Return the path that `where` names; raises InputError for an empty one."""
+    if not path:
+        raise InputError(f"{where} = '': expected the path of {what}; without it {otherwise}")
+    return path
+
+
+def read_state(path: str, expected: Shapes) -> dict[str, Tensor]:
+    """Return the expected tensors of a .pth or .safetensors file, float32 on the CPU.
+
+    Raises InputError for no file, for one that is not of plain tensors (anything else that a pickle may
+    hold is refused unread), and for a tensor that is missing or of another shape.
+    """
+    file = _file(path)
+    safe = file.suffix == ".safetensors"
+    try:
+        # Planning runs on the meta device; what is read here are real weights.
+        with torch.device("cpu"):
+            state = load_file(file) if safe else torch.load(file, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        # The reader's own text is left out: it advises to unpickle whatever the file holds.
+        raise InputError(
+            f"{path}: expected plain tensors (a state dict saved as .pth, or .safetensors), "
+            f"found what cannot be read as such ({type(error).__name__})"
+        ) from error
+    if not isinstance(state, Mapping):
+        raise InputError(f"{path}: expected a state dict, found a {type(state).__name__}")
+    if missing := [key for key in expected if key not in state]:
+        hint = nearest(missing[0], map(str, state))
+        raise InputError(f"{path}: lacks {len(missing)} of {len(expected)} weights, '{missing[0]}': {hint}")
+    for key, shape in expected.items():
+        found = tuple(state[key].shape) if isinstance(state[key], Tensor) else type(state[key]).__name__
+        if found != shape:
+            raise InputError(f"{path}: '{key}' has shape {found}, expected {shape}")
+    return {key: state[key].detach().float() for key in expected}
+
+
+def load_script(path: str, takes: Sequence[str] = ()) -> torch.jit.ScriptModule:
+    """Return a TorchScript network on the CPU, set to evaluation.
+
+    takes: the named arguments its forward must know. Raises InputError for no file or another one.
+    """
+    file = _file(path)
+    try:
+        with torch.device("cpu"):
+            script = torch.jit.load(str(file), map_location="cpu")
+        known = [argument.name for argument in script.forward.schema.arguments]
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: expected a TorchScript network, saved by torch.jit.save ({type(error).__name__})"
+        ) from error
+    if missing := [name for name in takes if name not in known]:
+        raise InputError(
+            f"{path}: expected a network called with {', '.join(takes)}; "
+            f"its forward({', '.join(known[1:])}) lacks {', '.join(missing)}"
+        )
+    return script.eval()
+
+
+def fingerprint_of(path: str) -> str:
+    """Return the SHA-256 of a file, read again only when its time or size changed."""
+    return _sha256(*_stamp(path))
+
+
+def fingerprint_of_state(path: str, expected: Shapes) -> str:
+    """Return the SHA-256 of a file that `read_state` accepts; raises InputError as it does."""
+    _state_is_good(*_stamp(path), tuple(expected.items()))
+    return fingerprint_of(path)
+
+
+def fingerprint_of_script(path: str, takes: Sequence[str] = ()) -> str:
+    """Return the SHA-256 of a file that `load_script` accepts; raises InputError as it does."""
+    _script_is_good(*_stamp(path), tuple(takes))
+    return fingerprint_of(path)
+
+
+def _file(path: str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputError(f"{path}: expected a file of pretrained weights, found {_kind(file)}")
+    return file
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no such file"
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    """Return what a file's content is remembered by."""
+    file = _file(path)
+    found = file.stat()
+    return str(file.resolve()), found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: str, mtime_ns: int, size: int) -> str:
+    with Path(path).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+# An InputError is not remembered: a file put right in the meantime is read again.
+@lru_cache(maxsize=64)
+def _state_is_good(
+    path: str, mtime_ns: int, size: int, expected: tuple[tuple[str, tuple[int, ...]], ...]
+) -> None:
+    read_state(path, dict(expected))
+
+
+@lru_cache(maxsize=64)
+def _script_is_good(path: str, mtime_ns: int, size: int, takes: tuple[str, ...]) -> None:
+    load_script(path, takes)

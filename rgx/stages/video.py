@@ -1,0 +1,106 @@
+"""Generated motion to pictures and mp4 files with the speech that drove them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rgx.data.pictures import Pictures
+from rgx.errors import InputError
+from rgx.refine.base import Refiner
+from rgx.registry import Recipe, register
+from rgx.stages.base import Stage
+from rgx.stages.frames import load_pictures
+from rgx.stages.rendering import CHUNK, Renderer, to_bytes
+from rgx.store.workspace import Inputs, Workspace
+from rgx.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
+from rgx.video.files import write_mp4
+from rgx.video.layout import pick, side_by_side, strip
+
+STRIP_COLUMNS = 8
+
+
+@register("stage", "video", label="Video", source="Sec. 4.3; Figs. 4 and 5")
+class VideoStage(Stage):
+    """Renders test windows that do not overlap from their condition frame and their generated motion.
+
+    shown: how many windows also become a video beside the real one.
+    """
+
+    seeded = False
+
+    def __init__(
+        self, refiner: Recipe[Refiner] | None = None, windows_per_clip: int = 1, shown: int = 4
+    ) -> None:
+        if refiner is None:
+            raise InputError("stage.video.refiner is not bound")
+        if windows_per_clip < 1:
+            raise InputError(f"stage.video.windows_per_clip = {windows_per_clip}: expected 1 or more")
+        self.refiner, self.windows_per_clip, self.shown = refiner, windows_per_clip, shown
+
+    def parents(self) -> tuple[str, ...]:
+        return ("corpus", "frames", "motion", "animator", *(("refiner",) if self.refiner.present else ()))
+
+    def build(self, parents: Mapping[str, Any]) -> None:
+        if not parents["animator"].driven_by_pose:
+            raise InputError(
+                "generated poses cannot drive keypoints that are found in a driving picture; "
+                "only keypoints/pose2d makes speech-driven video"
+            )
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        pictures = load_pictures(inputs, workspace.device)
+        renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
+        motion = inputs.arrays("motion")["motion"]
+        waveform = inputs.arrays("corpus")["waveform"].numpy()
+        windows = pictures.windows("test", self.windows_per_clip)
+        size = pictures.size_px
+        frames = np.lib.format.open_memmap(
+            workspace.folder / "frames.npy",
+            mode="w+",
+            dtype=np.uint8,
+            shape=(len(windows), WINDOW_FRAMES, size, size, 3),
+        )
+        for row, (number, span, start) in enumerate(windows):
+            pose = span.place(motion[number])
+            made = renderer.render(*source_of(pictures, start), poses_in_chunks(pose))
+            np.concatenate([to_bytes(chunk) for chunk in made], out=frames[row])
+            heard = waveform[start * SAMPLES_PER_FRAME : (start + WINDOW_FRAMES) * SAMPLES_PER_FRAME]
+            write_mp4(workspace.folder / f"{row:04d}.mp4", frames[row], heard)
+            if row < self.shown:
+                real = pictures.frames[start : start + WINDOW_FRAMES]
+                beside = side_by_side({"real": real, "generated": frames[row]})
+                write_mp4(workspace.folder / f"{row:04d}_beside.mp4", beside, heard)
+            workspace.progress(row + 1, len(windows))
+        frames.flush()
+        save_strip(workspace, pictures, windows[0][2], frames[0])
+        notes = inputs.about("refiner" if self.refiner.present else "animator")["notes"]
+        workspace.save_about({"notes": notes, "starts": [start for _, _, start in windows]})
+        return {"windows": len(windows), "size_px": size}
+
+
+def source_of(pictures: Pictures, start: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the condition frame of a window: picture (1, 3, H, W), pose (1, K, 2), valid (1, K)."""
+    index = torch.tensor([start - 1])
+    return pictures.pictures(index), pictures.pose[index], pictures.valid[index]
+
+
+def poses_in_chunks(pose: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield generated poses (T, K, 2) a chunk at a time: all valid, and no driving picture."""
+    for poses in pose.split(CHUNK):
+        seen = torch.ones(poses.shape[:-1], dtype=torch.bool)
+        yield poses, seen, poses.new_zeros(len(poses), 3, 0, 0)
+
+
+def save_strip(workspace: Workspace, pictures: Pictures, start: int, made: np.ndarray) -> None:
+    """Leave strip.png: real frames above made ones, evenly spaced over one window."""
+    from PIL import Image
+
+    real = pictures.frames[start : start + WINDOW_FRAMES]
+    chosen = pick(WINDOW_FRAMES, STRIP_COLUMNS)
+    rows = {"real": [real[i] for i in chosen], "made": [made[i] for i in chosen]}
+    Image.fromarray(strip(rows, pictures.size_px)).save(workspace.folder / "strip.png")

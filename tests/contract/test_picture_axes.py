@@ -1,0 +1,174 @@
+"""What every variant of the image half's axes must keep to: shapes, gradients, seeds, saving and loading."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rgx import registry
+from rgx.animate.base import Animated
+from rgx.skeleton import KEPT
+from rgx.types import Pairs
+
+registry.load_rooms()
+torch.set_num_threads(1)
+
+SIZE, BATCH = 32, 2
+LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_blocks": 2, "spade_width": 8}
+WEIGHTS_NEEDED = {"perceptual/vgg19"}
+NETWORKS = ("keypoints", "animator", "refiner", "discriminator")
+
+
+def variants(*axes):
+    return [
+        pytest.param(v, id=v.key)
+        for v in registry.variants()
+        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED
+    ]
+
+
+def recipe(variant, **given):
+    bound = {n: LITTLE.get(n, d) for n, d in variant.parameters.items()}
+    return registry.Recipe(variant, {**bound, **given})
+
+
+def build(variant, seed=0):
+    torch.manual_seed(seed)
+    given = {}
+    if "keypoints" in variant.parameters:
+        given["keypoints"] = recipe(registry.find("keypoints", "pose2d"))
+    shape = 1 if variant.axis == "discriminator" else SIZE
+    return recipe(variant, **given)(shape)
+
+
+def features():
+    made = recipe(registry.find("perceptual", "random_features"))
+    module = made.variant.cls(**made.bound)
+    module.prepare("cpu")
+    return module
+
+
+def pairs():
+    draw = torch.Generator().manual_seed(3)
+    pictures = [torch.rand(BATCH, 3, SIZE, SIZE, generator=draw) for _ in range(2)]
+    poses = [torch.rand(BATCH, len(KEPT), 2, generator=draw) * 1.6 - 0.8 for _ in range(2)]
+    valid = [torch.rand(BATCH, len(KEPT), generator=draw) < 0.9 for _ in range(2)]
+    return Pairs(*pictures, *poses, *valid)
+
+
+def run_keypoints(module):
+    batch = pairs()
+    points = module(batch.source, batch.source_pose)
+    assert points.shape == (BATCH, module.groups, module.points, 2)
+    visible = module.visible(batch.source_valid)
+    assert visible.shape == points.shape[:-1] and visible.dtype == torch.bool
+    assert module.driven_by_pose == (not list(module.parameters()))
+    if module.driven_by_pose:
+        assert torch.equal(module(None, batch.source_pose), points)
+    return {"points": points, **module.losses(batch.source)}
+
+
+def run_animator(module):
+    batch = pairs()
+    losses = module.losses(batch, features(), 10)
+    assert losses and all(v.shape == () for v in losses.values())
+    source = module.begin(batch.source[:1], batch.source_pose[:1], batch.source_valid[:1])
+    made = module.animate(source, batch.driving_pose, batch.driving_valid, batch.driving)
+    assert isinstance(made, Animated)
+    assert made.picture.shape == batch.driving.shape and made.trusted.shape == (BATCH, 1, SIZE, SIZE)
+    for values in (made.picture, made.trusted):
+        assert 0 <= float(values.detach().min()) <= float(values.detach().max()) <= 1
+    return {**losses, "picture": made.picture, "trusted": made.trusted}
+
+
+def run_refiner(module):
+    batch = pairs()
+    trusted = batch.source[:, :1]
+    made = module(batch.source, trusted, batch.driving_pose, batch.driving_valid)
+    assert made.shape == batch.source.shape
+    assert 0 <= float(made.detach().min()) <= float(made.detach().max()) <= 1
+    drawn = module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE // 2))
+    assert drawn.shape == (BATCH, module.map_channels, SIZE, SIZE // 2)
+    if not module.present:
+        assert torch.equal(made, batch.source)
+        return {}
+    return {"made": made, "drawn": drawn}
+
+
+def run_discriminator(module):
+    batch = pairs()
+    logits = module(batch.source, batch.source[:, :1])
+    assert logits.shape[:2] == (BATCH, 1)
+    return {"logits": logits}
+
+
+RUN = {
+    "keypoints": run_keypoints,
+    "animator": run_animator,
+    "refiner": run_refiner,
+    "discriminator": run_discriminator,
+}
+
+
+def run(variant, module, seed=1):
+    torch.manual_seed(seed)
+    return RUN[variant.axis](module)
+
+
+def equal(one, two):
+    return one.keys() == two.keys() and all(torch.equal(v, two[k]) for k, v in one.items())
+
+
+@pytest.mark.parametrize("variant", variants(*NETWORKS))
+def test_gradients_are_finite_and_reach_the_weights(variant):
+    module = build(variant).train()
+    outputs = run(variant, module)
+    total = sum((v.square().sum() for v in outputs.values() if v.requires_grad), torch.zeros(()))
+    if not total.requires_grad:
+        assert not list(module.parameters())
+        return
+    total.backward()
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    assert gradients and all(g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("variant", variants(*NETWORKS))
+@pytest.mark.parametrize("training", [True, False])
+def test_a_seed_decides_everything(variant, training):
+    one, two = (run(variant, build(variant).train(training)) for _ in range(2))
+    assert equal(one, two)
+
+
+@pytest.mark.parametrize("variant", variants(*NETWORKS))
+def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
+    module = build(variant).train()
+    run(variant, module)
+    save_file({k: v.contiguous() for k, v in module.state_dict().items()}, tmp_path / "state.safetensors")
+    again = build(variant, seed=9)
+    again.load_state_dict(load_file(tmp_path / "state.safetensors"))
+    assert equal(run(variant, module.eval()), run(variant, again.eval()))
+
+
+@pytest.mark.parametrize("variant", variants("adversarial"))
+def test_each_player_gains_from_winning(variant):
+    game = variant.cls()
+    low, high = torch.full((2, 1, 3, 3), -0.5), torch.full((2, 1, 3, 3), 0.5)
+    assert game.refiner_loss(high) < game.refiner_loss(low)
+    assert game.discriminator_loss(high, low) < game.discriminator_loss(low, high)
+    logits = low.clone().requires_grad_()
+    game.refiner_loss(logits).backward()
+    assert (logits.grad < 0).all()
+
+
+@pytest.mark.parametrize("variant", variants("perceptual"))
+def test_perceptual_features_are_fixed_and_tell_pictures_apart(variant):
+    one, two = features(), features()
+    batch = pairs()
+    assert all(torch.equal(a, b) for a, b in zip(one(batch.source), two(batch.source), strict=True))
+    assert not [p for p in one.parameters() if p.requires_grad]
+    assert float(one.distance(batch.source, batch.source)) == 0
+    made = batch.source.clone().requires_grad_()
+    distance = one.distance(made, batch.driving)
+    distance.backward()
+    assert float(distance.detach()) > 0 and made.grad.abs().sum() > 0

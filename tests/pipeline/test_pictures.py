@@ -1,0 +1,176 @@
+"""The image half end to end on a very small corpus: from keypoints to scores, videos and strips."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from rgx.cli import main
+from rgx.types import WINDOW_FRAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+SWEEP = """\
+name: pictures
+config: [gin/realistic_gesture.gin]
+scale: tiny
+bind:
+  stage.frames.size_px: 32
+  training.adamw.batch: 4
+  judge/training.adamw.steps: 2
+  alignment/training.adamw.steps: 2
+  tokenizer/training.adamw.steps: 2
+  generator/training.adamw.steps: 2
+  residual/training.adamw.steps: 2
+  animator/training.adamw.steps: 2
+  refiner/training.adamw.steps: 2
+  stage.video.windows_per_clip: 1
+  stage.reconstruction_scores.windows_per_clip: 1
+  corpus.puppets.speakers: 2
+  corpus.puppets.train_clips: 1
+  corpus.puppets.test_clips: 1
+  corpus.puppets.clip_s: 4.0
+targets:
+  3a: [reconstruction_scores]
+  3d: [video_scores, reconstruction_scores]
+panels:
+  3a:
+    Unsup-kp: {keypoints: unsupervised, refiner: none}
+    2D-pose: {refiner: none}
+    full-model: {}
+  3b:
+    +distill: {}
+  3d:
+    w/o refine: {refiner: none}
+    + heatmap: {}
+"""
+REPORT = """\
+sweep: sweeps/pictures.yaml
+panels:
+  3a:
+    caption: Keypoints.
+    columns: [reconstruction_psnr, reconstruction_fvd_random]
+    frames: reconstruction_scores
+  3d:
+    caption: Refinement.
+    columns: [video_fvd_random, reconstruction_hand_psnr]
+    frames: video
+"""
+
+
+def rgx(*arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", ["rgx", *arguments])
+        main()
+        raise SystemExit(0)
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    threads = torch.get_num_threads()
+    home = tmp_path_factory.mktemp("pictures")
+    for folder, text in (("sweeps", SWEEP), ("reports", REPORT)):
+        (home / folder).mkdir()
+        (home / folder / "pictures.yaml").write_text(text)
+    sweep = str(home / "sweeps" / "pictures.yaml")
+    assert rgx("sweep", sweep, "--store", str(home / "store"), "--engine", "inline", "--no-report") == 0
+    torch.set_num_threads(threads)
+    return home
+
+
+def cells(home: Path) -> dict[str, dict[str, Path]]:
+    record = json.loads((home / "store" / "sweeps" / "pictures.json").read_text())
+    return {
+        f"{row['panel']}/{row['row']}": {
+            stage: home / "store" / stage / key[:16] for stage, key in row["stages"].items()
+        }
+        for row in record["rows"]
+    }
+
+
+def outputs(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "manifest.json").read_text())["outputs"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_panel_ends_where_its_targets_say(home: Path) -> None:
+    found = cells(home)
+    assert "motion" not in found["3a/full-model"] and "reconstruction_scores" in found["3a/full-model"]
+    assert "frames" not in found["3b/+distill"] and "motion_scores" in found["3b/+distill"]
+    assert found["3d/+ heatmap"]["motion"] == found["3b/+distill"]["motion"]
+    assert found["3d/+ heatmap"]["refiner"] == found["3a/full-model"]["refiner"]
+    assert found["3d/w/o refine"]["animator"] == found["3a/2D-pose"]["animator"]
+    assert "refiner" not in found["3d/w/o refine"]
+
+
+def test_pictures_hold_the_poses_they_show(home: Path) -> None:
+    folder = cells(home)["3a/2D-pose"]["frames"]
+    frames, arrays = np.load(folder / "frames.npy"), load_file(folder / "arrays.safetensors")
+    about = json.loads((folder / "about.json").read_text())
+    assert frames.shape == (400, 32, 32, 3) and len(arrays["pose"]) == 400
+    from rgx.data.puppets import Puppets
+
+    clip = next(iter(Puppets(speakers=2, train_clips=1, test_clips=1, clip_s=4.0).clips()))
+    assert about["spans"][0]["name"] == clip.name
+    from rgx.skeleton import KEPT
+
+    expected = torch.from_numpy(clip.keypoints[:, KEPT]) / 128 - 1
+    seen = torch.from_numpy(clip.valid[:, KEPT])
+    assert (arrays["pose"][:100] - expected)[seen].abs().max() < 1e-4
+
+
+def test_videos_play_with_their_speech(home: Path) -> None:
+    folder = cells(home)["3d/+ heatmap"]["video"]
+    frames = np.load(folder / "frames.npy")
+    assert frames.shape == (2, WINDOW_FRAMES, 32, 32, 3)
+    for name, width in (("0000.mp4", 32), ("0000_beside.mp4", 64)):
+        with av.open(str(folder / name)) as video:
+            shown = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+            assert video.streams.audio and video.streams.video[0].average_rate == 25
+            assert len(shown) == WINDOW_FRAMES and shown[0].shape[1] >= width
+    with av.open(str(folder / "0000.mp4")) as video:
+        first = next(video.decode(video=0)).to_ndarray(format="rgb24")
+    assert np.abs(first.astype(float) - frames[0, 0]).mean() < 12
+
+
+def test_scores_say_how_they_were_made(home: Path) -> None:
+    found = outputs(cells(home)["3d/+ heatmap"]["video_scores"])
+    assert found["metrics"]["video_fvd_random"]["stand_in"]
+    assert "speech-driven" in found["metrics"]["video_fvd_random"]["protocol"]
+    assert "2 windows of 80 frames, 32 px" in found["metrics"]["video_fvd_random"]["protocol"]
+    assert any("random features" in note for note in found["notes"])
+    found = outputs(cells(home)["3a/full-model"]["reconstruction_scores"])
+    assert all("self-reconstruction" in m["protocol"] for m in found["metrics"].values())
+
+
+def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:
+    out = home / "build"
+    report = str(home / "reports" / "pictures.yaml")
+    assert rgx("report", report, "--store", str(home / "store"), "--out", str(out)) == 0
+    with Image.open(out / "pictures" / "3a-frames.png") as page:
+        assert page.height > 3 * 2 * 32
+    text = (out / "pictures" / "3d.md").read_text()
+    assert "†" in text and "random features" in text
+    assert "3d-frames.png" in (out / "pictures" / "index.md").read_text()
+
+
+def test_generated_poses_cannot_drive_unsupervised_keypoints(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = SWEEP + "    found: {keypoints: unsupervised}\n"
+    (tmp_path / "bad.yaml").write_text(row)
+    assert rgx("sweep", str(tmp_path / "bad.yaml"), "--store", str(tmp_path / "store")) == 2
+    told = capsys.readouterr().err
+    assert "3d/found" in told and "cannot drive" in told
+    assert not (tmp_path / "store").exists()
