@@ -47,8 +47,11 @@ class Puppets(Corpus):
             raise InputError(
                 f"puppets.train_clips = {train_clips}, test_clips = {test_clips}: expected at least one clip"
             )
-        if not clip_s * FPS >= WINDOW_FRAMES:
-            raise InputError(f"puppets.clip_s = {clip_s}: expected at least {WINDOW_FRAMES / FPS}")
+        shortest = (WINDOW_FRAMES + 1) / FPS
+        if not round(clip_s * FPS) > WINDOW_FRAMES:
+            raise InputError(
+                f"puppets.clip_s = {clip_s}: expected at least {shortest}, a condition frame and a window"
+            )
         if seed < 0:
             raise InputError(f"puppets.seed = {seed}: expected 0 or more")
         self.names = tuple(f"puppet_{letter}" for letter in string.ascii_lowercase[:speakers])

@@ -79,7 +79,8 @@ class Videos(Corpus):
         _raise(problems)
         for row in sorted(rows, key=lambda r: r.clip):
             path, landmarks = self._files(row)
-            keypoints, valid, video = _read(path, landmarks, self.longest_gap_frames, self.visibility)
+            raw, seen, video = _read(path, landmarks, self.visibility)
+            keypoints, valid = _bridge(landmarks, raw, seen, self.longest_gap_frames)
             waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
             yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
 
@@ -177,27 +178,42 @@ def _learn(
     path: Path, landmarks: Path, stamps: tuple[tuple[int, ...], ...], gap: int, visibility: float
 ) -> Learned:
     """Return what a clip's files hold, read once for as long as their stamps stay the same."""
-    _, _, video = _read(path, landmarks, gap, visibility)
+    keypoints, valid, video = _read(path, landmarks, visibility)
+    try:
+        measure(keypoints, valid)
+    except ValueError:  # bridging may still help; it is slow, so only where it must
+        _bridge(landmarks, keypoints, valid, gap)
     return Learned(video, (_sha256(landmarks), path.stat().st_size, _sha256(path)))
 
 
-def _read(path: Path, landmarks: Path, gap: int, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
-    """Return a clip's keypoints, validity and video; raises InputError when they disagree or are no use."""
+def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
+    """Return a clip's raw keypoints, validity and video; raises InputError when they are no use."""
     video = probe(path)
     keypoints, valid = read_mediapipe_npz(landmarks, video.width_px, video.height_px, visibility)
     if len(keypoints) != video.frames:
         expected = f"expected {video.frames} as in {path}"
         raise InputError(f"{landmarks}: {len(keypoints)} frames of landmarks, {expected}")
     if not valid.any():
-        shares = keypoints[np.isfinite(keypoints).all(-1)] / (video.width_px, video.height_px)
-        found = f", between {shares.min():.3g} and {shares.max():.3g} of its size" if len(shares) else ""
-        raise InputError(f"{landmarks}: no point is ever seen inside the picture{found}, expected 0 to 1")
+        found = keypoints[np.isfinite(keypoints).all(-1)] / (video.width_px, video.height_px)
+        if not len(found):
+            raise InputError(f"{landmarks}: no point is found in any frame")
+        if not ((found >= 0) & (found <= 1)).all(-1).any():
+            where = f"at {found.min():.3g} to {found.max():.3g} of its size, expected 0 to 1"
+            raise InputError(f"{landmarks}: every point lies outside the picture in every frame, {where}")
+        raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
+    return keypoints, valid, video
+
+
+def _bridge(
+    landmarks: Path, keypoints: np.ndarray, valid: np.ndarray, gap: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints and validity with short gaps bridged; raises InputError without two shoulders."""
     keypoints, valid = bridge_gaps(keypoints, valid, gap)
     try:
         measure(keypoints, valid)
     except ValueError as error:
         raise InputError(f"{landmarks}: {error}") from None
-    return keypoints, valid, video
+    return keypoints, valid
 
 
 def _sha256(path: Path) -> str:

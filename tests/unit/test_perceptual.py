@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -29,7 +28,7 @@ from rgx.nn.weights import (
 from rgx.registry import find
 
 SMALL = {"a.weight": (2, 3), "a.bias": (2,)}
-# torchvision's cfg "E": numbers are widths of convolutions, M a pool; every convolution is followed by a ReLU.
+# torchvision's cfg "E": numbers are widths of convolutions, each with its ReLU, M is a pool.
 CONFIGURATION_E = (64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4, "M")
 
 
@@ -114,9 +113,7 @@ def test_a_pickle_with_a_payload_is_refused_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize(
-    "content", [b"", b"not weights", b"PK\x03\x04 broken", b"\x80\x04.", os.urandom(512)]
-)
+@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 broken", b"\x80\x04.", b"\xa5" * 512])
 def test_another_file_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"state.{suffix}"
     path.write_bytes(content)
@@ -137,9 +134,7 @@ def test_a_script_is_no_state_and_a_state_no_script(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [lambda p: read_state(p, SMALL), load_script, fingerprint_of])
 def test_no_file_is_refused(tmp_path: Path, read) -> None:
-    with pytest.raises(
-        InputError, match=r"absent\.pth: expected a file of pretrained weights, found no such"
-    ):
+    with pytest.raises(InputError, match=r"absent\.pth: expected a file of .*, found no such file"):
         read(str(tmp_path / "absent.pth"))
     with pytest.raises(InputError, match="found a folder"):
         read(str(tmp_path))
@@ -204,9 +199,7 @@ def test_vgg_activations_are_those_of_a_plain_loop(vgg_state: dict[str, Tensor],
     x, block, first, expected = (picture - mean) / std, 1, True, []
     for place, (kind, _, _) in enumerate(vgg_features()):
         if kind == "conv":
-            x = F.conv2d(
-                x, vgg_state[f"features.{place}.weight"], vgg_state[f"features.{place}.bias"], padding=1
-            )
+            x = F.conv2d(x, *(vgg_state[f"features.{place}.{k}"] for k in ("weight", "bias")), padding=1)
         elif kind == "relu":
             x = x.clamp(min=0)
             if first:
@@ -332,4 +325,4 @@ def test_frozen_convolutions_by_hand() -> None:
     assert found.flatten().tolist() == pytest.approx([5.0])
     drawn = random_state(layers, 0)
     assert {k: tuple(v.shape) for k, v in drawn.items()} == shapes(layers)
-    assert np.isfinite(drawn["features.0.weight"]).all() and not drawn["features.0.bias"].any()
+    assert drawn["features.0.weight"].isfinite().all() and not drawn["features.0.bias"].any()

@@ -580,10 +580,10 @@ def test_a_discriminator_learns_that_the_map_does_not_fit_the_picture():
 def test_plans_never_import_the_compiler():
     code = (
         "import sys, torch\n"
-        "from rgx.config import _Unfilled\n"
+        "from rgx.nn.meta import shapes_only\n"
         "from rgx.refine.discriminator import PatchDiscriminator\n"
         "from rgx.refine.refiners import EdgeHeatmapRefiner, PlainRefiner, SkeletonRefiner\n"
-        "with torch.device('meta'), _Unfilled():\n"
+        "with shapes_only():\n"
         "    made = [EdgeHeatmapRefiner(64), SkeletonRefiner(64), PlainRefiner(64), PatchDiscriminator(1)]\n"
         "assert all(p.is_meta for m in made for p in m.parameters())\n"
         "print('torch._dynamo' in sys.modules)"

@@ -180,9 +180,15 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no audio": (lambda f: make_video(f / "clips/a.mp4", audio_start_s=None), r"a\.mp4: no audio stream"),
     "rate": (lambda f: make_video(f / "clips/a.mp4", fps=30), r"a\.mp4: 30\.000 frames per second"),
     "length": (lambda f: make_landmarks(f / "landmarks/a.npz", 9), r"npz: 9 frames .* expected 90 .*a\.mp4"),
-    "never found": (lambda f: unfound(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is ever seen"),
-    "never visible": (lambda f: unseen(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is ever seen"),
-    "in px": (lambda f: far(f / "landmarks/a.npz"), r"line 2: .*a\.npz: no point .* and 5\d\d of its size"),
+    "never found": (lambda f: unfound(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is found"),
+    "never visible": (
+        lambda f: unseen(f / "landmarks/b.npz"),
+        r"line 3: .*b\.npz: no point is more visible than 0\.5",
+    ),
+    "in px": (
+        lambda f: far(f / "landmarks/a.npz"),
+        r"line 2: .*a\.npz: every point lies outside .* to 5\d\d of",
+    ),
     "one shoulder": (lambda f: shoulder_lost(f / "landmarks/a.npz"), r"line 2: .*a\.npz: both shoulders"),
     "one place": (lambda f: at_one_place(f / "landmarks/a.npz"), r"a\.npz: the shoulder width is zero"),
     "truncated landmarks": (lambda f: truncate(f / "landmarks/a.npz"), r"line 2: .*a\.npz: unreadable"),
@@ -233,6 +239,16 @@ def test_a_split_without_windows_is_refused_and_a_short_clip_beside_a_long_one_k
     assert [len(clip.valid) for clip in Videos(str(folder)).clips()] == [FRAMES, 80, 30]
     shorten(folder, "b", 81)
     assert Videos(str(folder)).facts().clips == {"train": 1, "test": 2}
+
+
+def test_shoulders_seen_in_turn_are_bridged(folder: Path) -> None:
+    def in_turn(arrays: dict[str, np.ndarray]) -> None:
+        arrays["pose"][::2, 11, 2], arrays["pose"][1::2, 12, 2] = 0, 0
+
+    alter(folder / "landmarks/a.npz", in_turn)
+    assert Videos(str(folder)).facts().clips == {"train": 1, "test": 1}
+    with pytest.raises(InputError, match=r"line 2: .*a\.npz: both shoulders"):
+        Videos(str(folder), longest_gap_frames=0).facts()
 
 
 def test_files_are_read_once_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,606 @@
+"""Every video metric against cases worked out by hand, a second implementation, or a network that checks."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgx.errors import InputError
+from rgx.metrics.base import Metric, VideoMetric, VideoPair
+from rgx.metrics.dover import DoverAesthetic, DoverTechnical
+from rgx.metrics.dover_views import aesthetic_view, fragments, technical_view
+from rgx.metrics.fgd import frechet
+from rgx.metrics.fvd import ReconstructionFVD, VideoFVD
+from rgx.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
+from rgx.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom
+from rgx.metrics.pixels import (
+    CHUNK,
+    ReconstructionHandPSNR,
+    ReconstructionHandSSIM,
+    ReconstructionPSNR,
+    ReconstructionSSIM,
+)
+from rgx.nn.weights import fingerprint_of
+from rgx.registry import find
+
+FRAMES, SIZE = 12, 24
+ALEX = ((0, 3, 64, 11), (3, 64, 192, 5), (6, 192, 384, 3), (8, 384, 256, 3), (10, 256, 256, 3))
+PIXELS = (ReconstructionPSNR, ReconstructionSSIM, ReconstructionHandPSNR, ReconstructionHandSSIM)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def video(frames: int = FRAMES, size: int = SIZE, seed: int = 0) -> Tensor:
+    return noise(frames, 3, size, size, seed=seed)
+
+
+def pair(real: Tensor, generated: Tensor, box: tuple[int, int, int, int] | None = None) -> VideoPair:
+    """A window whose hands fill rows and columns box = (top, bottom, left, right) of every frame."""
+    hands = torch.zeros(len(real), 1, *real.shape[-2:], dtype=torch.bool)
+    if box:
+        hands[..., box[0] : box[1], box[2] : box[3]] = True
+    return VideoPair(real, generated, hands)
+
+
+def scored(metric: VideoMetric, *windows: VideoPair) -> float:
+    return metric.score([metric.measure(window) for window in windows])
+
+
+# PSNR
+
+
+def test_psnr_of_a_constant_offset_is_twenty_decibels() -> None:
+    real = video() * 0.5
+    assert scored(ReconstructionPSNR(), pair(real, real + 0.1)) == pytest.approx(20.0, abs=1e-4)
+    assert scored(ReconstructionPSNR(), pair(real, real + 0.01)) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_psnr_is_the_mean_over_frames_not_of_their_error() -> None:
+    real = torch.zeros(2, 3, SIZE, SIZE)
+    made = real.clone()
+    made[0], made[1] = 0.1, 0.01
+    other = torch.ones_like(real)
+    # 20 and 40 dB in one window, 0 and 0 dB in the other
+    assert scored(ReconstructionPSNR(), pair(real, made), pair(real, other)) == pytest.approx(15.0, abs=1e-4)
+
+
+def test_psnr_of_identical_frames_is_capped() -> None:
+    metric = ReconstructionPSNR()
+    assert scored(metric, pair(video(), video())) == 100.0
+    assert math.isnan(metric.reference([np.array([100.0])]))
+
+
+def test_hand_psnr_reads_the_box_and_nothing_else() -> None:
+    real, box = video() * 0.5, (4, 10, 3, 9)
+    made = real.clone()
+    made[..., 4:10, 3:9] += 0.1
+    inside = scored(ReconstructionHandPSNR(), pair(real, made, box))
+    assert inside == pytest.approx(20.0, abs=1e-4)
+    made[..., 12:, 12:] = 1.0
+    assert scored(ReconstructionHandPSNR(), pair(real, made, box)) == inside
+    assert scored(ReconstructionPSNR(), pair(real, made)) < 15
+
+
+@pytest.mark.parametrize("kind", [ReconstructionHandPSNR, ReconstructionHandSSIM])
+def test_frames_without_hands_add_nothing(kind: type[VideoMetric]) -> None:
+    real, made, box = video(), video(seed=1), (4, 16, 3, 18)
+    some = pair(real, made, box)
+    some.hands[::3] = False
+    seen = torch.arange(FRAMES) % 3 != 0
+    metric = kind()
+    measured = metric.measure(some)
+    assert measured.shape == (8,) and measured.dtype == np.float64
+    assert np.allclose(measured, metric.measure(pair(real[seen], made[seen], box)))
+    nothing = metric.measure(pair(real, made))
+    assert nothing.shape == (0,)
+    assert math.isnan(metric.score([nothing])) and math.isnan(metric.score([]))
+    assert metric.score([nothing, measured]) == metric.score([measured])
+
+
+# SSIM
+
+
+def slow_ssim(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """SSIM at every pixel of pictures (H, W), a window at a time, mirrored at the edges."""
+    offsets = np.arange(-5, 6)
+    line = np.exp(-(offsets**2) / (2 * 1.5**2))
+    weight = np.outer(line, line) / line.sum() ** 2
+    first, second = (np.pad(x.astype(np.float64), 5, mode="reflect") for x in (one, two))
+    found = np.empty(one.shape)
+    for y, x in np.ndindex(one.shape):
+        a, b = first[y : y + 11, x : x + 11], second[y : y + 11, x : x + 11]
+        mean_a, mean_b = (weight * a).sum(), (weight * b).sum()
+        var_a, var_b = (weight * (a - mean_a) ** 2).sum(), (weight * (b - mean_b) ** 2).sum()
+        cov = (weight * (a - mean_a) * (b - mean_b)).sum()
+        luminance = (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
+        found[y, x] = luminance * (2 * cov + 0.03**2) / (var_a + var_b + 0.03**2)
+    return found
+
+
+def test_ssim_is_that_of_a_slow_loop_over_windows() -> None:
+    real = video(2, 20)
+    made = (real + 0.3 * (video(2, 20, seed=1) - 0.5)).clamp(0, 1)
+    maps = np.array(
+        [
+            [slow_ssim(a.numpy(), b.numpy()) for a, b in zip(*f, strict=True)]
+            for f in zip(real, made, strict=True)
+        ]
+    )
+    whole = ReconstructionSSIM().measure(pair(real, made))
+    assert np.allclose(whole, maps.mean((1, 2, 3)), atol=1e-4)
+    hands = ReconstructionHandSSIM().measure(pair(real, made, (2, 9, 5, 17)))
+    assert np.allclose(hands, maps[..., 2:9, 5:17].mean((1, 2, 3)), atol=1e-4)
+    assert abs(hands - whole).min() > 1e-3
+
+
+def test_ssim_of_real_frames_is_one_and_falls_with_noise() -> None:
+    real, metric = video(), ReconstructionSSIM()
+    assert scored(metric, pair(real, real)) == pytest.approx(1.0, abs=1e-5) == metric.reference([])
+    levels = [
+        scored(metric, pair(real, (real + s * (video(seed=1) - 0.5)).clamp(0, 1))) for s in (0.1, 0.3, 0.9)
+    ]
+    assert 1 > levels[0] > levels[1] > levels[2] > -1
+
+
+def test_hand_ssim_changes_only_with_what_windows_at_its_pixels_see() -> None:
+    real, box = video(2, 40), (5, 12, 5, 12)
+    made = (real + 0.2 * (video(2, 40, seed=1) - 0.5)).clamp(0, 1)
+    before = scored(ReconstructionHandSSIM(), pair(real, made, box))
+    made[..., 17:, 17:] = 0
+    assert scored(ReconstructionHandSSIM(), pair(real, made, box)) == pytest.approx(before, abs=1e-6)
+    made[..., 5:12, 5:12] = 0
+    assert scored(ReconstructionHandSSIM(), pair(real, made, box)) < before - 0.1
+
+
+@pytest.mark.parametrize("kind", [*PIXELS, ReconstructionLPIPSRandom])
+def test_frames_are_measured_in_chunks_with_the_same_result(
+    kind: type[VideoMetric], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric: Any = kind()
+    metric.prepare("cpu")
+    whole = pair(video(40), video(40, seed=1), (4, 16, 3, 18))
+    sizes: list[int] = []
+    each = metric.frames
+    monkeypatch.setattr(metric, "frames", lambda p: sizes.append(len(p.real)) or each(p))
+    measured = metric.measure(whole)
+    assert sizes == [16, 16, 8] and CHUNK == 16
+    assert np.allclose(measured, each(whole).double().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_frames_of_other_shapes_are_not_broadcast() -> None:
+    with pytest.raises(ValueError, match="frames differ"):
+        ReconstructionPSNR().measure(pair(video(), video(1)))
+
+
+# LPIPS
+
+
+@pytest.fixture(scope="module")
+def alexnet() -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    state: dict[str, Tensor] = {"classifier.6.bias": torch.zeros(1000)}
+    for place, inputs, outputs, kernel in ALEX:
+        weight = torch.randn(outputs, inputs, kernel, kernel, generator=draw)
+        state[f"features.{place}.weight"] = weight * (2 / (inputs * kernel**2)) ** 0.5
+        state[f"features.{place}.bias"] = 0.1 * torch.randn(outputs, generator=draw)
+    return state
+
+
+@pytest.fixture(scope="module")
+def backbone(alexnet: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("alexnet") / "alexnet.pth"
+    torch.save(alexnet, path)
+    return str(path)
+
+
+def torchvision_alexnet(state: dict[str, Tensor]) -> nn.Sequential:
+    """The `features` of torchvision's AlexNet, written out from its documentation."""
+    conv, relu, pool = nn.Conv2d, nn.ReLU, nn.MaxPool2d
+    features = nn.Sequential(
+        conv(3, 64, 11, stride=4, padding=2), relu(), pool(3, 2),
+        conv(64, 192, 5, padding=2), relu(), pool(3, 2),
+        conv(192, 384, 3, padding=1), relu(),
+        conv(384, 256, 3, padding=1), relu(),
+        conv(256, 256, 3, padding=1), relu(), pool(3, 2),
+    )  # fmt: skip
+    features.load_state_dict({k.removeprefix("features."): v for k, v in state.items() if "features" in k})
+    return features
+
+
+def prepared(metric: Any) -> Any:
+    metric.prepare("cpu")
+    return metric
+
+
+def test_lpips_is_torchmetrics_own_on_the_same_backbone(
+    alexnet: dict[str, Tensor], backbone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchmetrics.functional.image import lpips as theirs
+
+    monkeypatch.setattr(
+        theirs, "_get_tv_model_features", lambda net, pretrained: torchvision_alexnet(alexnet)
+    )
+    second = theirs._NoTrainLpips(net="alex", pretrained=True)
+    real, made = video(20, 64), video(20, 64, seed=1)
+    with torch.no_grad():
+        expected = second(real * 2 - 1, made * 2 - 1).flatten().double().numpy()
+    found = prepared(ReconstructionLPIPS(backbone=backbone)).measure(pair(real, made))
+    assert found.shape == (20,) and expected.min() > 0.01
+    assert np.allclose(found, expected, rtol=1e-4)
+
+
+def test_lpips_is_zhangs_formula_with_given_linear_weights(
+    alexnet: dict[str, Tensor], backbone: str, tmp_path: Path
+) -> None:
+    widths = [outputs for _, _, outputs, _ in ALEX]
+    linear = {f"lin{i}.model.1.weight": noise(1, n, 1, 1, seed=i) for i, n in enumerate(widths)}
+    torch.save(linear, tmp_path / "linear.pth")
+    real, made = video(2, 64), video(2, 64, seed=1)
+    shift, scale = (torch.tensor(v)[:, None, None] for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    expected = np.zeros(2)
+    one, two = ((2 * x - 1 - shift) / scale for x in (real, made))
+    layer = 0
+    for module in torchvision_alexnet(alexnet):
+        one, two = module(one).detach(), module(two).detach()
+        if isinstance(module, nn.ReLU):
+            gap = (F.normalize(one, dim=1) - F.normalize(two, dim=1)) ** 2
+            weighed = gap * linear[f"lin{layer}.model.1.weight"]
+            expected += weighed.sum(1).mean((1, 2)).numpy()
+            layer += 1
+    metric = prepared(ReconstructionLPIPS(backbone=backbone, linear=str(tmp_path / "linear.pth")))
+    assert np.allclose(metric.measure(pair(real, made)), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [ReconstructionLPIPS, ReconstructionLPIPSRandom])
+def test_lpips_is_zero_for_equal_frames_symmetric_and_grows(
+    kind: Callable[..., VideoMetric], backbone: str
+) -> None:
+    metric = prepared(kind(backbone) if kind is ReconstructionLPIPS else kind())
+    real, made = video(3, 48), video(3, 48, seed=1)
+    assert scored(metric, pair(real, real)) == 0.0 == metric.reference([])
+    assert scored(metric, pair(real, made)) == pytest.approx(scored(metric, pair(made, real)), rel=1e-5)
+    levels = [scored(metric, pair(real, real.lerp(made, share))) for share in (0.1, 0.4, 1.0)]
+    assert 0 < levels[0] < levels[1] < levels[2]
+
+
+def test_lpips_checks_both_files_while_planning(
+    backbone: str, alexnet: dict[str, Tensor], tmp_path: Path
+) -> None:
+    with torch.device("meta"):
+        known = ReconstructionLPIPS(backbone=backbone).fingerprint()
+    first, second = known.split()
+    assert first == fingerprint_of(backbone) and len(second) == 64 and second != first
+    broken = str(tmp_path / "alexnet.pth")
+    torch.save(alexnet | {"features.3.weight": torch.zeros(192, 64, 3, 3)}, broken)
+    shapes = r"'features\.3\.weight' has shape \(192, 64, 3, 3\), expected \(192, 64, 5, 5\)"
+    for ask in (ReconstructionLPIPS(broken).fingerprint, lambda: ReconstructionLPIPS(broken).prepare("cpu")):
+        with pytest.raises(InputError, match=shapes):
+            ask()
+    with pytest.raises(InputError, match=r"alexnet\.pth: lacks 5 of 5 weights, 'lin0\.model\.1\.weight'"):
+        ReconstructionLPIPS(backbone, linear=broken).fingerprint()
+
+
+def test_random_lpips_is_decided_by_its_seed() -> None:
+    window = pair(video(2), video(2, seed=1))
+    one, same, other = (scored(prepared(ReconstructionLPIPSRandom(seed=s)), window) for s in (3, 3, 4))
+    assert one == same != other
+    assert ReconstructionLPIPSRandom().fingerprint() == ""
+    with pytest.raises(InputError, match=r"reconstruction_lpips_random\.width = 0"):
+        ReconstructionLPIPSRandom(width=0)
+
+
+# FVD
+
+
+class TinyI3D(nn.Module):
+    """I3D's signature; refuses any other size, range or arguments, and tells mean colours and motion."""
+
+    def __init__(self, logits: int) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(
+        self, x: Tensor, rescale: bool = True, resize: bool = True, return_features: bool = False
+    ) -> Tensor:
+        assert not rescale and not resize and return_features
+        assert x.size(0) == 1 and x.size(1) == 3 and x.size(2) >= 10
+        assert x.size(3) == 224 and x.size(4) == 224
+        assert float(x.min()) < -0.9 and float(x.max()) > 0.9 and float(x.abs().max()) <= 1.0
+        found = torch.zeros(1, self.logits)
+        found[0, :3] = x.mean(dim=[0, 2, 3, 4])
+        found[0, 3] = (x[:, :, 1:] - x[:, :, :-1]).abs().mean()
+        return found
+
+
+def scripted(module: nn.Module, path: Path) -> str:
+    torch.jit.save(torch.jit.script(module), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def i3d(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return scripted(TinyI3D(400), tmp_path_factory.mktemp("i3d") / "i3d.pt")
+
+
+def clip(brightness: float, frames: int = 12) -> Tensor:
+    """A video with black and white corners and else one brightness."""
+    made = torch.full((frames, 3, 32, 32), brightness)
+    made[..., :4, :4], made[..., -4:, -4:] = 0.0, 1.0
+    return made
+
+
+@pytest.mark.parametrize("kind", [ReconstructionFVD, VideoFVD])
+def test_fvd_of_a_scripted_network_by_hand(kind: Callable[..., VideoMetric], i3d: str) -> None:
+    metric = prepared(kind(network=i3d))
+    assert metric.fingerprint() == hashlib.sha256(Path(i3d).read_bytes()).hexdigest()
+    measured = [metric.measure(pair(clip(b), clip(b + 0.1))) for b in (0.3, 0.4, 0.5, 0.6)]
+    assert all(m.shape == (800,) and m.dtype == np.float64 for m in measured)
+    # brightness fills all but the corners: 0.2 in [−1, 1] over that share, in three channels
+    real, made = np.split(np.stack(measured), 2, axis=1)
+    share = 1 - 2 * 16 / 32**2
+    assert np.allclose((made - real)[:, :3], 0.2 * share, atol=2e-3)
+    assert metric.score(measured) == pytest.approx(3 * (0.2 * share) ** 2, rel=0.03)
+
+
+def test_fvd_moves_with_planted_gaussians_and_not_for_equal_sets() -> None:
+    metric, draw = VideoFVDRandom(), np.random.default_rng(0)
+    centred = draw.normal(size=(200, 4))
+    unit, _ = np.linalg.qr(centred - centred.mean(0))
+    unit *= np.sqrt(199)
+    a, b, shift = (
+        np.array([1.0, 2.0, 3.0, 0.5]),
+        np.array([2.0, 2.0, 1.0, 0.5]),
+        np.array([0.0, 3.0, 0.0, 4.0]),
+    )
+    measured = list(np.concatenate([unit * a, unit * b + shift], axis=1))
+    assert metric.score(measured) == pytest.approx(25 + np.sum((a - b) ** 2))
+    same = list(np.concatenate([unit * a, (unit * a)[::-1]], axis=1))
+    assert abs(metric.score(same)) < 1e-9
+    half = (unit * a)[np.random.default_rng(0).permutation(200)]
+    assert metric.reference(measured) == pytest.approx(frechet(half[:100], half[100:]))
+    other = VideoFVDRandom(seed=1)
+    assert 0 < other.reference(measured) != metric.reference(measured)
+    assert math.isnan(metric.reference(measured[:3])) and math.isfinite(metric.reference(measured[:4]))
+
+
+@pytest.mark.parametrize("kind", [ReconstructionFVDRandom, VideoFVDRandom])
+def test_random_fvd_tells_videos_apart_and_is_decided_by_its_seed(kind: Callable[..., VideoMetric]) -> None:
+    metric = prepared(kind(width=8))
+    windows = [video(16, 32, seed=s) * 0.5 for s in range(6)]
+    same = [metric.measure(pair(v, v)) for v in windows]
+    assert all(m.shape == (16,) and m.dtype == np.float64 for m in same)
+    assert abs(metric.score(same)) < 1e-9 < metric.reference(same)
+    dark = [metric.measure(pair(v, v * 0.5)) for v in windows]
+    still = [metric.measure(pair(v, v[:1].expand_as(v))) for v in windows]
+    assert metric.score(dark) > 1e-4 and metric.score(still) > 1e-4
+    again, other = (prepared(kind(width=8, seed=s)).measure(pair(windows[0], windows[0])) for s in (0, 1))
+    assert np.array_equal(again, same[0]) and not np.allclose(other, same[0])
+    assert prepared(kind()).measure(pair(video(), video())).shape == (64,)
+    assert metric.fingerprint() == ""
+
+
+def test_random_fvd_sees_frames_out_of_order() -> None:
+    metric = prepared(VideoFVDRandom())
+    place = torch.linspace(0, 6, 40)
+    pictures = torch.sin(place[:, None] + torch.linspace(0, 6, 32))[:, None, None].expand(40, 3, 32, 32)
+    smooth = pictures * 0.4 + 0.5
+    mixed = smooth[torch.randperm(40, generator=torch.Generator().manual_seed(0))]
+    real, made = np.split(metric.measure(pair(smooth, mixed)), 2)
+    assert np.linalg.norm(made - real) > 0.1 * np.linalg.norm(real)
+
+
+@pytest.mark.parametrize("kind", [ReconstructionFVDRandom, VideoFVD])
+def test_fvd_needs_ten_frames(kind: type[VideoMetric], i3d: str) -> None:
+    metric = prepared(VideoFVD(i3d) if kind is VideoFVD else kind())
+    assert metric.measure(pair(clip(0.5, frames=10), clip(0.5, frames=10))).size
+    with pytest.raises(ValueError, match="at least 10 frames, found 9"):
+        metric.measure(pair(clip(0.5, frames=9), clip(0.5, frames=9)))
+
+
+def test_another_network_is_not_i3d(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"relu\.pt: .*rescale, resize, return_features"):
+        VideoFVD(scripted(nn.ReLU(), tmp_path / "relu.pt")).fingerprint()
+    wide = prepared(VideoFVD(scripted(TinyI3D(10), tmp_path / "ten.pt")))
+    with pytest.raises(InputError, match=r"ten\.pt: expected 400 logits, found shape \(1, 10\)"):
+        wide.measure(pair(clip(0.5), clip(0.5)))
+    (tmp_path / "text.pt").write_text("no network")
+    with pytest.raises(InputError, match=r"text\.pt: expected a TorchScript network"):
+        VideoFVD(str(tmp_path / "text.pt")).fingerprint()
+    with pytest.raises(InputError, match=r"width = 0"):
+        VideoFVDRandom(width=0)
+
+
+# DOVER
+
+
+class TinyDover(nn.Module):
+    """Checks both views; its aesthetic score is the first view's mean, its technical the second's, mapped."""
+
+    def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
+        for view in (aesthetic, technical):
+            assert list(view.shape) == [1, 3, 32, 224, 224]
+            assert float(view.min()) < -1.0 and float(view.max()) > 1.0
+        return aesthetic.mean().reshape(1, 1), technical.mean(dim=1)
+
+
+class OneScore(nn.Module):
+    """Gives one score where two are expected."""
+
+    def forward(self, aesthetic: Tensor, technical: Tensor) -> Tensor:
+        return torch.zeros(1, 2)
+
+
+class KnownDover(nn.Module):
+    """Raw scores: aesthetic 0.05 for dark and −0.08285 for bright videos, technical 0.1107 and 0.2."""
+
+    def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
+        if float(aesthetic.mean()) < 0:
+            return torch.tensor([0.05]), torch.tensor([0.1107])
+        return torch.tensor([-0.08285]), torch.tensor([0.2])
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_dover_is_calibrated_by_hand_in_the_order_aesthetic_technical(tmp_path: Path) -> None:
+    path = scripted(KnownDover(), tmp_path / "dover.pt")
+    dark, bright = video(80, 32) * 0.2, 1 - video(80, 32) * 0.2
+    aesthetic, technical = prepared(DoverAesthetic(path)), prepared(DoverTechnical(path))
+    assert aesthetic.measure(pair(bright, dark)) == pytest.approx([0.05, -0.08285])
+    windows = [pair(bright, dark)]
+    a = 100 * sigmoid((0.05 + 0.08285) / 0.03774)
+    assert scored(aesthetic, *windows) == pytest.approx(a, rel=1e-5)
+    assert scored(technical, *windows) == pytest.approx(50.0, abs=1e-4)
+    assert aesthetic.reference([aesthetic.measure(w) for w in windows]) == pytest.approx(50.0, abs=1e-4)
+    t = 100 * sigmoid((0.2 - 0.1107) / 0.07355)
+    assert technical.reference([technical.measure(w) for w in windows]) == pytest.approx(t, rel=1e-5)
+    # over windows, calibrated scores are averaged, not raw ones
+    assert aesthetic.score([np.array([0.05, 0.0]), np.array([-0.08285, 0.0])]) == pytest.approx((a + 50) / 2)
+    other = DoverAesthetic(path, centre=0.1253, spread=0.0318)
+    assert other.score([np.array([0.1253, 0.0])]) == pytest.approx(50.0)
+    assert [aesthetic.score([np.array([x, 0.0])]) for x in (-1e4, 1e4)] == pytest.approx([0.0, 100.0])
+
+
+def test_dover_networks_see_normalised_views_and_maps_are_averaged(tmp_path: Path) -> None:
+    path = scripted(TinyDover(), tmp_path / "dover.pt")
+    window = pair(video(80, 48), video(80, 48, seed=1))
+    for metric in (DoverAesthetic(path), DoverTechnical(path)):
+        with torch.device("meta"):
+            assert metric.fingerprint() == fingerprint_of(path)
+        metric.prepare("cpu")
+        raw = metric.measure(window)
+        # uniform noise has mean 0.5 in each channel
+        middle = sum((0.5 - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))) / 3
+        assert raw == pytest.approx([middle, middle], abs=0.05) and raw[0] != raw[1]
+    wrong = prepared(DoverAesthetic(scripted(OneScore(), tmp_path / "one.pt")))
+    with pytest.raises(InputError, match=r"one\.pt: expected aesthetic and technical score, found 1"):
+        wrong.measure(window)
+
+
+@pytest.mark.parametrize(("height", "width"), [(224, 224), (256, 256), (300, 500)])
+def test_fragments_lie_in_their_cells_and_follow_the_seed(height: int, width: int) -> None:
+    tops, lefts = fragments((height, width), 3)
+    again = fragments((height, width), 3)
+    assert np.array_equal(tops, again[0]) and np.array_equal(lefts, again[1])
+    for found, side, index in ((tops, height, np.arange(7)[:, None]), (lefts, width, np.arange(7))):
+        cell = side // 7
+        assert found.shape == (7, 7)
+        assert (found >= index * cell).all() and (found + 32 <= (index + 1) * cell).all()
+        assert found.max() + 32 <= side
+    if height > 224:
+        assert not np.array_equal(tops, fragments((height, width), 4)[0])
+        starts = {fragments((height, width), s)[0][0, 0] for s in range(100)}
+        assert starts == set(range(height // 7 - 32 + 1))
+
+
+def test_the_technical_view_is_made_of_unscaled_pieces_of_every_second_frame() -> None:
+    x, y = torch.arange(256.0), torch.arange(256.0)
+    real = torch.stack(
+        [
+            torch.stack([x.expand(256, 256), y[:, None].expand(256, 256), torch.full((256, 256), float(t))])
+            for t in range(80)
+        ]
+    )
+    view = technical_view(real, seed=5)
+    assert view.shape == (32, 3, 224, 224)
+    # 63 of 80 frames, from the middle
+    assert view[:, 2, 0, 0].tolist() == list(range(8, 71, 2))
+    assert (view[:, 2] == view[:, 2, :1, :1]).all() and (view[:, :2] == view[:1, :2]).all()
+    tops, lefts = fragments((256, 256), 5)
+    for row, column in np.ndindex(7, 7):
+        piece = view[0, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
+        assert piece[0, 0].tolist() == list(range(lefts[row, column], lefts[row, column] + 32))
+        assert piece[1, :, 0].tolist() == list(range(tops[row, column], tops[row, column] + 32))
+    assert not torch.equal(view, technical_view(real, seed=6))
+    with pytest.raises(ValueError, match="needs 63 frames, found 62"):
+        technical_view(real[:62], seed=5)
+    assert technical_view(real[:63, :, :40, :64], seed=5).shape == (32, 3, 224, 224)
+
+
+def test_the_aesthetic_view_is_the_whole_picture_over_the_whole_window() -> None:
+    real = torch.arange(80.0)[:, None, None, None].expand(80, 3, 32, 32)
+    view = aesthetic_view(real)
+    assert view.shape == (32, 3, 224, 224)
+    assert view[:, 0, 0, 0].tolist() == pytest.approx([math.floor((i + 0.5) * 2.5) for i in range(32)])
+
+
+# All of them
+
+ROSTER = {
+    "reconstruction_psnr": ("PSNR", "up", False),
+    "reconstruction_ssim": ("SSIM", "up", False),
+    "reconstruction_hand_psnr": ("PSNR (hands)", "up", False),
+    "reconstruction_hand_ssim": ("SSIM (hands)", "up", False),
+    "reconstruction_lpips": ("LPIPS", "down", False),
+    "reconstruction_lpips_random": ("LPIPS-random", "down", True),
+    "reconstruction_fvd": ("FVD", "down", False),
+    "reconstruction_fvd_random": ("FVD-random", "down", True),
+    "video_fvd": ("FVD", "down", False),
+    "video_fvd_random": ("FVD-random", "down", True),
+    "video_dover_aesthetic": ("VQA_A", "up", False),
+    "video_dover_technical": ("VQA_T", "up", False),
+}
+WEIGHTS = {
+    "reconstruction_lpips": ("backbone", "AlexNet"),
+    "reconstruction_fvd": ("network", "I3D"),
+    "video_fvd": ("network", "I3D"),
+    "video_dover_aesthetic": ("network", "DOVER"),
+    "video_dover_technical": ("network", "DOVER"),
+}
+
+
+@pytest.mark.parametrize("name", ROSTER)
+def test_every_video_metric_says_how_to_read_it(name: str) -> None:
+    variant = find("metric", name)
+    label, direction, stand_in = ROSTER[name]
+    with torch.device("meta"):
+        metric = variant.cls()
+    assert isinstance(metric, VideoMetric) and not isinstance(metric, Metric) and not variant.shapes
+    assert (variant.label, metric.direction, metric.stand_in) == (label, direction, stand_in)
+    protocol = {"reconstruction": "self-reconstruction, ", "video": "speech-driven, "}[name.split("_")[0]]
+    assert metric.protocol.startswith(protocol)
+    assert metric.unit == ("dB" if "psnr" in name else "")
+    assert ("resize" in metric.protocol) or ("bilinear" in metric.protocol)
+    assert getattr(metric, "name", name) == name
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_missing_path_names_the_weights_where_and_what_else(name: str) -> None:
+    parameter, weights = WEIGHTS[name]
+    metric = find("metric", name).cls()
+    otherwise = rf"metric/{name}_random" if f"{name}_random" in ROSTER else "leave the metric out"
+    for ask in (metric.fingerprint, lambda: metric.prepare("cpu")):
+        with pytest.raises(InputError, match=rf"metric\.{name}\.{parameter} = ''.*{weights}.*{otherwise}"):
+            ask()
+    with pytest.raises(InputError, match=r"absent\.pt: expected a file"):
+        find("metric", name).cls("absent.pt").fingerprint()
+
+
+@pytest.mark.parametrize("name", [n for n in ROSTER if "lpips" in n or "fvd" in n or "dover" in n])
+def test_prepare_comes_first(name: str) -> None:
+    with pytest.raises(RuntimeError, match=r"prepare\(device\) comes before measure"):
+        find("metric", name).cls().measure(pair(video(80), video(80)))
+
+
+@pytest.mark.parametrize("name", [n for n in ROSTER if n not in WEIGHTS])
+def test_a_window_of_eighty_frames_leaves_the_random_state_alone(name: str) -> None:
+    metric = prepared(find("metric", name).cls())
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    measured = metric.measure(pair(video(80), video(80, seed=1), (2, 9, 2, 9)))
+    assert measured.ndim == 1 and measured.dtype == np.float64 and np.isfinite(measured).all()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    low, high = metric.range
+    assert low <= metric.score([measured, measured * 0.99]) <= high
