@@ -18,8 +18,13 @@ def pixel_grid(height: int, width: int, device: torch.device | str | None = None
 
 
 def sample(picture: Tensor, grid: Tensor, padding: str = "border") -> Tensor:
-    """Return the picture (B, C, H, W) at the places of grid (B, h, w, 2), bilinear."""
-    return F.grid_sample(picture, grid.to(picture), padding_mode=padding, align_corners=False)
+    """Return the picture (B, C, H, W) at the places of grid (B, h, w, 2), bilinear.
+
+    In float32 whatever the picture is in: bf16 knows no place finer than a pixel of 256.
+    """
+    with torch.autocast(picture.device.type, enabled=False):
+        found = F.grid_sample(picture.float(), grid.float(), padding_mode=padding, align_corners=False)
+    return found.to(picture.dtype)
 
 
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
