@@ -122,7 +122,7 @@ def test_records_hold_defaults(default: Plan) -> None:
     assert record["variant"] == "stage/generator"
     assert record["speech_rate"] == 0.1
     assert record["training.clip_norm"] == 1.0
-    assert record["training.steps"] == 800
+    assert record["training.steps"] == 700
     assert record["generator.mask_ratio.low"] == 0.5
 
 
