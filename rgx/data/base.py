@@ -22,6 +22,9 @@ class Corpus(ABC):
     def clips(self) -> Iterator[Clip]:
         """Yield every usable clip once, in a fixed order; raises InputError for an unusable one."""
 
+    def check_pictures(self) -> None:
+        """Raise InputError for pictures that no stage could use, as far as can be told without decoding."""
+
     @abstractmethod
     def footage(self, size_px: int) -> Iterator[Footage]:
         """Yield the pictures of every clip, in the order and with the T of `clips`, `size_px` wide.

@@ -85,8 +85,9 @@ class Videos(Corpus):
             yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
 
     def footage(self, size_px: int) -> Iterator[Footage]:
-        """Yield every clip's pictures in order of its name; says of all clips first which are not square."""
-        learned = self._learn_all(square=True)
+        """Yield every clip's pictures in order of its name."""
+        self.check_pictures()
+        learned = self._learn_all()
         for row in sorted(learned, key=lambda r: r.clip):
             path, video = self._files(row)[0], learned[row].video
             picture = np.dtype((np.uint8, (size_px, size_px, 3)))
@@ -96,7 +97,17 @@ class Videos(Corpus):
                 raise InputError(f"{path}: {len(frames)} pictures can be decoded, {expected}")
             yield Footage(row.clip, frames, float(video.width_px))
 
-    def _learn_all(self, square: bool = False) -> dict[Row, Learned]:
+    def check_pictures(self) -> None:
+        """Raise one InputError naming every clip that is not square."""
+        problems: list[str] = []
+        for row, found in self._learn_all().items():
+            try:
+                check_square(self._files(row)[0], found.video.width_px, found.video.height_px)
+            except InputError as error:
+                problems.append(f"{self.index} line {row.line}: {error}")
+        _raise(problems)
+
+    def _learn_all(self) -> dict[Row, Learned]:
         """Return what the files of every row hold; raises one InputError with every problem."""
         rows, problems = self._read_index()
         learned: dict[Row, Learned] = {}
@@ -105,8 +116,6 @@ class Videos(Corpus):
                 files = self._files(row)
                 stamps = tuple(_stamp(file) for file in files)
                 learned[row] = _learn(*files, stamps, self.longest_gap_frames, self.visibility)
-                if square:
-                    check_square(files[0], *learned[row].video[:2])
             except InputError as error:
                 problems.append(f"{self.index} line {row.line}: {error}")
         _raise(problems)

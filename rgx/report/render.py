@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from rgx.errors import nearest
+from rgx.errors import InputError, nearest
 from rgx.report import tables
 from rgx.report.definition import Report, load, sweep_name
 from rgx.report.frames import Results, manifest_path
@@ -40,9 +40,13 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
     files["index.md"] = _index(report, results, panels, list(pictures))
     origin = _provenance(report_file, report, results, panels, store)
     files["provenance.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [_write(folder / name, text.encode()) for name, text in files.items()]
-    return written + [_write(folder / name, _png(page)) for name, page in pictures.items()]
+    content = {name: text.encode() for name, text in files.items()}
+    content |= {name: _png(page) for name, page in pictures.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / name, held) for name, held in content.items()]
+    except OSError as error:
+        raise InputError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
 def terminal_summary(report_file: Path, store: Path) -> str:

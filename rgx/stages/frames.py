@@ -47,6 +47,7 @@ class FramesStage(Stage):
 
     def build(self, parents: Mapping[str, Any]) -> int:
         """Return the width of a picture in px."""
+        self.corpus.check_pictures()
         return self.size_px
 
     def run(self, inputs: Inputs, workspace: Workspace, built: int) -> dict[str, Any]:
