@@ -1,8 +1,8 @@
-"""Self-reconstruction against repeating the source frame: `python benchmarks/reconstruction.py [--store DIR]`.
+"""Self-reconstruction against repeating the source frame: `python benchmarks/reconstruction.py`.
 
-Reads the scores of panel 3a from a store in which the sweep has run (give the same options as to `rgx sweep`)
-and measures the trivial baseline, every frame of a window replaced by its condition frame, on the same windows
-with the same metrics. Prints one row each.
+Reads the scores of panel 3a from a store in which the sweep has run (give the same options as to
+`rgx sweep`) and measures the trivial baseline, every frame of a window replaced by its condition frame,
+on the same windows with the same metrics. Prints one row each.
 """
 
 from __future__ import annotations
