@@ -72,7 +72,7 @@ def seed_of(task: Mapping[str, Any]) -> int:
 
 
 def _make(task: Mapping[str, Any], store: Path, folder: Path, threads: int) -> None:
-    stage_name, started = task["stage"], time.time()
+    stage_name, started, busy = task["stage"], time.time(), time.process_time()
     torch.set_num_threads(threads)
     load_rooms()
     for plugin in task["plugins"]:
@@ -105,11 +105,16 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, threads: int) -> N
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     outputs = stage.run(inputs, workspace, built)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    _finish(task, store, folder, outputs, started)
+    _finish(task, store, folder, outputs, started, time.process_time() - busy)
 
 
 def _finish(
-    task: Mapping[str, Any], store: Path, folder: Path, outputs: dict[str, Any], started: float
+    task: Mapping[str, Any],
+    store: Path,
+    folder: Path,
+    outputs: dict[str, Any],
+    started: float,
+    cpu_seconds: float,
 ) -> None:
     ready = folder / "artifact"
     shutil.rmtree(ready, ignore_errors=True)
@@ -135,6 +140,7 @@ def _finish(
             "files": files,
             "started": started,
             "seconds": time.time() - started,
+            "cpu_seconds": cpu_seconds,
             "host": socket.gethostname(),
             "software": {
                 "rgx": rgx.__version__,
