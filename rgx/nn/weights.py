@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from rgx.errors import InputError, nearest
+from rgx.errors import InputError
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -52,8 +52,8 @@ def read_state(path: str, expected: Shapes) -> dict[str, Tensor]:
     if not isinstance(state, Mapping):
         raise InputError(f"{path}: expected a state dict, found a {type(state).__name__}")
     if missing := [key for key in expected if key not in state]:
-        hint = nearest(missing[0], map(str, state))
-        raise InputError(f"{path}: lacks {len(missing)} of {len(expected)} weights, '{missing[0]}': {hint}")
+        lacks = f"lacks {len(missing)} of {len(expected)} weights, such as '{missing[0]}'"
+        raise InputError(f"{path}: {lacks}; it holds {', '.join(map(str, list(state)[:3])) or 'none'}")
     for key, shape in expected.items():
         found = tuple(state[key].shape) if isinstance(state[key], Tensor) else type(state[key]).__name__
         if found != shape:

@@ -287,7 +287,9 @@ def test_lpips_checks_both_files_while_planning(
     for ask in (ReconstructionLPIPS(broken).fingerprint, lambda: ReconstructionLPIPS(broken).prepare("cpu")):
         with pytest.raises(InputError, match=shapes):
             ask()
-    with pytest.raises(InputError, match=r"alexnet\.pth: lacks 5 of 5 weights, 'lin0\.model\.1\.weight'"):
+    with pytest.raises(
+        InputError, match=r"alexnet\.pth: lacks 5 of 5 weights, such as 'lin0\.model\.1\.weight'"
+    ):
         ReconstructionLPIPS(backbone, linear=broken).fingerprint()
 
 
