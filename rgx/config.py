@@ -15,6 +15,7 @@ from rgx.errors import InputError, nearest
 from rgx.nn.meta import shapes_only
 from rgx.registry import axes, find, variants
 from rgx.stages.base import Stage
+from rgx.stages.resources import Resources
 from rgx.store.keys import key_of
 
 TARGETS = ("motion_scores",)
@@ -42,6 +43,7 @@ class Cell:
 
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, Resources] = field(default_factory=dict)
     known: Known = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
 
@@ -213,6 +215,8 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
     for parent in stage.parents():
         _visit(parent, cell, where, (*path, name))
     cell.stages[name] = stage
+    with gin.config_scope(name):
+        cell.resources[name] = gin.get_configurable("resources.stage")()
     parents = {p: cell.identities[p] for p in stage.parents()}
     identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
     cell.identities[name] = identity
@@ -249,6 +253,7 @@ def _refuse_shadowed(bindings: Sequence[_Binding]) -> None:
 def _refuse_unread(bindings: Sequence[_Binding], cell: Cell) -> None:
     """Raise InputError for a binding of a cell or the command line that no needed stage reads."""
     used = {name for stage in cell.stages.values() for name in _variants_in(stage.identity())}
+    used.add("resources/stage")
     read = {b.source: b for b in bindings if b.argument and b.selector.replace(".", "/") in used}
     macros = {b.selector: b for b in bindings if not b.argument}
     known = set()

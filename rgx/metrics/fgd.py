@@ -9,6 +9,9 @@ import numpy as np
 from rgx.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
+SHUFFLES = 10
+"""Random halves behind one floor."""
+
 
 def gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (D,) and unbiased covariance (D, D) of features (W, D) in float64.
@@ -52,15 +55,25 @@ def frechet(real: np.ndarray, generated: np.ndarray) -> float:
     return float(shift @ shift + np.trace(cov_real) + np.trace(cov_generated) - 2 * overlap)
 
 
+def floor(real: np.ndarray, seed: int) -> float:
+    """Return the mean distance between random halves of real features (W, D): what is no difference at all.
+
+    One shuffle alone says little: halves of 64 puppet videos were 0.0001 to 0.026 apart. Source: ours.
+    """
+    random, half = np.random.default_rng(seed), len(real) // 2
+    orders = [random.permutation(len(real)) for _ in range(SHUFFLES)]
+    return float(np.mean([frechet(real[order[:half]], real[order[half:]]) for order in orders]))
+
+
 @register("metric", "fgd", label="FGD", source="Yoon 2020; paper Table 1")
 class FGD(Metric):
     """FGD = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½) of judge features. Source: Yoon 2020, Heusel 2017.
 
-    The reference is the floor: real windows, shuffled by `seed` and cut in two halves, against each other.
+    The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
     """
 
     direction: ClassVar[Literal["down", "up", "real"]] = "down"
-    reference_is = "the floor, one half of the real windows against the other"
+    reference_is = f"the floor, random halves of the real windows against each other, mean of {SHUFFLES}"
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -70,7 +83,4 @@ class FGD(Metric):
 
     def reference(self, evaluation: Evaluation) -> float:
         """Return the floor; raises ValueError with fewer than 4 windows."""
-        features = evaluation.embed(evaluation.real)
-        order = np.random.default_rng(self.seed).permutation(len(features))
-        half = len(features) // 2
-        return frechet(features[order[:half]], features[order[half:]])
+        return floor(evaluation.embed(evaluation.real), self.seed)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rgx.errors import InputError
 from rgx.metrics.base import VideoMetric, VideoPair
-from rgx.metrics.fgd import frechet
+from rgx.metrics.fgd import FGD, floor, frechet
 from rgx.nn.grid import resize
 from rgx.nn.weights import fingerprint_of_script, load_script, required
 from rgx.registry import register
@@ -26,11 +26,11 @@ I3D_TAKES = ("rescale", "resize", "return_features")
 class FrechetVideoDistance(VideoMetric):
     """Fréchet distance of one feature vector a window, real against generated. Source: Unterthiner 2018.
 
-    The reference is the floor: real windows, shuffled by `seed` and cut in two halves, against each other.
+    The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
     """
 
     direction: ClassVar[Literal["down", "up", "real"]] = "down"
-    reference_is: ClassVar[str] = "the floor, one half of the real windows against the other"
+    reference_is: ClassVar[str] = FGD.reference_is
     name: ClassVar[str]
     size_px: ClassVar[int]
     seed: int
@@ -64,9 +64,7 @@ class FrechetVideoDistance(VideoMetric):
         if len(measured) < 4:
             return float("nan")
         real, _ = np.split(np.stack(measured), 2, axis=1)
-        order = np.random.default_rng(self.seed).permutation(len(real))
-        half = len(real) // 2
-        return frechet(real[order[:half]], real[order[half:]])
+        return floor(real, self.seed)
 
 
 class I3DDistance(FrechetVideoDistance):

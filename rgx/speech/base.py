@@ -15,6 +15,11 @@ class Speech(ABC):
     def width(self) -> int:
         """F, the number of features a frame."""
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a GPU would make it faster."""
+        return False
+
     def fingerprint(self) -> str:
         """Return the identity of pretrained weights, or nothing where there are none."""
         return ""

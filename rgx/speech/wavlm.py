@@ -67,6 +67,10 @@ class WavLM(Speech):
                 digest.update(path.name.encode() + hashlib.file_digest(opened, "sha256").digest())
         return digest.hexdigest()
 
+    @property
+    def uses_gpu(self) -> bool:
+        return True
+
     def prepare(self, device: str) -> None:
         """Load the weights onto a device; raises InputError when that is not possible."""
         folder = _folder(self.model)

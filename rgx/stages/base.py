@@ -24,6 +24,10 @@ class Stage(ABC):
     trains: ClassVar[bool] = False
     record: dict[str, Any]
 
+    def uses_gpu(self) -> bool:
+        """Return whether a GPU would make it faster."""
+        return self.trains
+
     @abstractmethod
     def parents(self) -> tuple[str, ...]:
         """Return the stages whose artifacts this one reads, as its parts declare."""

@@ -29,6 +29,9 @@ class MotionStage(Stage):
             raise InputError("stage.motion needs quantizer, residual and decode")
         self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
 
+    def uses_gpu(self) -> bool:
+        return True
+
     def parents(self) -> tuple[str, ...]:
         tokens = self.quantizer.has_tokens
         residual = tokens and self.residual.present

@@ -19,6 +19,7 @@ from rgx.types import WINDOW_FRAMES
 class MotionScoresStage(Stage):
     """Scores and references, with what a table needs to print them."""
 
+    version = 2
     seeded = False
 
     def __init__(self, metrics: tuple[Metric, ...] = ()) -> None:

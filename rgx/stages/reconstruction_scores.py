@@ -42,6 +42,9 @@ class ReconstructionScoresStage(Stage):
             )
         self.refiner, self.metrics, self.windows_per_clip = refiner, metrics, windows_per_clip
 
+    def uses_gpu(self) -> bool:
+        return True
+
     def parents(self) -> tuple[str, ...]:
         return ("frames", "animator", *(("refiner",) if self.refiner.present else ()))
 

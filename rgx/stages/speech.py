@@ -28,6 +28,9 @@ class SpeechStage(Stage):
             raise InputError("stage.speech.speech is not bound")
         self.speech = speech
 
+    def uses_gpu(self) -> bool:
+        return self.speech.uses_gpu
+
     def parents(self) -> tuple[str, ...]:
         return ("corpus",)
 

@@ -42,6 +42,9 @@ class VideoStage(Stage):
             raise InputError(f"stage.video.windows_per_clip = {windows_per_clip}: expected 1 or more")
         self.refiner, self.windows_per_clip, self.shown = refiner, windows_per_clip, shown
 
+    def uses_gpu(self) -> bool:
+        return True
+
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "frames", "motion", "animator", *(("refiner",) if self.refiner.present else ()))
 

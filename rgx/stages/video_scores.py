@@ -31,6 +31,9 @@ class VideoScoresStage(Stage):
             raise InputError("stage.video_scores.metrics is empty")
         self.metrics = metrics
 
+    def uses_gpu(self) -> bool:
+        return True
+
     def parents(self) -> tuple[str, ...]:
         return ("frames", "video")
 

@@ -18,6 +18,7 @@ from ray import tune
 from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
+from rgx.errors import InputError
 from rgx.store.artifacts import manifest, read_json, running_folder, write_json
 from rgx.sweep.graph import Graph
 from rgx.sweep.inline import reason_of, write_failure
@@ -33,7 +34,7 @@ def run_trial(config: dict[str, Any]) -> None:
     task, store = json.loads(config["task"]), Path(config["store"])
     folder = running_folder(store, task["stage"], task["key"])
     try:
-        made = run_task(task, store)
+        made = run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")
     except Exception as error:
         log = write_failure(store, task["stage"], task["key"], error)
         write_json(folder / "failure.json", {"reason": reason_of(error), "log": str(log)})
@@ -58,7 +59,9 @@ class StageSearcher(Searcher):
         if task is None:
             return None if self.graph.running else Searcher.FINISHED
         self.trials[trial_id] = task
-        return {"task": json.dumps(task.message()), "store": str(self.graph.store)}
+        needs = task.resources.wanted(task.uses_gpu, ray.cluster_resources().get("GPU", 0) > 0)
+        store = str(self.graph.store)
+        return {"task": json.dumps(task.message()), "store": store, "needs": json.dumps(needs)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -105,9 +108,21 @@ class Starts(Callback):
 
 
 def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """Return what a stage asks for: one CPU, and a GPU where the cluster has one and the stage trains."""
-    wants_gpu = json.loads(config["task"])["trains"] and ray.cluster_resources().get("GPU", 0) > 0
-    return tune.PlacementGroupFactory([{"CPU": 1, **({"GPU": 1} if wants_gpu else {})}])
+    """Return what a stage asks for, as its resources were bound."""
+    return tune.PlacementGroupFactory([json.loads(config["needs"])])
+
+
+def check_resources(graph: Graph) -> None:
+    """Raise InputError naming each stage that asks for more than the whole cluster has."""
+    have, short = ray.cluster_resources(), {}
+    for task in graph.waiting.values():
+        for name, amount in task.resources.wanted(task.uses_gpu, have.get("GPU", 0) > 0).items():
+            if amount > have.get(name, 0):
+                short[task.stage, name] = (
+                    f"stage {task.stage} asks for {amount:g} {name}, the cluster has {have.get(name, 0):g}"
+                )
+    if short:
+        raise InputError("\n".join(short.values()))
 
 
 def start_ray(address: str | None) -> int:
@@ -135,6 +150,7 @@ def start_ray(address: str | None) -> int:
 
 def execute(graph: Graph, progress: Progress) -> None:
     """Run every stage of the graph on Ray; failures are in the graph afterwards."""
+    check_resources(graph)
     searcher = StageSearcher(graph, progress)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="rgx-tune-") as scratch:

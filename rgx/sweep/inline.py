@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+import torch
+
 from rgx.errors import InputError, NotFiniteError
 from rgx.store.artifacts import running_folder
 from rgx.sweep.graph import Graph
@@ -33,7 +35,8 @@ def execute(graph: Graph, progress: Progress) -> None:
     while (task := graph.take()) is not None:
         progress.started(task)
         try:
-            run_task(task.message(), graph.store)
+            gpus = task.resources.wanted(task.uses_gpu, torch.cuda.is_available()).get("GPU", 0)
+            run_task(task.message(), graph.store, "cuda" if gpus else "cpu")
         except Exception as error:
             log = write_failure(graph.store, task.stage, task.key, error)
             blocked = graph.fail(task.key, reason_of(error))

@@ -9,9 +9,15 @@ from typing import Any
 
 from rgx.config import Cell, Text, plan_cell
 from rgx.errors import InputError
-from rgx.store.artifacts import manifest, read_json
+from rgx.inspect import differences
+from rgx.inspect.differences import Identity, Walk, flatten, stored
+from rgx.inspect.shelf import Shelf
+from rgx.stages.resources import Resources
+from rgx.store.artifacts import manifest
 from rgx.store.keys import key_of
 from rgx.sweep.spec import Row, Sweep
+
+__all__ = ["Plan", "Task", "explain", "flatten", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Task:
     fingerprint: str
     seed: int | None
     trains: bool
+    uses_gpu: bool
+    resources: Resources
     parents: dict[str, str]
     ancestors: dict[str, str]
     texts: tuple[Text, ...]
@@ -38,7 +46,7 @@ class Task:
 
     def message(self) -> dict[str, Any]:
         """Return the task as plain data, for a worker."""
-        return asdict(self)
+        return {**asdict(self), "resources": None, "threads": self.resources.threads}
 
 
 @dataclass
@@ -106,45 +114,18 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
         if key not in plan.tasks:
             plan.tasks[key] = Task(
                 name, key, stage.record, stage.version, stage.fingerprint(), own_seed, stage.trains,
-                parents, ancestors[name], row.texts, row.targets, sweep.plugins, row.key,
+                stage.uses_gpu(), cell.resources[name], parents, ancestors[name], row.texts,
+                row.targets, sweep.plugins, row.key,
             )  # fmt: skip
     return keys
 
 
-def flatten(record: Any, path: str = "") -> dict[str, Any]:
-    """Return a record's leaves by dotted path."""
-    if isinstance(record, Mapping):
-        found: dict[str, Any] = {}
-        for name, value in record.items():
-            found |= flatten(value, f"{path}.{name}" if path else str(name))
-        return found
-    return {path: record}
+def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:
+    """Return why a stage is not in the store: the nearest artifact of its kind and what differs.
 
-
-def explain(task: Task, store: Path) -> str:
-    """Return why a stage is not in the store: the nearest artifact of its kind and what differs."""
-    best: tuple[int, str] | None = None
-    mine = flatten(task.record)
-    for path in sorted((store / task.stage).glob("*/manifest.json")):
-        other = read_json(path)
-        if not isinstance(other, dict):
-            continue
-        theirs = flatten(other.get("record", {}))
-        changes = [
-            f"{name}: {theirs.get(name, '(absent)')} → {mine.get(name, '(absent)')}"
-            for name in sorted(mine.keys() | theirs.keys())
-            if mine.get(name) != theirs.get(name)
-        ]
-        parents = other.get("parents", {})
-        changes += [
-            f"parent {p}: {parents.get(p, '(none)')[:8]} → {task.parents.get(p, '(none)')[:8]}"
-            for p in sorted(parents.keys() | task.parents.keys())
-            if parents.get(p) != task.parents.get(p)
-        ]
-        for name, new in (("version", task.version), ("fingerprint", task.fingerprint), ("seed", task.seed)):
-            if other.get(name) != new:
-                changes.append(f"{name}: {other.get(name)} → {new}")
-        text = f"nearest {other['key'][:8]}: " + "; ".join(changes)
-        if best is None or len(changes) < best[0]:
-            best = (len(changes), text)
-    return best[1] if best else "no artifact of this stage is in the store"
+    tasks: the plan's, by key; with them the ancestor is named where the difference began.
+    """
+    planned = {key: Identity.of(vars(one)) for key, one in (tasks or {}).items()}
+    shelf = Shelf(store)
+    walk = Walk(lambda _, key: planned.get(key), stored(shelf))
+    return differences.explain(Identity.of(vars(task)), shelf, walk)

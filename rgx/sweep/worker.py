@@ -34,13 +34,13 @@ from rgx.store.artifacts import (
 )
 from rgx.store.keys import key_of
 from rgx.store.lease import Lease, LeaseHeldError
-from rgx.store.workspace import Inputs, Workspace, load_network, pick_device
+from rgx.store.workspace import Inputs, Workspace, load_network
 
 Report = Callable[[dict[str, Any]], None]
 SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "failure.json"}
 
 
-def run_task(task: Mapping[str, Any], store: Path, threads: int = 1) -> str:
+def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
     """Leave the task's artifact in the store; returns 'made' or 'found'.
 
     task: a `Task.message()`; raises what the stage raises. A finished artifact is never rebuilt.
@@ -55,8 +55,8 @@ def run_task(task: Mapping[str, Any], store: Path, threads: int = 1) -> str:
                 if manifest(store, stage, key) is not None:
                     return "found"
                 # The same thread count in every engine: sums in another order are other numbers.
-                with threadpool_limits(threads):
-                    _make(task, store, folder, threads)
+                with threadpool_limits(task["threads"]):
+                    _make(task, store, folder, device)
                 return "made"
         except LeaseHeldError:
             time.sleep(1.0)
@@ -71,14 +71,13 @@ def seed_of(task: Mapping[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def _make(task: Mapping[str, Any], store: Path, folder: Path, threads: int) -> None:
+def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(task["threads"])
     load_rooms()
     for plugin in task["plugins"]:
         load_plugin(*plugin)
     texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
-    device = pick_device()
     seed = seed_of(task)
     random.seed(seed)
     np.random.seed(seed)

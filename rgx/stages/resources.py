@@ -1,0 +1,38 @@
+"""What a stage asks of a machine; never part of what its result is."""
+
+from __future__ import annotations
+
+from rgx.errors import InputError
+from rgx.registry import register
+
+
+@register("resources", "stage", label="Resources of a stage")
+class Resources:
+    """Processors (also its threads), GPUs, memory in GB and custom Ray resources of one stage.
+
+    gpus: None asks for one where the stage can use it and the machines have one. Bound for all stages
+    (`resources.stage.cpus = 2`) or for one (`animator/resources.stage.gpus = 1`).
+    """
+
+    def __init__(
+        self,
+        cpus: float = 1,
+        gpus: float | None = None,
+        memory_gb: float | None = None,
+        custom: dict[str, float] | None = None,
+    ) -> None:
+        for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
+            if value < 0:
+                raise InputError(f"resources.stage.{name} = {value}: expected 0 or more")
+        self.cpus, self.gpus, self.memory_gb, self.custom = cpus, gpus, memory_gb, custom or {}
+
+    @property
+    def threads(self) -> int:
+        """The threads a stage computes with, the same in every engine."""
+        return max(1, int(self.cpus))
+
+    def wanted(self, uses_gpu: bool, machines_have_gpus: bool) -> dict[str, float]:
+        """Return what to ask Ray for."""
+        gpus = float(uses_gpu and machines_have_gpus) if self.gpus is None else self.gpus
+        asked = {"CPU": self.cpus, "GPU": gpus, "memory": (self.memory_gb or 0) * 1e9, **self.custom}
+        return {name: amount for name, amount in asked.items() if amount or name == "CPU"}
