@@ -146,13 +146,13 @@ def _check(binding: _Binding) -> None:
     if not binding.argument:
         return
     axis, _, name = binding.selector.rpartition(".")
-    known = _selectors()
-    if binding.selector not in known:
+    try:
+        variant = find(axis, name)
+    except InputError:
         raise InputError(
             f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
-            f"'{binding.selector}': {nearest(binding.selector, known)}"
-        )
-    variant = find(axis, name)
+            f"'{binding.selector}': {nearest(binding.selector, _selectors())}"
+        ) from None
     if binding.argument not in variant.parameters:
         raise InputError(
             f"{binding.place}: {binding.selector} has no parameter '{binding.argument}': "

@@ -57,7 +57,7 @@ class Variant:
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return {p.name: p for p in parameters if p.kind in named}
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, Any]:
         """Hyper-parameters and their defaults."""
         empty = inspect.Parameter.empty
@@ -213,10 +213,10 @@ def axes() -> list[str]:
 
 def find(axis: str, name: str) -> Variant:
     """Return one variant; raises InputError with the nearest spelling."""
+    if (axis, name) in _roster:
+        return _roster[axis, name]
     names = [v.name for v in variants(axis)]
-    if name not in names:
-        raise InputError(f"unknown variant '{name}' on axis '{axis}': {nearest(name, names)}")
-    return _roster[axis, name]
+    raise InputError(f"unknown variant '{name}' on axis '{axis}': {nearest(name, names)}")
 
 
 def load_rooms() -> None:

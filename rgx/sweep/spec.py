@@ -13,6 +13,8 @@ from rgx.config import TARGETS, Text, choose
 from rgx.errors import InputError, nearest
 from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import load_rooms, variants
+from rgx.sweep.factors import expand
+from rgx.sweep.lines import Lines
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -112,14 +114,15 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     shared = _shared_texts(file, overrides, path, lines)
     asked = _command_line(overrides)
     rows = []
+    every = list(file.panels)
     for panel, members in file.panels.items():
-        for row, choices in members.items():
+        for row, choices, spot in expand(panel, members, lines):
+            every.append(f"{panel}/{row}")
             if overrides.only and not any(o in (panel, f"{panel}/{row}") for o in overrides.only):
                 continue
-            texts = (*shared, _row_text(panel, row, choices, lines), *asked)
+            texts = (*shared, _row_text(choices, spot, lines), *asked)
             rows.append(Row(panel, row, texts, targets[panel]))
     if not rows:
-        every = [f"{p}/{r}" for p, m in file.panels.items() for r in m] + list(file.panels)
         raise InputError(
             f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
         )
@@ -140,10 +143,10 @@ def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
     return {panel: tuple(file.targets.get(panel, TARGETS)) for panel in file.panels}
 
 
-def _row_text(panel: str, row: str, choices: dict[str, Any], lines: Lines) -> Text:
+def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> Text:
     text, places = [], []
     for axis, choice in choices.items():
-        place = lines.place(("panels", panel, row, axis))
+        place = lines.place((*spot, axis))
         made = (
             [f"{k} = {v!r}" for k, v in choice.items()]
             if axis == "bind" and isinstance(choice, dict)
@@ -187,26 +190,3 @@ def _gin_file(name: str, near: Path, place: str) -> Text:
             return Text((folder / name).read_text(), name)
     known = [p.name for f in folders for p in (f / name).parent.glob("*.gin")]
     raise InputError(f"{place}: no gin file {name}: {nearest(Path(name).name, known)}")
-
-
-class Lines:
-    """Where each key of a YAML file stands."""
-
-    def __init__(self, path: Path, tree: yaml.Node | None) -> None:
-        self.path, self.tree = path, tree
-
-    def place(self, spot: tuple[Any, ...]) -> str:
-        """Return file:line of a path of keys, or of the deepest part of it that exists."""
-        node, line = self.tree, 0
-        for key in spot:
-            if isinstance(node, yaml.MappingNode):
-                pairs = [(k, v) for k, v in node.value if getattr(k, "value", None) == str(key)]
-                if not pairs:
-                    break
-                line, node = pairs[-1][0].start_mark.line, pairs[-1][1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-                node = node.value[key]
-                line = node.start_mark.line
-            else:
-                break
-        return f"{self.path}:{line + 1}"

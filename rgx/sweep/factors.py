@@ -1,0 +1,59 @@
+"""Panels with more than one factor: every combination of a grid, the pairs of a zip, as rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from rgx.errors import InputError
+from rgx.sweep.lines import Lines
+
+FACTORIALS: dict[str, Callable[..., Iterable[tuple[Any, ...]]]] = {"grid": itertools.product, "zip": zip}
+"""Names of a panel that stand for several rows: each holds lists, by axis or by gin binding."""
+
+Expanded = tuple[str, dict[str, Any], tuple[str, ...]]
+
+
+def expand(panel: str, members: Mapping[str, dict[str, Any]], lines: Lines) -> Iterator[Expanded]:
+    """Yield every row of a panel: its name, its choices and where in the file they stand.
+
+    A key of a `grid` or `zip` with a dot in it is a gin binding, any other an axis. Raises InputError
+    for a factor that is not a list of levels, or a `zip` whose lists differ in length.
+    """
+    for row, choices in members.items():
+        spot = ("panels", panel, row)
+        if row not in FACTORIALS:
+            yield row, choices, spot
+            continue
+        for factor, levels in choices.items():
+            if not isinstance(levels, list) or not levels:
+                raise InputError(
+                    f"{lines.place((*spot, factor))}: {row}: expected a list of levels for '{factor}', "
+                    f"found {levels!r}"
+                )
+        lengths = {factor: len(levels) for factor, levels in choices.items()}
+        if FACTORIALS[row] is zip and len(set(lengths.values())) > 1:
+            told = ", ".join(f"{factor} has {count}" for factor, count in lengths.items())
+            raise InputError(f"{lines.place(spot)}: zip: expected lists of one length; {told}")
+        for levels in FACTORIALS[row](*choices.values()):
+            chosen = dict(zip(choices, levels, strict=True))
+            yield _name(chosen), _choices(chosen), spot
+
+
+def _choices(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    axes = {factor: level for factor, level in chosen.items() if "." not in factor}
+    bound = {factor: level for factor, level in chosen.items() if "." in factor}
+    return {**axes, "bind": bound} if bound else axes
+
+
+def _name(chosen: Mapping[str, Any]) -> str:
+    return ", ".join(f"{factor.rpartition('.')[2]}={_said(level)}" for factor, level in chosen.items())
+
+
+def _said(level: Any) -> str:
+    if isinstance(level, Mapping):
+        return " ".join(
+            f"{name}({_name(parameters)})" if parameters else str(name) for name, parameters in level.items()
+        )
+    return str(level)
