@@ -31,6 +31,10 @@ Only = Annotated[list[str], typer.Option(help="A panel (3b) or a row (3b/+distil
 Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
 
 
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C stopped."""
+
+
 class Engine(StrEnum):
     """Where stages run."""
 
@@ -186,7 +190,15 @@ def sweep(
     write_json(where / "sweeps" / f"{made.name}.json", made.sweep_record())
     graph = Graph(made, where)
     if graph.waiting:
-        _execute(graph, console, engine, address)
+        try:
+            _execute(graph, console, engine, address)
+        except KeyboardInterrupt:
+            console.print(
+                f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "
+                "goes on from there and from the last checkpoints",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+            raise typer.Exit(INTERRUPTED) from None
     for key, reason in graph.failed.items():
         console.print(f"failed: {made.tasks[key].title}: {reason}", markup=False, highlight=False)
     console.print(

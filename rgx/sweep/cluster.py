@@ -130,6 +130,8 @@ def start_ray(address: str | None) -> int:
     os.environ.update(
         {
             "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+            # Ctrl-C must stop at once: there is no experiment state to save, only the store.
+            "TUNE_DISABLE_SIGINT_HANDLER": "1",
             "RAY_CHDIR_TO_TRIAL_DIR": "0",
             "RAY_AIR_NEW_OUTPUT": "0",
             "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",

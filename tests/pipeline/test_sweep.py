@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -287,3 +288,29 @@ def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) ->
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert results(tmp_path / "store") == results(finished)
+
+
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
+    finished: Path, tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    store, options = tmp_path / "store", ["--bind", "judge/training.adamw.steps = 100000"]
+    command = [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--engine", engine]
+    command += ["--store", str(store), "--only", "3b/+distill"]
+    with subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        for _ in range(600):
+            if list((store / "running").glob("judge-*/checkpoint.safetensors")):
+                break
+            time.sleep(0.2)
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        told, wrong = run.communicate(timeout=60)
+    assert time.monotonic() - began < 15
+    assert run.returncode == 130, told + wrong
+    assert "the same command goes on" in " ".join(told.split())
+    assert "Traceback" not in told + wrong
+    before = results(store)
+    assert before and all(facts == results(finished)[name] for name, facts in before.items())
