@@ -188,6 +188,8 @@ def sweep(
     for first, second in made.same:
         console.print(f"same cell: {second} is {first}", markup=False, highlight=False)
     write_json(where / "sweeps" / f"{made.name}.json", made.sweep_record())
+    for task in made.damaged(where):
+        console.print(f"damaged: {task.title} is made again", markup=False, highlight=False)
     graph = Graph(made, where)
     if graph.waiting:
         try:

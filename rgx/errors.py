@@ -10,6 +10,14 @@ class InputError(Exception):
     """Something a person wrote or pointed at cannot be used; the command line prints it and exits 2."""
 
 
+class DamagedError(Exception):
+    """Artifacts that are not what their manifests say; stages maps each stage to what is wrong with it."""
+
+    def __init__(self, stages: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{stage}: {wrong}" for stage, wrong in stages.items()))
+        self.stages = stages
+
+
 class NotFiniteError(Exception):
     """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
 

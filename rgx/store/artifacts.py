@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,48 @@ def manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
     """Return the manifest of a finished stage, or None."""
     found = read_json(artifact_folder(store, stage, key) / MANIFEST)
     return found if isinstance(found, dict) and found.get("key") == key else None
+
+
+def intact(store: Path, stage: str, key: str) -> bool:
+    """Return whether a stage is finished and each of its files is there with the size the manifest gives.
+
+    Content is compared where it is used, by `damage`.
+    """
+    found = manifest(store, stage, key)
+    folder = artifact_folder(store, stage, key)
+    return found is not None and all(
+        _size(folder / n) == f["bytes"] for n, f in found.get("files", {}).items()
+    )
+
+
+def damage(store: Path, stage: str, key: str) -> str:
+    """Return what is wrong with a finished stage's files by checksum, or nothing."""
+    found = manifest(store, stage, key)
+    if found is None:
+        return "it has no manifest"
+    folder = artifact_folder(store, stage, key)
+    for name, facts in found["files"].items():
+        if _size(folder / name) != facts["bytes"]:
+            return f"{name} has {_size(folder / name)} bytes, its manifest says {facts['bytes']}"
+        if checksum(folder / name) != facts["sha256"]:
+            return f"{name} is not what its checksum says"
+    return ""
+
+
+def set_aside(store: Path, stage: str, key: str) -> None:
+    """Move a damaged artifact to `damaged/`, where nothing takes it for a finished one."""
+    target = store / "damaged" / f"{stage}-{key[:16]}-{time.time_ns()}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        artifact_folder(store, stage, key).rename(target)
+        (target / MANIFEST).rename(target / f"damaged_{MANIFEST}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def checksum(path: Path) -> str:

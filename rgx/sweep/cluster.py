@@ -18,8 +18,8 @@ from ray import tune
 from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
-from rgx.errors import InputError
-from rgx.store.artifacts import manifest, read_json, running_folder, write_json
+from rgx.errors import DamagedError, InputError
+from rgx.store.artifacts import intact, read_json, running_folder, write_json
 from rgx.sweep.graph import Graph
 from rgx.sweep.inline import reason_of, write_failure
 from rgx.sweep.plan import Task
@@ -35,6 +35,9 @@ def run_trial(config: dict[str, Any]) -> None:
     folder = running_folder(store, task["stage"], task["key"])
     try:
         made = run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")
+    except DamagedError as error:
+        write_json(folder / "failure.json", {"reason": reason_of(error), "damaged": error.stages})
+        raise RuntimeError(reason_of(error)) from None
     except Exception as error:
         log = write_failure(store, task["stage"], task["key"], error)
         write_json(folder / "failure.json", {"reason": reason_of(error), "log": str(log)})
@@ -70,12 +73,18 @@ class StageSearcher(Searcher):
         if task is None:
             return
         graph, progress = self.graph, self.progress
-        if not error and manifest(graph.store, task.stage, task.key) is not None:
+        if not error and intact(graph.store, task.stage, task.key):
             graph.succeed(task.key)
             progress.ended(task)
             return
         folder = running_folder(graph.store, task.stage, task.key)
         found = read_json(folder / "failure.json") or {}
+        (folder / "failure.json").unlink(missing_ok=True)
+        if error and found.get("damaged"):
+            graph.rebuild(task.key, found["damaged"])
+            progress.ended(task, "again")
+            progress.line(f"       damaged and made again: {found['reason']}")
+            return
         reason = found.get("reason", "the worker died without a word (killed, or out of memory)")
         blocked = graph.fail(task.key, reason)
         progress.ended(task, "FAILED")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,15 @@ class Graph:
         """Mark a running stage done."""
         self.running.pop(key, None)
         self.done.add(key)
+
+    def rebuild(self, key: str, stages: Iterable[str]) -> None:
+        """Put a running stage back, and before it the parents of these stages, which were damaged."""
+        task = self.running.pop(key)
+        self.waiting[key] = task
+        for stage in stages:
+            parent = task.parents[stage]
+            self.done.discard(parent)
+            self.waiting[parent] = self.plan.tasks[parent]
 
     def fail(self, key: str, reason: str) -> list[Task]:
         """Mark a running stage failed and return the descendants that it blocks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rgx.errors import InputError, NotFiniteError
+from rgx.errors import DamagedError, InputError, NotFiniteError
 from rgx.store.artifacts import running_folder
 from rgx.sweep.graph import Graph
 from rgx.sweep.progress import Progress
@@ -37,6 +37,11 @@ def execute(graph: Graph, progress: Progress) -> None:
         try:
             gpus = task.resources.wanted(task.uses_gpu, torch.cuda.is_available()).get("GPU", 0)
             run_task(task.message(), graph.store, "cuda" if gpus else "cpu")
+        except DamagedError as error:
+            graph.rebuild(task.key, error.stages)
+            progress.ended(task, "again")
+            progress.line(f"       damaged and made again: {error}")
+            continue
         except Exception as error:
             log = write_failure(graph.store, task.stage, task.key, error)
             blocked = graph.fail(task.key, reason_of(error))

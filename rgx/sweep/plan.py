@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from rgx.inspect import differences
 from rgx.inspect.differences import Identity, Walk, flatten, stored
 from rgx.inspect.shelf import Shelf
 from rgx.stages.resources import Resources
-from rgx.store.artifacts import manifest
+from rgx.store.artifacts import intact, manifest
 from rgx.store.keys import key_of
 from rgx.sweep.spec import Row, Sweep
 
-__all__ = ["Plan", "Task", "explain", "flatten", "make_plan"]
+__all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,12 @@ class Plan:
 
     def missing(self, store: Path) -> dict[str, Task]:
         """Return the tasks whose artifact is not in the store."""
-        return {k: t for k, t in self.tasks.items() if manifest(store, t.stage, k) is None}
+        return {k: t for k, t in self.tasks.items() if not intact(store, t.stage, k)}
+
+    def damaged(self, store: Path) -> list[Task]:
+        """Return the missing tasks that have a manifest, but whose files are not all there."""
+        missing = self.missing(store).values()
+        return [task for task in missing if manifest(store, task.stage, task.key) is not None]
 
     def sweep_record(self) -> dict[str, Any]:
         """Return which artifact stands behind each row, for reports."""
@@ -125,7 +130,16 @@ def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) ->
 
     tasks: the plan's, by key; with them the ancestor is named where the difference began.
     """
-    planned = {key: Identity.of(vars(one)) for key, one in (tasks or {}).items()}
+    return _explain([task], tasks or {}, store)[task.key]
+
+
+def explain_missing(plan: Plan, store: Path) -> dict[str, str]:
+    """Return by key why each stage of a plan that is not in the store is not there."""
+    return _explain(plan.missing(store).values(), plan.tasks, store)
+
+
+def _explain(wanted: Iterable[Task], tasks: Mapping[str, Task], store: Path) -> dict[str, str]:
+    planned = {key: Identity.of(vars(one)) for key, one in tasks.items()}
     shelf = Shelf(store)
     walk = Walk(lambda _, key: planned.get(key), stored(shelf))
-    return differences.explain(Identity.of(vars(task)), shelf, walk)
+    return {one.key: differences.explain(Identity.of(vars(one)), shelf, walk) for one in wanted}

@@ -21,15 +21,17 @@ from torch import nn
 
 import rgx
 from rgx.config import Text, build_cell
-from rgx.errors import InputError
+from rgx.errors import DamagedError, InputError
 from rgx.plugins import load_plugin
 from rgx.registry import load_rooms
 from rgx.store.artifacts import (
     MANIFEST,
     artifact_folder,
     checksum,
-    manifest,
+    damage,
+    intact,
     running_folder,
+    set_aside,
     write_json,
 )
 from rgx.store.keys import key_of
@@ -43,16 +45,17 @@ SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "failure.jso
 def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
     """Leave the task's artifact in the store; returns 'made' or 'found'.
 
-    task: a `Task.message()`; raises what the stage raises. A finished artifact is never rebuilt.
+    task: a `Task.message()`; raises what the stage raises, and DamagedError for parents that are not what
+    their manifests say, which are set aside. A finished artifact is never rebuilt.
     """
     stage, key = task["stage"], task["key"]
     folder = running_folder(store, stage, key)
     while True:
-        if manifest(store, stage, key) is not None:
+        if intact(store, stage, key):
             return "found"
         try:
             with Lease(folder):
-                if manifest(store, stage, key) is not None:
+                if intact(store, stage, key):
                     return "found"
                 # The same thread count in every engine: sums in another order are other numbers.
                 with threadpool_limits(task["threads"]):
@@ -61,8 +64,18 @@ def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
         except LeaseHeldError:
             time.sleep(1.0)
         finally:
-            if manifest(store, stage, key) is not None and folder.exists():
+            if intact(store, stage, key) and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_damage(task: Mapping[str, Any], store: Path) -> None:
+    """Set aside every parent whose files are not what its manifest says; raises DamagedError naming them."""
+    wrong = {stage: damage(store, stage, key) for stage, key in task["parents"].items()}
+    wrong = {stage: found for stage, found in wrong.items() if found}
+    for stage in wrong:
+        set_aside(store, stage, task["parents"][stage])
+    if wrong:
+        raise DamagedError(wrong)
 
 
 def seed_of(task: Mapping[str, Any]) -> int:
@@ -90,6 +103,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> No
             f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "
             "the worker's code or data differ from the driver's"
         )
+    refuse_damage(task, store)
     folders = {a: artifact_folder(store, a, k) for a, k in task["ancestors"].items()}
     parents = {}
     for name in stage.parents():

@@ -314,3 +314,34 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     assert "Traceback" not in told + wrong
     before = results(store)
     assert before and all(facts == results(finished)[name] for name, facts in before.items())
+
+
+def flip(path: Path) -> None:
+    """Turn one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """Lose the end of a file."""
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+@pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
+@pytest.mark.parametrize("stage", ["alignment", "corpus"])
+def test_a_damaged_artifact_is_found_told_and_made_again(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Any, stage: str
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(finished, store)
+    name = next(n for n in manifests(store) if n.startswith(f"{stage}/"))
+    harm(next((store / name).glob("*.safetensors")))
+    child = next(
+        n for n, m in manifests(store).items() if m["stage"] == "tokenizer" and stage in m["parents"]
+    )
+    shutil.rmtree(store / child)
+    assert rgx(tmp_path, store) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"damaged: {name[:-8]}".replace("/", "-") in told or f"made again: {stage}: " in told
+    assert results(store) == results(finished)

@@ -1,0 +1,128 @@
+"""A bundle: cells of a sweep with all their artifacts in one tar file, and what may stand in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from rgx.errors import InputError
+from rgx.inspect.cells import pipeline_order, read_sweep_record, row_key, select
+from rgx.inspect.shelf import Shelf
+from rgx.report.frames import Sweep, SweepRow
+from rgx.store.artifacts import MANIFEST, checksum
+
+PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
+STAGE = r"(?!(?i:sweeps|running)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{PIECE})")
+RECORD = re.compile(r"sweeps/(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,199})\.json")
+JSON_BYTES = 64 * 2**20
+"""The most a manifest or a sweep record may hold; other files are bounded by their manifest."""
+
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class BundledFile(BaseModel):
+    """A file as its manifest describes it."""
+
+    sha256: Key
+    bytes: int = Field(ge=0)
+
+
+class BundledManifest(BaseModel):
+    """What a manifest must say to be taken into a store."""
+
+    stage: str
+    key: Key
+    record: dict[str, object]
+    version: int
+    parents: dict[Name, Key]
+    fingerprint: str
+    seed: int | None
+    outputs: dict[str, object]
+    files: dict[str, BundledFile]
+
+
+def export(address: str, file: Path, store: Path) -> list[str]:
+    """Write a bundle of SWEEP or SWEEP:TABLE/ROW and return what is in it; raises InputError for a hole.
+
+    The record stands first and parents stand before children; equal stores give equal bytes.
+    """
+    name, colon, rest = address.partition(":")
+    sweep = read_sweep_record(store, name)
+    rows = _chosen(sweep, rest) if colon else sweep.rows
+    content = {**sweep.model_dump(), "rows": [row.model_dump() for row in rows]}
+    content["seeds"] = [seed for seed in sweep.seeds if any(row.seed == seed for row in rows)]
+    if file.exists():
+        raise InputError(f"{file} is already there; give another name")
+    if not file.parent.is_dir():
+        raise InputError(f"there is no folder {file.parent}")
+    shelf = Shelf(store)
+    _refuse_holes(rows, shelf)
+    ordered = ((s, row.stages[s]) for row in rows for s in pipeline_order(row.stages, shelf))
+    stages = list(dict.fromkeys(ordered))
+    record = json.dumps(content, indent=1, sort_keys=True).encode()
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as scratch:
+            made = Path(scratch) / "bundle.tar"
+            _write(made, f"sweeps/{name}.json", record, stages, shelf)
+            size = made.stat().st_size
+            made.replace(file)
+    except OSError as error:
+        raise InputError(f"{file}: the bundle cannot be written: {error}") from error
+    return [f"{file}: {len(rows)} cells of {name}, {len(stages)} artifacts, {size} bytes"]
+
+
+def _write(made: Path, name: str, record: bytes, stages: list[tuple[str, str]], shelf: Shelf) -> None:
+    with tarfile.open(made, "w:", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(record)
+        tar.addfile(member, io.BytesIO(record))
+        for stage, key in stages:
+            for path in _verified(shelf, stage, key):
+                member = tarfile.TarInfo(f"{stage}/{key[:16]}/{path.name}")
+                member.size = path.stat().st_size
+                with path.open("rb") as file:
+                    tar.addfile(member, file)
+
+
+def _chosen(sweep: Sweep, words: str) -> list[SweepRow]:
+    rows, more = select(sweep, words)
+    if more:
+        raise InputError(f"{sweep.name}:{words}: expected SWEEP:TABLE/ROW; '{more}' is left over")
+    return rows
+
+
+def _refuse_holes(rows: list[SweepRow], shelf: Shelf) -> None:
+    holes = {
+        row_key(row): [stage for stage, key in row.stages.items() if shelf.get(stage, key) is None]
+        for row in rows
+    }
+    errors = [f"{name}: not in the store: {', '.join(stages)}" for name, stages in holes.items() if stages]
+    if errors:
+        raise InputError("\n".join([*errors, "a bundle carries whole cells: run the sweep, or name one row"]))
+
+
+def _verified(shelf: Shelf, stage: str, key: str) -> Iterator[Path]:
+    """Yield an artifact's files, its manifest first; raises InputError where one is not as it was made."""
+    folder = shelf.folder(stage, key)
+    try:
+        manifest = BundledManifest.model_validate(shelf.get(stage, key))
+    except ValueError as error:
+        raise InputError(f"{folder / MANIFEST}: {str(error).splitlines()[0]}") from None
+    yield folder / MANIFEST
+    for name, about in sorted(manifest.files.items()):
+        path = folder / name
+        if not MEMBER.fullmatch(f"{stage}/{key[:16]}/{name}") or not path.is_file():
+            raise InputError(f"{path}: named in the manifest, but not a file of the artifact")
+        if checksum(path) != about.sha256:
+            raise InputError(f"{path}: its checksum is not the manifest's: the file was changed or damaged")
+        yield path

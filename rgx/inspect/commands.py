@@ -1,0 +1,121 @@
+"""The commands that explain what is in a store and carry it; mounted by the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgx.inspect.options import Bind, File, Import, Scale, Seed, Seeds, Set, Store, overrides
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+CellName = Annotated[str, typer.Argument(help="A row, such as 3b/+distill.")]
+CellAddress = Annotated[str, typer.Argument(help="A cell in the store: ablation_table3:3b/+distill.")]
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print lines; what a manifest from elsewhere holds must not steer the terminal."""
+    for line in lines:
+        typer.echo("".join(c if c.isprintable() else "�" for c in line))
+
+
+@app.command()
+def why(
+    file: File,
+    cell: CellName,
+    stage: Annotated[str | None, typer.Argument(help="One stage only.")] = None,
+    choices: Set = [],  # noqa: B006
+    bind: Bind = [],  # noqa: B006
+    scale: Scale = None,
+    seeds: Seeds = None,
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+) -> None:
+    """Tell for each stage of a cell whether it is in the store, and if not, what differs and why."""
+    from rgx.inspect.why import why as explain
+    from rgx.sweep.spec import read_sweep
+
+    sweep = read_sweep(file, overrides(choices, bind, scale, seeds, [], imports))
+    _say(explain(sweep, cell, stage, store))
+
+
+@app.command()
+def status(store: Store = Path("store")) -> None:
+    """Show what runs in a store, from any shell, and how far each sweep is."""
+    from rich.console import Console
+
+    from rgx.inspect.status import read_sweeps, running_table, sweeps_table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    sweeps = read_sweeps(store)
+    for table in (running_table(store, sweeps), sweeps_table(store, sweeps)):
+        console.print(table if table.row_count else f"{table.title}: none")
+
+
+@app.command()
+def show(
+    address: Annotated[str, typer.Argument(help="SWEEP:TABLE/ROW/METRIC: ablation_table3:3b/+distill/fgd.")],
+    seed: Seed = None,
+    store: Store = Path("store"),
+) -> None:
+    """Show where a number came from: artifact, ancestors, configuration, code, data, log."""
+    from rgx.inspect.show import show as provenance
+
+    _say(provenance(address, seed, store))
+
+
+@app.command()
+def diff(
+    first: CellAddress,
+    second: CellAddress,
+    seed: Seed = None,
+    store: Store = Path("store"),
+) -> None:
+    """Compare two cells: stages shared, stages that differ and by what, scores."""
+    from rgx.inspect.compare import compare
+
+    _say(compare(first, second, seed, store))
+
+
+@app.command()
+def gc(
+    store: Store = Path("store"),
+    remove: Annotated[bool, typer.Option("--delete", help="Remove them; without it, only list.")] = False,
+) -> None:
+    """List the artifacts no sweep record reaches and the folders of stages that stopped."""
+    from rgx.inspect.garbage import delete, find_garbage, kept_checkpoints
+
+    found = list(delete(store) if remove else find_garbage(store))
+    _say(f"{item.bytes:>14,} bytes  {item.folder}  ({item.reason})" for item in found)
+    _say(f"kept: {one.folder}: a sweep goes on from its checkpoint" for one in kept_checkpoints(store))
+    word = "removed" if remove else "can go (add --delete to remove)"
+    _say([f"{len(found)} folders, {sum(item.bytes for item in found):,} bytes {word}"])
+
+
+@app.command()
+def export(
+    address: Annotated[str, typer.Argument(help="SWEEP, or one row of it: SWEEP:TABLE/ROW.")],
+    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
+    store: Store = Path("store"),
+) -> None:
+    """Write cells with all their artifacts and their sweep's record into one file."""
+    from rgx.inspect.bundle import export as write
+
+    _say(write(address, file, store))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that `rgx export` wrote.")],
+    name: Annotated[str | None, typer.Option("--as", help="Another name for the sweep's record.")] = None,
+    store: Store = Path("store"),
+) -> None:
+    """Verify such a file and take what the store lacks; an artifact already there is kept."""
+    from rgx.inspect.unbundle import take_in
+
+    _say(take_in(file, store, name))

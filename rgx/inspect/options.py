@@ -1,0 +1,44 @@
+"""Options that several commands share; each command imports what it needs inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rgx.errors import InputError
+
+if TYPE_CHECKING:
+    from rgx.sweep.spec import Overrides
+
+File = Annotated[Path, typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.")]
+Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
+Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]
+Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over every row.")]
+Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of the sweep's.")]
+Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]
+Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
+Seed = Annotated[int | None, typer.Option(help="One of the sweep's seeds.")]
+
+
+def overrides(
+    choices: list[str], bind: list[str], scale: str | None, seeds: str | None, only: list[str],
+    imports: list[str],
+) -> Overrides:  # fmt: skip
+    """Return what the command line changes; raises InputError for a choice or seeds that cannot be read."""
+    from rgx.sweep.spec import Overrides
+
+    chosen = {}
+    for choice in choices:
+        axis, equals, name = choice.partition("=")
+        if not equals:
+            raise InputError(f"--set {choice}: expected axis=variant")
+        chosen[axis] = name
+    numbers = None
+    if seeds is not None:
+        try:
+            numbers = [int(s) for s in seeds.split(",")]
+        except ValueError:
+            raise InputError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
+    return Overrides(chosen, bind, scale, numbers, only, imports)

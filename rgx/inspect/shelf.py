@@ -1,0 +1,98 @@
+"""The manifests of a store, each read once; reads JSON only."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from rgx.store.artifacts import MANIFEST, artifact_folder
+
+KEY = re.compile(r"[0-9a-f]{64}")
+SHORT_KEY = re.compile(r"[0-9a-f]{16}")
+NOT_STAGES = {"sweeps", "running"}
+Manifest = dict[str, Any]
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None where there is no file or no whole object in it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class Shelf:
+    """The finished artifacts of a store; a folder without a whole manifest of its own key is none."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self._known: dict[tuple[str, str], Manifest | None] = {}
+
+    def get(self, stage: str, key: str) -> Manifest | None:
+        """Return the manifest of an artifact, or None where it is not in the store."""
+        short = key[:16]
+        if (stage, short) not in self._known:
+            self._known[stage, short] = self._read(stage, short)
+        found = self._known[stage, short]
+        return found if found is not None and found["key"].startswith(key) else None
+
+    def of(self, stage: str) -> list[Manifest]:
+        """Return the manifests of a stage's artifacts."""
+        every = (self.get(stage, key) for s, key in self.folders() if s == stage)
+        return [found for found in every if found is not None]
+
+    def folders(self) -> list[tuple[str, str]]:
+        """Return (stage, first 16 hex of the key) of every folder that looks like an artifact's."""
+        if not self.store.is_dir():
+            return []
+        stages = [
+            p
+            for p in sorted(self.store.iterdir())
+            if p.is_dir() and p.name not in NOT_STAGES and not p.name.startswith(".")
+        ]
+        return [(s.name, p.name) for s in stages for p in sorted(s.iterdir()) if SHORT_KEY.fullmatch(p.name)]
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Return where an artifact lies."""
+        return artifact_folder(self.store, stage, key)
+
+    def _read(self, stage: str, short: str) -> Manifest | None:
+        found = read_object(self.folder(stage, short) / MANIFEST)
+        if found is None or not isinstance(found.get("key"), str) or not found["key"].startswith(short):
+            return None
+        if not all(isinstance(found.get(name), dict) for name in ("record", "parents")):
+            return None
+        return found if all(isinstance(key, str) for key in found["parents"].values()) else None
+
+
+def part(found: Any, *names: str) -> dict[str, Any]:
+    """Return a mapping inside a manifest, or an empty one where there is none."""
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def made_when(made: Manifest) -> str:
+    """Return how long an artifact took, where and when it was made."""
+    return f"{seconds_of(made)} s on {made.get('host', '?')}, {when(made)}"
+
+
+def seconds_of(made: Manifest) -> str:
+    """Return an artifact's seconds with one decimal, or '?'."""
+    seconds = made.get("seconds")
+    return f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "?"
+
+
+def when(made: Manifest) -> str:
+    """Return when an artifact was begun, in local time, or '?'."""
+    started = made.get("started")
+    if not isinstance(started, (int, float)):
+        return "?"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
+    except (OverflowError, ValueError, OSError):
+        return "?"

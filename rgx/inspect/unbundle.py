@@ -1,0 +1,123 @@
+"""Taking a bundle into a store: every member is checked before anything of it is there.
+
+A bundle is data from elsewhere. Its members are read one by one and written by us, never extracted by
+the tar library; nothing in it is run, unpickled or loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from rgx.errors import InputError
+from rgx.inspect.bundle import MEMBER, RECORD
+from rgx.inspect.cells import parse_sweep_record, row_key
+from rgx.inspect.members import Artifact, open_bundle, read_bundle, read_chunks
+from rgx.inspect.shelf import KEY, Shelf, read_object
+from rgx.report.frames import Sweep
+from rgx.store.artifacts import MANIFEST, open_store, write_json
+from rgx.store.lease import Lease
+
+SCRATCH = ".import-"
+"""A folder of the store whose lease says that an import is under way."""
+
+
+def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
+    """Verify a whole bundle, then move what the store lacks into it; returns what was done.
+
+    name: another name for the sweep record. Raises InputError for anything that is not a bundle's;
+    the store is then as it was.
+    """
+    if not file.is_file():
+        raise InputError(f"there is no file {file}")
+    with open_bundle(file) as tar:
+        artifacts, sweep = read_bundle(tar, file)
+        store = open_store(store)
+        shelf = Shelf(store)
+        _refuse_missing(sweep, artifacts, shelf, file)
+        merged = _merged(sweep, store, name or sweep.name)
+        fresh = [one for one in artifacts if shelf.get(one.manifest.stage, one.manifest.key) is None]
+        _refuse_occupied(fresh, store)
+        scratch = Path(tempfile.mkdtemp(dir=store, prefix=SCRATCH))
+        try:
+            with Lease(scratch):
+                for artifact in artifacts:
+                    _unpack(tar, artifact, scratch, file)
+                made = [one for one in fresh if _move(scratch / one.folder, store / one.folder)]
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    write_json(store / "sweeps" / f"{name or sweep.name}.json", merged)
+    kept = len(artifacts) - len(made)
+    return [
+        f"{name or sweep.name}: {len(sweep.rows)} cells; {len(made)} artifacts taken in, {kept} already there"
+    ]
+
+
+def _refuse_missing(sweep: Sweep, artifacts: list[Artifact], shelf: Shelf, file: Path) -> None:
+    """Refuse a record that names what neither the bundle nor the store holds."""
+    keys = {(one.manifest.stage, one.manifest.key) for one in artifacts}
+    for row in sweep.rows:
+        for stage, key in row.stages.items():
+            if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
+                raise InputError(f"{file}: {row_key(row)!r}: {stage!r}: {key[:64]!r} is no key of a stage")
+            if (stage, key) not in keys and shelf.get(stage, key) is None:
+                raise InputError(
+                    f"{file}: {row_key(row)!r} needs {stage}/{key[:16]}, which is not in the bundle"
+                )
+
+
+def _merged(sweep: Sweep, store: Path, name: str) -> dict[str, object]:
+    """Return the record with the rows of the one already there; refuses a row that stands on other keys."""
+    if not RECORD.fullmatch(f"sweeps/{name}.json"):
+        raise InputError(f"--as {name}: expected letters, digits, _, . and -")
+    path = store / "sweeps" / f"{name}.json"
+    there = parse_sweep_record(read_object(path), str(path)) if path.exists() else None
+    known = {(r.panel, r.row, r.seed): r for r in there.rows} if there else {}
+    for row in sweep.rows:
+        other = known.setdefault((row.panel, row.row, row.seed), row)
+        if other.stages != row.stages:
+            raise InputError(
+                f"{path}: {row_key(row)}, seed {row.seed}, stands on other artifacts here than in the "
+                f"bundle: import it under another name (--as {name}_2)"
+            )
+    seeds = dict.fromkeys([*(there.seeds if there else []), *sweep.seeds])
+    rows = [row.model_dump() for row in known.values()]
+    return {**(there or sweep).model_dump(), "name": name, "seeds": list(seeds), "rows": rows}
+
+
+def _refuse_occupied(fresh: list[Artifact], store: Path) -> None:
+    for artifact in fresh:
+        place = store / artifact.folder
+        if place.exists() or place.is_symlink():
+            raise InputError(f"{place} is there but holds no artifact of the bundle's key: remove it first")
+
+
+def _unpack(tar: tarfile.TarFile, artifact: Artifact, scratch: Path, file: Path) -> None:
+    """Write an artifact's files under the scratch folder; refuses one whose bytes are not its manifest's."""
+    folder = scratch / artifact.folder
+    folder.mkdir(parents=True)
+    for name, about in artifact.manifest.files.items():
+        digest = hashlib.sha256()
+        with (folder / name).open("xb") as target:
+            for chunk in read_chunks(tar, artifact.members[name], file):
+                digest.update(chunk)
+                target.write(chunk)
+        if digest.hexdigest() != about.sha256:
+            raise InputError(f"{file}: {artifact.folder}/{name}: its checksum is not its manifest's")
+    with (folder / MANIFEST).open("xb") as target:
+        target.writelines(read_chunks(tar, artifact.members[MANIFEST], file))
+
+
+def _move(ready: Path, final: Path) -> bool:
+    """Put a verified artifact in its place; returns whether it was not there yet."""
+    final.parent.mkdir(exist_ok=True)
+    try:
+        ready.rename(final)
+    except OSError:
+        if (final / MANIFEST).is_file():
+            return False
+        raise
+    return True

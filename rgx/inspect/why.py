@@ -1,0 +1,83 @@
+"""Why a cell's stages are, or are not, in the store: what differs, and where the difference began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rgx.errors import InputError, nearest
+from rgx.inspect.code import other_code
+from rgx.inspect.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
+from rgx.inspect.running import Running, read_running
+from rgx.inspect.shelf import Manifest, Shelf, made_when
+from rgx.inspect.status import state
+from rgx.sweep.plan import Task, make_plan
+from rgx.sweep.spec import Sweep
+
+
+def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
+    """Return the lines that explain one row of a sweep, for each of its seeds.
+
+    cell: panel/row; stage: one stage only. Raises InputError with the nearest spelling.
+    """
+    rows = [row for row in sweep.rows if row.key == cell]
+    if not rows:
+        raise InputError(f"{sweep.path}: no cell '{cell}': {nearest(cell, [row.key for row in sweep.rows])}")
+    plan = make_plan(replace(sweep, rows=tuple(rows)))
+    planned = {key: Identity.of(vars(task)) for key, task in plan.tasks.items()}
+    shelf = Shelf(store)
+    walk = Walk(lambda _, key: planned.get(key), stored(shelf))
+    running = {(one.stage, one.key): one for one in read_running(store)}
+    lines = []
+    for found in plan.cells:
+        stages: dict[str, str] = found["stages"]
+        if stage is not None and stage not in stages:
+            raise InputError(f"{cell} has no stage '{stage}': {nearest(stage, stages)}")
+        lines.append(f"{cell}, seed {found['seed']}")
+        for name in [stage] if stage is not None else stages:
+            task = plan.tasks[stages[name]]
+            lines += [f"  {line}" for line in _explain(task, planned[task.key], shelf, walk, running)]
+    return lines
+
+
+def _explain(
+    task: Task, new: Identity, shelf: Shelf, walk: Walk, running: dict[tuple[str, str], Running]
+) -> Iterator[str]:
+    head = f"{task.stage:22} {task.key[:16]}"
+    made = shelf.get(task.stage, task.key)
+    if made is not None:
+        yield f"{head}  in the store, {made_when(made)}"
+        yield from _code(made)
+        return
+    one = running.get((task.stage, task.key[:16]))
+    yield f"{head}  missing" + (f" ({state(one)}; log: {one.folder / 'log.txt'})" if one else "")
+    found = walk.nearest(new, shelf)
+    if found is None:
+        yield "    no artifact of this stage is in the store"
+        return
+    old, causes = found
+    yield f"    nearest is {old.key[:16]}, made for {old.row or 'an unnamed row'}"
+    for change in own_changes(new, old):
+        yield f"    {change}"
+    for parent in changed_parents(new, old):
+        yield f"    parent {parent}: {old.parents[parent][:16]} → {new.parents[parent][:16]}"
+    yield from _roots(new, causes)
+
+
+def _roots(new: Identity, causes: Causes) -> Iterator[str]:
+    """Tell the ancestors that differ by themselves, the first of them as the root cause."""
+    if not causes:
+        yield "    nothing that is recorded differs"
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for stage, changes in causes.items():
+        if stage != new.stage:
+            groups.setdefault(tuple(changes), []).append(stage)
+    for index, (same, stages) in enumerate(groups.items()):
+        yield f"    {'and' if index else 'root cause'}: {', '.join(stages)}: {'; '.join(same)}"
+
+
+def _code(made: Manifest) -> Iterator[str]:
+    changed = other_code(made)
+    if changed:
+        yield f"    made by other code; changed since: {', '.join(changed)}"
