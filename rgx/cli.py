@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rgx.errors import InputError
+from rgx.inspect import commands
+from rgx.options import Bind, File, Import, Scale, Seeds, Set, Store, overrides
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,15 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-File = Annotated[Path, typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.")]
-Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
-Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]
-Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over every row.")]
-Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of the sweep's.")]
-Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]
 Only = Annotated[list[str], typer.Option(help="A panel (3b) or a row (3b/+distill).")]
-Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
-
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C stopped."""
@@ -52,32 +47,22 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-def _overrides(
-    choices: list[str], bind: list[str], scale: str | None, seeds: str | None, only: list[str],
-    imports: list[str],
-) -> Overrides:  # fmt: skip
-    from rgx.sweep.spec import Overrides
-
-    chosen = {}
-    for choice in choices:
-        axis, equals, name = choice.partition("=")
-        if not equals:
-            raise InputError(f"--set {choice}: expected axis=variant")
-        chosen[axis] = name
-    numbers = None
-    if seeds is not None:
-        try:
-            numbers = [int(s) for s in seeds.split(",")]
-        except ValueError:
-            raise InputError(f"--seeds {seeds}: expected whole numbers such as 0,1,2") from None
-    return Overrides(chosen, bind, scale, numbers, only, imports)
-
-
-def _plan(file: Path, overrides: Overrides) -> Plan:
+def _plan(file: Path, asked: Overrides) -> Plan:
     from rgx.sweep.plan import make_plan
     from rgx.sweep.spec import read_sweep
 
-    return make_plan(read_sweep(file, overrides))
+    return make_plan(read_sweep(file, asked))
+
+
+def _record(file: Path, asked: Overrides, made: Plan, console: Console) -> dict[str, Any]:
+    """Return what the store should remember: every row of the sweep, also those `--only` leaves for later."""
+    if not asked.only:
+        return made.sweep_record()
+    try:
+        return _plan(file, replace(asked, only=[])).sweep_record()
+    except InputError as error:
+        console.print(f"rows outside --only are not in the record: {error}", markup=False, highlight=False)
+        return made.sweep_record()
 
 
 @app.command()
@@ -130,16 +115,18 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
-    from rgx.sweep.plan import explain
+    from rgx.inspect.code import drift
+    from rgx.inspect.shelf import Shelf
+    from rgx.sweep.plan import explain_missing
 
-    made = _plan(file, _overrides(choices, bind, scale, seeds, only, imports))
-    missing = made.missing(store)
+    made = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
+    missing, reasons = made.missing(store), explain_missing(made, store)
     if as_json:
         stages = [
             {
                 "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
                 "parents": t.parents, "in_store": k not in missing,
-                "why": explain(t, store) if k in missing else "",
+                "why": reasons.get(k, ""),
             }
             for k, t in made.tasks.items()
         ]  # fmt: skip
@@ -150,7 +137,10 @@ def plan(
         state = "miss" if key in missing else "hit "
         typer.echo(f"{state} {task.stage:14} {key[:16]}  {task.row}")
         if key in missing:
-            typer.echo(f"       {explain(task, store)}")
+            typer.echo(f"       {reasons[key]}")
+    there = [(task.stage, key) for key, task in made.tasks.items() if key not in missing]
+    for line in drift(Shelf(store), there):
+        typer.echo(line)
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")
     typer.echo(
@@ -183,11 +173,12 @@ def sweep(
     from rgx.sweep.graph import Graph
 
     console = Console()
-    made = _plan(file, _overrides(choices, bind, scale, seeds, only, imports))
+    asked = overrides(choices, bind, scale, seeds, only, imports)
+    made = _plan(file, asked)
     where = open_store(store)
     for first, second in made.same:
         console.print(f"same cell: {second} is {first}", markup=False, highlight=False)
-    write_json(where / "sweeps" / f"{made.name}.json", made.sweep_record())
+    write_json(where / "sweeps" / f"{made.name}.json", _record(file, asked, made, console))
     for task in made.damaged(where):
         console.print(f"damaged: {task.title} is made again", markup=False, highlight=False)
     graph = Graph(made, where)
@@ -250,3 +241,6 @@ def report(
     if not definition.is_file():
         raise InputError(f"no report definition {definition} for {file}")
     _render(definition, store, out)
+
+
+app.registered_commands += commands.app.registered_commands

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rgx.inspect.options import Bind, File, Import, Scale, Seed, Seeds, Set, Store, overrides
+from rgx.options import Bind, File, Import, Scale, Seed, Seeds, Set, Store, overrides
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

@@ -22,6 +22,7 @@ from torch import nn
 import rgx
 from rgx.config import Text, build_cell
 from rgx.errors import DamagedError, InputError
+from rgx.inspect.code import code_behind
 from rgx.plugins import load_plugin
 from rgx.registry import load_rooms
 from rgx.store.artifacts import (
@@ -90,6 +91,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> No
     load_rooms()
     for plugin in task["plugins"]:
         load_plugin(*plugin)
+    code = code_behind(task["record"])
     texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
     seed = seed_of(task)
     random.seed(seed)
@@ -118,7 +120,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> No
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     outputs = stage.run(inputs, workspace, built)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    _finish(task, store, folder, outputs, started, time.process_time() - busy)
+    _finish(task, store, folder, outputs, started, time.process_time() - busy, code)
 
 
 def _finish(
@@ -128,6 +130,7 @@ def _finish(
     outputs: dict[str, Any],
     started: float,
     cpu_seconds: float,
+    code: dict[str, Any],
 ) -> None:
     ready = folder / "artifact"
     shutil.rmtree(ready, ignore_errors=True)
@@ -150,6 +153,7 @@ def _finish(
             "row": task["row"],
             "gin": gin_text,
             "outputs": outputs,
+            "code": code,
             "files": files,
             "started": started,
             "seconds": time.time() - started,
