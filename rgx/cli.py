@@ -18,6 +18,7 @@ from rgx.options import Bind, File, Import, Scale, Seeds, Set, Store, overrides
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rgx.report.render import Gathered
     from rgx.sweep.graph import Graph
     from rgx.sweep.plan import Plan
     from rgx.sweep.spec import Overrides
@@ -222,12 +223,14 @@ def _execute(graph: Graph, console: Console, engine: Engine, address: str | None
         cluster.execute(graph, progress)
 
 
-def _render(definition: Path, store: Path, out: Path) -> None:
-    from rgx.report.render import render, terminal_summary
+def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Path]]:
+    from rgx.report.render import gather, summary, write
 
-    paths = render(definition, store, out)
-    typer.echo(terminal_summary(definition, store))
+    gathered = gather(definition, store)
+    paths = write(gathered, out)
+    typer.echo(summary(gathered))
     typer.echo(f"{len(paths)} files under {paths[0].parent if paths else out}")
+    return gathered, paths
 
 
 @app.command()
@@ -235,12 +238,17 @@ def report(
     file: Annotated[Path, typer.Argument(help="A sweep file, or its report of the same name.")],
     store: Store = Path("store"),
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
 ) -> None:
-    """Write every table of a sweep as LaTeX, Markdown and CSV."""
+    """Write every table and figure of a sweep: LaTeX, Markdown, CSV, PDF and PNG."""
     definition = file if file.parent.name == "reports" else Path("reports") / file.name
     if not definition.is_file():
         raise InputError(f"no report definition {definition} for {file}")
-    _render(definition, store, out)
+    gathered, paths = _render(definition, store, out)
+    if pdf:
+        from rgx.report.pdf import write_pdf
+
+        typer.echo(f"{write_pdf(gathered, paths, out)}")
 
 
 app.registered_commands += commands.app.registered_commands

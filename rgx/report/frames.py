@@ -50,13 +50,15 @@ class Sweep(BaseModel):
 class Results:
     """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description.
 
-    notes: what the manifests want said of their numbers, by panel and stage.
+    notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
+    finished stages, by stage and key.
     """
 
     sweep: Sweep
     frame: pd.DataFrame
     metrics: dict[str, Metric]
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -109,7 +111,8 @@ def load(store: Path, name: str) -> Results:
                 metrics |= _metrics(store, stage, key, manifest["outputs"])
                 said = notes.setdefault((row.panel, stage), [])
                 said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
-    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes)
+    found = {node: manifest for node, manifest in manifests.items() if manifest is not None}
+    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes, found)
 
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,34 @@ from typing import Any
 from PIL import Image
 
 from rgx.errors import InputError, nearest
-from rgx.report import tables
+from rgx.report import hyperparameters, style, tables
 from rgx.report.definition import Report, load, sweep_name
+from rgx.report.escape import escape_markdown
+from rgx.report.figures import Material
 from rgx.report.frames import Results, manifest_path
 from rgx.report.frames import load as load_results
+from rgx.report.latex import latex
 from rgx.report.statistics import Table, assemble
 from rgx.report.strips import stack
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All that a report is written from: its file, the store's numbers and its panels' tables."""
+
+    report_file: Path
+    store: Path
+    report: Report
+    results: Results
+    panels: list[Table]
+
+
+def gather(report_file: Path, store: Path) -> Gathered:
+    """Read everything and build the panels that the sweep has; raises InputError for what cannot be read."""
+    report = load(report_file)
+    results = load_results(store, sweep_name(report, report_file))
+    panels = [assemble(name, panel, results) for name, panel in report.panels.items() if results.rows(name)]
+    return Gathered(report_file, store, report, results, panels)
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -24,11 +48,15 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
 
     Raises InputError for a report, sweep record or manifest that cannot be read; nothing is written then.
     """
-    report, results, panels = _gather(report_file, store)
-    folder = out / results.sweep.name
+    return write(gather(report_file, store), out)
+
+
+def write(gathered: Gathered, out: Path) -> list[Path]:
+    """Write every file of a report; returns their paths."""
+    report, results, panels, store = gathered.report, gathered.results, gathered.panels, gathered.store
     files: dict[str, str] = {}
     for table in panels:
-        files[f"{table.name}.tex"] = tables.latex(table, results)
+        files[f"{table.name}.tex"] = latex(table, results)
         files[f"{table.name}.md"] = tables.markdown(table)
         files[f"{table.name}.csv"] = tables.csv(table, results)
     pictures = {
@@ -37,11 +65,21 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
         if table.panel.frames
         and (page := stack(table.name, table.panel.frames, _labels(table), results, store)) is not None
     }
-    files["index.md"] = _index(report, results, panels, list(pictures))
-    origin = _provenance(report_file, report, results, panels, store)
+    if (found := hyperparameters.settings(results, panels)).lines:
+        files["hyperparameters.tex"] = hyperparameters.latex(found)
+        files["hyperparameters.md"] = hyperparameters.markdown(found)
+    drawings = _drawings(gathered)
+    files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
+    origin = _provenance(gathered.report_file, report, results, panels, store)
     files["provenance.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
     content = {name: text.encode() for name, text in files.items()}
+    content |= drawings
     content |= {name: _png(page) for name, page in pictures.items()}
+    return save(out / results.sweep.name, content)
+
+
+def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
+    """Write files by name, each whole or not at all; raises InputError where the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(folder / name, held) for name, held in content.items()]
@@ -51,19 +89,15 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
 
 def terminal_summary(report_file: Path, store: Path) -> str:
     """Return the tables of a report for a terminal."""
-    report, results, panels = _gather(report_file, store)
-    parts = [tables.terminal(table) for table in panels]
-    if panels:
+    return summary(gather(report_file, store))
+
+
+def summary(gathered: Gathered) -> str:
+    """Return the tables of what was gathered for a terminal."""
+    parts = [tables.terminal(table) for table in gathered.panels]
+    if gathered.panels:
         parts.append("* best, + second best, (in brackets) published")
-    return "\n\n".join([*parts, *_remarks(report, results, panels)])
-
-
-def _gather(report_file: Path, store: Path) -> tuple[Report, Results, list[Table]]:
-    """Read everything and build the panels that the sweep has."""
-    report = load(report_file)
-    results = load_results(store, sweep_name(report, report_file))
-    panels = [assemble(name, panel, results) for name, panel in report.panels.items() if results.rows(name)]
-    return report, results, panels
+    return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
 
 
 def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]:
@@ -82,7 +116,12 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
     ]
     for table in panels:
         rows = results.rows(table.name)
-        named = {*table.panel.published, *table.panel.labels, *filter(None, [table.panel.ours])}
+        named = {
+            *table.panel.published,
+            *table.panel.labels,
+            *table.panel.components,
+            *filter(None, [table.panel.ours]),
+        }
         lines += [
             f"Panel {table.name}: row '{row}' is not in the sweep; {nearest(row, rows)}"
             for row in sorted(named - set(rows))
@@ -106,19 +145,40 @@ def _png(page: Image.Image) -> bytes:
     return held.getvalue()
 
 
-def _index(report: Report, results: Results, panels: list[Table], pictures: list[str]) -> str:
-    """Return one page with all panels, and what was skipped."""
+def _drawings(gathered: Gathered) -> dict[str, bytes]:
+    """Return the files of the figures that have something to show, as PDF and PNG."""
+    if not gathered.report.figures:
+        return {}
+    from matplotlib import rc_context  # slow to import, and many reports have no figure
+
+    material = Material(gathered.results, gathered.store, {table.name: table for table in gathered.panels})
+    files: dict[str, bytes] = {}
+    with rc_context(style.LOOK):
+        for name, figure in gathered.report.figures.items():
+            if (drawing := figure.draw(material)) is not None:
+                files |= {f"{name}{suffix}": held for suffix, held in style.saved(drawing).items()}
+    return files
+
+
+def _index(gathered: Gathered, held: Collection[str]) -> str:
+    """Return one page with all panels and figures, and what was skipped; held: the names of the files."""
+    report, results, panels = gathered.report, gathered.results, gathered.panels
     seeds = ", ".join(map(str, results.sweep.seeds))
-    parts = [f"# {tables.escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
-    parts += [f"- {tables.escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
+    parts = [f"# {escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
+    parts += [f"- {escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
     for table in panels:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in ("tex", "md", "csv"))
-        shown = (
-            f"\n![frames of {table.name}]({name})\n"
-            if (name := f"{table.name}-frames.png") in pictures
-            else ""
-        )
+        name = f"{table.name}-frames.png"
+        shown = f"\n![frames of {table.name}]({name})\n" if name in held else ""
         parts.append(f"## {table.name}\n\n{tables.markdown(table)}{shown}\nFiles: {links}\n")
+    for name, figure in report.figures.items():
+        if f"{name}.png" in held:
+            said = escape_markdown(figure.caption)
+            parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\nFiles: [pdf]({name}.pdf)\n")
+        else:
+            parts.append(f"## {name}\n\nNothing this figure shows has been measured yet.\n")
+    if "hyperparameters.md" in held:
+        parts.append("## Hyper-parameters\n\nFiles: [md](hyperparameters.md), [tex](hyperparameters.tex)\n")
     return "\n".join(parts)
 
 
@@ -127,12 +187,12 @@ def _provenance(
 ) -> dict[str, Any]:
     """Return, for each row and seed, its stages' keys, its numbers and the stages without a manifest."""
     shown = {table.name for table in panels}
+    owned = dict(iter(results.frame.groupby(["panel", "row", "seed"])))
     rows = []
     for row in results.sweep.rows:
         if row.panel not in shown:
             continue
-        frame = results.frame
-        own = frame[(frame["panel"] == row.panel) & (frame["row"] == row.row) & (frame["seed"] == row.seed)]
+        own = owned.get((row.panel, row.row, row.seed), results.frame[:0])
         rows.append(
             {
                 "row": f"{row.panel}/{row.row}",

@@ -6,12 +6,13 @@ import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from rgx.report.definition import Panel
 from rgx.report.frames import Metric, Results
+from rgx.report.panel import ORDERS, Panel
+from rgx.report.significance import LEVEL, TESTS, Test, compare
 
 Mark = Literal["best", "second", ""]
 Direction = Literal["down", "up", "real"]
@@ -27,6 +28,14 @@ class Cell:
     reference: float | None = None
     published: float | None = None
     mark: Mark = ""
+    p: float | None = None
+    """Of the difference from the full model over the seeds both have; None where it was not tested."""
+    pairs: int = 0
+
+    @property
+    def differs(self) -> bool:
+        """Say whether the difference from the full model is significant."""
+        return self.p is not None and self.p < LEVEL
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,15 @@ class Table:
         """Return what a row is called in print."""
         label = self.panel.labels.get(row, row)
         return f"{label} (ours)" if row == self.panel.ours and "ours" not in label.lower() else label
+
+    @property
+    def test(self) -> Test:
+        """Return the test rows are compared with the full model by."""
+        return TESTS[self.panel.test]
+
+    def tested(self) -> list[Cell]:
+        """Return the cells that were compared with the full model."""
+        return [cell for cells in self.rows.values() for cell in cells.values() if cell.p is not None]
 
     def replicates(self) -> tuple[int, int]:
         """Return the smallest and largest n behind a number of the table, or zeros."""
@@ -127,7 +145,7 @@ def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], d
 
 def assemble(name: str, panel: Panel, results: Results) -> Table:
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
-    rows = list(dict.fromkeys([*results.rows(name), *panel.published]))
+    rows = ORDERS[panel.order](list(dict.fromkeys([*results.rows(name), *panel.published])), panel.ours)
     columns: dict[str, Metric] = {}
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
@@ -155,23 +173,28 @@ def _column(
 ) -> dict[str, Cell]:
     """Return a column's cells; seeds that share an artifact are one number, not replicates."""
     frame = results.numbers(name, column).drop_duplicates(["row", "key"])
+    owned = {str(row): own for row, own in frame.groupby("row")}
+    by_seed = {
+        row: dict(zip(map(int, own["seed"]), map(float, own["value"]), strict=True))
+        for row, own in owned.items()
+    }
+    ours = by_seed.get(panel.ours or "", {})
     cells: dict[str, Cell] = {}
     for row in rows:
-        published = panel.published.get(row, {}).get(column)
-        own = frame[frame["row"] == row]
-        if own.empty:
-            cells[row] = Cell(published=published)
+        cells[row] = Cell(published=panel.published.get(row, {}).get(column))
+        if row not in owned:
             continue
-        mean, std, n = summarise([float(value) for value in own["value"]])
-        known = [float(value) for value in own["reference"] if not math.isnan(value)]
-        cells[row] = Cell(mean, std, n, statistics.fmean(known) if known else None, published)
+        mean, std, n = summarise(list(by_seed[row].values()))
+        known = [float(value) for value in owned[row]["reference"] if not math.isnan(value)]
+        p, pairs = compare(TESTS[panel.test], by_seed[row], ours) or (None, 0)
+        cells[row] = replace(
+            cells[row], mean=mean, std=std, n=n, p=p, pairs=pairs,
+            reference=statistics.fmean(known) if known else None,
+        )  # fmt: skip
     given = marks(
         [cells[row].mean for row in rows],
         metric.direction,
         metric.decimals,
         [cells[row].reference for row in rows],
     )
-    return {
-        row: Cell(cell.mean, cell.std, cell.n, cell.reference, cell.published, mark)
-        for (row, cell), mark in zip(cells.items(), given, strict=True)
-    }
+    return {row: replace(cell, mark=mark) for (row, cell), mark in zip(cells.items(), given, strict=True)}

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
-from rgx.report import tables
 from rgx.report.definition import load
+from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.render import render, terminal_summary
 from rgx.report.statistics import Agreement, agreement, marks, printed, summarise
 
@@ -202,13 +202,13 @@ def test_published_row_absent_from_sweep_is_a_hole(tmp_path: Path) -> None:
 
 def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): None}, {"columns": ["fgd"]})
-    assert "a & -- \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
+    assert "a & -- &  \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
     assert "n = 0" not in files["3b.md"]
 
 
 def test_scores_that_are_not_finite_are_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): {"fgd": float("nan")}, ("b", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
-    assert "a & -- \\\\" in files["3b.tex"] and "b & 1.00 \\\\" in files["3b.tex"]
+    assert "a & -- &  \\\\" in files["3b.tex"] and "b & 1.00 &  \\\\" in files["3b.tex"]
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_scores_that_are_not_finite_are_holes(tmp_path: Path) -> None:
     ],
 )
 def test_escape(text: str, latex: str, markdown: str) -> None:
-    assert tables.escape_tex(text) == latex
-    assert tables.escape_markdown(text) == markdown
+    assert escape_tex(text) == latex
+    assert escape_markdown(text) == markdown
 
 
 def test_csv_and_comments_give_the_manifests_numbers(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_two_stages_with_one_metric_must_be_told_apart(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     report.write_text(report.read_text().replace("- fgd", "- video_scores/fgd"))
     render(report, store, tmp_path / "out")
-    assert "a & 7.000 \\\\" in (tmp_path / "out" / "small" / "3b.tex").read_text()
+    assert "a & 7.000 &  \\\\" in (tmp_path / "out" / "small" / "3b.tex").read_text()
 
 
 def test_a_panel_the_sweep_lacks_is_skipped(tmp_path: Path) -> None:
@@ -334,6 +334,17 @@ def test_terminal_summary(tmp_path: Path) -> None:
             "written twice",
         ),
         ("sweep: s.yaml\npanels:\n  a/b:\n    caption: C\n    columns: [fgd]\n", 3, "pattern"),
+        ("sweep: s.yaml\npanels:\n  index:\n    caption: C\n    columns: [fgd]\n", 3, "files of that name"),
+        (
+            "sweep: s.yaml\npanels:\n  a:\n    caption: C\n    columns: [fgd]\n    order: as_swep\n",
+            6,
+            "did you mean 'as_swept'?",
+        ),
+        (
+            "sweep: s.yaml\npanels:\n  a:\n    caption: C\n    columns: [fgd]\n    test: paired\n",
+            6,
+            "did you mean 'paired_t'?",
+        ),
         ("sweep: [\n", 2, "not YAML"),
         ("", 1, "expected the keys sweep, panels"),
     ],

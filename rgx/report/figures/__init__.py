@@ -1,0 +1,20 @@
+"""The kinds of figures a report file can ask for."""
+
+from __future__ import annotations
+
+from rgx.report.figures.bars import Bars
+from rgx.report.figures.base import Figure, Material
+from rgx.report.figures.codebook import Codebook
+from rgx.report.figures.curve import Curve
+from rgx.report.figures.graph import Graph
+from rgx.report.figures.training import Training
+
+FIGURES: dict[str, type[Figure]] = {
+    "bars": Bars,
+    "codebook": Codebook,
+    "curve": Curve,
+    "graph": Graph,
+    "training": Training,
+}
+
+__all__ = ["FIGURES", "Figure", "Material"]

@@ -1,0 +1,49 @@
+"""The rows of an ablation as bars, with every seed, their deviation and what real motion scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rgx.report import style
+from rgx.report.figures.base import Material, PanelFigure, head
+from rgx.report.statistics import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+
+class Bars(PanelFigure):
+    """A panel's metrics, one set of bars each."""
+
+    def draw(self, material: Material) -> Drawing | None:
+        """Draw a bar a row: the mean, its deviation, a dot a seed; the full model in its own colour."""
+        table = self.table(material)
+        if table is None or not table.replicates()[1]:
+            return None
+        columns = self.shown(table)
+        height = 0.7 + 0.19 * len(table.rows)
+        figure, (line,) = style.axes(self.width, 1, len(columns), height)
+        for axes, column in zip(line, columns, strict=True):
+            self._column(axes, table, column, material)
+            axes.set_xlabel(head(table, column))
+        line[0].set_yticks(range(len(table.rows)), [style.text(table.label(row)) for row in table.rows])
+        for axes in line[1:]:
+            axes.set_yticks(range(len(table.rows)), [])
+        return figure
+
+    def _column(self, axes: Axes, table: Table, column: str, material: Material) -> None:
+        numbers = material.results.numbers(self.panel, column).drop_duplicates(["row", "key"])
+        for place, (row, cells) in enumerate(table.rows.items()):
+            cell = cells[column]
+            if cell.mean is None:
+                continue
+            colour = style.OURS if row == table.panel.ours else style.OTHER
+            axes.barh(place, cell.mean, color=colour, alpha=0.6, height=0.7)
+            if cell.std is not None:
+                axes.errorbar(cell.mean, place, xerr=cell.std, color="black", capsize=2, linewidth=0.8)
+            seeds = numbers.loc[numbers["row"] == row, "value"]
+            axes.plot(seeds, [place] * len(seeds), ".", color="black", markersize=2.5)
+        axes.set_ylim(len(table.rows) - 0.5, -0.5)
+        if column in table.real():
+            axes.axvline(table.real()[column], color=style.GREY, linestyle="--", linewidth=0.8)

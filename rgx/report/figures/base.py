@@ -1,0 +1,109 @@
+"""What a kind of figure is: settings a report file gives, and how they are drawn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rgx.errors import InputError, nearest
+from rgx.report import style
+from rgx.report.frames import Results, SweepRow, manifest_path
+from rgx.report.layout import ARROWS
+from rgx.report.panel import Panel
+from rgx.report.statistics import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+
+@dataclass(frozen=True)
+class Material:
+    """What figures are drawn from: the sweep's numbers, where they lie, and its panels' tables by name."""
+
+    results: Results
+    store: Path
+    tables: Mapping[str, Table]
+
+    def rows(self, panel: str, names: list[str]) -> Iterator[SweepRow]:
+        """Give the cells of a panel's rows, in the order of `names`, each at every seed."""
+        for name in names or self.results.rows(panel):
+            yield from (row for row in self.results.sweep.rows if (row.panel, row.row) == (panel, name))
+
+    def manifest(self, row: SweepRow, stage: str) -> dict[str, Any] | None:
+        """Return the manifest of a row's finished stage, or None."""
+        return self.results.manifests.get((stage, row.stages.get(stage, "")))
+
+    def folder(self, row: SweepRow, stage: str) -> Path:
+        """Return where a row's stage lies."""
+        return manifest_path(self.store, stage, row.stages[stage]).parent
+
+
+class Figure(ABC, BaseModel):
+    """One figure of a report file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    caption: str = ""
+    width: Literal["column", "page"] = "column"
+
+    @abstractmethod
+    def draw(self, material: Material) -> Drawing | None:
+        """Draw it, or return None where nothing it shows has been measured; raises InputError."""
+
+    def wrong(self, panels: Mapping[str, Panel]) -> Iterator[tuple[str, str]]:
+        """Give each setting that does not fit the report's panels, and what is wrong with it."""
+        return iter(())
+
+
+class PanelFigure(Figure):
+    """A figure of one panel; without `columns` it shows all the panel's columns."""
+
+    panel: str
+    columns: list[str] = []
+
+    def wrong(self, panels: Mapping[str, Panel]) -> Iterator[tuple[str, str]]:
+        """Give a panel or a column that the report does not have."""
+        if self.panel not in panels:
+            yield "panel", f"there is no panel '{self.panel}'; {nearest(self.panel, panels)}"
+            return
+        for column in self.columns:
+            if column not in panels[self.panel].columns:
+                known = panels[self.panel].columns
+                yield "columns", f"'{column}' is not a column of it; {nearest(column, known)}"
+
+    def table(self, material: Material) -> Table | None:
+        """Return the panel's table, or None where the sweep lacks the panel."""
+        return material.tables.get(self.panel)
+
+    def shown(self, table: Table) -> list[str]:
+        """Return the columns shown."""
+        return self.columns or list(table.columns)
+
+
+VARIANT = "variant"
+"""The key of a record that names what was chosen, not how it was set."""
+
+
+def parameter(record: Mapping[str, Any], path: str, where: str) -> float:
+    """Return the number at a path such as `decode/steps` of a stage's record; raises InputError."""
+    value: Any = record
+    for step in path.split("/"):
+        if not isinstance(value, Mapping) or step not in value:
+            names = [name for name in value if name != VARIANT] if isinstance(value, Mapping) else []
+            raise InputError(f"{where}: its record has no '{path}': no '{step}'; {nearest(step, names)}")
+        value = value[step]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"{where}: '{path}' is {value!r}, expected a number")
+    return float(value)
+
+
+def head(table: Table, column: str) -> str:
+    """Return an axis's label: what a column is called, its unit and which way is better."""
+    metric = table.columns[column]
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return style.text(metric.label + unit) + ("†" if metric.stand_in else "") + ARROWS[metric.direction]

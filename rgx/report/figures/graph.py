@@ -1,0 +1,86 @@
+"""The stages a sweep took: what was shared, and how long each ran."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from rgx.report import style
+from rgx.report.figures.base import Figure, Material
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Node = tuple[str, str]
+"""Stage and key: what rows share is one node."""
+
+
+class Graph(Figure):
+    """Every artifact of the sweep once, in the column of its depth, its area after its seconds."""
+
+    width: Literal["column", "page"] = "page"
+
+    def draw(self, material: Material) -> Drawing | None:
+        """Draw artifacts as dots and what each was made from as lines."""
+        nodes = artifacts(material)
+        if not nodes:
+            return None
+        columns = ordered(nodes)
+        places = {
+            node: (x, (len(held) - 1) / 2 - y)
+            for x, held in enumerate(columns.values())
+            for y, node in enumerate(held)
+        }
+        tallest = max(map(len, columns.values()))
+        height = min(7.0, max(2.2, 0.12 * tallest + 1.2))
+        figure, ((axes,),) = style.axes(self.width, 1, 1, height)
+        for node, manifest in nodes.items():
+            for parent in (manifest.get("parents") or {}).items():
+                if parent in places:
+                    start, end = places[parent], places[node]
+                    axes.plot(*zip(start, end, strict=True), color=style.GREY, linewidth=0.3, alpha=0.5)
+        longest = max(_seconds(manifest) for manifest in nodes.values()) or 1.0
+        axes.set_xticks(range(len(columns)), [_head(stage, held, nodes) for stage, held in columns.items()])
+        for number, held in enumerate(columns.values()):
+            x, y = zip(*(places[node] for node in held), strict=True)
+            sizes = [4 + 80 * _seconds(nodes[node]) / longest for node in held]
+            axes.scatter(x, y, s=sizes, color=style.colour(number), zorder=2, linewidths=0)
+        axes.tick_params(axis="x", rotation=60, length=0)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.margins(0.06, 0.08)
+        return figure
+
+
+def artifacts(material: Material) -> dict[Node, dict[str, Any]]:
+    """Return the manifests of the sweep's finished stages, each once."""
+    results = material.results
+    needed = dict.fromkeys(node for row in results.sweep.rows for node in row.stages.items())
+    return {node: results.manifests[node] for node in needed if node in results.manifests}
+
+
+def ordered(nodes: dict[Node, dict[str, Any]]) -> dict[str, list[Node]]:
+    """Return stage → its artifacts; a stage comes after all that any of its artifacts was made from."""
+    held: dict[str, list[Node]] = {}
+    needs: dict[str, set[str]] = {}
+    for node, manifest in nodes.items():
+        held.setdefault(node[0], []).append(node)
+        needs.setdefault(node[0], set()).update(manifest.get("parents") or {})
+    found: dict[str, list[Node]] = {}
+    while len(found) < len(held):
+        waiting = [stage for stage in held if stage not in found]
+        # A stage whose parents are all placed; in a store gone wrong, whichever is first.
+        ready = [stage for stage in waiting if not needs[stage] & set(waiting)] or waiting[:1]
+        found |= {stage: held[stage] for stage in ready}
+    return found
+
+
+def _seconds(manifest: dict[str, Any]) -> float:
+    value = manifest.get("seconds")
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _head(stage: str, held: list[Node], nodes: dict[Node, dict[str, Any]]) -> str:
+    total = sum(_seconds(nodes[node]) for node in held)
+    return f"{stage.replace('_', ' ')}\n{len(held)} in {total:,.0f} s"

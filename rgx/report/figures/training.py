@@ -1,0 +1,93 @@
+"""Training curves, as the stages wrote them while they ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rgx.errors import InputError, nearest
+from rgx.report import style
+from rgx.report.figures.base import Material, PanelFigure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+STEP = "step"
+SHOWN: dict[str, Callable[[float], bool]] = {"linear": lambda y: True, "log": lambda y: y > 0}
+"""Which values an axis of a scale can show."""
+
+
+class Training(PanelFigure):
+    """What `stage` logged while it trained, for some rows of a panel (all of them where none is named)."""
+
+    stage: str
+    rows: list[str] = []
+    values: list[str] = []
+    scale: Literal["linear", "log"] = "log"
+
+    def draw(self, material: Material) -> Drawing | None:
+        """Draw a set of axes a value; rows differ by colour, and each seed has its line."""
+        curves = self.curves(material)
+        known = list(dict.fromkeys(name for held in curves.values() for one in held for name in one))
+        names = self.values or [name for name in known if name != STEP]
+        if not curves or not names:
+            return None
+        for name in names:
+            if name not in known:
+                raise InputError(f"figure of {self.stage}: its curve has no '{name}'; {nearest(name, known)}")
+        across = min(len(names), 2 if self.width == "column" else 4)
+        figure, grid = style.axes(self.width, -(-len(names) // across), across, 1.4, len(curves))
+        places = [axes for line in grid for axes in line]
+        for axes, name in zip(places, names, strict=False):
+            for number, (row, held) in enumerate(curves.items()):
+                for seed, curve in enumerate(held):
+                    look = style.line(number) | {"marker": None, "linewidth": 0.8, "alpha": 0.8}
+                    label = None if seed else row
+                    points = [
+                        (x, y)
+                        for x, y in zip(curve[STEP], curve.get(name, []), strict=False)
+                        if SHOWN[self.scale](y)
+                    ]
+                    axes.plot(*(zip(*points, strict=True) if points else ([], [])), label=label, **look)
+            axes.set_title(style.text(name.replace("_", " ")))
+            axes.set_yscale(self.scale)
+            axes.tick_params(axis="y", which="minor", labelsize=5)
+        for axes in places[len(names) :]:
+            axes.set_axis_off()
+        for axes in grid[-1]:
+            axes.set_xlabel(STEP)
+        if len(curves) > 1:
+            figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        return figure
+
+    def curves(self, material: Material) -> dict[str, list[dict[str, list[float]]]]:
+        """Return row's label → its distinct runs → name → values a step."""
+        found: dict[str, list[dict[str, list[float]]]] = {}
+        read: set[Path] = set()
+        table = self.table(material)
+        for row in material.rows(self.panel, self.rows):
+            path = material.folder(row, self.stage) / "curve.jsonl" if self.stage in row.stages else None
+            if path is not None and path not in read and path.is_file():
+                read.add(path)
+                label = style.text(table.label(row.row) if table else row.row)
+                found.setdefault(label, []).append(_columns(path))
+        return found
+
+
+def _columns(path: Path) -> dict[str, list[float]]:
+    """Return a curve's values by name; a step that lacks one has NaN.
+
+    A run that was killed repeats the steps since its last checkpoint; the later line of a step counts.
+    """
+    found: dict[float, dict[str, float]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            values = {name: float(value) for name, value in json.loads(line).items()}
+            found[values[STEP]] = values
+        except (KeyError, ValueError, TypeError, AttributeError):
+            raise InputError(f"{path}:{number}: not a step of a training curve: {line[:60]!r}") from None
+    steps = [found[step] for step in sorted(found)]
+    names = dict.fromkeys(name for step in steps for name in step)
+    return {name: [step.get(name, float("nan")) for step in steps] for name in names}

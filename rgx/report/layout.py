@@ -1,0 +1,184 @@
+"""What a table says, whatever it is written in: lines, heads, caption and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rgx.report.frames import Metric
+from rgx.report.significance import LEVEL
+from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+
+HOLE = "--"
+DIFFERS = "‡"
+ARROWS: dict[Direction | None, str] = {"down": " ↓", "up": " ↑", "real": " →", None: ""}
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Return a number as printed, or the mark of a hole."""
+    return HOLE if value is None else f"{printed(value, decimals):f}"
+
+
+def quoted(value: float | None, decimals: int) -> str:
+    """Return a published number with all the digits the report file gives it, or nothing."""
+    if value is None:
+        return ""
+    given = -int(Decimal(repr(value)).as_tuple().exponent)
+    return number(value, max(decimals, 0 if value.is_integer() else given))
+
+
+def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
+    """Return what follows a mean: its deviation, whether it differs, and n where below the table's most."""
+    text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
+    text += differs if cell.differs else ""
+    return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one format writes a table's parts.
+
+    marks: around a mean; aside: around what is published; tick: a component a row has.
+    """
+
+    escape: Callable[[str], str]
+    marks: dict[Mark, str]
+    aside: str
+    arrows: dict[Direction | None, str]
+    dagger: str
+    tick: str
+
+    def real(self, value: float | None, decimals: int) -> str:
+        """Return what real motion scores, or nothing."""
+        return "" if value is None else number(value, decimals)
+
+    def measured(self, cell: Cell, decimals: int, most: int) -> str:
+        """Return a reproduced number with its spread."""
+        return self.marks[cell.mark] % number(cell.mean, decimals) + spread(cell, decimals, most)
+
+    def published(self, value: float | None, decimals: int) -> str:
+        """Return a published number, or nothing."""
+        return self.aside % quoted(value, decimals) if value is not None else ""
+
+    def head(self, metric: Metric) -> str:
+        """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
+        unit = f" ({metric.unit})" if metric.unit else ""
+        dagger = self.dagger if metric.stand_in else ""
+        return self.escape(metric.label + unit) + dagger + self.arrows[metric.direction]
+
+
+def heads(table: Table, style: Style) -> list[str]:
+    """Return the heads of all columns but the first: components, then metrics."""
+    ticks = [style.escape(name) for name in table.panel.ticks()]
+    return ticks + [style.head(metric) for metric in table.columns.values()]
+
+
+def body(table: Table, style: Style) -> list[list[str]]:
+    """Return the lines of a table: real motion, then each row with its published numbers under it."""
+    most, real, ticks, lines = table.replicates()[1], table.real(), table.panel.ticks(), []
+    columns = [(column, metric.decimals) for column, metric in table.columns.items()]
+    blank = [""] * len(ticks)
+    if real:
+        lines.append(["Real", *blank, *(style.real(real.get(c), decimals) for c, decimals in columns)])
+    for row, cells in table.rows.items():
+        has = table.panel.components.get(row, [])
+        marked = [style.tick if name in has else "" for name in ticks]
+        numbers = [style.measured(cells[c], decimals, most) for c, decimals in columns]
+        lines.append([style.escape(table.label(row)), *marked, *numbers])
+        if any(cell.published is not None for cell in cells.values()):
+            asides = [style.published(cells[c].published, decimals) for c, decimals in columns]
+            lines.append([style.aside % "published", *blank, *asides])
+    return lines
+
+
+def caption(table: Table) -> str:
+    """Return the caption with n, what a seed repeats, and what marks a significant difference."""
+    return " ".join([table.panel.caption.strip(), *counted(table)])
+
+
+def counted(table: Table) -> list[str]:
+    """Return what a caption adds: n, what a seed repeats, and what marks a significant difference."""
+    least, most = table.replicates()
+    if most == 0:
+        said = ["No row has run yet."]
+    elif most == 1:
+        said = [f"n = 1 run per row; {table.seed_scope}."]
+    else:
+        said = [f"Mean ± sample standard deviation over {_count(least, most)} seeds; {table.seed_scope}."]
+    if tested := table.tested():
+        pairs = [cell.pairs for cell in tested]
+        said.append(
+            f"{DIFFERS} marks p < {LEVEL} against {table.label(table.panel.ours or '')} by a two-sided "
+            f"{table.test.label} over {_count(min(pairs), max(pairs))} seeds, not corrected for the "
+            f"{len(tested)} comparison{'s' if len(tested) > 1 else ''} of this table."
+        )
+    return said
+
+
+def footnotes(table: Table) -> list[str]:
+    """Return what stands under a table: stand-ins, agreement, tests, holes, judge, protocols and the note."""
+    notes = [
+        f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
+        for metric in table.columns.values()
+        if metric.stand_in
+    ]
+    notes += table.notes
+    notes += [
+        f"{metric.label} in the line of the real: {metric.reference_is}."
+        for metric in table.columns.values()
+        if metric.reference_is and table.real()
+    ]
+    if any(metric.direction == "real" for metric in table.columns.values()):
+        notes.append("→ marks a measure that is better the nearer it is to that of real motion.")
+    notes += _compared(table)
+    notes += _untested(table)
+    if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
+        notes.append(f"{HOLE} marks a number that has not been measured, or whose run failed.")
+    if table.judges:
+        warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
+        notes.append(f"Judge: {', '.join(key[:16] for key in table.judges)}.{warning}")
+    notes += _protocols(table)
+    return notes + ([" ".join(table.panel.note.split())] if table.panel.note else [])
+
+
+def _count(least: int, most: int) -> str:
+    return f"n = {most}" if least == most else f"n = {least} to {most}"
+
+
+def _untested(table: Table) -> list[str]:
+    """Say why no significance is shown, where none is."""
+    most, least, ours = table.replicates()[1], table.test.least, table.panel.ours
+    if ours is None or most == 0 or table.tested():
+        return []
+    if most < least:
+        return [f"No significance is shown: a {table.test.label} takes at least {least} seeds a row."]
+    return [f"No significance is shown: no row differs from {table.label(ours)} by seed over {least} seeds."]
+
+
+def _compared(table: Table) -> list[str]:
+    """Say how many pairs of rows stand in the published order."""
+    compared = [
+        f"{table.columns[column].label} {found.reproduced} of {found.comparable}"
+        + (
+            f" ({found.published - found.comparable} not comparable yet)"
+            if found.comparable < found.published
+            else ""
+        )
+        for column, found in table.agreements.items()
+        if found.published
+    ]
+    return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
+
+
+def _protocols(table: Table) -> list[str]:
+    """Say what each metric was measured over, once where all say the same."""
+    protocols = dict.fromkeys(
+        f"{metric.label}: {metric.protocol}"
+        for metric in table.columns.values()
+        if metric.protocol and not metric.stand_in
+    )
+    shared = {metric.protocol for metric in table.columns.values()} - {""}
+    if not protocols:
+        return []
+    return [f"Protocol: {shared.pop()}." if len(shared) == 1 else f"Protocols: {'; '.join(protocols)}."]

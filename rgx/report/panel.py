@@ -1,0 +1,68 @@
+"""One table as a report file asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, field_validator
+
+from rgx.errors import nearest
+from rgx.report.significance import TESTS
+
+PanelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Published = dict[str, dict[str, FiniteFloat | None]]
+
+
+def ours_last(rows: list[str], ours: str | None) -> list[str]:
+    """Return the rows with the full model's at the end."""
+    return [row for row in rows if row != ours] + [row for row in rows if row == ours]
+
+
+def as_swept(rows: list[str], ours: str | None) -> list[str]:
+    """Return the rows in the sweep's order, as a table over a number wants them."""
+    return rows
+
+
+ORDERS = {"ours_last": ours_last, "as_swept": as_swept}
+
+
+class Panel(BaseModel):
+    """One table: its columns are metric names, or `stage/metric` where two stages share a name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    caption: str
+    columns: list[str] = Field(min_length=1)
+    published: Published = {}
+    labels: dict[str, str] = {}
+    components: dict[str, list[str]] = {}
+    """Row → the components it has, shown as ticks."""
+    ours: str | None = None
+    order: str = "ours_last"
+    test: str = "paired_t"
+    note: str | None = None
+    frames: str | None = None
+    """The stage whose strips of frames are shown, one a row."""
+
+    @field_validator("order")
+    @classmethod
+    def _known_order(cls, name: str) -> str:
+        return _known(name, ORDERS)
+
+    @field_validator("test")
+    @classmethod
+    def _known_test(cls, name: str) -> str:
+        return _known(name, TESTS)
+
+    def ticks(self) -> list[str]:
+        """Return the components any row has, in the order they are first written."""
+        return list(dict.fromkeys(name for names in self.components.values() for name in names))
+
+
+def _known(name: str, options: Iterable[str]) -> str:
+    """Return a name that is among the options; raises ValueError with the nearest spelling."""
+    names = list(options)
+    if name not in names:
+        raise ValueError(nearest(name, names))
+    return name

@@ -1,0 +1,105 @@
+"""Published numbers that several reports share: a data file with its source and what is doubtful in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rgx.errors import InputError, nearest
+from rgx.report.panel import PanelName, Published
+from rgx.report.source import Source
+
+
+class PublishedPanel(BaseModel):
+    """One published table: row → metric → number, and what is uncertain or inconsistent in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: Published = Field(min_length=1)
+    note: str = ""
+
+
+class PublishedFile(BaseModel):
+    """The published tables of one source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    panels: dict[PanelName, PublishedPanel] = Field(min_length=1)
+
+
+class Reference(BaseModel):
+    """What stands in a panel's `published` instead of numbers: a file beside the report, and its panel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    panel: str
+    columns: dict[str, str] = {}
+    """Column → the published metric beside it, where a stand-in has another name."""
+
+
+FIELDS = {1: PublishedFile.model_fields, 3: PublishedPanel.model_fields}
+
+
+def load(path: Path) -> PublishedFile:
+    """Read a file of published numbers; raises InputError with file, line and the nearest spelling."""
+    source = Source(path, PublishedFile.model_fields)
+    problems = list(source.repeated())
+    try:
+        found = PublishedFile.model_validate(source.data)
+    except ValidationError as error:
+        raise InputError(
+            "\n".join([*problems, *(source.explain(item, FIELDS) for item in error.errors())])
+        ) from error
+    if problems:
+        raise InputError("\n".join(problems))
+    return found
+
+
+def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
+    """Return a panel with the numbers its `published` refers to, and their note after its own.
+
+    Only rows' numbers in the panel's columns are taken. Raises InputError where the file or the panel
+    is missing, or has none of the columns.
+    """
+    given = panel.get("published")
+    if not isinstance(given, dict) or not any(isinstance(given.get(key), str) for key in ("file", "panel")):
+        return panel
+    under = ["panels", name, "published"]
+    try:
+        reference = Reference.model_validate(given)
+    except ValidationError as error:
+        said = [report.explain(item, {4: Reference.model_fields}, under) for item in error.errors()]
+        raise InputError("\n".join(said)) from error
+    path = report.path.parent / reference.file
+    if not path.is_file():
+        others = (other.relative_to(report.path.parent).as_posix() for other in path.parent.glob("*.yaml"))
+        raise InputError(
+            f"{report.where([*under, 'file'])}: there is no {path}; {nearest(reference.file, others)}"
+        )
+    panels = load(path).panels
+    where = report.where([*under, "panel"])
+    if reference.panel not in panels:
+        raise InputError(
+            f"{where}: {path} has no panel '{reference.panel}'; {nearest(reference.panel, panels)}"
+        )
+    found = panels[reference.panel]
+    known = {metric for values in found.rows.values() for metric in values}
+    for column, metric in reference.columns.items():
+        if metric not in known:
+            place = report.where([*under, "columns", column])
+            raise InputError(f"{place}: '{metric}' is not published there; {nearest(metric, known)}")
+    written = panel.get("columns")
+    columns = [column for column in written if isinstance(column, str)] if isinstance(written, list) else []
+    shown = {column: reference.columns.get(column, column) for column in [*columns, *reference.columns]}
+    rows = {
+        row: {column: values[metric] for column, metric in shown.items() if metric in values}
+        for row, values in found.rows.items()
+    }
+    if not any(rows.values()):
+        raise InputError(f"{where}: {path} publishes {', '.join(sorted(known))}, none of them a column")
+    note = " ".join(str(text) for text in (panel.get("note"), found.note) if text)
+    return panel | {"published": rows, "note": note or None}

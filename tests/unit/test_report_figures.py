@@ -1,0 +1,293 @@
+"""Figures, published files and hyper-parameters, over a made-up store with records and curves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from test_report import METRICS, ROOT, digest
+
+from rgx.errors import InputError
+from rgx.report import hyperparameters
+from rgx.report.definition import load
+from rgx.report.figures import FIGURES, Material
+from rgx.report.figures.base import parameter
+from rgx.report.figures.codebook import Codebook
+from rgx.report.figures.curve import Curve
+from rgx.report.figures.graph import artifacts, ordered
+from rgx.report.figures.training import Training
+from rgx.report.published import load as load_published
+from rgx.report.render import Gathered, gather, render
+from rgx.report.style import saved
+
+STEPS = {"full": 5, "ten": 10, "two": 2}
+
+
+def put(store: Path, stage: str, key: str, **manifest: Any) -> None:
+    """Write a manifest."""
+    folder = store / stage / key[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"stage": stage, "key": key, "seconds": 2.0, "outputs": {}, "parents": {}} | manifest
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tuple[Path, Path]:
+    """Write a store whose rows differ in decoding steps, and a report of it; returns both."""
+    store, cells = root / "store", []
+    for seed in range(seeds):
+        tokenizer = digest(f"tokenizer{seed}")
+        quantizer = {"variant": "quantizer/rvq", "codes": 128, "layers": 2}
+        put(
+            store, "tokenizer", tokenizer, seed=seed,
+            record={"variant": "stage/tokenizer", "width": 64, "quantizer": quantizer},
+            outputs={f"perplexity_{s}_{n}": 100.0 + n + seed for s in ("body", "face") for n in range(2)},
+        )  # fmt: skip
+        curve = [{"step": 10.0, "loss": 3.0}, {"step": 20.0, "loss": 2.0}, {"step": 20.0, "loss": 1.0}]
+        lines = "\n".join(map(json.dumps, curve))
+        (store / "tokenizer" / tokenizer[:16] / "curve.jsonl").write_text(lines + "\n")
+        for panel in panels:
+            for row, steps in rows.items():
+                motion, scores = digest(f"motion{steps}{seed}"), digest(f"scores{steps}{seed}")
+                decode = {"variant": "decode/iterative", "steps": steps}
+                metrics = {"metrics": [{"variant": "metric/one_of_a_very_long_name", "delta": 0.1}]}
+                put(
+                    store, "motion", motion, parents={"tokenizer": tokenizer},
+                    record={"variant": "stage/motion", "decode": decode, "quantizer": quantizer} | metrics,
+                )  # fmt: skip
+                values = {
+                    "fgd": 10.0 + steps + seed % 2,
+                    "diversity": 13.0 - seed,
+                    "pcm": 0.5 + 0.01 * (seed * steps % 4),
+                }
+                put(
+                    store, "motion_scores", scores, parents={"motion": motion},
+                    outputs={"scores": values, "metrics": METRICS, "references": {"fgd": 0.5}},
+                )  # fmt: skip
+                stages = {"tokenizer": tokenizer, "motion": motion, "motion_scores": scores}
+                cells.append({"panel": panel, "row": row, "seed": seed, "stages": stages})
+    (store / "sweeps").mkdir(parents=True)
+    record = {"name": "made", "seeds": list(range(seeds)), "rows": cells}
+    (store / "sweeps" / "made.json").write_text(json.dumps(record))
+    published = {row: {"fgd": float(steps), "mean_opinion": 1.0} for row, steps in rows.items()}
+    report = root / "reports" / "made.yaml"
+    (report.parent / "published").mkdir(parents=True)
+    content: Any = {"source": "A paper.", "panels": {"t": {"rows": published, "note": "Doubtful."}}}
+    (report.parent / "published" / "paper.yaml").write_text(yaml.safe_dump(content))
+    panel = {
+        "caption": "Steps.", "columns": list(METRICS), "ours": next(iter(rows)), "note": "Ours.",
+        "frames": "motion", "published": {"file": "published/paper.yaml", "panel": "t"},
+    }  # fmt: skip
+    figures = {
+        "curve": {"kind": "curve", "panel": panels[0], "stage": "motion", "parameter": "decode/steps"},
+        "bars": {"kind": "bars", "panel": panels[0], "columns": ["fgd"], "width": "page"},
+        "training": {"kind": "training", "panel": panels[0], "stage": "tokenizer"},
+        "codebook": {"kind": "codebook", "panel": panels[0], "caption": "50% of $codes$."},
+        "graph": {"kind": "graph"},
+    }
+    data = {"sweep": "sweeps/made.yaml", "panels": dict.fromkeys(panels, panel), "figures": figures}
+    report.write_text(yaml.dump(data, Dumper=NoAliases, sort_keys=False))
+    return report, store
+
+
+class NoAliases(yaml.SafeDumper):
+    """Writes what is used twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def material(gathered: Gathered) -> Material:
+    tables = {table.name: table for table in gathered.panels}
+    return Material(gathered.results, gathered.store, tables)
+
+
+def test_every_kind_is_drawn_as_pdf_and_png(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, ["3f"], STEPS, 3)
+    paths = {path.name: path for path in render(report, store, tmp_path / "out")}
+    for name in FIGURES:
+        assert paths[f"{name}.pdf"].read_bytes().startswith(b"%PDF")
+        assert paths[f"{name}.png"].read_bytes().startswith(b"\x89PNG")
+        assert f"![{name}]({name}.png)" in paths["index.md"].read_text()
+    assert int.from_bytes(paths["curve.png"].read_bytes()[16:20]) == int(3.25 * 200)
+
+
+def test_a_figure_drawn_twice_is_the_same_bytes(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], {"full": 5}, 1))
+    first, second = (gathered.report.figures["bars"].draw(material(gathered)) for _ in range(2))
+    assert first is not None and second is not None and saved(first) == saved(second)
+
+
+def test_a_curve_shows_what_ran_beside_what_was_published(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], STEPS, 2))
+    curve = gathered.report.figures["curve"]
+    assert isinstance(curve, Curve)
+    assert list(curve.places(material(gathered)).items()) == [("two", 2.0), ("full", 5.0), ("ten", 10.0)]
+    drawing = curve.draw(material(gathered))
+    assert drawing is not None
+    measured, published = drawing.axes[0], drawing.axes[1]
+    assert measured.lines[0].get_xydata().tolist() == [[2.0, 12.5], [5.0, 15.5], [10.0, 20.5]]
+    assert published.lines[0].get_xydata().tolist() == [[2.0, 2.0], [5.0, 5.0], [10.0, 10.0]]
+    assert [axes.get_ylabel() for axes in drawing.axes[::2]] == ["FGD ↓", "Div. →", "PCM ↑"]
+
+
+def test_bars_show_every_seed_and_the_real(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], STEPS, 3))
+    drawing = gathered.report.figures["bars"].draw(material(gathered))
+    assert drawing is not None
+    axes = drawing.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ten", "two", "full (ours)"]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([61 / 3, 37 / 3, 46 / 3])
+    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "."]
+    assert [sorted(dot) for dot in dots] == [[20, 20, 21], [12, 12, 13], [15, 15, 16]]
+    assert any(list(line.get_xdata()) == [0.5, 0.5] for line in axes.lines)
+
+
+def test_a_training_curve_keeps_the_last_of_a_repeated_step(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], {"full": 5}, 2))
+    training = gathered.report.figures["training"]
+    assert isinstance(training, Training)
+    curves = training.curves(material(gathered))
+    assert curves == {"full (ours)": [{"step": [10.0, 20.0], "loss": [3.0, 1.0]}] * 2}
+    wrong = training.model_copy(update={"values": ["los"]})
+    with pytest.raises(InputError, match="did you mean 'loss'"):
+        wrong.draw(material(gathered))
+
+
+def test_perplexities_are_by_stream_row_and_layer(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], {"full": 5}, 2))
+    codebook = gathered.report.figures["codebook"]
+    assert isinstance(codebook, Codebook)
+    held = {0: [100.0, 101.0], 1: [101.0, 102.0]}
+    assert codebook.perplexities(material(gathered)) == {"body": {"full": held}, "face": {"full": held}}
+    assert codebook.sizes(material(gathered)) == {128.0}
+
+
+def test_the_graph_has_what_rows_share_once_and_parents_first(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3e", "3f"], STEPS, 2))
+    nodes = artifacts(material(gathered))
+    assert len(gathered.results.sweep.rows) == 12 and len(nodes) == 2 + 6 + 6
+    assert list(ordered(dict(reversed(nodes.items())))) == ["tokenizer", "motion", "motion_scores"]
+
+
+def test_a_figure_of_nothing_measured_is_left_out(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, ["3f"], STEPS, 1)
+    for path in store.glob("[mt]*/*/manifest.json"):
+        path.unlink()
+    for path in store.glob("*/*/curve.jsonl"):
+        path.unlink()
+    paths = {path.name: path for path in render(report, store, tmp_path / "out")}
+    assert not {f"{name}.pdf" for name in FIGURES} & set(paths) and "hyperparameters.md" not in paths
+    assert paths["index.md"].read_text().count("Nothing this figure shows has been measured yet.") == 5
+
+
+def test_hyperparameters_are_those_of_the_records(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3e", "3f"], STEPS, 2))
+    found = hyperparameters.settings(gathered.results, gathered.panels)
+    told = {(line.stage, line.part): (line.choice, line.values) for line in found.lines}
+    assert told["tokenizer", ""] == ("", "width 64")
+    assert told["tokenizer", "quantizer"] == ("rvq", "codes 128, layers 2")
+    assert told["motion", "decode"] == ("iterative", "steps 5")
+    assert told["motion", "metrics"] == ("one_of_a_very_long_name", "delta 0.1")
+    assert told["motion", "quantizer"] == ("rvq", "as for tokenizer")
+    assert found.keys["motion"] == f"motion/{digest('motion50')}" and found.missing == ["motion_scores"]
+    assert "codes 128, layers 2" in hyperparameters.markdown(found)
+    assert f"% motion: motion/{digest('motion50')}" in hyperparameters.latex(found)
+
+
+def test_panels_that_set_a_stage_differently_are_told_apart(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, ["3e", "3f"], STEPS, 1)
+    data = yaml.safe_load(report.read_text())
+    data["panels"]["3f"]["ours"] = "ten"
+    report.write_text(yaml.safe_dump(data))
+    gathered = gather(report, store)
+    found = hyperparameters.settings(gathered.results, gathered.panels)
+    decodes = {line.stage: line.values for line in found.lines if line.part == "decode"}
+    assert decodes == {"motion (3e)": "steps 5", "motion (3f)": "steps 10"}
+    assert [line.stage for line in found.lines][:2] == ["tokenizer"] * 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kind: curve", "kind: curv", "did you mean 'curve'?"),
+        ("kind: bars", "", "'figures/bars/kind' is None; choose one of: bars, codebook, curve"),
+        ("stage: motion\n", "stge: motion\n", "did you mean 'stage'?"),
+        ("stage: motion\n", "label: x\n", "'figures/curve/stage' is missing"),
+        ("- fgd\n    width", "- fdg\n    width", "'fdg' is not a column of it; did you mean 'fgd'?"),
+        ("width: page", "width: wide", "'figures/bars/width' is 'wide'"),
+        ("panel: t\n", "panel: u\n", "has no panel 'u'; "),
+        ("published/paper", "published/papr", "did you mean 'published/paper.yaml'?"),
+        ("panel: t\n", "panel: t\n      colums: {}\n", "did you mean 'columns'?"),
+        ("panel: t\n", "panel: t\n      columns: {pcm: mean_opinio}\n", "did you mean 'mean_opinion'?"),
+    ],
+)
+def test_figures_and_references_are_checked(tmp_path: Path, old: str, new: str, said: str) -> None:
+    report, _ = fill(tmp_path, ["3f"], {"full": 5}, 1)
+    text = report.read_text()
+    assert old in text
+    report.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        load(report)
+    lines = [line for line in str(caught.value).splitlines() if said in line]
+    assert lines and lines[0].startswith(f"{report}:")
+
+
+def test_published_numbers_come_from_their_file(tmp_path: Path) -> None:
+    report, _ = fill(tmp_path, ["3f"], STEPS, 1)
+    panel = load(report).panels["3f"]
+    assert panel.published == {row: {"fgd": float(steps)} for row, steps in STEPS.items()}
+    assert panel.note == "Ours. Doubtful."
+    report.write_text(
+        report.read_text().replace("panel: t\n", "panel: t\n      columns: {pcm: mean_opinion}\n")
+    )
+    assert load(report).panels["3f"].published["two"] == {"fgd": 2.0, "pcm": 1.0}
+
+
+def test_the_papers_tables_are_whole() -> None:
+    files = {path.stem: load_published(path) for path in (ROOT / "reports" / "published").glob("*.yaml")}
+    sizes = {
+        (stem, name): (len(panel.rows), {len(row) for row in panel.rows.values()})
+        for stem, file in files.items()
+        for name, panel in file.panels.items()
+    }
+    assert sizes == {
+        ("table1", "main"): (5, {7}),
+        ("table2", "user_study"): (5, {4}),
+        **{("table3", f"3{letter}"): (4, {3}) for letter in "abcdef"},
+    }
+    table3, ours = files["table3"].panels, files["table1"].panels["main"].rows["Ours"]
+    full = [table3["3b"].rows["+distill"], table3["3c"].rows["full-model"], table3["3e"].rows["Uni. .5-1"]]
+    assert full == [table3["3f"].rows["5 iter."]] * 3
+    assert table3["3d"].rows["+ heatmap"].items() <= ours.items()
+    assert {metric for metric, value in full[0].items() if ours[metric] != value} == {"pcm"}
+
+
+def test_parameter_errors_offer_the_nearest() -> None:
+    record = {"decode": {"variant": "decode/iterative", "steps": 5}, "batch": 64}
+    assert parameter(record, "decode/steps", "here") == 5.0
+    with pytest.raises(InputError, match="here: .*no 'step'; did you mean 'steps'"):
+        parameter(record, "decode/step", "here")
+    with pytest.raises(InputError, match="expected a number"):
+        parameter(record, "decode/variant", "here")
+
+
+def test_a_report_is_quick_and_light(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, [f"3{n}" for n in range(6)], STEPS | {"twenty": 20}, 3)
+    text = report.read_text()
+    report.write_text(text[: text.index("figures:")])
+    code = (
+        "import sys, pathlib, rgx.report.render as r\n"
+        "r.render(*map(pathlib.Path, sys.argv[1:]))\n"
+        "assert not {'torch', 'ray', 'matplotlib'} & set(sys.modules)"
+    )
+    start = time.monotonic()
+    arguments = [sys.executable, "-c", code, str(report), str(store), str(tmp_path / "out")]
+    subprocess.run(arguments, check=True, cwd=ROOT)
+    # 24 rows at 3 seeds take about 2 s; the bound is for a busy machine.
+    assert time.monotonic() - start < 20

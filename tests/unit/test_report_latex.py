@@ -1,0 +1,211 @@
+"""Tables as LaTeX: they compile in a two-column class, whatever a label holds, and say what was tested."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from test_report_figures import STEPS, fill
+
+from rgx.errors import InputError
+from rgx.report.escape import escape_tex
+from rgx.report.frames import COLUMNS, Metric, Results, Sweep, SweepRow
+from rgx.report.latex import PREAMBLE, STYLE, latex
+from rgx.report.layout import quoted
+from rgx.report.panel import Panel
+from rgx.report.pdf import packed, render_pdf
+from rgx.report.statistics import Cell, assemble
+from rgx.report.typeset import typeset
+
+needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+CLASS = [r"\documentclass[10pt,twocolumn]{article}", *PREAMBLE]
+SPECIAL = r"#$%&~_^\{}[]<>|*`'\"!?;:@/ -- ±–—→†‡≈≤×µ²λΩ é ß Ł"
+SCORES = {"fgd": Metric(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
+SCORES["pcm"] = Metric(label="PCM", direction="up", decimals=3)
+SCORES["div"] = Metric(label="Div.", direction="real", decimals=2, unit="px")
+
+
+def digest(text: str) -> str:
+    """Return a key of the store's shape."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def results_of(
+    panel: str, values: Mapping[tuple[str, int], Mapping[str, float]], metrics: Mapping[str, Metric]
+) -> Results:
+    """Return the results of one panel from (row, seed) → metric → value."""
+    rows = [
+        SweepRow(panel=panel, row=row, seed=seed, stages={"motion_scores": digest(f"{row}{seed}")})
+        for row, seed in values
+    ]
+    lines = [
+        [panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"), digest("judge")]
+        for (row, seed), own in values.items()
+        for metric, value in own.items()
+    ]
+    sweep = Sweep(name="made_up", seeds=sorted({seed for _, seed in values}), rows=rows)
+    known = {f"motion_scores/{name}": metric for name, metric in metrics.items()}
+    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), known)
+
+
+def compiled(folder: Path, tables: list[str]) -> str:
+    """Compile tables in a two-column article, twice, and return the log."""
+    lines = [*CLASS, r"\begin{document}", *tables, r"See \ref{tab:3b}.", r"\end{document}"]
+    return [log_of(folder, lines) for _ in range(2)][-1]
+
+
+def log_of(folder: Path, lines: list[str]) -> str:
+    """Compile a document once and return the log."""
+    (folder / "paper.tex").write_text("\n".join(lines), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-no-shell-escape", "paper.tex"]
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
+    return (folder / "paper.log").read_text(encoding="latin-1")
+
+
+def faults(log: str) -> list[str]:
+    """Return the errors, undefined references, missing letters and boxes over 2 pt too wide of a log."""
+    found = re.findall(r"^! .*|.*undefined.*|^Missing character.*", log, re.MULTILINE)
+    wide = re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)
+    return found + [f"{width} pt too wide" for width in wide if float(width) > 2]
+
+
+def rows_of(labels: list[str], seeds: int, metrics: list[str], holes: tuple[int, ...] = ()) -> dict[Any, Any]:
+    return {
+        (label, seed): dict.fromkeys(metrics, 100.0 * i + seed * (1 + i % 3) - 7)
+        for i, label in enumerate(labels)
+        for seed in range(seeds)
+        if i not in holes
+    }
+
+
+def table_of(name: str, values: dict[Any, Any], panel: dict[str, Any], metrics: dict[str, Metric]) -> str:
+    results = results_of(name, values, metrics)
+    made = Panel.model_validate({"caption": "All of it.", "columns": list(metrics)} | panel)
+    return latex(assemble(name, made, results), results)
+
+
+@needs_pdflatex
+def test_tables_compile_whatever_their_labels_hold(tmp_path: Path) -> None:
+    nasty = [SPECIAL, "long " * 30, "unbreakable_" * 9, "手 \U0001f44b \x00\x07", "%", "\\", "a\nb", "ours"]
+    wide = {
+        f"metric_{i}_of_a_very_long_name": Metric(
+            label=f"Reconstruction & score_{i}", unit="%", stand_in=True
+        )
+        for i in range(9)
+    }
+    wide["video_dover_technical"] = Metric(label="video_dover_technical ofincomprehensibilities")
+    published = {label: {"fgd": 1234.56789, "pcm": -0.5} for label in [*nasty[:3], "not in the sweep"]}
+    tables = [
+        table_of(
+            "3b",
+            rows_of(nasty, 3, ["fgd", "pcm", "div"], holes=(2,)),
+            {
+                "ours": "ours",
+                "published": published,
+                "note": SPECIAL + " " + "x" * 400,
+                "caption": SPECIAL * 9,
+            },
+            SCORES,
+        ),
+        table_of("wide", rows_of(nasty, 12, list(wide)), {"ours": "%"}, wide),
+        table_of("one", rows_of(["a", "b"], 1, ["fgd"]), {"ours": "b", "components": {"b": nasty}}, SCORES),
+        table_of("none", {}, {"published": {"a": {"fgd": 1.0}}}, SCORES),
+    ]
+    assert faults(compiled(tmp_path, tables)) == []
+
+
+@needs_pdflatex
+def test_every_letter_of_europe_compiles(tmp_path: Path) -> None:
+    letters = [chr(code) for code in [*range(0x250), *range(0x370, 0x400), *range(0x2000, 0x2300), 0xFFFD]]
+    lines = [rf"\noindent {escape_tex(letter)}\par" for letter in letters]
+    assert faults(compiled(tmp_path, ["\\label{tab:3b}", *lines])) == []
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 4))
+def test_a_published_number_keeps_its_digits_across_two_columns(value: float, decimals: int) -> None:
+    first, second = (
+        re.sub(r"\\textcolor\{gray\}\{(.*)\}", r"\1", part)
+        for part in STYLE.published(value, decimals).split(" & ")
+    )
+    assert first.replace("$-$", "-") + second == quoted(value, decimals)
+    assert len(first.partition(".")[2]) == decimals
+    assert float(first.replace("$-$", "-") + second) == pytest.approx(value, abs=0.5 * 10.0**-decimals)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (Cell(1.5, 0.25, 3, mark="best", p=0.01), r"\textbf{1.50} & \,$\pm$\,0.25$^{\ddagger}$"),
+        (Cell(-1.5, None, 1, mark="second"), r"\underline{$-$1.50} & ~(n=1)"),
+        (Cell(1.5, 0.25, 3, p=0.05), r"1.50 & \,$\pm$\,0.25"),
+        (Cell(), "-- & "),
+        (Cell(-0.001, 0.0, 3), r"0.00 & \,$\pm$\,0.00"),
+    ],
+)
+def test_cells_by_hand(cell: Cell, said: str) -> None:
+    assert STYLE.measured(cell, 2, 3) == said
+
+
+@needs_pdflatex
+def test_the_log_reader_finds_faults(tmp_path: Path) -> None:
+    log = compiled(tmp_path, [r"\noindent\rule{2\linewidth}{1pt} \ref{nothing} \nonsense"])
+    found = " ".join(faults(log))
+    assert "too wide" in found and "undefined" in found and "Undefined control sequence" in log
+
+
+@needs_pdflatex
+def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, [f"3{letter}" for letter in "abcdef"], STEPS, 3)
+    Image.new("RGB", (300, 40)).save(next((store / "motion").iterdir()) / "strip.png")
+    path = render_pdf(report, store, tmp_path / "out")
+    assert path == tmp_path / "out" / "made" / "report.pdf" and path.read_bytes().startswith(b"%PDF")
+    source = path.with_suffix(".tex").read_text()
+    assert source.count(r"\begin{minipage}[t]{0.313\linewidth}") == 6 + 3
+    assert source.count("-frames.png}") == 6
+    assert faults(log_of(path.parent, [source])) == []
+    appendix = (path.parent / "hyperparameters.tex").read_text()
+    assert faults(compiled(tmp_path, [appendix.replace("tab:hyperparameters", "tab:3b")])) == []
+
+
+def test_blocks_share_lines_in_their_order() -> None:
+    blocks = [
+        (share, [name])
+        for share, name in zip([1 / 3, 1 / 3, 1 / 3, 0.5, 1.0, 0.5, 0.5], "abcdefg", strict=True)
+    ]
+    found = [[line for line in lines if len(line) == 1] for lines in packed(blocks)]
+    assert found == [["a", "b", "c"], ["d"], ["e"], ["f", "g"]]
+
+
+def test_no_pdflatex_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="needs pdflatex.*texlive-latex-recommended texlive-science"):
+        typeset("")
+
+
+@needs_pdflatex
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            r"\documentclass{article}\usepackage{no-such}\begin{document}",
+            "found no no-such.sty; on Debian: apt install texlive",
+        ),
+        (
+            r"\documentclass{article}\begin{document}\nonsense\end{document}",
+            "Undefined control sequence.*nonsense",
+        ),
+    ],
+)
+def test_what_stops_pdflatex_is_said(source: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        typeset(source)
