@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install ablation test quick lint
+.PHONY: install ablation test quick lint faults
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,3 +26,6 @@ test: install lint
 
 quick: install
 	$(BIN)/pytest -m 'not slow'
+
+faults: install
+	RGX_MUTATIONS=2000 RGX_KILLS=25 RGX_KILL_ENGINES=inline,ray $(BIN)/pytest tests/faults

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,12 @@ import av
 import numpy as np
 import pytest
 import torch
+from little import command as rgx
 from PIL import Image
 from safetensors.torch import load_file
 
-from rgx.cli import main
 from rgx.types import WINDOW_FRAMES
 
-ROOT = Path(__file__).resolve().parents[2]
 SWEEP = """\
 name: pictures
 config: [gin/realistic_gesture.gin]
@@ -64,15 +62,6 @@ panels:
     columns: [video_fvd_random, reconstruction_hand_psnr]
     frames: video
 """
-
-
-def rgx(*arguments: str) -> int:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.chdir(ROOT)
-        patch.setattr(sys, "argv", ["rgx", *arguments])
-        main()
-        raise SystemExit(0)
-    return int(stop.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import torch
+from little import LITTLE, ROOT, manifests, results
+from little import sweep as rgx
 
 from rgx import registry
 from rgx.cli import main
@@ -21,28 +23,6 @@ from rgx.store.artifacts import artifact_folder, checksum, write_json
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.sweep import worker
 
-ROOT = Path(__file__).resolve().parents[2]
-LITTLE = """\
-name: little
-config: [gin/realistic_gesture.gin]
-scale: tiny
-bind:
-  training.adamw.checkpoint_every: 2
-  training.adamw.batch: 4
-  judge/training.adamw.steps: 3
-  alignment/training.adamw.steps: 3
-  tokenizer/training.adamw.steps: 3
-  generator/training.adamw.steps: 3
-  residual/training.adamw.steps: 3
-  corpus.puppets.speakers: 2
-  corpus.puppets.train_clips: 2
-  corpus.puppets.test_clips: 2
-  corpus.puppets.clip_s: 6.0
-panels:
-  3b:
-    baseline: {quantizer: none, generator: regression}
-    +distill: {}
-"""
 PLUGIN = """\
 import torch
 from rgx.generate.base import MaskRatio
@@ -87,33 +67,6 @@ def quiet_machine() -> Any:
     registry._roster.clear()
     registry._roster.update(before)
     torch.set_num_threads(threads)
-
-
-def rgx(folder: Path, store: Path, *options: str) -> int:
-    """Sweep in this process and return the exit code."""
-    file = folder / "little.yaml"
-    file.write_text(LITTLE)
-    arguments = ["rgx", "sweep", str(file), "--store", str(store), "--engine", "inline", *options]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.chdir(ROOT)
-        patch.setattr(sys, "argv", arguments)
-        main()
-    return int(stop.value.code or 0)
-
-
-def manifests(store: Path) -> dict[str, dict[str, Any]]:
-    return {
-        f"{p.parent.parent.name}/{p.parent.name}": json.loads(p.read_text())
-        for p in sorted(store.glob("*/*/manifest.json"))
-    }
-
-
-def results(store: Path) -> dict[str, Any]:
-    """Return everything that must be the same when a sweep is run again, to the last bit."""
-    return {
-        name: (m["outputs"], {n: f["sha256"] for n, f in m["files"].items() if n.endswith(".safetensors")})
-        for name, m in manifests(store).items()
-    }
 
 
 def listing(store: Path) -> list[str]:

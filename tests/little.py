@@ -1,0 +1,68 @@
+"""A sweep small enough for tests, how to run it, and what of its store must never change."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rgx.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+LITTLE = """\
+name: little
+config: [gin/realistic_gesture.gin]
+scale: tiny
+bind:
+  training.adamw.checkpoint_every: 2
+  training.adamw.batch: 4
+  judge/training.adamw.steps: 3
+  alignment/training.adamw.steps: 3
+  tokenizer/training.adamw.steps: 3
+  generator/training.adamw.steps: 3
+  residual/training.adamw.steps: 3
+  corpus.puppets.speakers: 2
+  corpus.puppets.train_clips: 2
+  corpus.puppets.test_clips: 2
+  corpus.puppets.clip_s: 6.0
+panels:
+  3b:
+    baseline: {quantizer: none, generator: regression}
+    +distill: {}
+"""
+
+
+def command(*arguments: str) -> int:
+    """Run a command of rgx in this process and return its exit code."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", ["rgx", *arguments])
+        main()
+        raise SystemExit(0)
+    return int(stop.value.code or 0)
+
+
+def sweep(folder: Path, store: Path, *options: str, text: str = LITTLE) -> int:
+    """Sweep in this process and return the exit code."""
+    file = folder / "little.yaml"
+    file.write_text(text)
+    return command("sweep", str(file), "--store", str(store), "--engine", "inline", *options)
+
+
+def manifests(store: Path) -> dict[str, dict[str, Any]]:
+    """Return every manifest of a store by `<stage>/<key>`."""
+    return {
+        f"{p.parent.parent.name}/{p.parent.name}": json.loads(p.read_text())
+        for p in sorted(store.glob("*/*/manifest.json"))
+    }
+
+
+def results(store: Path) -> dict[str, Any]:
+    """Return everything that must be the same when a sweep is run again, to the last bit."""
+    return {
+        name: (m["outputs"], {n: f["sha256"] for n, f in m["files"].items() if n.endswith(".safetensors")})
+        for name, m in manifests(store).items()
+    }
