@@ -11,6 +11,7 @@ import gin
 from gin import config as gin_config
 from gin import config_parser
 
+from rgx.bindings import Binding, Text, hidden, unread, variants_in
 from rgx.errors import InputError, nearest
 from rgx.nn.meta import shapes_only
 from rgx.registry import axes, find, variants
@@ -23,40 +24,19 @@ Known = dict[str, Any]
 """What stages built, by everything that decides it."""
 
 
-@dataclass(frozen=True)
-class Text:
-    """Some gin text and where it stands; `asked` marks what a cell or the command line bound."""
-
-    text: str
-    where: str
-    asked: bool = False
-    lines: tuple[str, ...] = ()
-
-    def place(self, line: int) -> str:
-        """Return file:line of a line counted from 1."""
-        return self.lines[line - 1] if line <= len(self.lines) else f"{self.where}:{line}"
-
-
 @dataclass
 class Cell:
-    """The stages a cell needs, parents first, and what each leaves (built on the meta device)."""
+    """The stages a cell needs, parents first, and what each leaves (built on the meta device).
+
+    unread: what was asked of every row and this one does not read, by place.
+    """
 
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resources] = field(default_factory=dict)
     known: Known = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Binding:
-    scope: str
-    selector: str
-    argument: str
-    value: Any
-    source: str
-    place: str
-    asked: bool
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 class _Delegate(gin_config.ParserDelegate):
@@ -92,7 +72,7 @@ def choose(axis: str, choice: Any, place: str) -> list[str]:
     return lines
 
 
-def _statements(texts: Sequence[Text]) -> Iterator[_Binding]:
+def _statements(texts: Sequence[Text]) -> Iterator[Binding]:
     for text in texts:
         content = text.text.splitlines()
         parser = config_parser.ConfigParser(text.text, _Delegate())
@@ -111,7 +91,7 @@ def _statements(texts: Sequence[Text]) -> Iterator[_Binding]:
                     f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
                 )
             source = content[line - 1] if line <= len(content) else ""
-            yield _Binding(
+            yield Binding(
                 statement.scope or "",
                 statement.selector,
                 statement.arg_name or "",
@@ -119,6 +99,7 @@ def _statements(texts: Sequence[Text]) -> Iterator[_Binding]:
                 source,
                 text.place(line),
                 text.asked,
+                text.everywhere,
             )
 
 
@@ -142,7 +123,7 @@ def _selectors() -> list[str]:
     return [f"{v.axis}.{v.name}" for v in variants()]
 
 
-def _check(binding: _Binding) -> None:
+def _check(binding: Binding) -> None:
     if not binding.argument:
         return
     axis, _, name = binding.selector.rpartition(".")
@@ -199,8 +180,12 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: K
         cell = Cell(known={} if known is None else known)
         for target in targets:
             _visit(target, cell, where, ())
-        _refuse_shadowed(bindings)
-        _refuse_unread(bindings, cell)
+        calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
+        used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
+        for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+            if not binding.everywhere:
+                raise InputError(told)
+            cell.unread[binding.place] = told
         return cell
     finally:
         gin.clear_config()
@@ -230,65 +215,6 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
         raise
     except (ValueError, RuntimeError, AssertionError, TypeError) as error:
         raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
-
-
-def _refuse_shadowed(bindings: Sequence[_Binding]) -> None:
-    """Raise InputError for an asked binding that more closely scoped ones hide wherever it could be read."""
-    bound = {(b.scope, b.selector, b.argument) for b in bindings}
-    calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
-    for binding in bindings:
-        if not binding.asked or not binding.argument:
-            continue
-        scopes = [scope for scope, name in calls if name == binding.selector]
-        winners = set()
-        for scope in scopes:
-            outer = ["/".join(scope[:i]) for i in range(len(scope) + 1)]
-            winners |= set([o for o in outer if (o, binding.selector, binding.argument) in bound][-1:])
-        if scopes and binding.scope not in winners:
-            name = f"{binding.selector}.{binding.argument}"
-            hidden = ", ".join(sorted(f"{w}/{name}" for w in winners if w)) or "another scope"
-            raise InputError(f"{binding.place}: nothing reads '{name}' here: it is hidden by {hidden}")
-
-
-def _refuse_unread(bindings: Sequence[_Binding], cell: Cell) -> None:
-    """Raise InputError for a binding of a cell or the command line that no needed stage reads."""
-    used = {name for stage in cell.stages.values() for name in _variants_in(stage.identity())}
-    used.add("resources/stage")
-    read = {b.source: b for b in bindings if b.argument and b.selector.replace(".", "/") in used}
-    macros = {b.selector: b for b in bindings if not b.argument}
-    known = set()
-    frontier = {m for source in read for m in re.findall(r"%(\w+)", source)}
-    while frontier:
-        known |= frontier
-        more = {m for name in frontier if name in macros for m in re.findall(r"%(\w+)", macros[name].source)}
-        frontier = more - known
-    for binding in bindings:
-        if not binding.asked:
-            continue
-        if binding.argument:
-            unread = binding.selector.replace(".", "/") not in used
-            name = f"{binding.selector}.{binding.argument}"
-        else:
-            chosen = re.search(r"@([\w.]+)\(\)", binding.source)
-            name = binding.source.strip() or binding.selector
-            unread = (
-                chosen.group(1).replace(".", "/") not in used if chosen else binding.selector not in known
-            )
-        if unread:
-            raise InputError(
-                f"{binding.place}: nothing in this cell reads '{name}'; the row would train the same model"
-            )
-
-
-def _variants_in(record: Any) -> Iterator[str]:
-    if isinstance(record, Mapping):
-        if "variant" in record:
-            yield str(record["variant"])
-        for value in record.values():
-            yield from _variants_in(value)
-    elif isinstance(record, list):
-        for value in record:
-            yield from _variants_in(value)
 
 
 def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:

@@ -102,9 +102,19 @@ def make_plan(sweep: Sweep) -> Plan:
         if ends in seen:
             plan.same.append((seen[ends], row.key))
         seen.setdefault(ends, row.key)
+    errors += _read_nowhere(list(built.values()))
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     return plan
+
+
+def _read_nowhere(cells: list[Cell]) -> list[str]:
+    """Return what is to be said of bindings asked of every row that no row reads."""
+    if not cells:
+        return []
+    places = set.intersection(*(set(cell.unread) for cell in cells))
+    fullest = max(cells, key=lambda cell: len(cell.stages))
+    return [fullest.unread[place] for place in sorted(places)]
 
 
 def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str, str]:

@@ -176,10 +176,11 @@ def _command_line(overrides: Overrides) -> list[Text]:
     for axis, name in overrides.choices.items():
         place = f"--set {axis}={name}"
         made = choose(axis, name, place)
-        texts.append(Text("\n".join(made), place, asked=True, lines=(place,) * len(made)))
+        lines = (place,) * len(made)
+        texts.append(Text("\n".join(made), place, asked=True, lines=lines, everywhere=True))
     for binding in overrides.bindings:
         place = f"--bind '{binding}'"
-        texts.append(Text(binding, place, asked=True, lines=(place,)))
+        texts.append(Text(binding, place, asked=True, lines=(place,), everywhere=True))
     return texts
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rgx.config import plan_cell
+from rgx.errors import InputError
 from rgx.store.artifacts import artifact_folder, write_json
 from rgx.sweep.plan import Plan, explain, flatten, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
@@ -147,3 +148,17 @@ def test_no_gin_binding_is_dead(shipped: Plan) -> None:
                 assert scope is None or f"@{scope}/{axis}.{name}()" in base, f"{path.name}: {line}"
             elif macro := re.match(r"([A-Z_]+) =", line):
                 assert re.search(rf"%{macro[1]}\b", base), f"{path.name}: {line}"
+
+
+def test_a_binding_of_the_command_line_needs_one_row_that_reads_it() -> None:
+    path = ROOT / "sweeps" / "ablation_table3.yaml"
+    plan = make_plan(read_sweep(path, Overrides(bindings=["tokenizer/training.adamw.steps = 7"])))
+    steps = {t.record["training"]["steps"] for t in plan.tasks.values() if t.stage == "tokenizer"}
+    assert steps == {7}
+    for binding, told in (
+        ("refiner/training.adamw.steps = 7", "nothing in this cell reads 'refiner/training.adamw.steps'"),
+        ("quantizer.fsq.levels = (4, 4)", "nothing in this cell reads 'quantizer.fsq.levels'"),
+        ("tokeniser/training.adamw.steps = 7", "did you mean 'tokenizer'"),
+    ):
+        with pytest.raises(InputError, match=told):
+            make_plan(read_sweep(path, Overrides(bindings=[binding], only=["3b"])))
