@@ -102,10 +102,12 @@ def main() -> None:
     parser.add_argument("--store", default="store", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--scale")
+    parser.add_argument("--bind", action="append", default=[], help="as given to the sweep")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     seeds = [int(s) for s in arguments.seeds.split(",")]
-    plan = make_plan(read_sweep(SWEEP, Overrides(seeds=seeds, only=[ROW], scale=arguments.scale)))
+    overrides = Overrides(bindings=arguments.bind, seeds=seeds, only=[ROW], scale=arguments.scale)
+    plan = make_plan(read_sweep(SWEEP, overrides))
     every = []
     for cell in plan.cells:
         keys = cell["stages"]
