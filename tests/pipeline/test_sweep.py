@@ -251,9 +251,16 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     store, options = tmp_path / "store", ["--bind", "judge/training.adamw.steps = 100000"]
     command = [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--engine", engine]
     command += ["--store", str(store), "--only", "3b/+distill"]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
+    # A shell that runs things in the background has them ignore Ctrl-C; a user's terminal does not.
+    run = subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
         for _ in range(600):
             if list((store / "running").glob("judge-*/checkpoint.safetensors")):
                 break
@@ -261,6 +268,8 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
         told, wrong = run.communicate(timeout=60)
+    finally:
+        run.kill()
     assert time.monotonic() - began < 15
     assert run.returncode == 130, told + wrong
     assert "the same command goes on" in " ".join(told.split())
