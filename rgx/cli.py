@@ -203,7 +203,7 @@ def sweep(
     )  # fmt: skip
     definition = Path("reports") / file.name
     if report and definition.is_file():
-        _render(definition, where, Path("reports/build"))
+        _render_if_new(definition, where, Path("reports/build"))
     if graph.failed:
         raise typer.Exit(1)
 
@@ -221,6 +221,17 @@ def _execute(graph: Graph, console: Console, engine: Engine, address: str | None
 
     with Progress(graph, console, cluster.start_ray(address)) as progress:
         cluster.execute(graph, progress)
+
+
+def _render_if_new(definition: Path, store: Path, out: Path) -> None:
+    from rgx.report.render import gather, stands, summary
+
+    gathered = gather(definition, store)
+    if stands(gathered, out):
+        typer.echo(summary(gathered))
+        typer.echo(f"the report under {out / gathered.results.sweep.name} stands")
+        return
+    _render(definition, store, out)
 
 
 def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from rgx import __version__
 from rgx.errors import InputError, nearest
 from rgx.report import hyperparameters, style, tables
 from rgx.report.definition import Report, load, sweep_name
@@ -53,7 +55,7 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
 
 def write(gathered: Gathered, out: Path) -> list[Path]:
     """Write every file of a report; returns their paths."""
-    report, results, panels, store = gathered.report, gathered.results, gathered.panels, gathered.store
+    results, panels, store = gathered.results, gathered.panels, gathered.store
     files: dict[str, str] = {}
     for table in panels:
         files[f"{table.name}.tex"] = latex(table, results)
@@ -70,12 +72,22 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
         files["hyperparameters.md"] = hyperparameters.markdown(found)
     drawings = _drawings(gathered)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
-    origin = _provenance(gathered.report_file, report, results, panels, store)
+    origin = _provenance(gathered)
     files["provenance.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
     content = {name: text.encode() for name, text in files.items()}
     content |= drawings
     content |= {name: _png(page) for name, page in pictures.items()}
     return save(out / results.sweep.name, content)
+
+
+def stands(gathered: Gathered, out: Path) -> bool:
+    """Return whether the last report in this folder was written from the same definition and numbers."""
+    path = out / gathered.results.sweep.name / "provenance.json"
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(held == json.loads(json.dumps(_provenance(gathered))))
 
 
 def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
@@ -182,10 +194,10 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
     return "\n".join(parts)
 
 
-def _provenance(
-    report_file: Path, report: Report, results: Results, panels: list[Table], store: Path
-) -> dict[str, Any]:
+def _provenance(gathered: Gathered) -> dict[str, Any]:
     """Return, for each row and seed, its stages' keys, its numbers and the stages without a manifest."""
+    report, results, panels, store = gathered.report, gathered.results, gathered.panels, gathered.store
+    definition = hashlib.sha256(report.model_dump_json().encode()).hexdigest()
     shown = {table.name for table in panels}
     owned = dict(iter(results.frame.groupby(["panel", "row", "seed"])))
     rows = []
@@ -209,7 +221,14 @@ def _provenance(
                 },
             }
         )
-    return {"report": report_file.name, "sweep": report.sweep, "name": results.sweep.name, "rows": rows}
+    return {
+        "report": gathered.report_file.name,
+        "definition": definition,
+        "rgx": __version__,
+        "sweep": report.sweep,
+        "name": results.sweep.name,
+        "rows": rows,
+    }
 
 
 def _write(path: Path, content: bytes) -> Path:

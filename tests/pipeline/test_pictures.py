@@ -163,3 +163,16 @@ def test_generated_poses_cannot_drive_unsupervised_keypoints(
     told = capsys.readouterr().err
     assert "3d/found" in told and "cannot drive" in told
     assert not (tmp_path / "store").exists()
+
+
+def test_a_report_stands_until_a_number_or_its_definition_changes(home: Path, tmp_path: Path) -> None:
+    from rgx.report.render import gather, stands, write
+
+    report = home / "reports" / "pictures.yaml"
+    assert not stands(gather(report, home / "store"), tmp_path)
+    write(gather(report, home / "store"), tmp_path)
+    assert stands(gather(report, home / "store"), tmp_path)
+    (tmp_path / "reports").mkdir()
+    other = tmp_path / "reports" / "pictures.yaml"
+    other.write_text(report.read_text().replace("Keypoints.", "Other words."))
+    assert not stands(gather(other, home / "store"), tmp_path)
