@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from rgx.types import WINDOW_FRAMES
 
+pytestmark = pytest.mark.slow
 SWEEP = """\
 name: pictures
 config: [gin/realistic_gesture.gin]

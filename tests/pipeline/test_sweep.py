@@ -243,7 +243,8 @@ def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) ->
     assert results(tmp_path / "store") == results(finished)
 
 
-@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     finished: Path, tmp_path: Path, engine: str
 ) -> None:

@@ -597,6 +597,7 @@ def moving_square(batch, seed, size=32):
     return Pairs(*pictures, *poses, valid, valid)
 
 
+@pytest.mark.slow
 def test_it_learns_to_move_a_planted_square():
     model = animator(size=32, downs=2, width=16, motion_width=16, dropout=0.1).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -106,6 +106,7 @@ def test_clips_are_what_they_were_before_there_were_pictures(corpus: type[Puppet
     assert digest.hexdigest() == expected
 
 
+@pytest.mark.slow
 @needs_mini
 def test_real_pictures_belong_to_their_clips() -> None:
     names = []

@@ -462,6 +462,7 @@ def train(refiner, inputs, real, steps, rate, weight=1.0):
     return refiner.eval()
 
 
+@pytest.mark.slow
 @TRAINED_VARIANTS
 def test_blurred_hands_are_sharpened(variant):
     clip = Puppets(speakers=1, train_clips=1, test_clips=1).clip("train", 0, 0)
@@ -479,6 +480,7 @@ def test_blurred_hands_are_sharpened(variant):
     assert after > before + 8
 
 
+@pytest.mark.slow
 def test_only_the_pose_can_say_what_the_picture_does_not_show():
     """Learn to draw arms and hands on an empty picture, then draw poses never seen."""
     ink = FixedSkeleton(0.08, 0.08, 0.08)

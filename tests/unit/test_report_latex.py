@@ -163,6 +163,7 @@ def test_the_log_reader_finds_faults(tmp_path: Path) -> None:
     assert "too wide" in found and "undefined" in found and "Undefined control sequence" in log
 
 
+@pytest.mark.slow
 @needs_pdflatex
 def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
     report, store = fill(tmp_path, [f"3{letter}" for letter in "abcdef"], STEPS, 3)
