@@ -22,6 +22,7 @@ from rgx.metrics.bas import BasGtRelative
 from rgx.metrics.base import Evaluation
 from rgx.metrics.fgd import FGD
 from rgx.stages.base import load_windows
+from rgx.stages.motion import MotionStage
 from rgx.store.artifacts import artifact_folder, manifest
 from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import Task, make_plan
@@ -66,7 +67,9 @@ def measure(task: Task, keys: dict[str, str], store: Path) -> dict[str, float]:
     folders = {stage: artifact_folder(store, stage, keys[stage]) for stage in STAGES}
     untrained = {s: cell.built[s] for s in ("tokenizer", "generator", "residual")}
     blank = {s: network.eval().requires_grad_(False) for s, network in untrained.items()}
-    blank["decode"] = cell.stages["motion"].decode  # type: ignore[attr-defined]
+    motion_stage = cell.stages["motion"]
+    assert isinstance(motion_stage, MotionStage)
+    blank["decode"] = motion_stage.decode
     inputs = Inputs(cell.built, folders)
     windows = load_windows(inputs, "test", "cpu")
     batch = windows.batch(torch.arange(len(windows)))

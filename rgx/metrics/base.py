@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Evaluation:
 class Metric(ABC):
     """One number of a table, with all a reader needs to read it."""
 
+    record: dict[str, Any]
     direction: ClassVar[Literal["down", "up", "real"]]
     """Better when lower, when higher, or when nearer to the value of the real motion."""
     unit: ClassVar[str] = ""
@@ -64,6 +65,7 @@ class VideoPair:
 class VideoMetric(ABC):
     """One number of a table about videos; windows come one at a time and only what `measure` keeps stays."""
 
+    record: dict[str, Any]
     direction: ClassVar[Literal["down", "up", "real"]]
     unit: ClassVar[str] = ""
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))

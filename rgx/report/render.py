@@ -72,22 +72,25 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
         files["hyperparameters.md"] = hyperparameters.markdown(found)
     drawings = _drawings(gathered)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
-    origin = _provenance(gathered)
-    files["provenance.json"] = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
     content = {name: text.encode() for name, text in files.items()}
     content |= drawings
     content |= {name: _png(page) for name, page in pictures.items()}
+    # Last, since it says that the rest is there.
+    origin = {**_provenance(gathered), "files": sorted(content)}
+    content["provenance.json"] = (json.dumps(origin, indent=2, ensure_ascii=False) + "\n").encode()
     return save(out / results.sweep.name, content)
 
 
 def stands(gathered: Gathered, out: Path) -> bool:
-    """Return whether the last report in this folder was written from the same definition and numbers."""
-    path = out / gathered.results.sweep.name / "provenance.json"
+    """Return whether the last report here is whole and was written from the same definition and numbers."""
+    folder = out / gathered.results.sweep.name
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        files = held.pop("files")
+    except (OSError, ValueError, KeyError, AttributeError):
         return False
-    return bool(held == json.loads(json.dumps(_provenance(gathered))))
+    same = held == json.loads(json.dumps(_provenance(gathered)))
+    return bool(same and all((folder / name).is_file() for name in files))
 
 
 def save(folder: Path, content: dict[str, bytes]) -> list[Path]:

@@ -51,7 +51,7 @@ class MotionScoresStage(Stage):
         )
         scores, references, about = {}, {}, {}
         for metric in self.metrics:
-            key = metric.record["variant"]  # type: ignore[attr-defined]
+            key = metric.record["variant"]
             variant = find(*key.split("/"))
             scores[variant.name] = float(metric.score(evaluation))
             references[variant.name] = float(metric.reference(evaluation))

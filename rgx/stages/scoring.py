@@ -34,7 +34,7 @@ def score_windows(
         workspace.progress(done, total)
     scores, references, about = {}, {}, {}
     for kept, metric in zip(measured, metrics, strict=True):
-        variant = find(*metric.record["variant"].split("/"))  # type: ignore[attr-defined]
+        variant = find(*metric.record["variant"].split("/"))
         scores[variant.name] = float(metric.score(kept)) if kept else float("nan")
         references[variant.name] = float(metric.reference(kept)) if kept else float("nan")
         about[variant.name] = {

@@ -70,8 +70,8 @@ def test_weights_that_are_not_there(refused: Refused) -> None:
 
 
 class Evil:
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return (Path("evil_ran").write_text, ("x",))  # type: ignore[return-value]
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return (Path("evil_ran").write_text, ("x",))
 
 
 def test_weights_that_are_something_else(refused: Refused, tmp_path: Path) -> None:

@@ -173,6 +173,9 @@ def test_a_report_stands_until_a_number_or_its_definition_changes(home: Path, tm
     assert not stands(gather(report, home / "store"), tmp_path)
     write(gather(report, home / "store"), tmp_path)
     assert stands(gather(report, home / "store"), tmp_path)
+    (tmp_path / "pictures" / "3a.tex").unlink()
+    assert not stands(gather(report, home / "store"), tmp_path)
+    write(gather(report, home / "store"), tmp_path)
     (tmp_path / "reports").mkdir()
     other = tmp_path / "reports" / "pictures.yaml"
     other.write_text(report.read_text().replace("Keypoints.", "Other words."))
