@@ -38,6 +38,7 @@ class Clip:
     keypoints (T, 133, 2) in pixels, float32; valid (T, 133) bool;
     waveform (S,) mono float32 at 16 kHz with S = 640 T.
     planted: what a procedural corpus knows about itself (e.g. 'stroke_frames'), empty otherwise.
+    log_mel (T, M): mel bands of a corpus without recordings, whose waveform is then empty.
     """
 
     name: str
@@ -47,15 +48,20 @@ class Clip:
     valid: np.ndarray
     waveform: np.ndarray
     planted: dict[str, np.ndarray] = field(default_factory=dict)
+    log_mel: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What shapes and keys depend on, known from a corpus' index without running anything."""
+    """What shapes and keys depend on, known from a corpus' index without running anything.
+
+    heard: the array of a clip that holds its speech, 'waveform' or 'log_mel'.
+    """
 
     speakers: tuple[str, ...]
     clips: dict[str, int]
     fingerprint: str
+    heard: str = "waveform"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ class Corpus(ABC):
     def clips(self) -> Iterator[Clip]:
         """Yield every usable clip once, in a fixed order; raises InputError for an unusable one."""
 
+    def report(self) -> dict[str, float]:
+        """Return what else should stand beside the numbers made from this corpus."""
+        return {}
+
     def check_pictures(self) -> None:
         """Raise InputError for pictures that no stage could use, as far as can be told without decoding."""
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 import numpy as np
+
+from rgx.speech.beats import onset_envelope
 
 
 class Speech(ABC):
     """Features of a whole clip's speech at the motion's 25 frames per second."""
+
+    record: dict[str, Any]
+    heard: ClassVar[str] = "waveform"
+    """The array of a clip that features are made from."""
 
     @property
     @abstractmethod
@@ -30,3 +37,7 @@ class Speech(ABC):
     @abstractmethod
     def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """Return (T, F) float32 features of a clip: waveform (S,) mono at 16 kHz, T = frames."""
+
+    def envelope(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        """Return the onset strength (T,) that beats and onsets are found in."""
+        return onset_envelope(waveform, frames)

@@ -34,11 +34,17 @@ def onset_envelope(waveform: np.ndarray, frames: int) -> np.ndarray:
 
     if frames == 0:
         return np.zeros(0, np.float32)
-    decibels = librosa.power_to_db(mel_power(waveform, frames, 128))
+    return rise(librosa.power_to_db(mel_power(waveform, frames, 128)))
+
+
+def rise(decibels: np.ndarray) -> np.ndarray:
+    """Return the onset strength (T,) float32, in mean dB of rise a frame, of mel bands (mels, T) in dB."""
+    import librosa
+
     strength = librosa.onset.onset_strength(
         S=decibels, sr=SAMPLE_RATE_HZ, n_fft=FFT_SAMPLES, hop_length=SAMPLES_PER_FRAME
     )
-    return fitted(strength, frames)
+    return fitted(strength, decibels.shape[1])
 
 
 def beat_frames(waveform: np.ndarray, frames: int) -> np.ndarray:

@@ -51,13 +51,13 @@ class CorpusStage(Stage):
         return facts
 
     def run(self, inputs: Inputs, workspace: Workspace, built: CorpusFacts) -> dict[str, Any]:
-        motions, valids, waves, spans = [], [], [], []
+        motions, valids, sounds, spans = [], [], [], []
         start, total = 0, sum(built.clips.values())
         for clip in self.corpus.clips():
             origin, scale = measure(clip.keypoints, clip.valid)
             motions.append(normalise(clip.keypoints, origin, scale))
             valids.append(clip.valid[:, KEPT])
-            waves.append(clip.waveform.astype(np.float32))
+            sounds.append(getattr(clip, built.heard).astype(np.float32))
             frames = len(clip.keypoints)
             speaker = built.speakers.index(clip.speaker)
             place = (float(origin[0]), float(origin[1]))
@@ -73,10 +73,11 @@ class CorpusStage(Stage):
         arrays = {
             "motion": motion,
             "valid": valid,
-            "waveform": np.concatenate(waves),
+            built.heard: np.concatenate(sounds),
             "mean": mean.astype(np.float32),
             "std": std.astype(np.float32),
         }
         workspace.save_arrays({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()})
         workspace.save_about({"speakers": built.speakers, "spans": [asdict(s) for s in spans]})
-        return {"clips": len(spans), "frames": start, "valid_share": float(valid.mean())}
+        shares = {"valid_share": float(valid.mean())}
+        return {"clips": len(spans), "frames": start, **shares, **self.corpus.report()}

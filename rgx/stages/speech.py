@@ -1,4 +1,4 @@
-"""Waveforms to speech features and beats, whole clips at a time."""
+"""Speech to features and beats, whole clips at a time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from rgx.errors import InputError
 from rgx.registry import register
 from rgx.speech.base import Speech
-from rgx.speech.beats import beat_frames, onset_frames
+from rgx.speech.beats import beats_of, onsets_of
 from rgx.stages.base import Stage
 from rgx.store.workspace import Inputs, Workspace
-from rgx.types import SAMPLES_PER_FRAME
+from rgx.types import CorpusFacts
 
 
 @register("stage", "speech", label="Speech features", source="Sec. 4.1")
@@ -38,19 +38,27 @@ class SpeechStage(Stage):
         return self.speech.fingerprint()
 
     def build(self, parents: Mapping[str, Any]) -> Speech:
+        facts: CorpusFacts = parents["corpus"]
+        if self.speech.heard != facts.heard:
+            raise InputError(
+                f"the corpus holds speech as {facts.heard}; {self.speech.record['variant']} is made from "
+                f"{self.speech.heard}"
+            )
         return self.speech
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Speech) -> dict[str, Any]:
-        waveform = inputs.arrays("corpus")["waveform"].numpy()
+        sound = inputs.arrays("corpus")[built.heard].numpy()
         spans = inputs.about("corpus")["spans"]
+        rate = len(sound) // sum(span["frames"] for span in spans)
         built.prepare(workspace.device)
         features, beats, onsets = [], [], []
         for done, span in enumerate(spans, start=1):
-            first = span["start"] * SAMPLES_PER_FRAME
-            wave = waveform[first : first + span["frames"] * SAMPLES_PER_FRAME]
-            features.append(built.features(wave, span["frames"]))
-            beats.append(beat_frames(wave, span["frames"]))
-            onsets.append(onset_frames(wave, span["frames"]))
+            first, frames = span["start"] * rate, span["frames"]
+            clip = sound[first : first + frames * rate]
+            features.append(built.features(clip, frames))
+            envelope = built.envelope(clip, frames)
+            beats.append(beats_of(envelope))
+            onsets.append(onsets_of(envelope))
             workspace.progress(done, len(spans))
         every = np.concatenate(features).astype(np.float32)
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])

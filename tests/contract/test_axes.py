@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rgx import registry
+from rgx.data.splits import Interval
 from rgx.generate.base import Decoding
 from rgx.nn.encoders import SequenceEncoder
 from rgx.skeleton import KEPT, STREAMS
@@ -18,12 +21,15 @@ from rgx.types import SAMPLES_PER_FRAME, Batch
 registry.load_rooms()
 torch.set_num_threads(1)
 
-ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"}
+ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
+    "poses",
+    "submission",
+}
 PICTURES = {"keypoints", "animator", "refiner", "discriminator", "adversarial", "perceptual"}
 """Held to their contracts in test_picture_axes.py."""
 WEIGHTS_NEEDED = {"speech/wavlm"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
-PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init"}
+PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init", "split"}
 SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
 
@@ -266,13 +272,30 @@ def test_parts_hold_every_stream_once_and_in_order(variant):
 def test_speech(variant, frames):
     speech = small(variant)()
     random = np.random.default_rng(0)
-    waveform = (0.1 * random.standard_normal(frames * SAMPLES_PER_FRAME)).astype(np.float32)
+    shapes = {"waveform": (frames * SAMPLES_PER_FRAME,), "log_mel": (frames, 64)}
+    waveform = (0.1 * random.standard_normal(shapes[speech.heard])).astype(np.float32)
     found = speech.features(waveform, frames)
+    assert speech.envelope(waveform, frames).shape == (frames,)
     assert found.shape == (frames, speech.width)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
     assert np.array_equal(found, small(variant)().features(waveform, frames))
     assert np.isfinite(speech.features(np.zeros_like(waveform), frames)).all()
+
+
+@pytest.mark.parametrize("variant", variants("split"))
+def test_split(variant, tmp_path):
+    file = tmp_path / "ids.json"
+    file.write_text(json.dumps({"train": list(range(30)), "test": list(range(30, 40))}))
+    own = {"file": str(file)} if "file" in variant.parameters else {}
+    intervals = [
+        Interval(f"cmu{n:04d}", "oliver", f"video{n // 4}", 0.0, 5.0, "test" if n % 5 == 0 else "train")
+        for n in range(40)
+    ]
+    found = variant.cls(**own).assign(intervals)
+    assert found.keys() <= {i.name for i in intervals}
+    assert set(found.values()) == {"train", "test"}
+    assert found == variant.cls(**own).assign(intervals[::-1])
 
 
 @pytest.mark.parametrize("variant", variants("audio_init"))
