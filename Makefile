@@ -28,4 +28,4 @@ quick: install
 	$(BIN)/pytest -m 'not slow'
 
 faults: install
-	RGX_MUTATIONS=2000 RGX_KILLS=25 RGX_KILL_ENGINES=inline,ray $(BIN)/pytest tests/faults
+	RGX_MUTATIONS=2000 RGX_KILLS=50 $(BIN)/pytest -s tests/faults

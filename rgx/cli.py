@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rgx.apps import commands as apps
 from rgx.errors import InputError
 from rgx.inspect import commands
-from rgx.options import Bind, File, Import, Scale, Seeds, Set, Store, overrides
+from rgx.options import Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
+from rgx.prepare import commands as preparation
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from rgx.report.render import Gathered
-    from rgx.sweep.graph import Graph
     from rgx.sweep.plan import Plan
     from rgx.sweep.spec import Overrides
 
@@ -31,11 +30,12 @@ INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C stopped."""
 
 
-class Engine(StrEnum):
-    """Where stages run."""
+class Tracked(StrEnum):
+    """What can show a sweep while it runs."""
 
-    ray = "ray"
-    inline = "inline"
+    tensorboard = "tensorboard"
+    mlflow = "mlflow"
+    wandb = "wandb"
 
 
 def main() -> None:
@@ -46,6 +46,12 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        place = f" for {error.filename}" if error.filename else ""
+        print(f"error: no space left on device{place}; free some and run the same command", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _plan(file: Path, asked: Overrides) -> Plan:
@@ -53,17 +59,6 @@ def _plan(file: Path, asked: Overrides) -> Plan:
     from rgx.sweep.spec import read_sweep
 
     return make_plan(read_sweep(file, asked))
-
-
-def _record(file: Path, asked: Overrides, made: Plan, console: Console) -> dict[str, Any]:
-    """Return what the store should remember: every row of the sweep, also those `--only` leaves for later."""
-    if not asked.only:
-        return made.sweep_record()
-    try:
-        return _plan(file, replace(asked, only=[])).sweep_record()
-    except InputError as error:
-        console.print(f"rows outside --only are not in the record: {error}", markup=False, highlight=False)
-        return made.sweep_record()
 
 
 @app.command()
@@ -119,6 +114,7 @@ def plan(
     from rgx.inspect.code import drift
     from rgx.inspect.shelf import Shelf
     from rgx.sweep.plan import explain_missing
+    from rgx.sweep.search.table import about, intention
 
     made = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
     missing, reasons = made.missing(store), explain_missing(made, store)
@@ -131,7 +127,8 @@ def plan(
             }
             for k, t in made.tasks.items()
         ]  # fmt: skip
-        summary = {"trainings": made.trainings, "per_row_trainings": made.per_row_trainings}
+        summary: dict[str, Any] = {"trainings": made.trainings, "per_row_trainings": made.per_row_trainings}
+        summary["searches"] = [about(search, made.name, store) for search in made.searches]
         typer.echo(json.dumps({**made.sweep_record(), "stages": stages, **summary}, indent=1))
         return
     for key, task in made.tasks.items():
@@ -144,6 +141,8 @@ def plan(
         typer.echo(line)
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")
+    for search in made.searches:
+        typer.echo(intention(about(search, made.name, store), len(missing.keys() & search.shared.keys())))
     typer.echo(
         f"{len(made.cells)} cells, {len(made.tasks)} unique stages, "
         f"{len(made.tasks) - len(missing)} in the store, {len(missing)} to run; "
@@ -163,6 +162,7 @@ def sweep(
     store: Store = Path("store"),
     engine: Annotated[Engine, typer.Option(help="Where stages run.")] = Engine.ray,
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+    track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,
@@ -170,57 +170,18 @@ def sweep(
     """Run every stage a sweep needs and does not have, then render its report."""
     from rich.console import Console
 
-    from rgx.store.artifacts import open_store, write_json
-    from rgx.sweep.graph import Graph
+    from rgx.sweep.run import Place, run_sweep
 
-    console = Console()
     asked = overrides(choices, bind, scale, seeds, only, imports)
-    made = _plan(file, asked)
-    where = open_store(store)
-    for first, second in made.same:
-        console.print(f"same cell: {second} is {first}", markup=False, highlight=False)
-    write_json(where / "sweeps" / f"{made.name}.json", _record(file, asked, made, console))
-    for task in made.damaged(where):
-        console.print(f"damaged: {task.title} is made again", markup=False, highlight=False)
-    graph = Graph(made, where)
-    if graph.waiting:
-        try:
-            _execute(graph, console, engine, address)
-        except KeyboardInterrupt:
-            console.print(
-                f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "
-                "goes on from there and from the last checkpoints",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
-            raise typer.Exit(INTERRUPTED) from None
-    for key, reason in graph.failed.items():
-        console.print(f"failed: {made.tasks[key].title}: {reason}", markup=False, highlight=False)
-    console.print(
-        f"{made.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
-        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {made.trainings} trainings stand "
-        f"where a sweep row by row does {made.per_row_trainings}",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    try:
+        well = run_sweep(file, asked, Place(store, engine, address, track), Console())
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     definition = Path("reports") / file.name
     if report and definition.is_file():
-        _render_if_new(definition, where, Path("reports/build"))
-    if graph.failed:
+        _render_if_new(definition, store, Path("reports/build"))
+    if not well:
         raise typer.Exit(1)
-
-
-def _execute(graph: Graph, console: Console, engine: Engine, address: str | None) -> None:
-    from rgx.sweep.progress import Progress
-
-    if engine is Engine.inline:
-        from rgx.sweep import inline
-
-        with Progress(graph, console, 1) as progress:
-            inline.execute(graph, progress)
-        return
-    from rgx.sweep import cluster
-
-    with Progress(graph, console, cluster.start_ray(address)) as progress:
-        cluster.execute(graph, progress)
 
 
 def _render_if_new(definition: Path, store: Path, out: Path) -> None:
@@ -251,7 +212,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
 ) -> None:
-    """Write every table and figure of a sweep: LaTeX, Markdown, CSV, PDF and PNG."""
+    """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
     definition = file if file.parent.name == "reports" else Path("reports") / file.name
     if not definition.is_file():
         raise InputError(f"no report definition {definition} for {file}")
@@ -262,4 +223,5 @@ def report(
         typer.echo(f"{write_pdf(gathered, paths, out)}")
 
 
-app.registered_commands += commands.app.registered_commands
+for part in (commands, preparation, apps):
+    app.registered_commands += part.app.registered_commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,13 @@ Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of
 Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]
 Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
 Seed = Annotated[int | None, typer.Option(help="One of the sweep's seeds.")]
+
+
+class Engine(StrEnum):
+    """Where stages run."""
+
+    ray = "ray"
+    inline = "inline"
 
 
 def overrides(

@@ -1,4 +1,4 @@
-"""A folder of talking-head or upper-body videos with MediaPipe landmarks beside them."""
+"""A folder of talking-head or upper-body videos with keypoint files beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from rgx.data.base import Corpus
 from rgx.errors import InputError, nearest
-from rgx.poses.files import read_mediapipe_npz
+from rgx.poses.files import content, read_keypoints
 from rgx.poses.gaps import bridge_gaps
 from rgx.registry import register
 from rgx.skeleton import measure
@@ -22,6 +22,8 @@ from rgx.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Foota
 from rgx.video.files import Video, check_square, probe, read_frames, read_speech
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
+KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypoints/{}")
+"""Where a clip's points may lie: a file, or a folder of one file a frame."""
 
 
 class Row(NamedTuple):
@@ -42,7 +44,7 @@ class Learned(NamedTuple):
 
 @register("corpus", "videos", label="Videos")
 class Videos(Corpus):
-    """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/*.npz` (MediaPipe)."""
+    """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/` or `keypoints/`."""
 
     def __init__(
         self,
@@ -135,7 +137,11 @@ class Videos(Corpus):
         ]
 
     def _files(self, row: Row) -> tuple[Path, Path]:
-        return self.folder / "clips" / f"{row.clip}.mp4", self.folder / "landmarks" / f"{row.clip}.npz"
+        places = [self.folder / place.format(row.clip) for place in KEYPOINTS]
+        found = [place for place in places if place.exists()]
+        if len(found) > 1:
+            raise InputError(f"{found[0]} and {found[1]} are both there: keep one")
+        return self.folder / "clips" / f"{row.clip}.mp4", (found or places)[0]
 
     def _read_index(self) -> tuple[list[Row], list[str]]:
         """Return the usable rows and what is wrong with the rest; raises InputError without an index."""
@@ -174,12 +180,12 @@ class Videos(Corpus):
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file does; nothing for an absent one."""
+    """Return what changes when a file does, or one in a folder; nothing for an absent one."""
     try:
-        stat = path.stat()
+        stats = [file.stat() for file in content(path)]
     except OSError:
         return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    return tuple(n for s in stats for n in (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
 
 
 @functools.cache
@@ -198,19 +204,30 @@ def _learn(
 def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
     """Return a clip's raw keypoints, validity and video; raises InputError when they are no use."""
     video = probe(path)
-    keypoints, valid = read_mediapipe_npz(landmarks, video.width_px, video.height_px, visibility)
-    if len(keypoints) != video.frames:
+    people = read_keypoints(landmarks, video.width_px, video.height_px)
+    if people.shape[1] != 1:
+        told = f"{people.shape[1]} people in a frame, expected one"
+        raise InputError(f"{landmarks}: {told}: keep the speaker's points only")
+    if len(people) != video.frames:
         expected = f"expected {video.frames} as in {path}"
-        raise InputError(f"{landmarks}: {len(keypoints)} frames of landmarks, {expected}")
+        raise InputError(f"{landmarks}: {len(people)} frames of landmarks, {expected}")
+    points = people.reshape(len(people), -1, 3)
+    keypoints, scores = points[..., :2], points[..., 2]
+    valid = (scores > visibility) & _inside(keypoints, video)
     if not valid.any():
-        found = keypoints[np.isfinite(keypoints).all(-1)] / (video.width_px, video.height_px)
+        found = keypoints[scores > 0] / (video.width_px, video.height_px)
         if not len(found):
             raise InputError(f"{landmarks}: no point is found in any frame")
-        if not ((found >= 0) & (found <= 1)).all(-1).any():
+        if not _inside(keypoints, video)[scores > 0].any():
             where = f"at {found.min():.3g} to {found.max():.3g} of its size, expected 0 to 1"
             raise InputError(f"{landmarks}: every point lies outside the picture in every frame, {where}")
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     return keypoints, valid, video
+
+
+def _inside(keypoints: np.ndarray, video: Video) -> np.ndarray:
+    inside: np.ndarray = (keypoints >= 0) & (keypoints <= (video.width_px, video.height_px))
+    return np.logical_and.reduce(inside, axis=-1)
 
 
 def _bridge(
@@ -226,6 +243,9 @@ def _bridge(
 
 
 def _sha256(path: Path) -> str:
+    if path.is_dir():
+        lines = [f"{file.name} {_sha256(file)}" for file in content(path)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -20,7 +20,7 @@ from rgx.report.frames import Sweep, SweepRow
 from rgx.store.artifacts import MANIFEST, checksum
 
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
-STAGE = r"(?!(?i:sweeps|running)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+STAGE = r"(?!(?i:sweeps|searches|running|damaged|tracking)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{PIECE})")
 RECORD = re.compile(r"sweeps/(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,199})\.json")
 JSON_BYTES = 64 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 from rgx.inspect.shelf import Shelf
@@ -27,6 +28,11 @@ class Identity:
     seed: int | None
     row: str
 
+    @cached_property
+    def leaves(self) -> dict[str, Any]:
+        """The record, flattened once for the many artifacts it is compared with."""
+        return flatten(self.record)
+
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Identity:
         """Take the identity out of a manifest or of the fields of a planned stage."""
@@ -43,6 +49,7 @@ Lookup = Callable[[str, str], Identity | None]
 def stored(shelf: Shelf) -> Lookup:
     """Look identities up among the artifacts of a store."""
 
+    @cache
     def find(stage: str, key: str) -> Identity | None:
         found = shelf.get(stage, key)
         return None if found is None else Identity.of(found)
@@ -69,7 +76,7 @@ def flatten(record: Any, path: str = "") -> dict[str, Any]:
 
 def own_changes(new: Identity, old: Identity) -> list[str]:
     """Return what differs in the stages themselves, each as `path: old → new`; parents' keys left aside."""
-    changes = list(_changes(flatten(old.record), flatten(new.record)))
+    changes = list(_changes(old.leaves, new.leaves))
     for parent in sorted(new.parents.keys() ^ old.parents.keys()):
         changes.append(f"parent {parent}: {_short(old, parent)} → {_short(new, parent)}")
     return changes + list(_changes(_rest(old), _rest(new)))
@@ -108,9 +115,11 @@ class Walk:
         """Return the artifact of the same stage with the fewest differences, ancestors' included."""
         best: tuple[tuple[int, int, str], Identity, Causes] | None = None
         for found in shelf.of(new.stage):
-            old = Identity.of(found)
+            old = self.old(new.stage, found["key"])
+            if old is None:
+                continue
             causes = self.causes(new, old)
-            distance = (sum(map(len, causes.values())), len(own_changes(new, old)), old.key)
+            distance = (sum(map(len, causes.values())), len(causes.get(new.stage, ())), old.key)
             if best is None or distance < best[0]:
                 best = (distance, old, causes)
         return best and best[1:]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.inspect.running import Running, held, read_running
+from rgx.inspect.running import Running, read_running
 from rgx.inspect.shelf import Shelf
 from rgx.inspect.status import read_sweeps, state
 from rgx.inspect.unbundle import SCRATCH
 from rgx.store.artifacts import MANIFEST, running_folder
-from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.lease import Lease, LeaseHeldError, held
 
 Reached = set[tuple[str, str]]
 """Stage and first 16 hex of the key of each artifact that a sweep record stands on."""
@@ -37,11 +37,11 @@ def find_garbage(store: Path) -> list[Garbage]:
     """
     shelf = Shelf(store)
     reached, running = reachable(store, shelf), read_running(store)
-    alive = {(one.stage, one.key) for one in running if one.held}
+    kept = reached | {(one.stage, one.key) for one in running if one.held}
     found = [
         _garbage(shelf.folder(stage, key), running_folder(store, stage, key), "no sweep record reaches it")
         for stage, key in shelf.folders()
-        if (stage, key) not in reached | alive and not shelf.folder(stage, key).is_symlink()
+        if (stage, key) not in kept and not shelf.folder(stage, key).is_symlink()
     ]
     stopped = (one for one in running if not one.held and not _worth_keeping(one, reached))
     found += [_garbage(one.folder, one.folder, state(one)) for one in stopped]
@@ -64,8 +64,9 @@ def reachable(store: Path, shelf: Shelf) -> Reached:
 
 def kept_checkpoints(store: Path) -> list[Running]:
     """Return the stopped stages that are kept because a sweep can go on from their checkpoint."""
-    reached = reachable(store, Shelf(store))
-    return [one for one in read_running(store) if not one.held and _worth_keeping(one, reached)]
+    stopped = [one for one in read_running(store) if not one.held and one.resumable]
+    reached = reachable(store, Shelf(store)) if stopped else set()
+    return [one for one in stopped if _worth_keeping(one, reached)]
 
 
 def delete(store: Path) -> Iterator[Garbage]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rgx.inspect.shelf import read_object
-from rgx.store.lease import STALE_S
+from rgx.store.lease import LEASE, held
 
 STAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -37,17 +36,6 @@ class Running:
         return (self.folder / "checkpoint.safetensors").is_file()
 
 
-def held(folder: Path) -> bool:
-    """Return whether a live process holds a folder's lease: here by its pid, elsewhere by its heartbeat."""
-    path = folder / "lease.json"
-    holder = read_object(path) or {}
-    pid = holder.get("pid")
-    if holder.get("host") == socket.gethostname() and isinstance(pid, int) and Path("/proc").exists():
-        return Path(f"/proc/{pid}").exists()
-    age = _age(path)
-    return age is not None and age < STALE_S
-
-
 def read_running(store: Path) -> list[Running]:
     """Return every stage folder under `running/`."""
     folders = sorted((store / "running").iterdir()) if (store / "running").is_dir() else []
@@ -56,7 +44,7 @@ def read_running(store: Path) -> list[Running]:
 
 def _read(folder: Path) -> Running:
     stage, _, key = folder.name.rpartition("-")
-    lease = read_object(folder / "lease.json") or {}
+    lease = read_object(folder / LEASE) or {}
     progress = read_object(folder / "progress.json") or {}
     done, total = _count(progress.get("done")), _count(progress.get("total"))
     starts = _starts(folder / "log.txt")
@@ -68,7 +56,7 @@ def _read(folder: Path) -> Running:
     failure = read_object(folder / "failure.json") or {}
     return Running(
         folder, stage, key, str(lease.get("host", "")), pid if isinstance(pid, int) else None, held(folder),
-        age, _age(folder / "lease.json"), done, total, eta, len(starts) > 1, str(failure.get("reason", "")),
+        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, str(failure.get("reason", "")),
     )  # fmt: skip
 
 

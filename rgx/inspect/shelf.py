@@ -12,7 +12,7 @@ from rgx.store.artifacts import MANIFEST, artifact_folder
 
 KEY = re.compile(r"[0-9a-f]{64}")
 SHORT_KEY = re.compile(r"[0-9a-f]{16}")
-NOT_STAGES = {"sweeps", "running"}
+NOT_STAGES = {"sweeps", "searches", "running", "damaged", "tracking"}
 Manifest = dict[str, Any]
 
 
@@ -40,25 +40,29 @@ class Shelf:
         found = self._known[stage, short]
         return found if found is not None and found["key"].startswith(key) else None
 
+    def has(self, stage: str, key: str) -> bool:
+        """Return whether an artifact is finished, without reading it: its manifest is written last, whole."""
+        return (self.folder(stage, key) / MANIFEST).is_file()
+
     def of(self, stage: str) -> list[Manifest]:
         """Return the manifests of a stage's artifacts."""
-        every = (self.get(stage, key) for s, key in self.folders() if s == stage)
+        every = (self.get(stage, key) for key in self._keys(stage))
         return [found for found in every if found is not None]
 
     def folders(self) -> list[tuple[str, str]]:
         """Return (stage, first 16 hex of the key) of every folder that looks like an artifact's."""
-        if not self.store.is_dir():
-            return []
-        stages = [
-            p
-            for p in sorted(self.store.iterdir())
-            if p.is_dir() and p.name not in NOT_STAGES and not p.name.startswith(".")
-        ]
-        return [(s.name, p.name) for s in stages for p in sorted(s.iterdir()) if SHORT_KEY.fullmatch(p.name)]
+        names = sorted(p.name for p in self.store.iterdir()) if self.store.is_dir() else []
+        stages = [name for name in names if name not in NOT_STAGES and not name.startswith(".")]
+        return [(stage, key) for stage in stages for key in self._keys(stage)]
 
     def folder(self, stage: str, key: str) -> Path:
         """Return where an artifact lies."""
         return artifact_folder(self.store, stage, key)
+
+    def _keys(self, stage: str) -> list[str]:
+        place = self.store / stage
+        names = [path.name for path in place.iterdir()] if place.is_dir() else []
+        return sorted(name for name in names if SHORT_KEY.fullmatch(name))
 
     def _read(self, stage: str, short: str) -> Manifest | None:
         found = read_object(self.folder(stage, short) / MANIFEST)

@@ -43,7 +43,7 @@ def sweeps_table(store: Path, sweeps: list[Sweep]) -> Table:
     table = _table("sweeps", ("sweep", "cells done", "cells", "stages done", "missing"))
     for sweep in sweeps:
         stages = {(stage, key) for row in sweep.rows for stage, key in row.stages.items()}
-        done = {one for one in stages if shelf.get(*one) is not None}
+        done = {one for one in stages if shelf.has(*one)}
         cells = sum(done.issuperset(row.stages.items()) for row in sweep.rows)
         counts = (cells, len(sweep.rows), len(done), len(stages) - len(done))
         table.add_row(*map(Text, (sweep.name, *map(str, counts))))

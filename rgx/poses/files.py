@@ -1,99 +1,82 @@
-"""Keypoint files made by other programs, mapped to COCO-WholeBody 133."""
+"""Keypoint files made by other programs or by rgx, all read as COCO-WholeBody 133."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from rgx.errors import InputError
-from rgx.skeleton import FACE, LEFT_HAND, POINTS, RIGHT_HAND
+from rgx.errors import InputError, nearest
+from rgx.poses.base import Extractor, same_size
+from rgx.poses.dwpose_files import read_dwpose
+from rgx.poses.json_files import read_mmpose, read_openpose
+from rgx.poses.npz_files import read_npz
+from rgx.registry import register
+from rgx.types import Place
 
-BODY_IDS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-"""MediaPipe pose ids of COCO points 0–16; both name left and right as the person does."""
-
-FEET_IDS = {17: 31, 19: 29, 20: 32, 22: 30}
-"""COCO big toes and heels by MediaPipe pose id; MediaPipe has no small toes, so 18 and 21 stay missing."""
-
-FACE_IDS = (
-    *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),  # jaw
-    *(71, 63, 105, 66, 107, 336, 296, 334, 293, 301),  # brows
-    *(168, 197, 5, 4, 75, 97, 2, 326, 305),  # nose: bridge to tip, then nostrils
-    *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),  # eyes
-    *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),  # outer lip
-    *(78, 82, 13, 312, 308, 317, 14, 87),  # inner lip
-)
-"""MediaPipe FaceMesh ids of the 68 iBUG points, in iBUG order."""
-
-SHAPES = {"pose": (33, 3), "face": (468, 2), "left_hand": (21, 2), "right_hand": (21, 2)}
+FOLDER = "a folder of "
+READERS: dict[str, Callable[[Path, int, int], np.ndarray]] = {
+    ".npz": read_npz,
+    ".json": read_mmpose,
+    FOLDER + ".json": read_openpose,
+    FOLDER + ".npy": read_dwpose,
+}
+"""Readers by suffix, a folder's being that of the files in it."""
 
 
-def read_mediapipe_npz(
-    path: str | Path, width_px: int, height_px: int, visibility: float = 0.5
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints (T, 133, 2) float32 in px, NaN where missing, and valid (T, 133) bool.
+def read_keypoints(path: str | Path, width_px: int, height_px: int) -> np.ndarray:
+    """Return the people (T, P, 133, 3) float32 of a keypoint file, in px of pictures of the given size.
 
-    A point is valid when it is finite, inside the image and, for body and feet, more visible than
-    `visibility`. Raises InputError naming the file when it is unreadable or holds other arrays.
+    Each point is x, y and a score in [0, 1], all 0 where it was not found. Raises InputError naming the file
+    when it is absent, unreadable or not one of: MediaPipe Holistic's or rgx's .npz, MMPose's .json, a folder
+    of OpenPose's .json or of DWPose's .npy frames.
     """
-    arrays = _load(Path(path))
-    frames = len(arrays["pose"])
-    points = np.full((frames, POINTS, 2), np.nan)
-    seen = np.ones((frames, POINTS), dtype=bool)
-    pose_points = {**dict(enumerate(BODY_IDS)), **FEET_IDS}
-    coco, mediapipe = list(pose_points), list(pose_points.values())
-    points[:, coco] = arrays["pose"][:, mediapipe, :2]
-    seen[:, coco] = arrays["pose"][:, mediapipe, 2] > visibility
-    points[:, FACE] = arrays["face"][:, FACE_IDS]
-    points[:, LEFT_HAND] = arrays["left_hand"]
-    points[:, RIGHT_HAND] = arrays["right_hand"]
-    points[~np.isfinite(points).all(axis=-1)] = np.nan
-    valid = seen & ((points >= 0) & (points <= 1)).all(axis=-1)
-    return (points * (width_px, height_px)).astype(np.float32), valid
+    path = Path(path)
+    return READERS[_kind(path)](path, width_px, height_px)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        # NumPy leaves a file it opened itself open when the zip inside turns out to be broken.
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            if not isinstance(found, np.lib.npyio.NpzFile):
-                raise InputError(f"{path}: expected an .npz of MediaPipe landmarks, found a single array")
-            with found:
-                _check_names(path, set(found.files))
-                arrays = {name: found[name] for name in SHAPES}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected an .npz of MediaPipe landmarks") from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise InputError(f"{path}: unreadable as an .npz of MediaPipe landmarks: {error}") from None
-    frames = len(arrays["pose"]) if arrays["pose"].ndim else 0
-    if not frames:
-        raise InputError(f"{path}: array 'pose' holds no frames")
-    for name, shape in SHAPES.items():
-        array = arrays[name]
-        if array.shape != (frames, *shape) or array.dtype.kind != "f":
-            raise InputError(
-                f"{path}: array '{name}' is {array.dtype} {array.shape}, "
-                f"expected floats of shape {(frames, *shape)}"
-            )
-    return arrays
+def content(path: Path) -> list[Path]:
+    """Return the files a keypoint file or folder consists of, in order of their names."""
+    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
 
 
-def _check_names(path: Path, names: set[str]) -> None:
-    missing, extra = sorted(set(SHAPES) - names), sorted(names - set(SHAPES))
-    if missing or extra:
-        named = (("missing", missing), ("extra", extra))
-        parts = [f"{word} {', '.join(some)}" for word, some in named if some]
-        raise InputError(f"{path}: arrays {'; '.join(parts)}; expected exactly {', '.join(SHAPES)}")
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        suffixes = sorted({p.suffix for p in content(path)} & {".json", ".npy"})
+        if len(suffixes) != 1:
+            found = " and ".join(suffixes) or "neither"
+            raise InputError(f"{path}: a folder with {found}, expected .json or .npy frames")
+        return FOLDER + suffixes[0]
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected keypoints")
+    if path.suffix not in READERS:
+        raise InputError(f"{path}: keypoints in '{path.suffix}': {nearest(path.suffix, READERS)}")
+    return path.suffix
+
+
+@register(
+    "poses", "files", label="Keypoint file", source="ours; formats of MediaPipe, MMPose, OpenPose, DWPose"
+)
+class Files(Extractor):
+    """Points that another program found, a frame of the file for each picture."""
+
+    def __init__(self, path: Place = "") -> None:
+        if not path:
+            raise InputError("poses.files.path: expected the keypoint file or folder of the video")
+        self.path = Path(path)
+
+    def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the file's people (P, 133, 3); raises InputError unless it has a frame for each picture."""
+        people: np.ndarray | None = None
+        shown = 0
+        for frame in same_size(frames):
+            if people is None:
+                people = read_keypoints(self.path, frame.shape[1], frame.shape[0])
+            if shown == len(people):
+                raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has more")
+            found = people[shown]
+            yield found[(found[..., 2] > 0).any(axis=-1)]
+            shown += 1
+        if people is not None and shown != len(people):
+            raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has {shown}")

@@ -1,4 +1,4 @@
-"""The report file a person writes: which panels, columns and published numbers a sweep is shown with."""
+"""The report file a person writes: which panels, columns and published numbers sweeps are shown with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from rgx.errors import InputError, nearest
 from rgx.report.figures import FIGURES, Figure
@@ -17,16 +16,33 @@ from rgx.report.source import Source
 
 
 class Report(BaseModel):
-    """All panels of one sweep."""
+    """All panels of one sweep, or of several; a panel that names none is of the first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sweep: str
+    sweep: str | list[str]
     panels: dict[PanelName, Panel] = Field(min_length=1)
     figures: dict[PanelName, InstanceOf[Figure]] = {}
+    caption: str = ""
+    """Of all panels as one table."""
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _files(cls, given: Any) -> Any:
+        files = [given] if isinstance(given, str) else given
+        if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
+            raise ValueError("expected a sweep file or a list of them")
+        if len(set(files)) < len(files):
+            raise ValueError("a sweep is given twice")
+        return given
+
+    @property
+    def sweeps(self) -> list[str]:
+        """Return the sweep files as written."""
+        return [self.sweep] if isinstance(self.sweep, str) else self.sweep
 
 
-RESERVED = {"index", "provenance", "hyperparameters", "report"}
+RESERVED = {"index", "provenance", "hyperparameters", "report", "combined"}
 FIELDS = {1: Report.model_fields, 3: Panel.model_fields}
 """The keys allowed at each depth of the file."""
 
@@ -50,22 +66,6 @@ def load(path: Path) -> Report:
     if problems:
         raise InputError("\n".join(problems))
     return report
-
-
-def sweep_name(report: Report, report_file: Path) -> str:
-    """Return the name the sweep gives itself, or its file's stem where the file is not at hand."""
-    for folder in (report_file.resolve().parent.parent, Path.cwd()):
-        path = folder / report.sweep
-        if path.is_file():
-            try:
-                data = yaml.safe_load(path.read_text(encoding="utf-8"))
-            except yaml.YAMLError as error:
-                raise InputError(f"{path}: not YAML: {error}") from error
-            name = data.get("name") if isinstance(data, dict) else None
-            if isinstance(name, str):
-                return name
-            break
-    return Path(report.sweep).stem
 
 
 def _panels(source: Source) -> Any:
@@ -96,7 +96,7 @@ def _figures(given: Any, source: Source, problems: list[str]) -> dict[str, Figur
         try:
             figures[name] = FIGURES[kind].model_validate(values)
         except ValidationError as error:
-            fields = {3: ["kind", *FIGURES[kind].model_fields]}
+            fields = {3: ["kind", *FIGURES[kind].model_fields], **FIGURES[kind].deeper}
             problems += [source.explain(item, fields, under) for item in error.errors()]
     return figures
 
@@ -105,10 +105,16 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
     """Say of each name that the report's own files have, is no column, or is written twice, what is wrong."""
     for kind, names in {"panels": list(report.panels), "figures": list(report.figures)}.items():
         for name in names:
-            if name.lower() in RESERVED or name.endswith("-frames"):
+            if name.lower() in RESERVED or name.endswith(("-frames", "-effects")):
                 where = source.where([kind, name])
                 yield f"{where}: '{kind}/{name}': a report has files of that name; choose another"
     for name, panel in report.panels.items():
+        if panel.sweep is not None and panel.sweep not in report.sweeps:
+            where = source.where(["panels", name, "sweep"])
+            yield (
+                f"{where}: 'panels/{name}/sweep' is not among the report's sweeps; "
+                f"{nearest(panel.sweep, report.sweeps)}"
+            )
         if len(set(panel.columns)) < len(panel.columns):
             where = source.where(["panels", name, "columns"])
             yield f"{where}: 'panels/{name}/columns' repeats a metric"

@@ -51,7 +51,7 @@ class Results:
     """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description.
 
     notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
-    finished stages, by stage and key.
+    finished stages, by stage and key; owners: each panel's own sweep, where there are several.
     """
 
     sweep: Sweep
@@ -59,6 +59,11 @@ class Results:
     metrics: dict[str, Metric]
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    owners: dict[str, Sweep] = field(default_factory=dict)
+
+    def owner(self, panel: str) -> Sweep:
+        """Return the sweep a panel is of."""
+        return self.owners.get(panel, self.sweep)
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -88,15 +93,24 @@ class Results:
 
 def load(store: Path, name: str) -> Results:
     """Read a sweep and every finished score of it; raises InputError for a record that cannot be read."""
+    return numbers(store, record(store, name))
+
+
+def record(store: Path, name: str) -> Sweep:
+    """Read the record a sweep left in the store; raises InputError where there is none that can be read."""
     path = store / "sweeps" / f"{name}.json"
     if not path.is_file():
         others = [other.stem for other in path.parent.glob("*.json")]
         raise InputError(f"{path}: no sweep '{name}' has run in this store; {nearest(name, others)}")
     try:
-        sweep = Sweep.model_validate(_read(path))
+        return Sweep.model_validate(_read(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -> Results:
+    """Read every finished score of a sweep's rows; raises InputError for a manifest that cannot be read."""
     manifests: dict[tuple[str, str], dict[str, Any] | None] = {}
     lines: list[dict[str, Any]] = []
     metrics: dict[str, Metric] = {}
@@ -112,7 +126,7 @@ def load(store: Path, name: str) -> Results:
                 said = notes.setdefault((row.panel, stage), [])
                 said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
     found = {node: manifest for node, manifest in manifests.items() if manifest is not None}
-    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes, found)
+    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes, found, owners or {})
 
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:

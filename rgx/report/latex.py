@@ -1,18 +1,19 @@
-"""A table in LaTeX: booktabs, numbers aligned at the decimal point, never wider than the line."""
+"""A table in LaTeX: booktabs, numbers aligned by siunitx, never wider than the line."""
 
 from __future__ import annotations
 
 import re
 
 from rgx.report.escape import LONG_WORD, escape_tex
-from rgx.report.frames import Results
+from rgx.report.frames import Metric, Results
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, number, quoted, spread
 from rgx.report.statistics import Cell, Direction, Mark, Table
 
 PREAMBLE = [
     r"\usepackage[T1]{fontenc}",
-    *(rf"\usepackage{{{name}}}" for name in ("booktabs", "xcolor", "graphicx", "amssymb")),
+    *(rf"\usepackage{{{name}}}" for name in ("booktabs", "siunitx", "xcolor", "graphicx", "amssymb")),
 ]
+NEEDS = f"% Needs {' '.join(PREAMBLE)}"
 TEX_ARROWS: dict[Direction | None, str] = {
     "down": r" $\downarrow$",
     "up": r" $\uparrow$",
@@ -20,7 +21,10 @@ TEX_ARROWS: dict[Direction | None, str] = {
     None: "",
 }
 PLUS_MINUS, TEX_DIFFERS = r"\,$\pm$\,", r"$^{\ddagger}$"
-TEX_MARKS: dict[Mark, str] = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
+UNDERLINE = r"\llap{\underline{\phantom{%s}}}"
+"""Drawn back from a number's end, since siunitx aligns none that is underlined."""
+NUMBERS = r"\sisetup{mode=text,reset-text-series=false,group-digits=none,table-align-text-after=false}"
+"""Bold numbers stay bold, thousands are not set apart, and a deviation follows its number's last digit."""
 COLUMN_LETTERS = 70
 """Letters of a table that fit one of two columns; a wider table spans both."""
 LABEL_LETTERS, HEAD_LETTERS = 30, 16
@@ -28,33 +32,46 @@ LABEL_LETTERS, HEAD_LETTERS = 30, 16
 
 
 class TexStyle(Style):
-    """LaTeX: a number stands in two columns, up to its last regular digit and what follows."""
-
-    def real(self, value: float | None, decimals: int) -> str:
-        """Return what real motion scores, in two columns."""
-        return (_signed(number(value, decimals)) if value is not None else "") + " & "
+    """LaTeX: a number stands in a column of siunitx, what follows it in braces."""
 
     def measured(self, cell: Cell, decimals: int, most: int) -> str:
-        """Return a mean and its spread, in two columns."""
-        mean = self.marks[cell.mark] % _signed(number(cell.mean, decimals))
-        after = spread(cell, decimals, most, PLUS_MINUS, TEX_DIFFERS).replace(" (", "~(")
-        return f"{mean} & {after}"
+        """Return a mean, its mark and its spread."""
+        text = number(cell.mean, decimals)
+        if cell.mean is None:
+            return f"{{{text}}}"
+        after = _spread(cell, decimals, most)
+        written: dict[Mark, tuple[str, str]] = {
+            "best": (r"\bfseries ", after and rf"\mdseries{after}"),
+            "second": ("", UNDERLINE % text.replace("-", "$-$") + after),
+            "": ("", after),
+        }
+        before, after = written[cell.mark]
+        return f"{before}{text}" + (f" {{{after}}}" if after else "")
 
-    def published(self, value: float | None, decimals: int) -> str:
-        """Return a published number in two columns: the second has the digits ours are not printed with."""
-        if value is None:
-            return " & "
-        digits, ours = quoted(value, decimals), number(value, decimals)
-        surplus = digits[len(digits) - max(0, _decimals(digits) - _decimals(ours)) :]
-        head = self.aside % _signed(digits.removesuffix(surplus))
-        return f"{head} & {self.aside % surplus if surplus else ''}"
+    def published(self, cell: Cell, metric: Metric) -> str:
+        """Return a published number, or nothing."""
+        value = cell.published
+        return rf"\color{{gray}}{quoted(value, metric.decimals)}" if value is not None else ""
 
 
 STYLE = TexStyle(
-    escape_tex, TEX_MARKS, r"\textcolor{gray}{%s}", TEX_ARROWS, r"$^{\dagger}$", r"$\checkmark$"
+    escape_tex, {}, r"\textcolor{gray}{%s}", TEX_ARROWS, r"$^{\dagger}$", r"$\checkmark$"
 )  # fmt: skip
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", ARROWS, "†", "x")
 """What a table's letters are counted in."""
+
+
+def origins(table: Table, results: Results) -> list[str]:
+    """Return a comment for each number of a table: its value and the artifact it is from."""
+    lines = []
+    for column in table.columns:
+        for item in results.numbers(table.name, column).to_dict("records"):
+            where = " ".join(f"{table.name}/{item['row']}".split())
+            lines.append(
+                f"% {where} seed {item['seed']}: {column} = {item['value']!r} "
+                f"from {item['stage']}/{item['key']}"
+            )
+    return lines
 
 
 def latex(table: Table, results: Results) -> str:
@@ -63,14 +80,7 @@ def latex(table: Table, results: Results) -> str:
     It takes the packages of PREAMBLE, stands in one column of a two-column page where it fits, and in
     both where it does not.
     """
-    lines = [f"% Needs {' '.join(PREAMBLE)}"]
-    for column in table.columns:
-        for item in results.numbers(table.name, column).to_dict("records"):
-            where = " ".join(f"{table.name}/{item['row']}".split())
-            lines.append(
-                f"% {where} seed {item['seed']}: {column} = {item['value']!r} "
-                f"from {item['stage']}/{item['key']}"
-            )
+    lines = [NEEDS, *origins(table, results)]
     float_ = "table" if letters(table) <= COLUMN_LETTERS else "table*"
     lines += [
         rf"\begin{{{float_}}}[t]",
@@ -85,19 +95,19 @@ def latex(table: Table, results: Results) -> str:
 
 def tabular(table: Table) -> list[str]:
     """Return the lines of a table's grid, shrunk to the width of the line where it is wider."""
-    ticks, metrics = len(table.panel.ticks()), len(table.columns)
+    ticks, numbers = len(table.panel.ticks()), "".join(_aligned(table, column) for column in table.columns)
     top = [
         _wrapped(text, plain, "b", HEAD_LETTERS)
         for text, plain in zip(heads(table, STYLE), heads(table, PLAIN), strict=True)
     ]
-    top[ticks:] = [rf"\multicolumn{{2}}{{c}}{{{text}}}" for text in top[ticks:]]
+    top[ticks:] = [f"{{{text}}}" for text in top[ticks:]]
     rows = [
         " & ".join([_wrapped(line[0], plain[0], "t", LABEL_LETTERS), *line[1:]])
         for line, plain in zip(body(table, STYLE), body(table, PLAIN), strict=True)
     ]
     return fitted(
         [
-            rf"\begin{{tabular}}{{@{{}}l{'c' * ticks}{'r@{}l' * metrics}@{{}}}}",
+            rf"\begin{{tabular}}{{@{{}}l{'c' * ticks}{numbers}@{{}}}}",
             r"\toprule",
             " & ".join(["", *top]).strip() + r" \\",
             r"\midrule",
@@ -111,7 +121,7 @@ def tabular(table: Table) -> list[str]:
 def fitted(grid: list[str]) -> list[str]:
     """Return a grid in small letters that is shrunk where it is wider than the line."""
     return [
-        r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}\sbox0{%",
+        rf"\begingroup\footnotesize\setlength{{\tabcolsep}}{{4pt}}{NUMBERS}\sbox0{{%",
         *grid[:-1],
         grid[-1] + "}%",
         r"\ifdim\wd0>\linewidth \resizebox{\linewidth}{!}{\usebox0}\else \usebox0\fi\endgroup",
@@ -147,10 +157,21 @@ def _wrapped(text: str, plain: str, position: str, most: int) -> str:
     return rf"\parbox[{position}]{{{width:g}em}}{{\raggedright\strut {text}\strut}}"
 
 
-def _signed(text: str) -> str:
-    """Return a number with a minus that is no hyphen."""
-    return f"$-${text[1:]}" if text.startswith("-") and text[1:2].isdigit() else text
+def _aligned(table: Table, column: str) -> str:
+    """Return a column that holds its longest number before and after the point, and what follows it."""
+    decimals, most = table.columns[column].decimals, table.replicates()[1]
+    cells = [cells[column] for cells in table.rows.values()]
+    said = [number(value, decimals) for cell in cells for value in (cell.mean,) if value is not None]
+    said += [quoted(cell.published, decimals) for cell in cells if cell.published is not None]
+    said += [number(table.real()[column], decimals)] if column in table.real() else []
+    whole = max((len(text.partition(".")[0].lstrip("-")) for text in said), default=1)
+    part = max((len(text.partition(".")[2]) for text in said), default=0)
+    sign = "-" if any(text.startswith("-") for text in said) else ""
+    widest = max(cells, key=lambda cell: len(spread(cell, decimals, most)))
+    after = _spread(widest, decimals, most)
+    space = f",table-space-text-post={{{after}}}" if after else ""
+    return f"S[table-format={sign}{whole}.{part}{space}]"
 
 
-def _decimals(text: str) -> int:
-    return len(text.partition(".")[2])
+def _spread(cell: Cell, decimals: int, most: int) -> str:
+    return spread(cell, decimals, most, PLUS_MINUS, TEX_DIFFERS).replace(" (", "~(")

@@ -57,9 +57,10 @@ class Style:
         """Return a reproduced number with its spread."""
         return self.marks[cell.mark] % number(cell.mean, decimals) + spread(cell, decimals, most)
 
-    def published(self, value: float | None, decimals: int) -> str:
+    def published(self, cell: Cell, metric: Metric) -> str:
         """Return a published number, or nothing."""
-        return self.aside % quoted(value, decimals) if value is not None else ""
+        value = cell.published
+        return self.aside % quoted(value, metric.decimals) if value is not None else ""
 
     def head(self, metric: Metric) -> str:
         """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
@@ -87,7 +88,7 @@ def body(table: Table, style: Style) -> list[list[str]]:
         numbers = [style.measured(cells[c], decimals, most) for c, decimals in columns]
         lines.append([style.escape(table.label(row)), *marked, *numbers])
         if any(cell.published is not None for cell in cells.values()):
-            asides = [style.published(cells[c].published, decimals) for c, decimals in columns]
+            asides = [style.published(cells[c], metric) for c, metric in table.columns.items()]
             lines.append([style.aside % "published", *blank, *asides])
     return lines
 

@@ -32,6 +32,8 @@ class Panel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    sweep: str | None = None
+    """The sweep the rows are from, where the report has several; without it, the first."""
     caption: str
     columns: list[str] = Field(min_length=1)
     published: Published = {}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rgx.report import hyperparameters
+from rgx.report.blocks import Block, joined, packed, panel, told
 from rgx.report.escape import escape_tex
-from rgx.report.latex import PREAMBLE, letters, notes, tabular
-from rgx.report.layout import counted, footnotes
+from rgx.report.latex import PREAMBLE, notes
 from rgx.report.render import Gathered, gather, save, write
-from rgx.report.statistics import Table
 from rgx.report.typeset import typeset
 
 HEAD = [
@@ -25,11 +22,8 @@ HEAD = [
     r"\begin{document}",
 ]
 SPANS = {88: 1 / 3, 130: 1 / 2}
-"""Letters of the widest table that still reads well in a share of the page's width."""
 SHARES = {"column": 1 / 3, "page": 2 / 3}
 """What share of the page's width a figure takes, by its own width."""
-ROWS = 24
-"""Rows of a table that fit a page with its notes; a longer one goes on in the next block."""
 
 
 def render_pdf(report_file: Path, store: Path, out: Path) -> Path:
@@ -55,78 +49,30 @@ def document(gathered: Gathered, held: Collection[str]) -> str:
 
     held: the names of the report's files, pictures among them.
     """
-    said = {table.name: [*counted(table), *footnotes(table)] for table in gathered.panels}
-    times = Counter(note for notes_ in said.values() for note in notes_)
+    own, shared = told(gathered.panels)
     blocks = [
-        (span(part), _panel(part, [note for note in said[part.name] if times[note] == 1] if last else []))
+        block
         for table in gathered.panels
-        for part, last in _parts(table)
+        for block in panel(escape_tex(table.name), table, own[table.name], SPANS)
     ]
-    shared = [note for note in times if times[note] > 1]
     lines = [*HEAD, rf"{{\large\bfseries {escape_tex(gathered.results.sweep.name)}\par}}\bigskip"]
     for line in packed(blocks):
-        lines += [*line, r"\par\bigskip", ""]
+        lines += [*joined(line), r"\par\bigskip", ""]
     if shared:
         lines += [r"{\small\bfseries More than one panel\par}", *notes(shared)]
     drawn = [
-        (SHARES[figure.width], _figure(f"{name}.pdf", figure.caption))
+        Block(SHARES[figure.width], _figure(f"{name}.pdf", figure.caption))
         for name, figure in gathered.report.figures.items()
         if f"{name}.pdf" in held
     ]
     for line in packed(drawn):
-        lines += [r"\par\bigskip", "", *line, ""]
+        lines += [r"\par\bigskip", "", *joined(line), ""]
     if (found := hyperparameters.settings(gathered.results, gathered.panels)).lines:
         lines += [r"\clearpage", hyperparameters.latex(found)]
     for table in gathered.panels:
         if (frames := f"{table.name}-frames.png") in held:
             lines += [r"\clearpage", *_figure(frames, f"Frames of {table.name}: {table.panel.caption}")]
     return "\n".join([*lines, r"\end{document}", ""])
-
-
-def span(table: Table) -> float:
-    """Return the share of the page's width a table takes."""
-    return next((share for most, share in SPANS.items() if letters(table) <= most), 1.0)
-
-
-def packed(blocks: list[tuple[float, list[str]]]) -> Iterator[list[str]]:
-    """Give lines of blocks in their order, each line as full as it gets."""
-    line: list[str] = []
-    used = 0.0
-    for share, block in blocks:
-        if line and used + share > 1.001:
-            yield line
-            line, used = [], 0.0
-        line += [*([r"\hspace*{0.025\linewidth}%"] if line else []), *_share(share, block)]
-        used += share
-    if line:
-        yield line
-
-
-def _share(share: float, block: list[str]) -> list[str]:
-    return [
-        rf"\begin{{minipage}}[t]{{{share - 0.02 * (share < 1):.3f}\linewidth}}",
-        *block,
-        r"\end{minipage}%",
-    ]
-
-
-def _parts(table: Table) -> Iterator[tuple[Table, bool]]:
-    """Give a table in parts a page holds, and whether it is the last of them."""
-    rows = list(table.rows)
-    for start in range(0, len(rows), ROWS):
-        part = {row: table.rows[row] for row in rows[start : start + ROWS]}
-        yield replace(table, rows=part), start + ROWS >= len(rows)
-
-
-def _panel(table: Table, said: list[str]) -> list[str]:
-    title = escape_tex(table.panel.caption.strip())
-    return [
-        rf"{{\small\raggedright\textbf{{{escape_tex(table.name)}}} {title}\par}}\smallskip",
-        r"{\centering",
-        *tabular(table),
-        r"\par}",
-        *notes(said),
-    ]
 
 
 def _figure(file: str, caption: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Write a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, frames, `index.md` and `provenance.json`."""
+"""Write a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, frames, `index.{html,md}`, and where it came from."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from PIL import Image
 from rgx import __version__
 from rgx.errors import InputError, nearest
 from rgx.report import hyperparameters, style, tables
-from rgx.report.definition import Report, load, sweep_name
+from rgx.report.combined import combined
+from rgx.report.definition import Report, load
 from rgx.report.escape import escape_markdown
 from rgx.report.figures import Material
 from rgx.report.frames import Results, manifest_path
-from rgx.report.frames import load as load_results
 from rgx.report.latex import latex
+from rgx.report.page import videos
+from rgx.report.page.anchors import INDEX
+from rgx.report.page.write import pages
 from rgx.report.statistics import Table, assemble
-from rgx.report.strips import stack
+from rgx.report.strips import stack, strips
+from rgx.report.sweeps import read
+
+RECORD = "provenance.json"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Gathered:
 def gather(report_file: Path, store: Path) -> Gathered:
     """Read everything and build the panels that the sweep has; raises InputError for what cannot be read."""
     report = load(report_file)
-    results = load_results(store, sweep_name(report, report_file))
+    results = read(report, report_file, store)
     panels = [assemble(name, panel, results) for name, panel in report.panels.items() if results.rows(name)]
     return Gathered(report_file, store, report, results, panels)
 
@@ -56,41 +62,65 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
 def write(gathered: Gathered, out: Path) -> list[Path]:
     """Write every file of a report; returns their paths."""
     results, panels, store = gathered.results, gathered.panels, gathered.store
+    folder = out / results.sweep.name
     files: dict[str, str] = {}
     for table in panels:
         files[f"{table.name}.tex"] = latex(table, results)
         files[f"{table.name}.md"] = tables.markdown(table)
         files[f"{table.name}.csv"] = tables.csv(table, results)
-    pictures = {
-        f"{table.name}-frames.png": page
-        for table in panels
-        if table.panel.frames
-        and (page := stack(table.name, table.panel.frames, _labels(table), results, store)) is not None
-    }
+    if len(panels) > 1:
+        files["combined.tex"] = combined(gathered.report.caption or results.sweep.name, results, panels)
     if (found := hyperparameters.settings(results, panels)).lines:
         files["hyperparameters.tex"] = hyperparameters.latex(found)
         files["hyperparameters.md"] = hyperparameters.markdown(found)
+    shown = {
+        table.name: held
+        for table in panels
+        if table.panel.frames and (held := strips(table.name, table.panel.frames, results, store))
+    }
+    labels = {table.name: {row: table.label(row) for row in table.rows} for table in panels}
+    pictures = {f"{name}-frames.png": _png(stack(held, labels[name])) for name, held in shown.items()}
     drawings = _drawings(gathered)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
-    content = {name: text.encode() for name, text in files.items()}
-    content |= drawings
-    content |= {name: _png(page) for name, page in pictures.items()}
+    content = {name: text.encode() for name, text in files.items()} | drawings | pictures
+    clips, more = videos.clips(panels, results, store)
+    framed = {name: [labels[name].get(row, row) for row in held] for name, held in shown.items()}
+    remarks = _remarks(gathered.report, results, panels)
+    remarks += [f"{more} more videos are in the store and not on this page."] if more else []
+    content |= pages(gathered, remarks, content, framed, clips)
+    carried = [clip for held in clips.values() for clip in held]
+    names = sorted({*content, *(clip.file for clip in carried)})
+    former = _held(folder).get("files")
+    paths = save(folder, content)
+    try:
+        paths += videos.carry(carried, folder)
+        videos.forget(former, names, folder)
+    except OSError as error:
+        raise InputError(f"a video cannot be copied to {folder}: {error.strerror}") from None
     # Last, since it says that the rest is there.
-    origin = {**_provenance(gathered), "files": sorted(content)}
-    content["provenance.json"] = (json.dumps(origin, indent=2, ensure_ascii=False) + "\n").encode()
-    return save(out / results.sweep.name, content)
+    origin = {**_provenance(gathered), "files": names}
+    text = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
+    return paths + save(folder, {RECORD: text.encode()})
 
 
 def stands(gathered: Gathered, out: Path) -> bool:
     """Return whether the last report here is whole and was written from the same definition and numbers."""
     folder = out / gathered.results.sweep.name
-    try:
-        held = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        files = held.pop("files")
-    except (OSError, ValueError, KeyError, AttributeError):
+    held = _held(folder)
+    files = held.pop("files", None)
+    if not isinstance(files, list) or INDEX not in files:
         return False
     same = held == json.loads(json.dumps(_provenance(gathered)))
-    return bool(same and all((folder / name).is_file() for name in files))
+    return bool(same and all((folder / str(name)).is_file() for name in files))
+
+
+def _held(folder: Path) -> dict[str, Any]:
+    """Return what the last report here said of itself, or nothing."""
+    try:
+        held = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
 def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
@@ -150,10 +180,6 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
     return lines
 
 
-def _labels(table: Table) -> dict[str, str]:
-    return {row: table.label(row) for row in table.rows}
-
-
 def _png(page: Image.Image) -> bytes:
     held = BytesIO()
     page.save(held, "png")
@@ -172,6 +198,7 @@ def _drawings(gathered: Gathered) -> dict[str, bytes]:
         for name, figure in gathered.report.figures.items():
             if (drawing := figure.draw(material)) is not None:
                 files |= {f"{name}{suffix}": held for suffix, held in style.saved(drawing).items()}
+            files |= {f"{name}{end}": text.encode() for end, text in figure.tables(material).items()}
     return files
 
 
@@ -189,7 +216,9 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
     for name, figure in report.figures.items():
         if f"{name}.png" in held:
             said = escape_markdown(figure.caption)
-            parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\nFiles: [pdf]({name}.pdf)\n")
+            texts = [f", [{other}]({other})" for other in sorted(held) if other.startswith(f"{name}-effects")]
+            links = f"Files: [pdf]({name}.pdf){''.join(texts)}"
+            parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\n{links}\n")
         else:
             parts.append(f"## {name}\n\nNothing this figure shows has been measured yet.\n")
     if "hyperparameters.md" in held:
@@ -211,6 +240,7 @@ def _provenance(gathered: Gathered) -> dict[str, Any]:
         rows.append(
             {
                 "row": f"{row.panel}/{row.row}",
+                "sweep": results.owner(row.panel).name,
                 "seed": row.seed,
                 "stages": row.stages,
                 "missing": [

@@ -33,6 +33,11 @@ class Cell:
     pairs: int = 0
 
     @property
+    def delta(self) -> float | None:
+        """Return by how much the mean is above what was published, or None without one of them."""
+        return None if self.mean is None or self.published is None else self.mean - self.published
+
+    @property
     def differs(self) -> bool:
         """Say whether the difference from the full model is significant."""
         return self.p is not None and self.p < LEVEL
@@ -165,7 +170,8 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
     judges = sorted(set(frame["judge"]) - {""})
     stages = sorted(set(frame.loc[frame["metric"].isin([c.rpartition("/")[2] for c in columns]), "stage"]))
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
-    return Table(name, panel, columns, cells, agreements, judges, results.sweep.seed_scope, tuple(notes))
+    scope = results.owner(name).seed_scope
+    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes))
 
 
 def _column(

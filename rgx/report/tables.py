@@ -6,14 +6,26 @@ import pandas as pd
 from tabulate import tabulate
 
 from rgx.report.escape import escape_markdown
-from rgx.report.frames import Results
+from rgx.report.frames import Metric, Results
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads
-from rgx.report.statistics import Table
+from rgx.report.statistics import Cell, Table, printed
 
-MARKDOWN = Style(
+
+class Differing(Style):
+    """A published number says by how much ours is above it, but not where ours is a stand-in for it."""
+
+    def published(self, cell: Cell, metric: Metric) -> str:
+        """Return a published number and the difference, or nothing."""
+        said = super().published(cell, metric)
+        if cell.delta is None or metric.stand_in:
+            return said
+        return f"{said} (Δ {printed(cell.delta, metric.decimals):+f})"
+
+
+MARKDOWN = Differing(
     escape_markdown, {"best": "**%s**", "second": "<u>%s</u>", "": "%s"}, "*%s*", ARROWS, "†", "✓"
 )
-TERMINAL = Style(str, {"best": "%s*", "second": "%s+", "": "%s"}, "(%s)", ARROWS, "†", "✓")
+TERMINAL = Differing(str, {"best": "%s*", "second": "%s+", "": "%s"}, "(%s)", ARROWS, "†", "✓")
 
 
 def markdown(table: Table) -> str:
@@ -46,6 +58,7 @@ def csv(table: Table, results: Results) -> str:
     lines = []
     for row, cells in table.rows.items():
         for column, cell in cells.items():
+            metric = table.columns[column]
             for item in numbers.get(column, {}).get(row) or [{}]:
                 lines.append(
                     {
@@ -57,6 +70,7 @@ def csv(table: Table, results: Results) -> str:
                         "value": item.get("value"),
                         "reference": item.get("reference"),
                         "published": cell.published,
+                        "delta": None if metric.stand_in else cell.delta,
                         "mean": cell.mean,
                         "std": cell.std,
                         "n": cell.n,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,23 +16,43 @@ from rgx.errors import InputError
 from rgx.registry import register
 from rgx.speech.base import Speech
 from rgx.speech.beats import fitted
+from rgx.speech.chunks import Chunk, chunks
 from rgx.speech.mel_beat import checked_mels, mel_beat_features
 from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Place
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STEP_SAMPLES = 320
 RATE_HZ = SAMPLE_RATE_HZ // STEP_SAMPLES
 # One step of WavLM's convolutions sees 400 samples: 80 beyond its own 320.
 REACH_SAMPLES = 80
-OVERLAP_STEPS = RATE_HZ
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a kind of device reads: so many chunks at a time, in arithmetic of so many bits."""
+
+    chunks: int
+    bits: int
+
+
+READINGS = {"cuda": Reading(4, 16), "cpu": Reading(1, 32)}
+"""A GPU gains from both; a processor from neither."""
 
 
 @register("speech", "wavlm", label="WavLM + mel + beat", source="Sec. 4.1")
 class WavLM(Speech):
     """WavLM's last hidden layer at 25 Hz, log-mel, onset and beats, F = features_width + mels + 2.
 
-    model: hub name or local folder; chunk_s: long clips are read in chunks of so many seconds,
-    with up to one more of context on either side. Raises InputError for unusable values.
+    model: hub name or local folder; chunk_s: a long clip is read so many seconds at a time, with overlap_s
+    more on either side, so that memory does not grow with the clip. Raises InputError for unusable values.
     """
+
+    # Overlap, measured with random weights, clips of 60 s: where attention fades by a factor e in half a
+    # second the worst row at a seam is off by 28 % of the standard deviation with none, 3 % with 1 s, 0.07 %
+    # with 2 s, nothing in float32 with 4 s. Attention that never fades differs by what lies outside the
+    # chunk, alike in every row; more overlap hardly changes that.
 
     def __init__(
         self,
@@ -38,14 +60,17 @@ class WavLM(Speech):
         features_width: int = 1024,
         mels: int = 128,
         chunk_s: float = 20.0,
+        overlap_s: float = 2.0,
     ) -> None:
         for name, value in (("features_width", features_width), ("chunk_s", chunk_s)):
             if value < 1:
                 raise InputError(f"speech.wavlm.{name} = {value}: expected 1 or more")
+        if overlap_s < 0:
+            raise InputError(f"speech.wavlm.overlap_s = {overlap_s}: expected 0 or more")
         self.model = model
         self.features_width = features_width
         self.mels = checked_mels("speech.wavlm", mels)
-        self.chunk_s = chunk_s
+        self.chunk_s, self.overlap_s = chunk_s, overlap_s
         self._network: Any = None
 
     @property
@@ -107,25 +132,52 @@ class WavLM(Speech):
 
     def _hidden(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """Return the last hidden layer (2T - 1, D) at 50 Hz of a waveform (S,)."""
-        import torch
-
         if self._network is None:
             raise RuntimeError("speech/wavlm: prepare(device) comes before features")
         steps = max(2 * frames - 1, 0)
+        hidden = np.zeros((steps, self.features_width), np.float32)
+        if not steps:
+            return hidden
         clip = fitted(waveform, frames * SAMPLES_PER_FRAME)
+        pieces = chunks(steps, round(self.chunk_s * RATE_HZ), round(self.overlap_s * RATE_HZ))
         if self._network.config.feat_extract_norm == "layer":
             # Models with layer norm (large) were trained on clips of zero mean and unit variance.
-            clip = (clip - clip.mean()) / np.sqrt(clip.var() + 1e-7) if frames else clip
-        core = round(self.chunk_s * RATE_HZ)
-        hidden = np.zeros((steps, self.features_width), np.float32)
-        for start in range(0, steps, core):
-            stop = min(start + core, steps)
-            first, last = max(start - OVERLAP_STEPS, 0), min(stop + OVERLAP_STEPS, steps)
-            heard = torch.from_numpy(clip[first * STEP_SAMPLES : last * STEP_SAMPLES + REACH_SAMPLES])
-            with torch.inference_mode():
-                read = self._network(heard[None].to(self._network.device)).last_hidden_state[0]
-            hidden[start:stop] = read[start - first : stop - first].float().cpu().numpy()
+            clip = (clip - clip.mean()) / np.sqrt(clip.var() + 1e-7)
+        elif len(pieces) > 1:
+            raise _unusable(
+                self.model,
+                f"its first layer normalises over the whole clip (feat_extract_norm = group), so one of "
+                f"{steps / RATE_HZ:.0f} s cannot be read in chunks of {pieces[0].length / RATE_HZ:.0f} s; "
+                f"bind speech.wavlm.chunk_s to the longest clip, or take a model with layer norm "
+                f"such as wavlm-large",
+            )
+        for some, read in self._read(clip, pieces):
+            for piece, rows in zip(some, read, strict=True):
+                kept = rows[piece.first - piece.start : piece.last - piece.start]
+                hidden[piece.first : piece.last] = kept.float().cpu().numpy()
         return hidden
+
+    def _read(self, clip: np.ndarray, pieces: list[Chunk]) -> Iterator[tuple[list[Chunk], Tensor]]:
+        """Yield a few chunks at a time and their last hidden layers (chunks, length, D)."""
+        import torch
+
+        device = self._network.device
+        reading = READINGS.get(device.type, READINGS["cpu"])
+        for first in range(0, len(pieces), reading.chunks):
+            some = pieces[first : first + reading.chunks]
+            heard = np.stack([clip[p.start * STEP_SAMPLES :][: _samples(p.length)] for p in some])
+            with torch.inference_mode():
+                sound = torch.from_numpy(heard).to(device)
+                with torch.autocast(device.type, torch.float16, enabled=reading.bits < 32):
+                    read = self._network(sound).last_hidden_state
+                if not bool(read.isfinite().all()):
+                    # Half precision ends at 65,504; the few chunks that reach it are read in full.
+                    read = self._network(sound).last_hidden_state
+            yield some, read
+
+
+def _samples(steps: int) -> int:
+    return steps * STEP_SAMPLES + REACH_SAMPLES
 
 
 def at_motion_rate(hidden: np.ndarray, frames: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ class MotionScoresStage(Stage):
 
     version = 2
     seeded = False
+    judged: ClassVar[str] = "motion"
+    """The stage whose motion is scored: all test windows, or those it names."""
 
     def __init__(self, metrics: tuple[Metric, ...] = ()) -> None:
         if not metrics:
@@ -28,11 +30,13 @@ class MotionScoresStage(Stage):
         self.metrics = metrics
 
     def parents(self) -> tuple[str, ...]:
-        return ("corpus", "speech", "judge", "motion")
+        return ("corpus", "speech", "judge", self.judged)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         windows = load_windows(inputs, "test", "cpu")
-        batch = windows.batch(torch.arange(len(windows)))
+        made = inputs.arrays(self.judged)
+        index = made.get("windows", torch.arange(len(windows)))
+        batch = windows.batch(index)
         corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
         mean, std = corpus["mean"], corpus["std"]
 
@@ -41,10 +45,10 @@ class MotionScoresStage(Stage):
             return judge.encode(((torch.from_numpy(motion) - mean) / std).flatten(2)).numpy()
 
         # Audio beats are onsets: a tempo grid from a beat tracker does not follow speech (LOG.md).
-        frames = windows.starts[:, None] + torch.arange(WINDOW_FRAMES)
+        frames = windows.starts[index, None] + torch.arange(WINDOW_FRAMES)
         evaluation = Evaluation(
             real=(batch.motion * std + mean).numpy(),
-            generated=inputs.arrays("motion")["motion"].numpy(),
+            generated=made["motion"].numpy(),
             valid=batch.valid.numpy(),
             audio_beats=inputs.arrays("speech")["onsets"][frames].numpy(),
             embed=embed,
@@ -64,4 +68,9 @@ class MotionScoresStage(Stage):
                 "source": variant.source,
                 "reference_is": metric.reference_is,
             }
-        return {"scores": scores, "references": references, "metrics": about, "windows": len(windows)}
+        found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
+        return found | self.remarks(inputs)
+
+    def remarks(self, inputs: Inputs) -> dict[str, list[str]]:
+        """Return what a table must say beside the numbers."""
+        return {}

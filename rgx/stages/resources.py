@@ -8,10 +8,12 @@ from rgx.registry import register
 
 @register("resources", "stage", label="Resources of a stage")
 class Resources:
-    """Processors (also its threads), GPUs, memory in GB and custom Ray resources of one stage.
+    """Processors (also its threads), GPUs, memory in GB, custom Ray resources and time of one stage.
 
     gpus: None asks for one where the stage can use it and the machines have one. Bound for all stages
     (`resources.stage.cpus = 2`) or for one (`animator/resources.stage.gpus = 1`).
+    time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
+    checkpoint is kept.
     """
 
     def __init__(
@@ -20,11 +22,15 @@ class Resources:
         gpus: float | None = None,
         memory_gb: float | None = None,
         custom: dict[str, float] | None = None,
+        time_limit_s: float | None = None,
     ) -> None:
         for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
             if value < 0:
                 raise InputError(f"resources.stage.{name} = {value}: expected 0 or more")
+        if time_limit_s is not None and time_limit_s <= 0:
+            raise InputError(f"resources.stage.time_limit_s = {time_limit_s}: expected more than 0")
         self.cpus, self.gpus, self.memory_gb, self.custom = cpus, gpus, memory_gb, custom or {}
+        self.time_limit_s = time_limit_s
 
     @property
     def threads(self) -> int:

@@ -13,13 +13,14 @@ from rgx.registry import register
 from rgx.speech.base import Speech
 from rgx.speech.beats import beats_of, onsets_of
 from rgx.stages.base import Stage
+from rgx.stages.rows import KeptRows
 from rgx.store.workspace import Inputs, Workspace
 from rgx.types import CorpusFacts
 
 
 @register("stage", "speech", label="Speech features", source="Sec. 4.1")
 class SpeechStage(Stage):
-    """Features and beats of every clip at 25 Hz."""
+    """Features and beats of every clip at 25 Hz; killed, it goes on at the clip where it stopped."""
 
     seeded = False
 
@@ -51,23 +52,22 @@ class SpeechStage(Stage):
         spans = inputs.about("corpus")["spans"]
         rate = len(sound) // sum(span["frames"] for span in spans)
         built.prepare(workspace.device)
-        features, beats, onsets = [], [], []
-        for done, span in enumerate(spans, start=1):
+        rows = KeptRows(workspace.folder, sum(span["frames"] for span in spans), built.width + 2)
+        for span in spans[rows.clips :]:
             first, frames = span["start"] * rate, span["frames"]
             clip = sound[first : first + frames * rate]
-            features.append(built.features(clip, frames))
             envelope = built.envelope(clip, frames)
-            beats.append(beats_of(envelope))
-            onsets.append(onsets_of(envelope))
-            workspace.progress(done, len(spans))
-        every = np.concatenate(features).astype(np.float32)
+            marks = np.stack([beats_of(envelope), onsets_of(envelope)], axis=1)
+            rows.put(span["start"], np.concatenate([built.features(clip, frames), marks], axis=1))
+            workspace.progress(rows.clips, len(spans))
+        every = np.ascontiguousarray(rows.array[:, :-2])
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])
         arrays = {
             "features": every,
             "mean": every[train].mean(0),
             "std": every[train].std(0).clip(min=1e-3),
-            "beats": np.concatenate(beats),
-            "onsets": np.concatenate(onsets),
+            "beats": rows.array[:, -2] > 0,
+            "onsets": rows.array[:, -1] > 0,
         }
         workspace.save_arrays({k: torch.from_numpy(v) for k, v in arrays.items()})
         return {"frames": len(every), "beat_share": float(arrays["beats"].mean())}

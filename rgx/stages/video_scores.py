@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ class VideoScoresStage(Stage):
     """The windows of `video` against the same windows of the recording."""
 
     seeded = False
+    judged: ClassVar[str] = "video"
+    """The stage whose windows are scored."""
 
     def __init__(self, metrics: tuple[VideoMetric, ...] = ()) -> None:
         if not metrics:
@@ -35,15 +37,15 @@ class VideoScoresStage(Stage):
         return True
 
     def parents(self) -> tuple[str, ...]:
-        return ("frames", "video")
+        return ("frames", self.judged)
 
     def fingerprint(self) -> str:
         return fingerprint_of(self.metrics)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         device = workspace.device
-        pictures, about = load_pictures(inputs, device), inputs.about("video")
-        frames = np.load(inputs.folders["video"] / "frames.npy", mmap_mode="r")
+        pictures, about = load_pictures(inputs, device), inputs.about(self.judged)
+        frames = np.load(inputs.folders[self.judged] / "frames.npy", mmap_mode="r")
 
         def pairs() -> Iterator[VideoPair]:
             for start, made in zip(about["starts"], frames, strict=True):

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,76 +20,41 @@ from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
 from rgx.errors import DamagedError, InputError
-from rgx.store.artifacts import intact, read_json, running_folder, write_json
+from rgx.store.artifacts import intact, read_json, running_folder
+from rgx.store.lease import release
+from rgx.sweep import deaths
+from rgx.sweep.failures import reason_of, write_failure
 from rgx.sweep.graph import Graph
-from rgx.sweep.inline import reason_of, write_failure
 from rgx.sweep.plan import Task
 from rgx.sweep.progress import Progress
 from rgx.sweep.worker import run_task
 
 PLACES_AHEAD = 2
+"""Stages of the same needs that wait with Ray beyond one a CPU."""
+MOST_PENDING = 1000
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Run one stage in a Ray worker; a failure's reason is left in the store for the driver."""
+    """Run one stage in a Ray worker and tell what became of it; a trial that ends in an error has died."""
     task, store = json.loads(config["task"]), Path(config["store"])
-    folder = running_folder(store, task["stage"], task["key"])
+    if Path(config["folder"]).is_dir():
+        # A joined node's workers begin elsewhere; a user's relative paths mean the driver's folder.
+        os.chdir(config["folder"])
     try:
-        made = run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")
+        tune.report({"made": run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")})
     except DamagedError as error:
-        write_json(folder / "failure.json", {"reason": reason_of(error), "damaged": error.stages})
-        raise RuntimeError(reason_of(error)) from None
+        told = {"reason": reason_of(error), "damaged": sorted(error.stages)}
+        tune.report({"made": "failed", "failure": json.dumps(told)})
     except Exception as error:
-        log = write_failure(store, task["stage"], task["key"], error)
-        write_json(folder / "failure.json", {"reason": reason_of(error), "log": str(log)})
-        # Ray would ship the exception's class; the reason is in the store, so a plain one will do.
-        raise RuntimeError(reason_of(error)) from None
-    tune.report({"made": made})
+        write_failure(store, task["stage"], task["key"], error)
+        tune.report({"made": "failed", "failure": json.dumps({"reason": reason_of(error)})})
 
 
-class StageSearcher(Searcher):
-    """Suggests ready stages, longest path first, and unlocks children as manifests appear."""
-
-    def __init__(self, graph: Graph, progress: Progress) -> None:
-        super().__init__(metric="made", mode="max")
-        self.graph, self.progress = graph, progress
-        self.trials: dict[str, Task] = {}
+class DriverSearcher(Searcher):
+    """A searcher whose state is the store's: nothing of it is ever saved, shipped or restored."""
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
         return True
-
-    def suggest(self, trial_id: str) -> Any:
-        task = self.graph.take()
-        if task is None:
-            return None if self.graph.running else Searcher.FINISHED
-        self.trials[trial_id] = task
-        needs = task.resources.wanted(task.uses_gpu, ray.cluster_resources().get("GPU", 0) > 0)
-        store = str(self.graph.store)
-        return {"task": json.dumps(task.message()), "store": store, "needs": json.dumps(needs)}
-
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        task = self.trials.pop(trial_id, None)
-        if task is None:
-            return
-        graph, progress = self.graph, self.progress
-        if not error and intact(graph.store, task.stage, task.key):
-            graph.succeed(task.key)
-            progress.ended(task)
-            return
-        folder = running_folder(graph.store, task.stage, task.key)
-        found = read_json(folder / "failure.json") or {}
-        (folder / "failure.json").unlink(missing_ok=True)
-        if error and found.get("damaged"):
-            graph.rebuild(task.key, found["damaged"])
-            progress.ended(task, "again")
-            progress.line(f"       damaged and made again: {found['reason']}")
-            return
-        reason = found.get("reason", "the worker died without a word (killed, or out of memory)")
-        blocked = graph.fail(task.key, reason)
-        progress.ended(task, "FAILED")
-        progress.line(f"       {reason}\n       log: {folder / 'log.txt'}; {len(blocked)} stages blocked")
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its searcher for a restore that never comes; the driver's state stays here."""
@@ -101,8 +67,83 @@ class StageSearcher(Searcher):
         """Restore nothing: a new invocation plans afresh."""
 
 
+class StageSearcher(DriverSearcher):
+    """Suggests ready stages, longest path first, and unlocks children as manifests appear."""
+
+    def __init__(self, graph: Graph, progress: Progress) -> None:
+        super().__init__(metric="made", mode="max")
+        self.graph, self.progress = graph, progress
+        self.trials: dict[str, Task] = {}
+        self.started: dict[str, Any] = {}
+        self.have: dict[str, float] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        self.have = ray.cluster_resources()  # nodes come and go
+        task = self.graph.take(self._has_place)
+        if task is None:
+            return None if self.graph.running else Searcher.FINISHED
+        self.trials[trial_id] = task
+        needs = self._needs(task)
+        folder = running_folder(self.graph.store, task.stage, task.key)
+        (folder / "failure.json").unlink(missing_ok=True)
+        return {
+            "task": json.dumps({**task.message(), "trial": trial_id}),
+            "store": str(self.graph.store),
+            "folder": str(Path.cwd()),
+            "needs": json.dumps(needs),
+        }
+
+    def _needs(self, task: Task) -> dict[str, float]:
+        return task.resources.wanted(task.uses_gpu, self.have.get("GPU", 0) > 0)
+
+    def _has_place(self, task: Task) -> bool:
+        """Return whether few of the same needs wait, so that a queue for one thing holds up no other."""
+        needs = self._needs(task)
+        queued = [t for trial, t in self.trials.items() if trial not in self.started]
+        return sum(self._needs(t) == needs for t in queued) < self.have.get("CPU", 1) + PLACES_AHEAD
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        task = self.trials.pop(trial_id, None)
+        if task is None:
+            return
+        graph, progress = self.graph, self.progress
+        if intact(graph.store, task.stage, task.key):
+            graph.succeed(task.key)
+            progress.ended(task)
+            return
+        folder = running_folder(graph.store, task.stage, task.key)
+        told = (result or {}).get("failure", "null")
+        found = json.loads(told) or read_json(folder / "failure.json")
+        # Whatever its worker could not give back itself, so that nobody waits for the dead.
+        release(folder, trial_id)
+        if found is None:
+            self._died(task, deaths.how_it_died(self.started.get(trial_id)))
+        elif "damaged" in found:
+            graph.rebuild(task.key, found["damaged"])
+            progress.ended(task, "again")
+            progress.line(f"       damaged and made again: {found['reason']}")
+        else:
+            self._failed(task, found["reason"])
+
+    def _died(self, task: Task, how: str) -> None:
+        count = self.graph.die(task.key)
+        if count >= deaths.MOST:
+            self._failed(task, deaths.verdict(count, how))
+            return
+        self.progress.ended(task, "died")
+        self.progress.line(f"       {how}; from its last checkpoint on, try {count + 1} of {deaths.MOST}")
+
+    def _failed(self, task: Task, reason: str) -> None:
+        blocked = self.graph.fail(task.key, reason)
+        log = running_folder(self.graph.store, task.stage, task.key) / "log.txt"
+        self.progress.ended(task, "FAILED")
+        self.progress.line(f"       {reason}\n       log: {log}; {len(blocked)} stages blocked")
+
+
 class Starts(Callback):
-    """Tells the progress when a trial really starts."""
+    """Tells the progress when a trial really starts, and keeps what Tune will say of its end."""
 
     def __init__(self, searcher: StageSearcher) -> None:
         self.searcher = searcher
@@ -113,6 +154,7 @@ class Starts(Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         task = self.searcher.trials.get(trial.trial_id)
         if task is not None:
+            self.searcher.started[trial.trial_id] = trial
             self.searcher.progress.started(task)
 
 
@@ -141,6 +183,7 @@ def start_ray(address: str | None) -> int:
             "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
             # Ctrl-C must stop at once: there is no experiment state to save, only the store.
             "TUNE_DISABLE_SIGINT_HANDLER": "1",
+            "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
             "RAY_CHDIR_TO_TRIAL_DIR": "0",
             "RAY_AIR_NEW_OUTPUT": "0",
             "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -148,27 +191,37 @@ def start_ray(address: str | None) -> int:
         }
     )
     if not ray.is_initialized():
-        ray.init(
-            address=address,
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(cpus + PLACES_AHEAD)
-    return cpus
+        try:
+            ray.init(
+                address=address,
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            if address is None:
+                raise
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"--address {address}: no Ray cluster could be joined there: {reason}") from None
+    # Tune's own cap counts all needs together: many waiting for a GPU would keep a CPU idle.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
+    return int(ray.cluster_resources().get("CPU", 1))
 
 
-def execute(graph: Graph, progress: Progress) -> None:
+def execute(graph: Graph, progress: Progress, callbacks: Sequence[Callback] = ()) -> None:
     """Run every stage of the graph on Ray; failures are in the graph afterwards."""
     check_resources(graph)
     searcher = StageSearcher(graph, progress)
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # What became of each trial, the progress tells.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="rgx-tune-") as scratch:
         Tuner(
             tune.with_resources(run_trial, resources),
             tune_config=TuneConfig(search_alg=searcher, num_samples=-1, metric="made", mode="max"),
             run_config=RunConfig(
-                name=graph.plan.name, storage_path=scratch, verbose=0, callbacks=[Starts(searcher)]
+                name=graph.plan.name,
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[Starts(searcher), *callbacks],
             ),
         ).fit()

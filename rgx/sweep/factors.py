@@ -38,22 +38,26 @@ def expand(panel: str, members: Mapping[str, dict[str, Any]], lines: Lines) -> I
             raise InputError(f"{lines.place(spot)}: zip: expected lists of one length; {told}")
         for levels in FACTORIALS[row](*choices.values()):
             chosen = dict(zip(choices, levels, strict=True))
-            yield _name(chosen), _choices(chosen), spot
+            yield name_of(chosen), chosen, spot
 
 
-def _choices(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    axes = {factor: level for factor, level in chosen.items() if "." not in factor}
-    bound = {factor: level for factor, level in chosen.items() if "." in factor}
-    return {**axes, "bind": bound} if bound else axes
+def name_of(chosen: Mapping[str, Any]) -> str:
+    """Return what a row of levels is called: `learning_rate=0.002, fusion=concat`."""
+    labels = labels_of(chosen)
+    return ", ".join(f"{labels[factor]}={_said(level)}" for factor, level in chosen.items())
 
 
-def _name(chosen: Mapping[str, Any]) -> str:
-    return ", ".join(f"{factor.rpartition('.')[2]}={_said(level)}" for factor, level in chosen.items())
+def labels_of(factors: Iterable[str]) -> dict[str, str]:
+    """Return the last word of each factor, or all of it where two have the same last word."""
+    last = {factor: factor.rpartition(".")[2] for factor in factors}
+    words = list(last.values())
+    return {factor: word if words.count(word) == 1 else factor for factor, word in last.items()}
 
 
 def _said(level: Any) -> str:
     if isinstance(level, Mapping):
         return " ".join(
-            f"{name}({_name(parameters)})" if parameters else str(name) for name, parameters in level.items()
+            f"{name}({name_of(parameters)})" if parameters else str(name)
+            for name, parameters in level.items()
         )
     return str(level)

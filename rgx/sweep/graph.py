@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Graph:
     failed: dict[str, str] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
     waiting: dict[str, Task] = field(default_factory=dict)
+    deaths: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.waiting = self.plan.missing(self.store)
@@ -43,9 +44,13 @@ class Graph:
     def finished(self) -> bool:
         return not self.waiting and not self.running
 
-    def take(self) -> Task | None:
-        """Return the ready stage with the longest path behind it and mark it running, or None."""
-        ready = [t for t in self.waiting.values() if all(p in self.done for p in t.parents.values())]
+    def take(self, has_place: Callable[[Task], bool] = lambda task: True) -> Task | None:
+        """Return the ready stage with a place and the longest path behind it, marked running, or None."""
+        ready = [
+            t
+            for t in self.waiting.values()
+            if all(p in self.done for p in t.parents.values()) and has_place(t)
+        ]
         if not ready:
             return None
         task = max(ready, key=lambda t: self.remaining[t.key])
@@ -66,9 +71,16 @@ class Graph:
             self.done.discard(parent)
             self.waiting[parent] = self.plan.tasks[parent]
 
+    def die(self, key: str) -> int:
+        """Put a running stage back whose worker died, and return how often one did."""
+        self.waiting[key] = self.running.pop(key)
+        self.deaths[key] = self.deaths.get(key, 0) + 1
+        return self.deaths[key]
+
     def fail(self, key: str, reason: str) -> list[Task]:
-        """Mark a running stage failed and return the descendants that it blocks."""
+        """Mark a stage failed and return the descendants that it blocks."""
         self.running.pop(key, None)
+        self.waiting.pop(key, None)
         self.failed[key] = reason
         blocked, frontier = [], list(self.children.get(key, []))
         while frontier:

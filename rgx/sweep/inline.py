@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
-
 import torch
 
-from rgx.errors import DamagedError, InputError, NotFiniteError
-from rgx.store.artifacts import running_folder
+from rgx.errors import DamagedError
+from rgx.sweep.failures import reason_of, write_failure
 from rgx.sweep.graph import Graph
 from rgx.sweep.progress import Progress
 from rgx.sweep.worker import run_task
-
-
-def reason_of(error: BaseException) -> str:
-    """Return one line that says why a stage failed."""
-    if isinstance(error, (InputError, NotFiniteError)):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
-
-
-def write_failure(store: Path, stage: str, key: str, error: BaseException) -> Path:
-    """Append the traceback to the stage's log and return the log's path."""
-    log = running_folder(store, stage, key) / "log.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write("".join(traceback.format_exception(error)))
-    return log
 
 
 def execute(graph: Graph, progress: Progress) -> None:

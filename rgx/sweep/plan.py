@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rgx.config import Cell, Text, plan_cell
+from rgx.config import Cell, plan_cell
 from rgx.errors import InputError
 from rgx.inspect import differences
 from rgx.inspect.differences import Identity, Walk, flatten, stored
 from rgx.inspect.shelf import Shelf
-from rgx.stages.resources import Resources
 from rgx.store.artifacts import intact, manifest
-from rgx.store.keys import key_of
-from rgx.sweep.spec import Row, Sweep
+from rgx.sweep.row import Row
+from rgx.sweep.search.plan import SearchPlan, plan_search
+from rgx.sweep.spec import Overrides, Sweep, read_sweep
+from rgx.sweep.tasks import Task, tasks_of
 
-__all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One unique stage: all a worker needs to run it."""
-
-    stage: str
-    key: str
-    record: dict[str, Any]
-    version: int
-    fingerprint: str
-    seed: int | None
-    trains: bool
-    uses_gpu: bool
-    resources: Resources
-    parents: dict[str, str]
-    ancestors: dict[str, str]
-    texts: tuple[Text, ...]
-    targets: tuple[str, ...]
-    plugins: tuple[tuple[str, str], ...]
-    row: str
-
-    @property
-    def title(self) -> str:
-        return f"{self.stage}-{self.key[:8]}"
-
-    def message(self) -> dict[str, Any]:
-        """Return the task as plain data, for a worker."""
-        return {**asdict(self), "resources": None, "threads": self.resources.threads}
+__all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan", "plan_whole"]
 
 
 @dataclass
@@ -59,6 +31,7 @@ class Plan:
     cells: list[dict[str, Any]] = field(default_factory=list)
     per_row_trainings: int = 0
     same: list[tuple[str, str]] = field(default_factory=list)
+    searches: list[SearchPlan] = field(default_factory=list)
 
     @property
     def trainings(self) -> int:
@@ -73,9 +46,9 @@ class Plan:
         missing = self.missing(store).values()
         return [task for task in missing if manifest(store, task.stage, task.key) is not None]
 
-    def sweep_record(self) -> dict[str, Any]:
-        """Return which artifact stands behind each row, for reports."""
-        return {"name": self.name, "seeds": list(self.seeds), "rows": self.cells}
+    def sweep_record(self, trials: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+        """Return which artifact stands behind each row, for reports; trials: the rows of its searches."""
+        return {"name": self.name, "seeds": list(self.seeds), "rows": [*self.cells, *trials]}
 
 
 def make_plan(sweep: Sweep) -> Plan:
@@ -102,10 +75,31 @@ def make_plan(sweep: Sweep) -> Plan:
         if ends in seen:
             plan.same.append((seen[ends], row.key))
         seen.setdefault(ends, row.key)
-    errors += _read_nowhere(list(built.values()))
+    cells = list(built.values())
+    for search in sweep.searches:
+        try:
+            planned, points = plan_search(search, sweep.seeds, sweep.plugins, known)
+        except InputError as error:
+            errors.append(str(error))
+            continue
+        plan.searches.append(planned)
+        cells += points
+        plan.tasks |= {key: task for key, task in planned.shared.items() if key not in plan.tasks}
+        plan.per_row_trainings += sum(task.trains for task in planned.shared.values())
+    errors += _read_nowhere(cells)
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     return plan
+
+
+def plan_whole(file: Path, asked: Overrides, made: Plan) -> tuple[Plan, list[str]]:
+    """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong."""
+    if not asked.only:
+        return made, []
+    try:
+        return make_plan(read_sweep(file, replace(asked, only=[]))), []
+    except InputError as error:
+        return made, [f"rows outside --only are not in the record: {error}"]
 
 
 def _read_nowhere(cells: list[Cell]) -> list[str]:
@@ -118,21 +112,10 @@ def _read_nowhere(cells: list[Cell]) -> list[str]:
 
 
 def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str, str]:
-    keys: dict[str, str] = {}
-    ancestors: dict[str, dict[str, str]] = {}
-    for name, stage in cell.stages.items():
-        parents = {p: keys[p] for p in stage.parents()}
-        own_seed = seed if stage.seeded else None
-        key = key_of(stage.identity(), stage.version, parents, stage.fingerprint(), own_seed)
-        keys[name] = key
-        ancestors[name] = {**{a: k for p in parents for a, k in ancestors[p].items()}, **parents}
-        if key not in plan.tasks:
-            plan.tasks[key] = Task(
-                name, key, stage.record, stage.version, stage.fingerprint(), own_seed, stage.trains,
-                stage.uses_gpu(), cell.resources[name], parents, ancestors[name], row.texts,
-                row.targets, sweep.plugins, row.key,
-            )  # fmt: skip
-    return keys
+    tasks = tasks_of(cell, row, seed, sweep.plugins)
+    for task in tasks.values():
+        plan.tasks.setdefault(task.key, task)
+    return {stage: task.key for stage, task in tasks.items()}
 
 
 def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rgx.config import TARGETS, Text, choose
 from rgx.errors import InputError, nearest
@@ -15,6 +16,11 @@ from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import load_rooms, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.lines import Lines
+from rgx.sweep.row import Row, row_text
+from rgx.sweep.search.file import SearchFile, SearchName, fields_at
+from rgx.sweep.search.spec import Search, make_search, refuse_clashes
+
+__all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +37,8 @@ class SweepFile(BaseModel):
     imports: list[str] = []
     targets: dict[str, list[str]] = {}
     bind: dict[str, Any] = {}
-    panels: dict[str, dict[str, dict[str, Any]]] = Field(min_length=1)
+    panels: dict[str, dict[str, dict[str, Any]]] = {}
+    search: dict[SearchName, SearchFile] = {}
 
     @field_validator("seeds")
     @classmethod
@@ -41,19 +48,11 @@ class SweepFile(BaseModel):
             raise ValueError(f"the seed {double[0]} is given twice")
         return seeds
 
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a panel and the gin texts that make it a cell."""
-
-    panel: str
-    name: str
-    texts: tuple[Text, ...]
-    targets: tuple[str, ...] = TARGETS
-
-    @property
-    def key(self) -> str:
-        return f"{self.panel}/{self.name}"
+    @model_validator(mode="after")
+    def _asks_something(self) -> SweepFile:
+        if not (self.panels or self.search):
+            raise ValueError("Field required: panels, search or both")
+        return self
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Sweep:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     plugins: tuple[tuple[str, str], ...] = ()
+    searches: tuple[Search, ...] = ()
 
 
 @dataclass
@@ -96,13 +96,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     try:
         file = SweepFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        spot = tuple(first["loc"])
-        what = ".".join(map(str, spot)) or "the file"
-        hint = (
-            f": {nearest(str(spot[0]), SweepFile.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        )
-        raise InputError(f"{lines.place(spot)}: {what}: {first['msg']}{hint}") from None
+        raise InputError(_told(error, lines)) from None
     seeds = overrides.seeds if overrides.seeds is not None else file.seeds
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
@@ -114,7 +108,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     shared = _shared_texts(file, overrides, path, lines)
     asked = _command_line(overrides)
     rows = []
-    every = list(file.panels)
+    every = [*file.panels, *file.search]
     for panel, members in file.panels.items():
         for row, choices, spot in expand(panel, members, lines):
             every.append(f"{panel}/{row}")
@@ -122,11 +116,32 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
                 continue
             texts = (*shared, _row_text(choices, spot, lines), *asked)
             rows.append(Row(panel, row, texts, targets[panel]))
-    if not rows:
+    refuse_clashes(file.search, file.panels, lines)
+    searches = [
+        make_search(name, one, (*shared, _row_text(one.row, ("search", name, "row"), lines)), asked, lines)
+        for name, one in file.search.items()
+        if not overrides.only or name in overrides.only
+    ]
+    if not (rows or searches or overrides.only):
+        raise InputError(f"{lines.place(('panels',))}: panels: there is no row in them")
+    if not (rows or searches):
         raise InputError(
             f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
         )
-    return Sweep(file.name, path, tuple(seeds), tuple(rows), plugins)
+    return Sweep(file.name, path, tuple(seeds), tuple(rows), plugins, tuple(searches))
+
+
+def _told(error: ValidationError, lines: Lines) -> str:
+    """Return in one line what a field of the file is, and should be."""
+    found = error.errors()
+    # A misspelt field is what a person did; that the right one is missing follows from it.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    # A step in brackets is pydantic's own: which kind of a thing it took, or a key instead of its value.
+    spot = tuple(step for step in first["loc"] if not str(step).startswith("["))
+    what = ".".join(map(str, spot)) or "the file"
+    fields: Iterable[str] = fields_at(spot) if len(spot) > 1 else SweepFile.model_fields
+    hint = f": {nearest(str(spot[-1]), fields)}" if first["type"] == "extra_forbidden" else ""
+    return f"{lines.place(spot)}: {what}: {first['msg'].removeprefix('Value error, ')}{hint}"
 
 
 def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
@@ -144,17 +159,13 @@ def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
 
 
 def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> Text:
-    text, places = [], []
-    for axis, choice in choices.items():
-        place = lines.place((*spot, axis))
-        made = (
-            [f"{k} = {v!r}" for k, v in choice.items()]
-            if axis == "bind" and isinstance(choice, dict)
-            else choose(axis, choice, place)
-        )
-        text += made
-        places += [place] * len(made)
-    return Text("\n".join(text), str(lines.path), asked=True, lines=tuple(places))
+    flat: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for name, choice in choices.items():
+        bound = choice if name == "bind" and isinstance(choice, dict) else {name: choice}
+        flat |= bound
+        places |= {one: lines.place((*spot, name, one)) for one in bound}
+    return row_text(flat, places, str(lines.path))
 
 
 def _shared_texts(file: SweepFile, overrides: Overrides, path: Path, lines: Lines) -> list[Text]:

@@ -38,29 +38,32 @@ from rgx.store.artifacts import (
 from rgx.store.keys import key_of
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.workspace import Inputs, Workspace, load_network
+from rgx.sweep.watchdog import time_limit
 
 Report = Callable[[dict[str, Any]], None]
-SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "failure.json"}
+SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "checkpoint.new", "failure.json"}
 
 
 def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
     """Leave the task's artifact in the store; returns 'made' or 'found'.
 
-    task: a `Task.message()`; raises what the stage raises, and DamagedError for parents that are not what
-    their manifests say, which are set aside. A finished artifact is never rebuilt.
+    task: a `Task.message()`, with the name of the trial that runs it, if any; raises what the stage raises,
+    and DamagedError for parents that are not what their manifests say, which are set aside. A finished
+    artifact is never rebuilt.
     """
     stage, key = task["stage"], task["key"]
     folder = running_folder(store, stage, key)
+    lease = Lease(folder, task.get("trial", ""))
     while True:
         if intact(store, stage, key):
             return "found"
         try:
-            with Lease(folder):
+            with lease:
                 if intact(store, stage, key):
                     return "found"
                 # The same thread count in every engine: sums in another order are other numbers.
                 with threadpool_limits(task["threads"]):
-                    _make(task, store, folder, device)
+                    _make(task, store, folder, device, lease)
                 return "made"
         except LeaseHeldError:
             time.sleep(1.0)
@@ -85,8 +88,9 @@ def seed_of(task: Mapping[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> None:
+def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
+    (folder / "failure.json").unlink(missing_ok=True)
     torch.set_num_threads(task["threads"])
     load_rooms()
     for plugin in task["plugins"]:
@@ -118,9 +122,10 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str) -> No
     workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
     workspace.log(f"start {stage_name} {task['key'][:16]} on {socket.gethostname()} ({device}), seed {seed}")
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
-    outputs = stage.run(inputs, workspace, built)
+    with time_limit(cell.resources[stage_name].time_limit_s, folder):
+        outputs = stage.run(inputs, workspace, built)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    _finish(task, store, folder, outputs, started, time.process_time() - busy, code)
+    _finish(task, store, folder, outputs, started, time.process_time() - busy, code, lease)
 
 
 def _finish(
@@ -131,6 +136,7 @@ def _finish(
     started: float,
     cpu_seconds: float,
     code: dict[str, Any],
+    lease: Lease,
 ) -> None:
     ready = folder / "artifact"
     shutil.rmtree(ready, ignore_errors=True)
@@ -169,6 +175,7 @@ def _finish(
     )
     final = artifact_folder(store, task["stage"], task["key"])
     final.parent.mkdir(parents=True, exist_ok=True)
+    lease.check()
     shutil.rmtree(final, ignore_errors=True)
     ready.replace(final)
 

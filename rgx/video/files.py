@@ -144,6 +144,16 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
+def shape_of(path: Path) -> tuple[float, int, int]:
+    """Return a video's mean frames per second, width and height in px; raises InputError when unreadable."""
+    try:
+        with av.open(str(path)) as container:
+            stream = _video_stream(path, container)
+            return float(stream.average_rate or 0), stream.width, stream.height
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
+
+
 def read_frames(path: Path, size_px: int) -> Iterator[np.ndarray]:
     """Yield a video's square pictures as (size_px, size_px, 3) uint8, each pixel the mean of what it covers.
 

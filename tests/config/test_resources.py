@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rgx.errors import InputError
 from rgx.sweep.plan import Plan, make_plan
@@ -39,6 +41,7 @@ def test_resources_are_bound_for_all_stages_or_for_one_and_leave_keys_alone() ->
         "judge/resources.stage.memory_gb = 3",
         "generator/resources.stage.gpus = 0.5",
         "generator/resources.stage.custom = {'a100': 1}",
+        "judge/resources.stage.time_limit_s = 3600",
     )
     assert asked(plan, "judge", gpus=False) == {"CPU": 4, "memory": 3e9}
     assert asked(plan, "generator", gpus=True) == {"CPU": 2, "GPU": 0.5, "a100": 1}
@@ -46,6 +49,15 @@ def test_resources_are_bound_for_all_stages_or_for_one_and_leave_keys_alone() ->
     assert plan.tasks.keys() == planned().tasks.keys()
     (judge,) = [task for task in plan.tasks.values() if task.stage == "judge"]
     assert judge.message()["threads"] == 4
+    assert judge.resources.time_limit_s == 3600
+
+
+def test_the_cluster_of_the_example_is_one_that_ray_would_start() -> None:
+    jsonschema, autoscaler = pytest.importorskip("jsonschema"), pytest.importorskip("ray.autoscaler")
+    example = yaml.safe_load((ROOT / "examples" / "ray_cluster.yaml").read_text())
+    schema = json.loads((Path(autoscaler.__file__).parent / "ray-schema.json").read_text())
+    jsonschema.validate(example, schema)
+    assert example["head_node_type"] in example["available_node_types"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +66,7 @@ def test_resources_are_bound_for_all_stages_or_for_one_and_leave_keys_alone() ->
         ("resources.stage.cpu = 2", "did you mean 'cpus'"),
         ("resources.stage.cpus = 'many'", "expected float, found str"),
         ("resources.stage.gpus = -1", "expected 0 or more"),
+        ("resources.stage.time_limit_s = 0", "time_limit_s = 0: expected more than 0"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(binding: str, told: str) -> None:

@@ -1,57 +1,164 @@
-"""Drivers killed at random moments: nothing is done twice, nothing half stands, every bit is the same."""
+"""Drivers, workers and nodes killed at random: nothing is done twice, no half stands, no bit differs."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-import signal
+import shutil
 import subprocess
-import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from little import LITTLE, ROOT, manifests, results, sweep
+from little import LITTLE, manifests, results, sweep
+from nodes import Cluster, Run, cluster, family, kill, leases
+
+from rgx.store.artifacts import damage
 
 KILLS = int(os.environ.get("RGX_KILLS", "3"))
-ENGINES = os.environ.get("RGX_KILL_ENGINES", "inline").split(",")
-LONGEST_S = 12.0
-"""A little sweep takes about this long, start-up included."""
+SEED = os.environ.get("RGX_KILL_SEED", "0")
+
+
+class Inline:
+    """Everything in the driver's process."""
+
+    options, share, longest_s = ("--engine", "inline"), 0.2, 12.0
+
+    def __init__(self, draw: random.Random) -> None:
+        self.draw = draw
+        self.kinds: dict[str, Callable[[Run], bool]] = {"driver": self.driver}
+
+    def driver(self, run: Run) -> bool:
+        """Kill the driver."""
+        run.die()
+        return True
+
+
+class Local(Inline):
+    """A Ray of the driver's own on this machine."""
+
+    options, share, longest_s = (), 0.4, 25.0
+
+    def __init__(self, draw: random.Random) -> None:
+        super().__init__(draw)
+        self.kinds["worker"] = self.worker
+
+    def worker(self, run: Run) -> bool:
+        """Kill one of the processes that run stages, where there is one."""
+        found = [p for root in self.roots(run) for p, c in family(root).items() if "ray::ImplicitFunc" in c]
+        kill(*self.draw.sample(found, min(1, len(found))))
+        return bool(found)
+
+    def roots(self, run: Run) -> list[int]:
+        """Return the processes that workers descend from."""
+        return [run.process.pid]
+
+
+class Joined(Local):
+    """A head with nodes that joined it, one of which dies now and then and another joins."""
+
+    def __init__(self, draw: random.Random, nodes: Cluster) -> None:
+        super().__init__(draw)
+        self.nodes, self.options = nodes, ("--address", nodes.address)
+        self.kinds["node"] = self.node
+
+    def roots(self, run: Run) -> list[int]:
+        return [node.process.pid for node in self.nodes.nodes]
+
+    def node(self, run: Run) -> bool:
+        """Kill a node that is no head and has begun to work."""
+        found = [node for node in self.nodes.nodes[1:] if node.workers()]
+        for node in found[:1]:
+            node.die()
+            self.nodes.nodes.remove(node)
+            self.nodes.join()
+        return bool(found)
+
+
+@contextlib.contextmanager
+def joined(draw: random.Random) -> Iterator[Joined]:
+    with cluster(1) as nodes:
+        nodes.wait(2)
+        yield Joined(draw, nodes)
+
+
+ENGINES: dict[str, Callable[[random.Random], Any]] = {
+    "inline": lambda draw: contextlib.nullcontext(Inline(draw)),
+    "ray": lambda draw: contextlib.nullcontext(Local(draw)),
+    "cluster": joined,
+}
+CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(ENGINES)).split(",")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("undisturbed")
     assert sweep(folder, folder / "store", "--no-report") == 0
-    return folder / "store"
+    return everything(folder / "store")
+
+
+def everything(store: Path) -> dict[str, Any]:
+    """Return what must be the same to the last bit, and the names of all files."""
+    names = {name: sorted(manifest["files"]) for name, manifest in manifests(store).items()}
+    return {name: (facts, names[name]) for name, facts in results(store).items()}
+
+
+def look(store: Path, made: dict[str, float]) -> None:
+    """Check that nothing finished was made again, and that what stands is whole."""
+    for name, manifest in manifests(store).items():
+        assert made.setdefault(name, manifest["started"]) == manifest["started"], f"{name} was made twice"
+        assert not damage(store, manifest["stage"], manifest["key"]), name
+
+
+def disturb(engine: Inline, run: Run, store: Path) -> str:
+    """Kill something at a random moment and return what, or nothing when the run was over before."""
+    kind, early = engine.draw.choice(list(engine.kinds)), engine.draw.random() < 0.2
+    while run.process.poll() is None and not (early or leases(store)):
+        time.sleep(0.1)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.process.wait(engine.draw.uniform(1.0, engine.longest_s))
+    while run.process.poll() is None:
+        if engine.kinds[kind](run):
+            return kind
+        time.sleep(0.2)
+    return ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", CHOSEN)
 def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
-    undisturbed: Path, tmp_path: Path, engine: str
+    undisturbed: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
-    store, draw, kills, rounds = tmp_path / "store", random.Random(engine), 0, 0
-    command = [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--no-report"]
-    command += ["--store", str(store), "--engine", engine]
+    began, draw, tally, whole = time.monotonic(), random.Random(f"{name}{SEED}"), Counter[str](), 0
     made: dict[str, float] = {}
-    while kills < KILLS:
-        rounds += 1
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
-            try:
-                run.wait(draw.uniform(1.0, LONGEST_S))
-            except subprocess.TimeoutExpired:
-                run.send_signal(signal.SIGKILL)
-                kills += 1
-            run.communicate()
-        for name, manifest in manifests(store).items():
-            assert made.setdefault(name, manifest["started"]) == manifest["started"], f"{name} was made twice"
-        if run.returncode == 0:
-            assert results(store) == results(undisturbed)
-            store = tmp_path / f"store{rounds}"
-            command[command.index("--store") + 1] = str(store)
-            made.clear()
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert results(store) == results(undisturbed)
-    assert not list((store / "running").glob("*/artifact"))
+    store = tmp_path / "store0"
+    with ENGINES[name](draw) as engine:
+        count, run = max(1, round(engine.share * KILLS)), None
+        while True:
+            run = run or Run(tmp_path / "little.yaml", store, *engine.options)
+            enough = tally.total() >= count
+            kind = "" if enough else disturb(engine, run, store)
+            tally.update([kind] if kind else [])
+            if run.process.poll() is None and not enough:
+                continue
+            code = run.wait(900)
+            run.die()
+            assert kind == "driver" or code == 0 or "died 3 times" in run.text, run.text
+            look(store, made)
+            run = None
+            if code == 0 and kind != "driver":
+                assert everything(store) == undisturbed
+                assert not list((store / "running").iterdir())
+                shutil.rmtree(store)
+                whole += 1
+                store = tmp_path / f"store{whole}"
+                made.clear()
+                if enough:
+                    break
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(tally.items()))
+    print(f"\n{name}: killed {kinds}; {whole} sweeps whole, {time.monotonic() - began:.0f} s")

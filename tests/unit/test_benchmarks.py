@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from little import LITTLE
 from torch import Tensor, nn
 
+from rgx.inspect.garbage import find_garbage
+from rgx.inspect.status import read_sweeps
+from rgx.store.artifacts import damage, intact, write_json
 from rgx.store.workspace import Workspace
+from rgx.sweep.plan import make_plan
+from rgx.sweep.spec import Overrides, read_sweep
 from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def gpu() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_gpu", ROOT / "benchmarks" / "gpu.py")
+def load(name: str) -> ModuleType:
+    """Return a benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # A dataclass looks its module up while it is made.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def gpu() -> ModuleType:
+    return load("gpu")
 
 
 def test_a_step_lasts_as_long_as_planted(gpu: ModuleType, tmp_path: Path) -> None:
@@ -86,3 +102,120 @@ def test_the_rows_of_both_tables_worked_by_hand(gpu: ModuleType) -> None:
         "times real time": "3.2",
         "peak, MiB": "3,072",
     }
+
+
+# --- stores of many manifests ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def big_store() -> ModuleType:
+    return load("big_store")
+
+
+def little_store(path: Path) -> Path:
+    """Write a store of two artifacts, one made of the other, and the record of their sweep."""
+    keys = {"corpus": "a" * 64, "motion": "b" * 64}
+    for stage, key in keys.items():
+        parents = {} if stage == "corpus" else {"corpus": keys["corpus"]}
+        record = {"training": {"learning_rate": 0.1}} if parents else {"clips": 2}
+        made = {"stage": stage, "key": key, "parents": parents, "record": record, "outputs": {}}
+        made |= {"seed": 0 if parents else None, "fingerprint": "" if parents else "c" * 64}
+        made |= {"files": {"arrays.safetensors": {"bytes": 9, "sha256": ""}}}
+        write_json(path / stage / key[:16] / "manifest.json", made)
+        (path / stage / key[:16] / "arrays.safetensors").write_bytes(b"123456789")
+    rows = [{"panel": "3b", "row": "one", "seed": 0, "stages": keys}]
+    write_json(path / "sweeps" / "little.json", {"name": "little", "seeds": [0], "rows": rows})
+    return path
+
+
+def test_a_multiplied_store_is_whole_and_its_last_tenth_is_garbage(
+    big_store: ModuleType, tmp_path: Path
+) -> None:
+    big = tmp_path / "big"
+    assert big_store.multiply(little_store(tmp_path / "small"), big, 81) == 82
+    manifests = [json.loads(path.read_text()) for path in big.glob("*/*/manifest.json")]
+    assert len({made["key"] for made in manifests}) == len(manifests) == 82
+    for made in manifests:
+        assert damage(big, made["stage"], made["key"]) == "" or made["key"] in ("a" * 64, "b" * 64)
+        assert all(intact(big, stage, key) for stage, key in made["parents"].items())
+    rows = [row for sweep in read_sweeps(big) for row in sweep.rows]
+    assert len(rows) == 37 and all(intact(big, *one) for row in rows for one in row.stages.items())
+    assert len(find_garbage(big)) == 2 * (41 - 37)
+
+
+def test_the_little_sweep_is_found_in_the_tests(big_store: ModuleType) -> None:
+    assert big_store.little_sweep() == LITTLE
+
+
+# --- scheduling --------------------------------------------------------------------------------------
+
+
+def planned(stage: str, parents: list[str], gpu: bool = False) -> Any:
+    return SimpleNamespace(
+        stage=stage, key=stage, parents=dict(zip(parents, parents, strict=True)), trains=False, uses_gpu=gpu
+    )
+
+
+class Planned:
+    """Two chains of two stages each and an end that needs both."""
+
+    def __init__(self) -> None:
+        every = (("a", []), ("b", []), ("c", ["a"]), ("d", ["b"]), ("e", ["c", "d"]))
+        self.tasks = {name: planned(name, parents, gpu=name in "bd") for name, parents in every}
+
+    def missing(self, store: Path) -> dict[str, Any]:
+        return dict(self.tasks)
+
+
+def test_the_ideal_time_of_a_graph_worked_by_hand(tmp_path: Path) -> None:
+    scheduling = load("scheduling")
+    assert scheduling.ideal(Planned(), 2.0, 1, tmp_path) == 10.0
+    assert scheduling.ideal(Planned(), 2.0, 2, tmp_path) == 6.0
+
+
+def test_only_waits_beside_a_queue_for_the_gpu_count() -> None:
+    scheduling = load("scheduling")
+    times = scheduling.Times(
+        ready={"a": 0.0, "b": 0.0, "c": 3.0, "d": 5.0, "e": 9.0},
+        started={"a": 0.5, "b": 1.0, "c": 7.0, "d": 8.0, "e": 9.5},
+    )
+    ran = scheduling.Ran(Planned(), times, 10.0, 1)
+    assert scheduling.waits(ran) == [0.5]
+    times.ready["d"] = 2.0
+    assert scheduling.waits(ran) == [0.5, 4.0]
+
+
+# --- plain Tune --------------------------------------------------------------------------------------
+
+
+def test_both_sides_are_told_apart_by_work_and_wall() -> None:
+    plain_tune = load("plain_tune")
+    ours, theirs = plain_tune.Side(25, 100.0, 60.0), plain_tune.Side(105, 330.0, 180.0)
+    assert plain_tune.compared(ours, theirs) == [
+        "trainings: 4.20 times fewer, bar 4: kept",
+        "stage seconds: 3.30 times fewer",
+        "wall: 0.333 of plain Tune's, bar 0.35: kept",
+    ]
+    assert plain_tune.compared(ours, theirs._replace(trainings=99, wall_s=170.0))[0].endswith("MISSED")
+
+
+def test_each_row_by_itself_has_all_its_stages_parents_first() -> None:
+    plain_tune = load("plain_tune")
+    plan = make_plan(read_sweep(plain_tune.SWEEP, Overrides(only=["3f"])))
+    rows = plain_tune.rows_of(plan)
+    assert sum(task["trains"] for row in rows for task in row) == plan.per_row_trainings
+    for row in rows:
+        done: set[str] = set()
+        for task in row:
+            assert done.issuperset(task["parents"].values())
+            done.add(task["key"])
+
+
+def test_a_side_that_ended_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_tune = load("plain_tune")
+    found, runs = plain_tune.Side(1, 2.0, 3.0), []
+    monkeypatch.setitem(plain_tune.SIDES, "rgx", lambda plan, folder: runs.append(folder) or found)
+    plan = SimpleNamespace(tasks={"k": None}, cells=[{}])
+    assert [plain_tune.side("rgx", plan, tmp_path) for _ in range(2)] == [found, found] and len(runs) == 1
+    with pytest.raises(SystemExit, match="another comparison"):
+        plain_tune.side("rgx", SimpleNamespace(tasks={"other": None}, cells=[{}]), tmp_path)

@@ -373,6 +373,28 @@ def test_status_counts_cells_and_stages(store: FakeStore) -> None:
     assert [cell.strip() for cell in line.strip("│").split("│")] == ["little", "1", "2", "7", "1"]
 
 
+def test_status_reads_no_manifest(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shelf, "_read", lambda *_: pytest.fail("a manifest was read"))
+    line = next(
+        x for x in printed(sweeps_table(store.path, read_sweeps(store.path))).splitlines() if "little" in x
+    )
+    assert [cell.strip() for cell in line.strip("│").split("│")] == ["little", "2", "2", "8", "0"]
+
+
+def test_a_stage_s_artifacts_are_found_without_reading_others(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, read = Shelf._read, []
+
+    def noted(self: Shelf, stage: str, short: str) -> dict[str, Any] | None:
+        read.append(stage)
+        return real(self, stage, short)
+
+    monkeypatch.setattr(Shelf, "_read", noted)
+    found = {made["key"] for made in Shelf(store.path).of("tokenizer")}
+    assert found == {row["stages"]["tokenizer"] for row in store.rows} and read == ["tokenizer"] * 2
+
+
 def printed(table: object) -> str:
     console = Console(width=250)
     with console.capture() as capture:

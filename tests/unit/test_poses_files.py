@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
-from rgx.poses.files import FACE_IDS, read_mediapipe_npz
+from rgx.poses.files import Files, read_keypoints
+from rgx.poses.mediapipe_points import FACE_IDS
+from rgx.poses.npz_files import write_own_npz
 
 FRAMES = 3
 LEFT_FIRST = {
@@ -55,8 +57,9 @@ def save(path: Path, **changes: np.ndarray | None) -> Path:
 
 
 def test_every_point_comes_from_its_mediapipe_id(tmp_path: Path) -> None:
-    points, valid = read_mediapipe_npz(save(tmp_path / "a.npz"), 1000, 10)
-    assert points.dtype == np.float32 and points.shape == (FRAMES, 133, 2)
+    people = read_keypoints(save(tmp_path / "a.npz"), 1000, 10)
+    assert people.dtype == np.float32 and people.shape == (FRAMES, 1, 133, 3)
+    points, scores = people[:, 0, :, :2], people[:, 0, :, 2]
     for coco, mediapipe in LEFT_FIRST.items():
         np.testing.assert_allclose(points[:, coco], [[mediapipe, 0]] * FRAMES, atol=1e-4)
     for i in range(68):
@@ -64,8 +67,8 @@ def test_every_point_comes_from_its_mediapipe_id(tmp_path: Path) -> None:
     for i in range(21):
         np.testing.assert_allclose(points[:, 91 + i], [[i, 2]] * FRAMES, atol=1e-4)
         np.testing.assert_allclose(points[:, 112 + i], [[i, 3]] * FRAMES, atol=1e-4)
-    assert np.flatnonzero(~valid.all(axis=0)).tolist() == [18, 21]
-    assert not valid[:, [18, 21]].any() and np.isnan(points[:, [18, 21]]).all()
+    assert np.flatnonzero((scores != 1).any(axis=0)).tolist() == [18, 21], "MediaPipe has no small toes"
+    assert not people[:, :, [18, 21]].any()
 
 
 def test_face_ids_are_ibug_order() -> None:
@@ -77,25 +80,21 @@ def test_face_ids_are_ibug_order() -> None:
     assert (FACE_IDS[51], FACE_IDS[57], FACE_IDS[62], FACE_IDS[66]) == (0, 17, 13, 14), "mid lips"
 
 
-def test_validity(tmp_path: Path) -> None:
+def test_scores(tmp_path: Path) -> None:
     arrays = planted()
     arrays["pose"][0, 11, 2] = 0.4
-    arrays["pose"][1, 11, 2] = 0.5
+    arrays["pose"][1, 11, 2] = 1.5
     arrays["pose"][:, 12, 2] = np.nan
     arrays["pose"][0, 0, 0] = -0.01
-    arrays["pose"][1, 0, 1] = 1.01
     arrays["left_hand"][1] = np.nan
     arrays["right_hand"][2, 4, 1] = np.inf
-    path = save(tmp_path / "a.npz", **arrays)
-    points, valid = read_mediapipe_npz(path, 256, 256)
-    assert valid[:, 5].tolist() == [False, False, True]
-    assert valid[:, 6].tolist() == [False] * 3
-    assert valid[:, 0].tolist() == [False, False, True]
-    assert valid[:, 91:112].all(axis=1).tolist() == [True, False, True]
-    assert not valid[1, 91:112].any() and np.isnan(points[1, 91:112]).all()
-    assert not valid[2, 116] and np.isnan(points[2, 116]).all()
-    assert np.isfinite(points[valid]).all()
-    assert read_mediapipe_npz(path, 256, 256, visibility=0.3)[1][:, 5].all()
+    people = read_keypoints(save(tmp_path / "a.npz", **arrays), 256, 256)[:, 0]
+    assert people[:, 5, 2].tolist() == [np.float32(0.4), 1, 1]
+    assert not people[:, 6].any(), "no visibility is not found"
+    assert people[0, 0].tolist() == [np.float32(-2.56), 0, 1], "outside the picture is found"
+    assert people[:, 91:112, 2].all(axis=1).tolist() == [True, False, True]
+    assert not people[1, 91:112].any() and not people[2, 116].any()
+    assert np.isfinite(people).all()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_wrong_arrays_name_the_file(
 ) -> None:
     path = save(tmp_path / "odd.npz", **changes)
     with pytest.raises(InputError, match=rf"odd\.npz.*{words}"):
-        read_mediapipe_npz(path, 256, 256)
+        read_keypoints(path, 256, 256)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.6, 0.9, 0.999])
@@ -127,7 +126,7 @@ def test_truncated_file_is_named(tmp_path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(InputError, match=r"cut\.npz: unreadable"):
-        read_mediapipe_npz(path, 256, 256)
+        read_keypoints(path, 256, 256)
 
 
 def test_damaged_bytes_never_escape_as_another_error(tmp_path: Path) -> None:
@@ -141,16 +140,89 @@ def test_damaged_bytes_never_escape_as_another_error(tmp_path: Path) -> None:
             damaged[where] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            read_mediapipe_npz(path, 256, 256)
+            read_keypoints(path, 256, 256)
         except InputError as error:
             assert "bad.npz" in str(error)
 
 
 def test_other_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.npz: no such file"):
-        read_mediapipe_npz(tmp_path / "absent.npz", 256, 256)
-    np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(InputError, match=r"one\.npy: expected an \.npz"):
-        read_mediapipe_npz(tmp_path / "one.npy", 256, 256)
-    with pytest.raises(InputError, match="unreadable"):
-        read_mediapipe_npz(tmp_path, 256, 256)
+        read_keypoints(tmp_path / "absent.npz", 256, 256)
+    np.save(tmp_path / "one", np.zeros(3))
+    with pytest.raises(InputError, match=r"one\.npy: keypoints in '\.npy': did you mean '\.npz'"):
+        read_keypoints(tmp_path / "one.npy", 256, 256)
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(InputError, match=r"one\.npz: expected an \.npz"):
+        read_keypoints(tmp_path / "one.npz", 256, 256)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match="empty: a folder with neither, expected .json or .npy frames"):
+        read_keypoints(empty, 256, 256)
+    (empty / "1.npy").touch(), (empty / "1.json").touch()
+    with pytest.raises(InputError, match=r"empty: a folder with \.json and \.npy"):
+        read_keypoints(empty, 256, 256)
+
+
+def tracked(frames: int = FRAMES) -> np.ndarray:
+    """Return one person's random points (T, 133, 3), some not found."""
+    random = np.random.default_rng(3)
+    people = random.uniform(0.01, 1, (frames, 133, 3)).astype(np.float32) * np.float32([640, 360, 1])
+    people[random.random((frames, 133)) < 0.2] = 0
+    return people
+
+
+def test_own_file_comes_back_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npz"
+    write_own_npz(path, tracked(), 640, 360)
+    with np.load(path, allow_pickle=False) as found:
+        assert {n: (found[n].shape, str(found[n].dtype)) for n in found.files} == {
+            "points": ((FRAMES, 133, 2), "float32"),
+            "scores": ((FRAMES, 133), "float32"),
+            "size_px": ((2,), "int64"),
+        }
+    np.testing.assert_array_equal(read_keypoints(path, 640, 360)[:, 0], tracked())
+    half = read_keypoints(path, 320, 180)[:, 0]
+    np.testing.assert_array_equal(half, tracked() * np.float32([0.5, 0.5, 1]))
+    with pytest.raises(
+        InputError, match=r"clip\.npz: points of pictures of 640×360 px, the video's are 360×640"
+    ):
+        read_keypoints(path, 360, 640)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"points": np.zeros((FRAMES, 134, 2), np.float32)}, r"'points' .*\(3, 134, 2\), expected .*133, 2"),
+        ({"scores": np.zeros((FRAMES + 1, 133))}, "'scores'"),
+        ({"scores": np.full((FRAMES, 133), 1.2)}, "'scores' goes from 1.2 to 1.2, expected 0 to 1"),
+        ({"points": np.full((FRAMES, 133, 2), np.nan)}, "'points' is not finite in frame 0"),
+        ({"scores": None}, "missing scores; expected exactly points, scores, size_px"),
+        ({"size_px": np.array([1.5, 2.0])}, "'size_px' is float64"),
+        ({"size_px": np.array([0, 0])}, "pictures of 0×0 px"),
+    ],
+)
+def test_wrong_own_arrays_name_the_file(
+    tmp_path: Path, changes: dict[str, np.ndarray | None], words: str
+) -> None:
+    arrays = {"points": tracked()[..., :2], "scores": tracked()[..., 2], "size_px": np.array([640, 360])}
+    path = tmp_path / "own.npz"
+    np.savez(path, **{n: a for n, a in {**arrays, **changes}.items() if a is not None})
+    with pytest.raises(InputError, match=rf"own\.npz.*{words}"):
+        read_keypoints(path, 640, 360)
+
+
+def test_a_file_stands_in_for_an_extractor(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npz"
+    people = tracked()
+    people[1] = 0
+    write_own_npz(path, people, 640, 360)
+    picture = np.zeros((360, 640, 3), np.uint8)
+    found = list(Files(str(path)).track([picture] * FRAMES))
+    assert [len(p) for p in found] == [1, 0, 1], "who is not found is not there"
+    np.testing.assert_array_equal(found[2][0], people[2])
+    with pytest.raises(InputError, match=r"clip\.npz: 3 frames of keypoints, the video has 2"):
+        list(Files(str(path)).track([picture] * 2))
+    with pytest.raises(InputError, match=r"clip\.npz: 3 frames of keypoints, the video has more"):
+        list(Files(str(path)).track([picture] * 4))
+    with pytest.raises(InputError, match=r"poses\.files\.path"):
+        Files()

@@ -7,23 +7,27 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_report_figures import STEPS, fill
 
 from rgx.errors import InputError
+from rgx.report.blocks import Block, packed
+from rgx.report.combined import combined, lettered
 from rgx.report.escape import escape_tex
 from rgx.report.frames import COLUMNS, Metric, Results, Sweep, SweepRow
 from rgx.report.latex import PREAMBLE, STYLE, latex
 from rgx.report.layout import quoted
 from rgx.report.panel import Panel
-from rgx.report.pdf import packed, render_pdf
+from rgx.report.pdf import render_pdf
 from rgx.report.statistics import Cell, assemble
 from rgx.report.typeset import typeset
 
@@ -132,24 +136,45 @@ def test_every_letter_of_europe_compiles(tmp_path: Path) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))
-def test_a_published_number_keeps_its_digits_across_two_columns(value: float, decimals: int) -> None:
-    first, second = (
-        re.sub(r"\\textcolor\{gray\}\{(.*)\}", r"\1", part)
-        for part in STYLE.published(value, decimals).split(" & ")
-    )
-    assert first.replace("$-$", "-") + second == quoted(value, decimals)
-    assert len(first.partition(".")[2]) == decimals
-    assert float(first.replace("$-$", "-") + second) == pytest.approx(value, abs=0.5 * 10.0**-decimals)
+def test_a_published_number_keeps_its_digits(value: float, decimals: int) -> None:
+    text = STYLE.published(Cell(published=value), Metric(label="FGD", decimals=decimals))
+    assert text == r"\color{gray}" + quoted(value, decimals)
+    digits = text.removeprefix(r"\color{gray}")
+    assert float(digits) == pytest.approx(value, abs=1e-12)
+    assert len(digits.partition(".")[2]) >= decimals
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), min_size=1, max_size=5), st.integers(0, 4)
+)
+def test_a_column_holds_the_longest_number_before_and_after_the_point(
+    numbers: list[tuple[float, float]], decimals: int
+) -> None:
+    values = {(f"row {i}", 0): {"fgd": ours} for i, (ours, _) in enumerate(numbers)}
+    published = {f"row {i}": {"fgd": theirs} for i, (_, theirs) in enumerate(numbers)}
+    grid = table_of("3b", values, {"published": published}, {"fgd": Metric(label="FGD", decimals=decimals)})
+    shape = re.search(r"S\[table-format=(-?)(\d+)\.(\d+)\]", grid)
+    assert shape is not None
+    said = re.findall(r"& (?:\\color\{gray\})?(-?)(\d+)\.?(\d*)", grid)
+    assert len(said) == 2 * len(numbers) + 1  # the line of the real
+    assert bool(shape[1]) == any(sign for sign, _, _ in said)
+    assert int(shape[2]) == max(len(whole) for _, whole, _ in said)
+    assert int(shape[3]) == max(len(part) for _, _, part in said)
 
 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        (Cell(1.5, 0.25, 3, mark="best", p=0.01), r"\textbf{1.50} & \,$\pm$\,0.25$^{\ddagger}$"),
-        (Cell(-1.5, None, 1, mark="second"), r"\underline{$-$1.50} & ~(n=1)"),
-        (Cell(1.5, 0.25, 3, p=0.05), r"1.50 & \,$\pm$\,0.25"),
-        (Cell(), "-- & "),
-        (Cell(-0.001, 0.0, 3), r"0.00 & \,$\pm$\,0.00"),
+        (
+            Cell(1.5, 0.25, 3, mark="best", p=0.01),
+            r"\bfseries 1.50 {\mdseries\,$\pm$\,0.25$^{\ddagger}$}",
+        ),
+        (Cell(1.5, None, 3, mark="best"), r"\bfseries 1.50"),
+        (Cell(-1.5, None, 1, mark="second"), r"-1.50 {\llap{\underline{\phantom{$-$1.50}}}~(n=1)}"),
+        (Cell(1.5, 0.25, 3, p=0.05), r"1.50 {\,$\pm$\,0.25}"),
+        (Cell(), "{--}"),
+        (Cell(-0.001, 0.0, 3), r"0.00 {\,$\pm$\,0.00}"),
     ],
 )
 def test_cells_by_hand(cell: Cell, said: str) -> None:
@@ -171,7 +196,7 @@ def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
     path = render_pdf(report, store, tmp_path / "out")
     assert path == tmp_path / "out" / "made" / "report.pdf" and path.read_bytes().startswith(b"%PDF")
     source = path.with_suffix(".tex").read_text()
-    assert source.count(r"\begin{minipage}[t]{0.313\linewidth}") == 6 + 3
+    assert source.count(r"\begin{minipage}[t]{0.313\linewidth}") == 6 + 6 - 1
     assert source.count("-frames.png}") == 6
     assert faults(log_of(path.parent, [source])) == []
     appendix = (path.parent / "hyperparameters.tex").read_text()
@@ -179,12 +204,42 @@ def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
 
 
 def test_blocks_share_lines_in_their_order() -> None:
-    blocks = [
-        (share, [name])
-        for share, name in zip([1 / 3, 1 / 3, 1 / 3, 0.5, 1.0, 0.5, 0.5], "abcdefg", strict=True)
-    ]
-    found = [[line for line in lines if len(line) == 1] for lines in packed(blocks)]
+    shares = [1 / 3, 1 / 3, 1 / 3, 0.5, 1.0, 0.5, 0.5]
+    blocks = [Block(share, [name]) for share, name in zip(shares, "abcdefg", strict=True)]
+    found = [["".join(block.lines) for block in line] for line in packed(blocks)]
     assert found == [["a", "b", "c"], ["d"], ["e"], ["f", "g"]]
+
+
+def test_panels_are_lettered_in_their_order() -> None:
+    letters = [lettered(number) for number in range(26 + 26 * 26)]
+    assert letters[:27] + letters[-1:] == [*ascii_lowercase, "aa", "zz"] and len(set(letters)) == len(letters)
+
+
+@needs_pdflatex
+def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
+    ticks = {"components": {"b": ["one", "another component"]}, "ours": "b"}
+    wide = {f"metric_{i}": Metric(label=f"Some metric & {i}", unit="%", stand_in=True) for i in range(6)}
+    panels = {"3a": (wide, {}), "3b": (SCORES, ticks), **{f"3{letter}": (SCORES, {}) for letter in "cdef"}}
+    held = {
+        name: results_of(name, rows_of(["a", "b", SPECIAL, "d"], 3, list(metrics), holes=(2,)), metrics)
+        for name, (metrics, _) in panels.items()
+    }
+    tables = []
+    for name, (metrics, more) in panels.items():
+        published = {"a": dict.fromkeys(metrics, 1234.5), "b": dict.fromkeys(metrics, 0.25)}
+        fields = {"caption": SPECIAL, "columns": list(metrics), "published": published, **more}
+        tables.append(assemble(name, Panel.model_validate(fields), held[name]))
+    every = replace(
+        held["3a"],
+        frame=pd.concat([results.frame for results in held.values()]),
+        metrics={name: metric for results in held.values() for name, metric in results.metrics.items()},
+    )
+    text = combined(SPECIAL, every, tables)
+    log = compiled(tmp_path, [text, r"\ref{tab:made_up}\label{tab:3b}"])
+    assert faults(log) == [] and "too large" not in log
+    assert text.count(r"\begin{tabular}") == 6 and text.count("\\textbf{(f)}") == 1
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 2
+    assert text.count("from motion_scores/") == 3 * 3 * (6 + 5 * 3)
 
 
 def test_no_pdflatex_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

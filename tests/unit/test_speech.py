@@ -6,10 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rgx.errors import InputError
 from rgx.registry import find
 from rgx.speech import beats, mel_beat, s2g35, wavlm
+from rgx.speech.base import Speech
+from rgx.speech.chunks import chunks
+from rgx.stages.rows import KeptRows
+from rgx.stages.speech import SpeechStage
+from rgx.store.artifacts import write_json
+from rgx.store.workspace import Inputs, Workspace
 from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning:librosa")
@@ -181,13 +189,113 @@ def test_wavlm_hidden_states_are_the_models_own(folder):
     )
 
 
-@pytest.mark.parametrize("frames", [75, 101, 130])
-def test_wavlm_in_chunks_stays_near_the_whole_clip(folder, frames):
-    track = noise(frames)
-    whole = loaded(folder).features(track, frames)
-    parts = loaded(folder, chunk_s=1.0).features(track, frames)
-    assert parts.shape == whole.shape
-    assert np.abs(parts - whole).mean() < 0.05 * whole[:, :32].std()
+@given(st.integers(1, 3000), st.integers(1, 400), st.integers(0, 200))
+def test_chunks_keep_every_row_once_and_know_enough_around_it(steps, core, overlap):
+    made = chunks(steps, core, overlap)
+    assert [row for piece in made for row in range(piece.first, piece.last)] == list(range(steps))
+    assert {piece.length for piece in made} == {min(core + 2 * overlap, steps)}
+    for piece in made:
+        end = piece.start + piece.length
+        assert piece.start >= 0 and end <= steps
+        assert piece.first - piece.start >= overlap or piece.start == piece.first == 0
+        assert end - piece.last >= overlap or end == piece.last == steps
+    assert len(made) <= max(1, -(-(steps - 2 * overlap) // core))
+
+
+@pytest.fixture(scope="module")
+def fading(folder, tmp_path_factory):
+    """A random WavLM of the real reach (128 positions) whose attention fades by a factor e in 25 steps."""
+    import torch
+    from transformers import WavLMConfig, WavLMModel
+
+    torch.manual_seed(1)
+    config = WavLMConfig.from_pretrained(folder, num_conv_pos_embeddings=128, num_hidden_layers=4)
+    network = WavLMModel(config)
+    attention = network.encoder.layers[0].attention
+    distance = torch.arange(-800, 801)
+    with torch.no_grad():
+        buckets = attention._relative_positions_bucket(distance)
+        attention.rel_attn_embed.weight[buckets] = -(distance.abs()[:, None] / 25).expand(-1, 4)
+    place = tmp_path_factory.mktemp("fading")
+    network.save_pretrained(place, safe_serialization=True)
+    return place
+
+
+def swelling(frames: int) -> np.ndarray:
+    """Noise that grows tenfold: what is normalised by the chunk and not by the clip comes out differently."""
+    return noise(frames) * np.linspace(0.1, 1, frames * SAMPLES_PER_FRAME, dtype=np.float32)
+
+
+def test_chunks_equal_the_whole_clip_and_the_overlap_is_what_it_takes(fading):
+    frames = 500
+    track = swelling(frames)
+    whole = loaded(fading).features(track, frames)[:, :32]
+
+    def error(overlap_s: float) -> float:
+        parts = loaded(fading, chunk_s=4.0, overlap_s=overlap_s).features(track, frames)[:, :32]
+        return float(np.sqrt(((parts - whole) ** 2).mean(axis=1)).max() / whole.std())
+
+    assert error(0.0) > 0.05
+    assert error(1.0) > 10 * error(2.0)
+    assert error(2.0) < 2e-3
+    assert error(4.0) < 1e-4
+
+
+class Spy:
+    """A network that remembers what it was given."""
+
+    def __init__(self, network, answers=()):
+        self.network, self.answers, self.shapes = network, list(answers), []
+        self.config, self.device = network.config, network.device
+
+    def __call__(self, sound):
+        self.shapes.append(tuple(sound.shape))
+        made = self.network(sound)
+        if self.answers:
+            made.last_hidden_state = made.last_hidden_state * self.answers.pop(0)
+        return made
+
+
+def test_what_the_network_is_given_does_not_grow_with_the_clip(folder, monkeypatch):
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(3, 32))
+    given = {}
+    for frames in (250, 1000):
+        made = loaded(folder, chunk_s=1.0, overlap_s=0.5)
+        made._network = Spy(made._network)
+        made.features(noise(frames), frames)
+        given[frames] = made._network.shapes
+    assert set(given[250]) | set(given[1000]) <= {(n, 100 * 320 + 80) for n in (1, 2, 3)}
+    assert sum(n for n, _ in given[1000]) == 39 and len(given[1000]) == 13
+
+
+def test_half_precision_is_near_and_what_overflows_is_read_again(folder, monkeypatch):
+    track = noise(100)
+    whole = loaded(folder, chunk_s=1.0).features(track, 100)
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(2, 16))
+    half = loaded(folder, chunk_s=1.0).features(track, 100)
+    assert 0 < np.abs(half - whole)[:, :32].max() < 0.02 * whole[:, :32].std()
+    made = loaded(folder, chunk_s=1.0)
+    made._network = Spy(made._network, answers=[np.inf])
+    again = made.features(track, 100)
+    np.testing.assert_allclose(again, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_group_norm_over_time_is_never_cut_in_chunks(folder, tmp_path):
+    import torch
+    from transformers import WavLMConfig, WavLMModel
+
+    config = WavLMConfig.from_pretrained(folder, feat_extract_norm="group", do_stable_layer_norm=False)
+    WavLMModel(config).save_pretrained(tmp_path, safe_serialization=True)
+    track = noise(75)
+    made = loaded(tmp_path, chunk_s=1.0, overlap_s=1.0)
+    with torch.inference_mode():
+        # Up to the last sample a step sees: normalisation over time notices a few more.
+        own = made._network(torch.from_numpy(track[:-240])[None]).last_hidden_state[0].numpy()
+    np.testing.assert_allclose(
+        made.features(track, 75)[:, :32], wavlm.at_motion_rate(own, 75), rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(InputError, match="feat_extract_norm = group.*one of 4 s.*chunks of 3 s"):
+        made.features(noise(100), 100)
 
 
 def test_wavlm_names_what_is_wrong(folder, tmp_path):
@@ -201,6 +309,8 @@ def test_wavlm_names_what_is_wrong(folder, tmp_path):
         wavlm.WavLM(model=str(tmp_path)).prepare("cpu")
     with pytest.raises(InputError, match="config.json"):
         wavlm.WavLM(model=str(tmp_path)).fingerprint()
+    with pytest.raises(InputError, match="overlap_s = -1"):
+        wavlm.WavLM(overlap_s=-1.0)
     with pytest.raises(InputError, match="chunk_s"):
         wavlm.WavLM(chunk_s=0.0)
     with pytest.raises(RuntimeError, match="prepare"):
@@ -253,3 +363,94 @@ def test_real_speech_has_onsets_and_finite_features():
     for made in (mel_beat.MelBeat(), s2g35.S2G35()):
         values = made.features(track, frames)
         assert values.shape == (frames, made.width) and np.isfinite(values).all()
+
+
+class Loud(Speech):
+    """Loudness and length of a frame; remembers what it was asked and stops where it is told to."""
+
+    width = 2
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop, self.asked = stop, []
+
+    def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        if self.stop is not None and len(self.asked) == self.stop:
+            raise KeyboardInterrupt
+        self.asked.append(frames)
+        frame = waveform.reshape(frames, SAMPLES_PER_FRAME)
+        return np.stack([np.abs(frame).mean(axis=1), np.full(frames, frames)], axis=1).astype(np.float32)
+
+
+CLIPS = [40, 81, 33, 120, 90]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A corpus artifact of five clips, the last one of the test split."""
+    import torch
+    from safetensors.torch import save_file
+
+    place = tmp_path_factory.mktemp("corpus")
+    starts = np.cumsum([0, *CLIPS])
+    spans = [
+        {"start": int(start), "frames": frames, "split": "test" if frames == 90 else "train"}
+        for start, frames in zip(starts, CLIPS, strict=False)
+    ]
+    save_file({"waveform": torch.from_numpy(noise(int(starts[-1])))}, place / "arrays.safetensors")
+    write_json(place / "about.json", {"spans": spans})
+    return place
+
+
+def run_stage(corpus: Path, folder: Path, speech: Speech, told: list[int] | None = None) -> dict:
+    from safetensors.numpy import load_file
+
+    workspace = Workspace(folder, "cpu", lambda progress: (told or []).append(progress["done"]))
+    SpeechStage(speech).run(Inputs({}, {"corpus": corpus}), workspace, speech)
+    return load_file(folder / "arrays.safetensors")
+
+
+def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(recorded, tmp_path):
+    from safetensors.numpy import load_file
+
+    made = run_stage(recorded, tmp_path, Loud())
+    sound, first = load_file(recorded / "arrays.safetensors")["waveform"], 0
+    features, marks = [], []
+    for frames in CLIPS:
+        clip = sound[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
+        features.append(Loud().features(clip, frames))
+        marks.append((beats.beat_frames(clip, frames), beats.onset_frames(clip, frames)))
+        first += frames
+    np.testing.assert_array_equal(made["features"], np.concatenate(features))
+    np.testing.assert_array_equal(made["beats"], np.concatenate([beat for beat, _ in marks]))
+    np.testing.assert_array_equal(made["onsets"], np.concatenate([onset for _, onset in marks]))
+    train = np.concatenate(features[:-1])
+    np.testing.assert_array_equal(made["mean"], train.mean(0))
+    np.testing.assert_array_equal(made["std"], train.std(0).clip(min=1e-3))
+    assert made["beats"].dtype == bool and made["onsets"].any()
+
+
+@pytest.mark.parametrize("stop", range(len(CLIPS)))
+def test_a_killed_speech_stage_goes_on_at_its_clip(recorded, tmp_path, monkeypatch, stop):
+    whole = run_stage(recorded, tmp_path / "whole", Loud())
+    monkeypatch.setattr("rgx.stages.rows.KEEP_EVERY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(recorded, tmp_path / "killed", Loud(stop))
+    again = Loud()
+    made = run_stage(recorded, tmp_path / "killed", again)
+    assert again.asked == CLIPS[stop:]
+    assert made.keys() == whole.keys()
+    for name in whole:
+        np.testing.assert_array_equal(made[name], whole[name])
+
+
+def test_rows_of_another_shape_are_not_gone_on_with(tmp_path):
+    rows = KeptRows(tmp_path, 4, 2)
+    rows.put(0, np.ones((3, 2), np.float32))
+    assert KeptRows(tmp_path, 4, 2).clips == 0, "not kept yet"
+    rows = KeptRows(tmp_path, 4, 2)
+    rows.put(0, np.ones((3, 2), np.float32))
+    rows.keep()
+    again = KeptRows(tmp_path, 4, 2)
+    assert again.clips == 1 and again.array[:3].all() and not again.array[3:].any()
+    other = KeptRows(tmp_path, 4, 3)
+    assert other.clips == 0 and not other.array.any()

@@ -154,7 +154,8 @@ def unfound(path: Path) -> None:
 
 
 def unseen(path: Path) -> None:
-    alter(path, lambda arrays: [arrays["pose"].fill(0), *(arrays[n].fill(np.nan) for n in list(arrays)[1:])])
+    hidden = ["face", "left_hand", "right_hand"]
+    alter(path, lambda arrays: [arrays["pose"].fill(0.4), *(arrays[n].fill(np.nan) for n in hidden)])
 
 
 def at_one_place(path: Path) -> None:

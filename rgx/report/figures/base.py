@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,14 +42,25 @@ class Material:
         """Return where a row's stage lies."""
         return manifest_path(self.store, stage, row.stages[stage]).parent
 
+    def held(self, row: SweepRow, stage: str, name: str) -> Path | None:
+        """Return a file of a row's finished stage, or None where it is not there."""
+        path = self.folder(row, stage) / name if self.manifest(row, stage) is not None else None
+        return path if path is not None and path.is_file() else None
+
 
 class Figure(ABC, BaseModel):
     """One figure of a report file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    deeper: ClassVar[dict[int, Collection[str]]] = {}
+    """The keys allowed at each depth of the report file below the figure's own."""
 
     caption: str = ""
     width: Literal["column", "page"] = "column"
+
+    def tables(self, material: Material) -> dict[str, str]:
+        """Return the texts that go with it, by what their file's name has after the figure's."""
+        return {}
 
     @abstractmethod
     def draw(self, material: Material) -> Drawing | None:
@@ -89,14 +100,20 @@ VARIANT = "variant"
 """The key of a record that names what was chosen, not how it was set."""
 
 
-def parameter(record: Mapping[str, Any], path: str, where: str) -> float:
-    """Return the number at a path such as `decode/steps` of a stage's record; raises InputError."""
+def value_at(record: Mapping[str, Any], path: str, where: str) -> Any:
+    """Return what stands at a path such as `decode/steps` of a stage's record; raises InputError."""
     value: Any = record
     for step in path.split("/"):
         if not isinstance(value, Mapping) or step not in value:
             names = [name for name in value if name != VARIANT] if isinstance(value, Mapping) else []
             raise InputError(f"{where}: its record has no '{path}': no '{step}'; {nearest(step, names)}")
         value = value[step]
+    return value
+
+
+def parameter(record: Mapping[str, Any], path: str, where: str) -> float:
+    """Return the number at a path of a stage's record; raises InputError."""
+    value = value_at(record, path, where)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(f"{where}: '{path}' is {value!r}, expected a number")
     return float(value)

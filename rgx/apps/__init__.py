@@ -1,0 +1,1 @@
+"""What is done with the method besides sweeping: each app is one command."""

@@ -1,0 +1,59 @@
+"""The commands that use the method outside a sweep file; mounted by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgx.errors import InputError
+from rgx.options import Bind, Engine, Import, Scale, Store, overrides
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+INTERRUPTED = 130
+
+
+@app.command()
+def score(
+    real: Annotated[Path, typer.Option(help="A corpus of recordings: index.csv, clips/, keypoints.")],
+    generated: Annotated[list[str], typer.Option(help="NAME=DIR: what a system made; may be repeated.")],
+    poses: Annotated[
+        str, typer.Option(help="What finds the keypoints of videos that come without.")
+    ] = "mediapipe",
+    out: Annotated[Path, typer.Option(help="Where tables and definitions go.")] = Path("scores"),
+    scale: Scale = None,
+    bind: Bind = [],  # noqa: B006
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+    engine: Annotated[Engine, typer.Option(help="Where stages run.")] = Engine.ray,
+) -> None:
+    """Score any systems' keypoint files or videos against recordings, clip by clip name, as one table."""
+    from rich.console import Console
+
+    from rgx.apps.score import Systems, parse, write_definitions
+    from rgx.apps.tracked import track_videos
+    from rgx.report.render import gather, summary, write
+    from rgx.sweep.run import Place, run_sweep
+
+    console = Console()
+    made = parse(generated)
+    if not real.is_dir():
+        raise InputError(f"--real {real}: no such folder; expected a corpus with index.csv")
+    real, out = real.expanduser().resolve(), out.expanduser().resolve()
+    try:
+        systems = track_videos(Systems(real, made), poses, imports, out, console)
+        for line in systems.check():
+            typer.echo(line)
+        file, definition = write_definitions(systems, scale, out)
+        asked = overrides([], bind, None, None, [], imports)
+        well = run_sweep(file, asked, Place(store, engine), console)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    gathered = gather(definition, store)
+    paths = write(gathered, out / "build")
+    typer.echo(summary(gathered))
+    typer.echo(f"{len(paths)} files under {paths[0].parent}")
+    if not well:
+        raise typer.Exit(1)

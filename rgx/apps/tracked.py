@@ -1,0 +1,93 @@
+"""Keypoints for systems that made videos only: each is tracked once and kept beside its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from rgx.apps.score import Systems, test_clips
+from rgx.data.submissions import Submission
+from rgx.errors import InputError
+from rgx.plugins import find_plugin
+from rgx.poses.base import Extractor
+from rgx.poses.npz_files import write_own_npz
+from rgx.prepare.extractors import Choice, read_choice
+from rgx.skeleton import POINTS
+from rgx.video.files import read_frames, shape_of
+
+
+def track_videos(
+    systems: Systems, poses: str, imports: Sequence[str], out: Path, console: Console
+) -> Systems:
+    """Return the systems with keypoints for every test clip of which they have a video, made where absent.
+
+    poses: a variant of the poses axis. Made ones lie under `out/tracked/<name>/`, beside links to the
+    system's own files, and are made again when a video changes. Raises InputError for a video in which
+    nobody is found.
+    """
+    plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
+    choice = read_choice(poses, plugins, ())
+    tests = test_clips(systems.real)
+    return Systems(
+        systems.real,
+        {name: _tracked(name, path, choice, tests, out, console) for name, path in systems.made.items()},
+    )
+
+
+def _tracked(
+    name: str, path: Path, choice: Choice, tests: Sequence[str], out: Path, console: Console
+) -> Path:
+    submission = Submission(str(path))
+    keypoints, videos = submission.keypoints(), submission.videos()
+    lacking = [clip for clip in tests if clip in videos and clip not in keypoints]
+    if not lacking:
+        return path
+    folder = out / "tracked" / name
+    _link(folder / "clips", videos)
+    _link(folder / "keypoints", keypoints)
+    made = {clip: folder / "keypoints" / f"{clip}.npz" for clip in lacking}
+    old = [clip for clip in lacking if not _stands(made[clip], videos[clip])]
+    for clip in track(old, f"poses of {name}", console=console):
+        _track(videos[clip], choice.make(videos[clip]).extractor, made[clip])
+    return folder
+
+
+def _stands(made: Path, video: Path) -> bool:
+    return made.is_file() and made.stat().st_mtime_ns >= video.stat().st_mtime_ns
+
+
+def _link(folder: Path, files: dict[str, Path]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in files.values():
+            link = folder / path.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def _track(video: Path, extractor: Extractor, made: Path) -> None:
+    _, width, height = shape_of(video)
+
+    def frames() -> Iterator[np.ndarray]:
+        yield from read_frames(video, width)
+
+    points = np.stack([_surest(people) for people in extractor.track(frames())])
+    if not points[..., 2].any():
+        raise InputError(f"{video}: nobody is found in any frame")
+    draft = made.with_suffix(".draft")
+    write_own_npz(draft, points, width, height)
+    draft.replace(made)
+
+
+def _surest(people: np.ndarray) -> np.ndarray:
+    """Return the person (133, 3) whose points are surest, all 0 where there is none."""
+    if not len(people):
+        return np.zeros((POINTS, 3), np.float32)
+    chosen: np.ndarray = people[people[..., 2].sum(-1).argmax()]
+    return chosen

@@ -1,0 +1,61 @@
+"""The contract of the poses axis: pictures to COCO-WholeBody points with scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from rgx.errors import InputError
+
+
+class Extractor(ABC):
+    """Finds people's 133 points in the pictures of one video.
+
+    people: how many people it can find in a picture, None when there is no limit.
+    """
+
+    people: int | None = None
+
+    @abstractmethod
+    def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield, for each picture (H, W, 3) uint8 RGB, its people (P, 133, 3) float32: x px, y px, score.
+
+        x is to the right and y down from the picture's corner; a score is in [0, 1], and 0 where the point
+        was not found, whose x and y are then 0. P may be 0 and may change; people stand in no fixed order.
+        The pictures are read as they are needed, by another thread where that saves time. Raises InputError
+        when they change size or the extractor cannot run; what `frames` raises passes through.
+        """
+
+
+def same_size(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Pass pictures (H, W, 3) uint8 on; raises InputError when their size changes, ValueError for others."""
+    first: tuple[int, ...] = ()
+    for n, frame in enumerate(frames):
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
+            raise ValueError(f"frame {n} is {frame.dtype} {frame.shape}: expected uint8 (H, W, 3)")
+        first = first or frame.shape
+        if frame.shape != first:
+            found = f"{frame.shape[1]}×{frame.shape[0]} px, the first is {first[1]}×{first[0]} px"
+            raise InputError(f"frame {n} of the pictures is {found}: expected one size")
+        yield frame
+
+
+def scored(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return points (…, K, 2) in px and scores (…, K) as (…, K, 3) float32 in the form of the contract.
+
+    Scores are cut to [0, 1]; where a score or a coordinate is not finite the point counts as not found.
+    """
+    with np.errstate(over="ignore"):  # too large for float32 is not finite there
+        people = np.concatenate([points, scores[..., None]], axis=-1).astype(np.float32)
+    found = np.isfinite(people).all(axis=-1, keepdims=True) & (people[..., 2:] > 0)
+    people = np.where(found, people, np.float32(0))
+    people[..., 2] = np.minimum(people[..., 2], 1)
+    return people
+
+
+def finite(numbers: np.ndarray) -> bool:
+    """Return whether all numbers are finite in single precision."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(numbers.astype(np.float32)).all())

@@ -1,0 +1,67 @@
+"""The command that makes a corpus of recordings; mounted by the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgx.errors import InputError
+from rgx.options import Import
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+INTERRUPTED = 130
+SHOWN = 20
+
+
+@app.command()
+def prepare(
+    source: Annotated[Path, typer.Argument(help="A folder of recordings, or one of them.")],
+    out: Annotated[Path, typer.Option(help="Where the corpus goes.")],
+    poses: Annotated[str, typer.Option(help="A variant of the axis poses: what finds people.")] = "mediapipe",
+    speaker: Annotated[
+        str | None, typer.Option(help="Whose recordings they are, instead of their folder's name.")
+    ] = None,
+    cpus: Annotated[int, typer.Option(min=1, help="Sources at a time.")] = os.cpu_count() or 1,
+    bind: Annotated[list[str], typer.Option("--bind", help="poses.mmpose.checkpoint = 'weights.pth'")] = [],  # noqa: B006
+    imports: Import = [],  # noqa: B006
+) -> None:
+    """Make a corpus of clips with keypoints and speech that `corpus.videos` reads, and a page to judge it."""
+    from rich.console import Console
+
+    from rgx.plugins import find_plugin
+    from rgx.prepare.corpus import Request, prepare
+    from rgx.prepare.extractors import read_choice
+    from rgx.prepare.quality import PAGE
+
+    console = Console()
+    if speaker is not None and not (speaker.strip() and speaker.isprintable()):
+        raise InputError(f"--speaker {speaker!r}: expected a name")
+    plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
+    try:
+        choice = read_choice(poses, plugins, bind)
+        done = prepare(Request(source, out, choice, speaker, cpus), console)
+    except KeyboardInterrupt:
+        _say("stopped: the same command goes on from the sources that are finished")
+        raise typer.Exit(INTERRUPTED) from None
+    for word, reasons in (("left out", done.left_out), ("failed", done.failed)):
+        for name, reason in list(reasons.items())[:SHOWN]:
+            _say(f"{word}: {name}: {reason}")
+        if len(reasons) > SHOWN:
+            _say(f"{word}: {len(reasons) - SHOWN} more, named on the page")
+    used = {row["source"] for row in done.rows}
+    seconds = sum(row["end_s"] - row["start_s"] for row in done.rows)
+    _say(f"{out}: {len(done.rows)} clips, {seconds:.1f} s, of {len(used)} sources; look at {out / PAGE}")
+    if done.failed:
+        raise typer.Exit(1)
+    if not done.rows:
+        raise InputError(f"{source}: no clip could be made; {out / PAGE} says why")
+    _say(f"""use it: rgx sweep FILE --set corpus=videos --bind "corpus.videos.folder = '{out}'\"""")
+
+
+def _say(text: str) -> None:
+    """Print a line; the name of a file must not steer the terminal."""
+    typer.echo("".join(c if c.isprintable() else "�" for c in text))

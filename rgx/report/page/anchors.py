@@ -1,0 +1,44 @@
+"""Where on the page a row stands, and where its numbers came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rgx.report.frames import Results
+
+INDEX, PROVENANCE = "index.html", "provenance.html"
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The number of each row of the shown panels in its sweep; ids are made of it and the panel's name.
+
+    A panel's name has only letters that an address takes as they are; a row's name may have any.
+    """
+
+    numbers: dict[tuple[str, str], int]
+
+    def row(self, panel: str, row: str) -> str:
+        """Return the id of a row in the table, or nothing for a row that the sweep lacks."""
+        return self._id("row", panel, row)
+
+    def origin(self, panel: str, row: str) -> str:
+        """Return the id of what is known of a row's numbers, or nothing for a row that the sweep lacks."""
+        return self._id("from", panel, row)
+
+    def _id(self, kind: str, panel: str, row: str) -> str:
+        number = self.numbers.get((panel, row))
+        return "" if number is None else f"{kind}-{panel}-{number}"
+
+
+def anchors(results: Results, panels: Iterable[str]) -> Anchors:
+    """Number the rows of panels in the sweep's order."""
+    shown = set(panels)
+    numbers: dict[tuple[str, str], int] = {}
+    counts = dict.fromkeys(shown, 0)
+    for item in results.sweep.rows:
+        if item.panel in shown and (item.panel, item.row) not in numbers:
+            numbers[item.panel, item.row] = counts[item.panel]
+            counts[item.panel] += 1
+    return Anchors(numbers)

@@ -1,0 +1,196 @@
+"""Where each row's numbers came from: artifacts, machines, code, data and configuration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rgx.report.figures.graph import ordered
+from rgx.report.frames import Results, SweepRow
+from rgx.report.page.anchors import Anchors
+from rgx.report.statistics import Table
+
+SHORT_KEY, SHORT_COMMIT = 16, 10
+LOG = "log.txt"
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """One artifact behind a number; `there` is false where the store lacks it."""
+
+    stage: str
+    key: str
+    there: bool
+    begun: str = ""
+    seconds: str = ""
+    host: str = ""
+    commit: str = ""
+    software: str = ""
+    data: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number as it was measured, unrounded, and the artifact that holds it."""
+
+    metric: str
+    value: str
+    reference: str
+    artifact: str
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The gin text that some stages ran with, beyond the lines that all configurations begin with."""
+
+    stages: str
+    own: str
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """A row at one seed."""
+
+    seed: int
+    scores: list[Score]
+    made: list[Made]
+    configurations: list[Configuration]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A row of a table, what its means were compared by, and each of its seeds."""
+
+    anchor: str
+    row_anchor: str
+    panel: str
+    label: str
+    tests: list[str]
+    replicates: list[Replicate]
+
+    @property
+    def missing(self) -> int:
+        """Return how many artifacts the store lacks."""
+        return sum(not made.there for replicate in self.replicates for made in replicate.made)
+
+
+def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[str, list[Origin]]:
+    """Return the lines that all configurations begin with, and what is known of every row shown."""
+    scores: dict[tuple[str, str, int], list[Score]] = {}
+    measured: dict[tuple[str, str, int], dict[str, None]] = {}
+    for number in results.frame.to_dict("records"):
+        place = (number["panel"], number["row"], number["seed"])
+        scores.setdefault(place, []).append(_score(number))
+        measured.setdefault(place, {})[number["stage"]] = None
+    cells: dict[tuple[str, str], list[SweepRow]] = {}
+    for item in results.sweep.rows:
+        cells.setdefault((item.panel, item.row), []).append(item)
+    order = {stage: place for place, stage in enumerate(ordered(results.manifests))}
+    texts = [_gin(manifest) for manifest in results.manifests.values() if _gin(manifest)]
+    common = shared_lines(texts)
+    made = {node: _made(*node, manifest) for node, manifest in results.manifests.items()}
+
+    def replicate(item: SweepRow) -> Replicate:
+        stages = sorted(item.stages, key=lambda stage: (order.get(stage, len(order)), stage))
+        nodes = [(stage, item.stages[stage]) for stage in stages]
+        place = (item.panel, item.row, item.seed)
+        found = {
+            stage: results.manifests.get((stage, item.stages[stage])) for stage in measured.get(place, {})
+        }
+        return Replicate(
+            item.seed,
+            scores.get(place, []),
+            [made.get(node) or Made(node[0], node[1], there=False) for node in nodes],
+            list(_configurations(found, len(common))),
+        )
+
+    rows = [
+        Origin(
+            anchors.origin(table.name, row),
+            anchors.row(table.name, row),
+            table.name,
+            table.label(row),
+            list(_tests(table, row)),
+            [replicate(item) for item in cells[table.name, row]],
+        )
+        for table in tables
+        for row in table.rows
+        if (table.name, row) in cells
+    ]
+    return "".join(common), rows
+
+
+def shared_lines(texts: list[str]) -> list[str]:
+    """Return the whole lines that all texts begin with."""
+    lines = [text.splitlines(keepends=True) for text in dict.fromkeys(texts)]
+    return [
+        held[0] for held in itertools.takewhile(lambda held: len(set(held)) == 1, zip(*lines, strict=False))
+    ]
+
+
+def _gin(manifest: Manifest | None) -> str:
+    text = (manifest or {}).get("gin")
+    return text.rstrip("\n") + "\n" if isinstance(text, str) and text.strip() else ""
+
+
+def _configurations(found: dict[str, Manifest | None], shared: int) -> Iterator[Configuration]:
+    """Give each gin text that the stages which measured ran with, once."""
+    by_text: dict[str, list[str]] = {}
+    for stage, manifest in found.items():
+        by_text.setdefault(_gin(manifest), []).append(stage)
+    for text, stages in by_text.items():
+        if text:
+            yield Configuration(", ".join(stages), "".join(text.splitlines(keepends=True)[shared:]))
+
+
+def _tests(table: Table, row: str) -> Iterator[str]:
+    """Give the p of each of a row's numbers that was compared with the full model."""
+    for column, cell in table.rows[row].items():
+        if cell.p is not None:
+            label, test = table.columns[column].label, table.test.label
+            ours = table.label(table.panel.ours or "")
+            yield f"{label}: p = {cell.p:.4g} against {ours} by a {test} over {cell.pairs} seeds"
+
+
+def _score(item: Mapping[Hashable, Any]) -> Score:
+    reference = item["reference"]
+    return Score(
+        str(item["metric"]),
+        repr(float(item["value"])),
+        "" if reference != reference else repr(float(reference)),
+        f"{item['stage']}/{str(item['key'])[:SHORT_KEY]}",
+    )
+
+
+def _made(stage: str, key: str, manifest: Manifest) -> Made:
+    software = manifest.get("software")
+    software = software if isinstance(software, dict) else {}
+    seconds = manifest.get("seconds")
+    files = manifest.get("files")
+    return Made(
+        stage,
+        key,
+        there=True,
+        begun=moment(manifest.get("started")),
+        seconds=f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "",
+        host=str(manifest.get("host") or ""),
+        commit=str(software.get("commit") or "")[:SHORT_COMMIT],
+        software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),
+        data=str(manifest.get("fingerprint") or ""),
+        log=f"{stage}/{key[:SHORT_KEY]}/{LOG}" if isinstance(files, dict) and LOG in files else "",
+    )
+
+
+def moment(seconds: object) -> str:
+    """Return a time in UTC, to the minute, or nothing for what is no time."""
+    if not isinstance(seconds, (int, float)):
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return ""

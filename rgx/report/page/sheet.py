@@ -1,0 +1,167 @@
+"""A table as the page shows it: the words of the other formats, with sort keys and links to provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rgx.report.frames import Metric
+from rgx.report.layout import ARROWS, caption, counted, footnotes, number, quoted, spread
+from rgx.report.page.anchors import PROVENANCE, Anchors
+from rgx.report.statistics import Cell, Mark, Table
+
+BETTER = {"down": "lower is better", "up": "higher is better", "real": "nearer to real motion is better"}
+LONG = 40
+"""Rows beyond which a table scrolls in its own box under a head that stays."""
+WIDEST = 24
+"""The most letters that the style sheet keeps room for after a number."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's head: its label with the unit, the dagger of a stand-in, its arrow and what that says."""
+
+    label: str
+    dagger: str
+    arrow: str
+    better: str
+    room: int
+    """Letters that what follows a number takes, so that numbers align at their decimal point."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One cell: what is printed, what follows it, where it came from, and what it is sorted by.
+
+    published, surplus: the published number, and its digits beyond those that ours are printed with.
+    """
+
+    text: str
+    after: str
+    mark: Mark
+    order: float | None
+    link: str
+    published: str = ""
+    surplus: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: its label, whether it is the full model, the components it has, and its numbers."""
+
+    anchor: str
+    label: str
+    ours: bool
+    ticks: list[bool]
+    numbers: list[Number]
+    published: bool
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A panel: its caption, what the caption adds, components, heads, real motion, rows and notes."""
+
+    name: str
+    title: str
+    caption: str
+    counted: str
+    ticks: list[str]
+    heads: list[Head]
+    real: list[Number]
+    lines: list[Line]
+    notes: list[str]
+
+    @property
+    def long(self) -> bool:
+        """Say whether the table is taller than a screen."""
+        return len(self.lines) > LONG
+
+
+def sheet(table: Table, anchors: Anchors) -> Sheet:
+    """Return what the page shows of a table."""
+    most, ticks = table.replicates()[1], table.panel.ticks()
+    lines = [_line(table, row, cells, ticks, most, anchors) for row, cells in table.rows.items()]
+    heads = []
+    for place, metric in enumerate(table.columns.values()):
+        numbers = [line.numbers[place] for line in lines]
+        widths = [len(text) for number in numbers for text in (number.after, number.surplus)]
+        heads.append(_head(metric, min(WIDEST, max(widths, default=0))))
+    return Sheet(
+        name=table.name,
+        title=table.panel.caption.strip(),
+        caption=caption(table),
+        counted=" ".join(counted(table)),
+        ticks=ticks,
+        heads=heads,
+        real=_real(table, anchors),
+        lines=lines,
+        notes=footnotes(table),
+    )
+
+
+def _head(metric: Metric, room: int) -> Head:
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return Head(
+        label=metric.label + unit,
+        dagger="†" if metric.stand_in else "",
+        arrow=ARROWS[metric.direction].strip(),
+        better=BETTER.get(metric.direction or "", ""),
+        room=room,
+    )
+
+
+def _line(
+    table: Table, row: str, cells: dict[str, Cell], ticks: list[str], most: int, anchors: Anchors
+) -> Line:
+    has = table.panel.components.get(row, [])
+    link = _link(anchors.origin(table.name, row))
+    numbers = [
+        _number(cells[column], metric.decimals, most, link) for column, metric in table.columns.items()
+    ]
+    return Line(
+        anchor=anchors.row(table.name, row),
+        label=table.label(row),
+        ours=row == table.panel.ours,
+        ticks=[name in has for name in ticks],
+        numbers=numbers,
+        published=any(cell.published is not None for cell in cells.values()),
+    )
+
+
+def _number(cell: Cell, decimals: int, most: int, link: str) -> Number:
+    published, surplus = _split(quoted(cell.published, decimals), decimals)
+    return Number(
+        text=number(cell.mean, decimals),
+        after=spread(cell, decimals, most),
+        mark=cell.mark,
+        order=cell.mean,
+        link=link,
+        published=published,
+        surplus=surplus,
+    )
+
+
+def _real(table: Table, anchors: Anchors) -> list[Number]:
+    """Return the line of real motion; a number of it leads to the first row that was measured beside it."""
+    known = table.real()
+    if not known:
+        return []
+    found = []
+    for column, metric in table.columns.items():
+        rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
+        link = _link(anchors.origin(table.name, rows[0])) if rows else ""
+        value = known.get(column)
+        text = "" if value is None else number(value, metric.decimals)
+        found.append(Number(text, "", "", value, link))
+    return found
+
+
+def _split(digits: str, decimals: int) -> tuple[str, str]:
+    """Return a published number up to the digits that ours are printed with, and the rest."""
+    whole, point, part = digits.partition(".")
+    if len(part) <= decimals:
+        return digits, ""
+    return (f"{whole}.{part[:decimals]}", part[decimals:]) if decimals else (whole, point + part)
+
+
+def _link(anchor: str) -> str:
+    return f"{PROVENANCE}#{anchor}" if anchor else ""

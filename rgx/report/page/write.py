@@ -1,0 +1,167 @@
+"""The two pages of a report as HTML that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from rgx import __version__
+from rgx.report import hyperparameters
+from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
+from rgx.report.page.origins import SHORT_COMMIT, moment, origins
+from rgx.report.page.sheet import sheet
+from rgx.report.page.videos import Clip
+
+if TYPE_CHECKING:
+    from rgx.report.render import Gathered
+
+HERE = Path(__file__).parent
+ASSETS = ("page.css", "page.js")
+POLICY = (
+    "default-src 'none'; style-src 'sha256-{css}'; script-src 'sha256-{js}'; "
+    "img-src 'self' file:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
+"""Only what the pages have: their own style and script, and pictures and videos beside them."""
+DENSITY = 2
+"""A picture is shown at half its pixels, which is sharp on today's screens."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the report, its width and height as it is shown in px, and what it shows in words."""
+
+    file: str
+    width: int
+    height: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report file and its other files; without a picture nothing has been measured."""
+
+    name: str
+    caption: str
+    picture: Picture | None
+    files: list[str]
+
+
+def pages(
+    gathered: Gathered,
+    remarks: Sequence[str],
+    content: Mapping[str, bytes],
+    strips: Mapping[str, Sequence[str]],
+    videos: Mapping[str, Sequence[Clip]],
+) -> dict[str, bytes]:
+    """Return `index.html` and `provenance.html`.
+
+    content: the report's files by name; strips: panel → labels of the rows whose frames are shown;
+    videos: panel → its videos.
+    """
+    results, tables = gathered.results, gathered.panels
+    known = anchors(results, [table.name for table in tables])
+    common, rows = origins(results, tables, known)
+    shown = {
+        "sweep": results.sweep.name,
+        "caption": gathered.report.caption,
+        "combined": "combined.tex" if "combined.tex" in content else "",
+        "sheets": [sheet(table, known) for table in tables],
+        "remarks": remarks,
+        "facts": _facts(gathered),
+        "tex": {table.name: content[f"{table.name}.tex"].decode() for table in tables},
+        "frames": {name: _frames(name, labels, content) for name, labels in strips.items()},
+        "videos": videos,
+        "drawings": _drawings(gathered, content),
+        "settings": hyperparameters.settings(results, tables),
+        "origins": rows,
+        "common": common,
+        "index": INDEX,
+        "provenance": PROVENANCE,
+    }
+    return {name: _rendered(name, shown) for name in (INDEX, PROVENANCE)}
+
+
+def _rendered(name: str, shown: Mapping[str, Any]) -> bytes:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to import
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    css, js = ((HERE / asset).read_text(encoding="utf-8") for asset in ASSETS)
+    policy = POLICY.format(css=_digest(css), js=_digest(js))
+    text = environment.get_template(name).render(shown, css=Markup(css), js=Markup(js), policy=policy)
+    return text.encode()
+
+
+def _digest(text: str) -> str:
+    """Return what a content security policy knows an inline style or script by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _facts(gathered: Gathered) -> list[str]:
+    """Return what a reader wants to know first: rows, holes, seeds, artifacts and their hours, code, date."""
+    results, tables = gathered.results, gathered.panels
+    rows = [cells for table in tables for cells in table.rows.values()]
+    whole = sum(all(cell.mean is not None for cell in cells.values()) for cells in rows)
+    made = list(results.manifests.values())
+    seconds = sum(s for m in made if isinstance(s := m.get("seconds"), (int, float)))
+    commits = {
+        str(m["software"]["commit"])[:SHORT_COMMIT]
+        for m in made
+        if isinstance(m.get("software"), dict) and m["software"].get("commit")
+    }
+    last = moment(max((s for m in made if isinstance(s := m.get("started"), (int, float))), default=None))
+    seeds = ", ".join(map(str, results.sweep.seeds))
+    code = f"code {', '.join(sorted(commits))}" if len(commits) < 4 else f"{len(commits)} commits"
+    return [
+        f"{len(rows)} rows, {whole} without a hole",
+        f"seed{'s' if len(results.sweep.seeds) != 1 else ''} {seeds}",
+        f"{len(made)} artifacts, {_duration(seconds)} to make",
+        *([code] if commits else []),
+        *([f"last begun {last} UTC"] if last else []),
+        f"rgx {__version__}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _frames(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
+    return _picture(f"{name}-frames.png", content, 1, f"Strips of frames, one a row: {', '.join(labels)}")
+
+
+def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]:
+    """Return the report's figures, each with the files that are named after it and after no longer name."""
+    names = sorted([*gathered.report.figures, *gathered.report.panels], key=len, reverse=True)
+    owned: dict[str, list[str]] = {name: [] for name in names}
+    for file in content:
+        owner = next((name for name in names if file.startswith((f"{name}.", f"{name}-"))), None)
+        if owner is not None and not file.endswith(".png"):
+            owned[owner].append(file)
+    return [
+        Drawing(
+            name,
+            figure.caption,
+            _picture(f"{name}.png", content, DENSITY, figure.caption or name)
+            if f"{name}.png" in content
+            else None,
+            owned[name],
+        )
+        for name, figure in gathered.report.figures.items()
+    ]
+
+
+def _picture(file: str, content: Mapping[str, bytes], density: int, words: str) -> Picture:
+    with Image.open(BytesIO(content[file])) as found:
+        return Picture(file, found.width // density, found.height // density, words)

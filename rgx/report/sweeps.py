@@ -1,0 +1,60 @@
+"""The sweeps a report draws on, read as one: each panel has its rows from one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from rgx.errors import InputError
+from rgx.report import frames
+from rgx.report.definition import Report
+from rgx.report.frames import Results, Sweep
+from rgx.report.source import Source
+
+
+def read(report: Report, report_file: Path, store: Path) -> Results:
+    """Return the numbers of all the report's sweeps, under the report's name where there are several.
+
+    A panel that the report does not show is that of the first sweep which has it. Raises InputError for
+    two sweeps of one name, and for a record or a manifest that cannot be read.
+    """
+    records = {file: frames.record(store, name) for file, name in names(report, report_file).items()}
+    if len(records) == 1:
+        return frames.numbers(store, next(iter(records.values())))
+    owners: dict[str, Sweep] = {}
+    for record in records.values():
+        for row in record.rows:
+            owners.setdefault(row.panel, record)
+    for name, panel in report.panels.items():
+        owners[name] = records[panel.sweep or report.sweeps[0]]
+    rows = [row for record in records.values() for row in record.rows if owners[row.panel] is record]
+    seeds = sorted({seed for record in records.values() for seed in record.seeds})
+    return frames.numbers(store, Sweep(name=report_file.stem, seeds=seeds, rows=rows), owners)
+
+
+def names(report: Report, report_file: Path) -> dict[str, str]:
+    """Return, for each sweep file, the name the sweep gives itself; raises InputError for one given twice."""
+    found = {file: sweep_name(file, report_file) for file in report.sweeps}
+    first: dict[str, str] = {}
+    for number, (file, name) in enumerate(found.items()):
+        if first.setdefault(name, file) != file:
+            where = Source(report_file, Report.model_fields).where(["sweep", number])
+            raise InputError(f"{where}: '{first[name]}' and '{file}' are both named '{name}'")
+    return found
+
+
+def sweep_name(file: str, report_file: Path) -> str:
+    """Return the name a sweep gives itself, or its file's stem where the file is not at hand."""
+    for folder in (report_file.resolve().parent.parent, Path.cwd()):
+        path = folder / file
+        if path.is_file():
+            try:
+                data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            except yaml.YAMLError as error:
+                raise InputError(f"{path}: not YAML: {error}") from error
+            name = data.get("name") if isinstance(data, dict) else None
+            if isinstance(name, str):
+                return name
+            break
+    return Path(file).stem

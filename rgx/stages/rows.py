@@ -1,0 +1,45 @@
+"""Rows kept on disk clip by clip, so that a killed stage goes on at the clip where it stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rgx.store.artifacts import read_json, write_json
+
+KEEP_EVERY_S = 1.0
+
+
+class KeptRows:
+    """An array (rows, width) float32 in a running stage's folder, and how many clips of it are whole.
+
+    Its files begin with a dot: they are no part of the artifact.
+    """
+
+    def __init__(self, folder: Path, rows: int, width: int) -> None:
+        self.path, self.mark = folder / ".rows.npy", folder / ".rows.json"
+        kept = read_json(self.mark) or {}
+        same = kept.get("shape") == [rows, width] and self.path.is_file()
+        self.clips: int = kept["clips"] if same else 0
+        self.array = (
+            np.lib.format.open_memmap(self.path, mode="r+")
+            if same
+            else np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float32, shape=(rows, width))
+        )
+        self._last = time.monotonic()
+
+    def put(self, first: int, rows: np.ndarray) -> None:
+        """Add the next clip's rows; at most once a second all so far are made safe from a kill."""
+        self.array[first : first + len(rows)] = rows
+        self.clips += 1
+        if time.monotonic() - self._last >= KEEP_EVERY_S:
+            self.keep()
+
+    def keep(self) -> None:
+        """Make everything put so far safe from a kill."""
+        self.array.flush()
+        # Written after the rows it speaks of: a mark may know less than there is, never more.
+        write_json(self.mark, {"shape": list(self.array.shape), "clips": self.clips})
+        self._last = time.monotonic()

@@ -1,0 +1,37 @@
+"""One row of a panel: the gin texts that make it a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rgx.config import TARGETS, Text, choose
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a panel and the gin texts that make it a cell."""
+
+    panel: str
+    name: str
+    texts: tuple[Text, ...]
+    targets: tuple[str, ...] = TARGETS
+
+    @property
+    def key(self) -> str:
+        return f"{self.panel}/{self.name}"
+
+
+def row_text(choices: Mapping[str, Any], places: Mapping[str, str], where: str) -> Text:
+    """Return choices as gin text: a name with a dot in it is a gin binding, any other an axis.
+
+    places: where each choice stands. Raises InputError for an unknown axis, variant or parameter.
+    """
+    text: list[str] = []
+    lines: list[str] = []
+    for name, choice in choices.items():
+        made = [f"{name} = {choice!r}"] if "." in name else choose(name, choice, places[name])
+        text += made
+        lines += [places[name]] * len(made)
+    return Text("\n".join(text), where, asked=True, lines=tuple(lines))

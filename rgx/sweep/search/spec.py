@@ -1,0 +1,116 @@
+"""A search of a sweep file, checked: its trials are rows of a panel of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rgx.config import Text
+from rgx.errors import InputError, nearest
+from rgx.registry import find, variants
+from rgx.sweep.factors import name_of
+from rgx.sweep.lines import Lines
+from rgx.sweep.row import Row, row_text
+from rgx.sweep.search.file import Asha, SearchFile
+from rgx.sweep.search.searchers import check_installed
+from rgx.sweep.search.space import Choices, Space
+
+
+@dataclass(frozen=True)
+class Search:
+    """One checked search; before and after: the gin texts around a trial's values.
+
+    direction: of the metric, from its registration; places: where each factor stands in the file.
+    """
+
+    name: str
+    path: Path
+    before: tuple[Text, ...]
+    after: tuple[Text, ...]
+    space: Space
+    places: Mapping[str, str]
+    stage: str
+    metric: str
+    direction: str
+    trials: int
+    searcher: str
+    seed: int
+    asha: Asha | None = None
+
+    @property
+    def whole_space(self) -> Space:
+        """The space with the budget as a factor of its own."""
+        if self.asha is None:
+            return self.space
+        return Space({**self.space.factors, self.asha.budget: Choices(choices=list(self.asha.rungs))})
+
+    @property
+    def times(self) -> list[float]:
+        """When each rung is reached: Ray puts its rungs at the powers of the reduction factor."""
+        if self.asha is None:
+            return [1.0]
+        return [self.asha.reduction_factor**index for index in range(len(self.asha.rungs))]
+
+    def rungs(self, values: Mapping[str, Any]) -> list[Row]:
+        """Return the rows a trial climbs, one where there is no scheduler."""
+        if self.asha is None:
+            return [self.row(values)]
+        return [self.row({**values, self.asha.budget: budget}) for budget in self.asha.rungs]
+
+    def row(self, values: Mapping[str, Any]) -> Row:
+        """Return the row of these values."""
+        text = row_text(values, self.places, str(self.path))
+        return Row(self.name, name_of(values), (*self.before, text, *self.after), (self.stage,))
+
+
+def make_search(
+    name: str, asked: SearchFile, before: Sequence[Text], after: Sequence[Text], lines: Lines
+) -> Search:
+    """Return one search of a file; raises InputError with file and line.
+
+    before: the configuration and the search's row; after: what the command line asks of every row.
+    """
+    spot = ("search", name)
+    check_installed(asked.searcher, lines.place((*spot, "searcher")))
+    stage, _, metric = asked.metric.partition("/")
+    place = lines.place((*spot, "metric"))
+    stages = [variant.name for variant in variants("stage")]
+    if stage not in stages:
+        raise InputError(f"{place}: {name}: unknown stage '{stage}': {nearest(stage, stages)}")
+    try:
+        direction = find("metric", metric).cls.direction  # type: ignore[attr-defined]  # any metric has one
+    except InputError:
+        metrics = [variant.name for variant in variants("metric")]
+        raise InputError(f"{place}: {name}: unknown metric '{metric}': {nearest(metric, metrics)}") from None
+    asha = asked.scheduler.asha if asked.scheduler else None
+    places = {factor: lines.place((*spot, "over", factor)) for factor in asked.over}
+    _refuse_doubles(name, asked, asha, lines)
+    if asha is not None:
+        places[asha.budget] = lines.place((*spot, "scheduler", "asha", "budget"))
+    return Search(
+        name, lines.path, tuple(before), tuple(after), Space(asked.over), places, stage, metric, direction,
+        asked.trials, asked.searcher, asked.seed, asha,
+    )  # fmt: skip
+
+
+def refuse_clashes(searches: Collection[str], panels: Collection[str], lines: Lines) -> None:
+    """Raise InputError for a search that has the name of a panel."""
+    for name in searches:
+        if name in panels:
+            place = lines.place(("search", name))
+            raise InputError(f"{place}: '{name}' is the name of a panel: call the search something else")
+
+
+def _refuse_doubles(name: str, asked: SearchFile, asha: Asha | None, lines: Lines) -> None:
+    """Raise InputError for something that is bound in two places, one of which would be ignored."""
+    bound = asked.row.get("bind")
+    fixed = [*asked.row, *(bound if isinstance(bound, Mapping) else [])]
+    for factor in asked.over:
+        if factor in fixed:
+            place = lines.place(("search", name, "over", factor))
+            raise InputError(f"{place}: {name}: '{factor}' stands under row and under over")
+    if asha is not None and asha.budget in [*fixed, *asked.over]:
+        place = lines.place(("search", name, "scheduler", "asha", "budget"))
+        raise InputError(f"{place}: {name}: '{asha.budget}' is the budget of the rungs, and bound elsewhere")

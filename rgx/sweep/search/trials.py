@@ -1,0 +1,117 @@
+"""The trials of a search in the driver: the next one, what each scored, how each ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rgx.errors import InputError
+from rgx.sweep.plan import Plan
+from rgx.sweep.search.plan import Rung, SearchPlan
+from rgx.sweep.search.record import (
+    Climbed,
+    Record,
+    Score,
+    State,
+    Trial,
+    write_record,
+    write_sweep,
+)
+from rgx.sweep.search.searchers import SEARCHERS, History
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial that can be run."""
+
+    number: int
+    rungs: list[Rung]
+
+
+@dataclass
+class Trials:
+    """A search under way; every change is in the store before it is told.
+
+    whole: the plan of all rows and searches of the sweep, whose record names the trials' artifacts.
+    """
+
+    plan: SearchPlan
+    whole: Plan
+    store: Path
+    record: Record
+    say: Callable[[str], None]
+    waiting: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        search, trials = self.plan.search, self.record.trials
+        unended = [n for n, trial in enumerate(trials) if trial.state == "open"]
+        self.waiting = [*unended, *range(len(trials), search.trials)]
+        history = History(
+            [(trial.point, trial.cost) for trial in trials if trial.state != "open"],
+            [trials[n].point for n in unended],
+        )
+        self.searcher = SEARCHERS[search.searcher](search.space, search.seed, history)
+
+    def next(self) -> Planned | None:
+        """Return the next trial that can be built, or None where all were handed out."""
+        while self.waiting:
+            number = self.waiting.pop(0)
+            point = self.searcher.suggest(number)
+            values = self.plan.search.space.values(point)
+            trial = Trial(point=point, values=values)
+            self.record.trials[number:] = [trial, *self.record.trials[number + 1 :]]
+            try:
+                rungs = self.plan.rungs(values)
+            except InputError as error:
+                self.ended(number, reason=str(error))
+                continue
+            self._begin(trial, rungs[0])
+            self.say(f"{self._title(number)} start  {rungs[0].name}")
+            return Planned(number, rungs)
+        return None
+
+    def scored(self, planned: Planned, found: Mapping[str, float]) -> None:
+        """Note the result of a rung, told for the first time or again."""
+        trial, index = self.record.trials[planned.number], int(found["index"])
+        if trial.rungs[index].score is not None:
+            return
+        trial.rungs[index].score = Score(value=found["value"], cost=found["cost"])
+        self._save()
+        self.say(f"{self._title(planned.number)} {found['value']:<.6g}  {trial.rungs[index].row}")
+
+    def begins(self, planned: Planned, rung: int) -> None:
+        """Note that a trial goes on to a rung, where there is one."""
+        trial = self.record.trials[planned.number]
+        if len(trial.rungs) == rung < len(planned.rungs):
+            self._begin(trial, planned.rungs[rung])
+
+    def ended(self, number: int, rungs: int = 0, reason: str = "") -> None:
+        """Note how a trial ended: failed for a reason, or with all its rungs climbed, or stopped."""
+        trial = self.record.trials[number]
+        climbed = sum(rung.score is not None for rung in trial.rungs)
+        unfailed: State = "finished" if climbed == rungs else "stopped"
+        trial.state = "failed" if reason else unfailed
+        trial.reason = reason
+        if not reason:
+            trial.rungs = trial.rungs[:climbed]
+        self._save()
+        self.searcher.learn(number, trial.cost)
+        if trial.state != "finished":
+            self.say(f"{self._title(number)} {trial.state} {reason}".rstrip())
+
+    def left_open(self, number: int, why: str) -> None:
+        """Note that a trial broke off for no reason of its own: the next run takes it up again."""
+        self.searcher.learn(number, None)
+        self.say(f"{self._title(number)} {why}")
+
+    def _begin(self, trial: Trial, rung: Rung) -> None:
+        trial.rungs.append(Climbed.of(rung))
+        self._save()
+
+    def _save(self) -> None:
+        write_record(self.store, self.whole.name, self.plan, self.record)
+        write_sweep(self.whole, self.store)
+
+    def _title(self, number: int) -> str:
+        return f"{self.plan.search.name} {number + 1}/{self.plan.search.trials}"

@@ -1,0 +1,58 @@
+"""The stages of a cell at one seed, each with all a worker needs to run it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rgx.config import Cell, Text
+from rgx.stages.resources import Resources
+from rgx.store.keys import key_of
+from rgx.sweep.row import Row
+
+Plugins = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unique stage: all a worker needs to run it."""
+
+    stage: str
+    key: str
+    record: dict[str, Any]
+    version: int
+    fingerprint: str
+    seed: int | None
+    trains: bool
+    uses_gpu: bool
+    resources: Resources
+    parents: dict[str, str]
+    ancestors: dict[str, str]
+    texts: tuple[Text, ...]
+    targets: tuple[str, ...]
+    plugins: Plugins
+    row: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.stage}-{self.key[:8]}"
+
+    def message(self) -> dict[str, Any]:
+        """Return the task as plain data, for a worker."""
+        return {**asdict(self), "resources": None, "threads": self.resources.threads}
+
+
+def tasks_of(cell: Cell, row: Row, seed: int, plugins: Plugins) -> dict[str, Task]:
+    """Return the task of each stage of a cell, parents first."""
+    tasks: dict[str, Task] = {}
+    for name, stage in cell.stages.items():
+        parents = {p: tasks[p].key for p in stage.parents()}
+        ancestors = {a: k for p in parents for a, k in tasks[p].ancestors.items()}
+        own_seed = seed if stage.seeded else None
+        fingerprint = stage.fingerprint()
+        key = key_of(stage.identity(), stage.version, parents, fingerprint, own_seed)
+        tasks[name] = Task(
+            name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, stage.uses_gpu(),
+            cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets, plugins, row.key,
+        )  # fmt: skip
+    return tasks

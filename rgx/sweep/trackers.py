@@ -1,0 +1,274 @@
+"""TensorBoard, MLflow and Weights & Biases: a stage as each of them shows it, through Ray's own callbacks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rgx.errors import InputError
+
+Point = tuple[int, dict[str, float]]
+"""A step of training and its values."""
+
+STEP = "training_iteration"
+"""What Ray's callbacks take for the step of a result."""
+
+MLFLOW_BATCH = 100
+UPLOAD_S = 60
+LONGEST_TAG = 64
+
+
+@dataclass(frozen=True, eq=False)
+class StageRun:
+    """One run of one stage, with what Ray's logger callbacks read of a trial.
+
+    parameters: the resolved record by dotted names; tags: where it belongs; folder: of its event files.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    tags: dict[str, str]
+    folder: Path
+    trial_id: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Parameters, and the tags as `run.…` for trackers that can only search parameters."""
+        return self.parameters | {f"run.{name}": value for name, value in self.tags.items()}
+
+    @property
+    def evaluated_params(self) -> dict[str, Any]:
+        return self.config
+
+    @property
+    def experiment_dir_name(self) -> str:
+        return self.tags["sweep"]
+
+    @property
+    def local_path(self) -> str:
+        return str(self.folder)
+
+    def init_local_path(self) -> None:
+        """Make the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+
+def parameters(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return a stage's resolved record by dotted names, such as `quantizer/rvq.codes`.
+
+    A choice is `quantizer.variant`; what is neither a number nor a word is written out.
+    """
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        place = f"{path}.{name}" if path else name
+        parts = value if isinstance(value, list) else [value]
+        if parts and all(isinstance(part, Mapping) and "variant" in part for part in parts):
+            names = [part["variant"].partition("/")[2] for part in parts]
+            found[f"{place}.variant"] = ", ".join(names)
+            for index, (own, part) in enumerate(zip(names, parts, strict=True)):
+                again = f"-{index + 1}" if names.count(own) > 1 else ""
+                found |= parameters(part, f"{place}/{own}{again}")
+        elif isinstance(value, Mapping):
+            found |= parameters(value, place)
+        elif name != "variant":
+            found[place] = value if isinstance(value, (bool, int, float, str)) else str(value)
+    return found
+
+
+def scalars(outputs: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a manifest's outputs: its own, each score, and `reference.…` of each score."""
+    references = outputs.get("references") or {}
+    found = {
+        **outputs,
+        **(outputs.get("scores") or {}),
+        **{f"reference.{name}": value for name, value in references.items()},
+    }
+    return {name: float(value) for name, value in found.items() if isinstance(value, (bool, int, float))}
+
+
+class Tracker(ABC):
+    """Where runs are shown; every method may raise whatever its library does.
+
+    needs: packages, and in `extra` what installs them; `where` is known once it is open.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+    def __init__(self, sweep: str, folder: Path) -> None:
+        self.sweep, self.folder = sweep, folder
+        self.where = str(folder)
+        self.callback: Any = None
+
+    @classmethod
+    def check(cls) -> None:
+        """Raise InputError naming the extra where a package is missing."""
+        for package in cls.needs:
+            if importlib.util.find_spec(package) is None:
+                raise InputError(f"--track {cls.name}: no {package}; try: pip install 'rgx[{cls.name}]'")
+
+    @abstractmethod
+    def open(self) -> None:
+        """Import and reach the tracker."""
+
+    def begin(self, run: StageRun) -> None:
+        """Show a run as started, with its parameters and tags."""
+        self.callback.log_trial_start(run)
+
+    def points(self, run: StageRun, points: Sequence[Point]) -> None:
+        """Add steps to a run's curves."""
+        for step, values in points:
+            self.callback.log_trial_result(step, run, {STEP: step, **values})
+
+    def end(self, run: StageRun, step: int, failed: bool) -> None:
+        """Show a run as over; where a tracker has no word for failure, a curve `failed` says it."""
+        if failed:
+            self.points(run, [(step, {"failed": 1.0})])
+        self.callback.log_trial_end(run, failed=failed)
+
+    def close(self) -> None:
+        """Wait for what is still on its way."""
+        self.callback.on_experiment_end(trials=[])
+
+
+class TensorBoard(Tracker):
+    """Event files, one folder a stage."""
+
+    name = "tensorboard"
+    needs = ("tensorboardX",)
+
+    def open(self) -> None:
+        from ray.tune.logger import TBXLoggerCallback
+
+        self.callback = TBXLoggerCallback()
+        self.where = str(self.folder / "runs")
+
+
+class MLflow(Tracker):
+    """A server, or a SQLite file; Ray opens and closes runs, and what they say goes in batches.
+
+    Ray's callback sends each value alone, which in a database takes some 20 ms of the driver.
+    """
+
+    name = "mlflow"
+    needs = ("mlflow", "sqlalchemy", "alembic")
+    defaults: ClassVar = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # A server that is gone must be known to be gone in seconds, not minutes.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    }
+
+    def open(self) -> None:
+        for name, value in self.defaults.items():
+            os.environ.setdefault(name, value)
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        self.where = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _quiet("mlflow", "alembic")
+        self.callback = MLflowLoggerCallback(self.where, experiment_name=self.sweep)
+        self.callback.setup()
+        from mlflow import MlflowClient
+
+        self.client = MlflowClient(self.where)
+
+    def begin(self, run: StageRun) -> None:
+        from mlflow.entities import Param
+
+        self.callback.tags = run.tags
+        # Not at the start, and below not at the end: Ray's callback leaves parameters to this class.
+        self.callback.log_params_on_trial_end = True
+        super().begin(run)
+        every = [Param(name, str(value)) for name, value in run.parameters.items()]
+        for some in _batches(every):
+            self.client.log_batch(self.callback._trial_runs[run], params=some)
+
+    def points(self, run: StageRun, points: Sequence[Point]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        every = [Metric(name, v, now, step) for step, values in points for name, v in values.items()]
+        for some in _batches(every):
+            self.client.log_batch(self.callback._trial_runs[run], metrics=some)
+
+    def end(self, run: StageRun, step: int, failed: bool) -> None:
+        self.callback.log_params_on_trial_end = False
+        self.callback.log_trial_end(run, failed=failed)
+
+
+class WandB(Tracker):
+    """Weights & Biases; offline under the store unless WANDB_API_KEY or WANDB_MODE say otherwise."""
+
+    name = "wandb"
+    needs = ("wandb",)
+
+    def open(self) -> None:
+        import ray
+        from ray.air.integrations.wandb import WandbLoggerCallback
+
+        self._ray = ray
+        if not os.environ.get("WANDB_API_KEY"):
+            os.environ.setdefault("WANDB_MODE", "offline")
+        mode = os.environ.get("WANDB_MODE", "online")
+        folder = Path(os.environ.get("WANDB_DIR", self.folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        project = os.environ.get("WANDB_PROJECT", "rgx")
+        self.where = f"project {project}, {mode}, {folder / 'wandb'}"
+        # The logging actors do not inherit this process' environment: they are told.
+        self.callback = WandbLoggerCallback(
+            project, self.sweep, upload_timeout=UPLOAD_S, mode=mode, dir=str(folder)
+        )
+        self.callback.setup()
+
+    def begin(self, run: StageRun) -> None:
+        run.init_local_path()
+        tags = [run.tags[name][:LONGEST_TAG] for name in ("sweep", "row", "stage")]
+        self.callback.kwargs.update(tags=tags, job_type=run.tags["stage"])
+        super().begin(run)
+
+    def points(self, run: StageRun, points: Sequence[Point]) -> None:
+        self._raise_what_actors_raised()
+        super().points(run, points)
+
+    def close(self) -> None:
+        self._raise_what_actors_raised()
+        super().close()
+
+    def _raise_what_actors_raised(self) -> None:
+        # Ray's callback never looks whether its actors live; a run that reached nobody must be told.
+        futures = list(self.callback._trial_logging_futures.values())
+        over = self._ray.wait(futures, num_returns=len(futures), timeout=0)[0] if futures else []
+        self._ray.get(over)
+
+
+TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in (TensorBoard, MLflow, WandB)}
+
+
+def make_trackers(names: Iterable[str], sweep: str, store: Path) -> list[Tracker]:
+    """Return each tracker asked for once, not yet open; raises InputError for one that is not installed."""
+    kinds = [TRACKERS[name] for name in dict.fromkeys(names)]
+    for kind in kinds:
+        kind.check()
+    return [kind(sweep, store / "tracking") for kind in kinds]
+
+
+def _batches(every: Sequence[Any]) -> list[Sequence[Any]]:
+    return [every[first : first + MLFLOW_BATCH] for first in range(0, len(every), MLFLOW_BATCH)]
+
+
+def _quiet(*libraries: str) -> None:
+    import logging
+
+    for library in libraries:
+        logging.getLogger(library).setLevel(logging.WARNING)

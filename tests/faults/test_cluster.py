@@ -1,0 +1,113 @@
+"""Sweeps on Ray nodes in processes of their own: joined, placed, and going on when one dies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from little import LITTLE, manifests, results
+from nodes import Cluster, Run, cluster, family, leases, wait_for
+
+from rgx.cli import main
+
+PLUGIN = """\
+import os, pathlib, time
+import torch
+from rgx.generate.base import MaskRatio
+from rgx.registry import register
+
+@register("mask_ratio", "told_for_a_test")
+class Told(MaskRatio):
+    "Tells where it was drawn from."
+
+    def __init__(self, ratio: float = 0.75) -> None:
+        self.ratio = ratio
+
+    def draw(self, count):
+        place = pathlib.Path("FOLDER") / "drawn.txt"
+        place.write_text(f"{os.getppid()} {os.getcwd()}")
+        return torch.full((count,), self.ratio)
+"""
+ROW = ("--only", "3b/+distill", "--import", "told_for_a_test.py", "--set", "mask_ratio=told_for_a_test")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("cluster")
+    (made / "little.yaml").write_text(LITTLE)
+    (made / "told_for_a_test.py").write_text(PLUGIN.replace("FOLDER", str(made)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path) -> dict[str, Any]:
+    run = Run(folder / "little.yaml", folder / "undisturbed", *ROW, "--engine", "inline")
+    assert run.wait() == 0, run.text
+    return results(folder / "undisturbed")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Cluster]:
+    with cluster(0) as made:
+        made.join('{"special": 1}')
+        made.wait(2)
+        yield made
+
+
+@pytest.mark.slow
+def test_a_joined_node_gets_what_only_it_can_do_and_the_users_own_variant(
+    folder: Path, undisturbed: dict[str, Any], nodes: Cluster
+) -> None:
+    run = Run(
+        folder / "little.yaml", folder / "store", *ROW, "--address", nodes.address,
+        "--bind", "generator/resources.stage.custom = {'special': 1}",
+    )  # fmt: skip
+    assert run.wait() == 0, run.text
+    assert results(folder / "store") == undisturbed
+    parent, _ = (folder / "drawn.txt").read_text().split(" ", 1)
+    assert int(parent) in family(nodes.nodes[1].process.pid)
+
+
+@pytest.mark.slow
+def test_a_node_that_dies_loses_nothing(folder: Path, undisturbed: dict[str, Any], nodes: Cluster) -> None:
+    """Comes last: the node is gone afterwards."""
+    store = folder / "again"
+    run = Run(folder / "little.yaml", store, *ROW, "--address", nodes.address)
+    node = nodes.nodes[1]
+
+    def works() -> bool:
+        holders = {held.get("pid") for held in leases(store).values()}
+        return bool(holders) and not holders.isdisjoint(node.workers())
+
+    wait_for(works)
+    before = {name: made["started"] for name, made in manifests(store).items()}
+    killed = time.monotonic()
+    node.die()
+    assert run.wait() == 0, run.text
+    assert results(store) == undisturbed
+    assert {name: made["started"] for name, made in manifests(store).items() if name in before} == before
+    assert "died or left the cluster" in run.text or "killed without a word" in run.text, run.text
+    print(f"\nfrom the node's death to the end of the sweep: {time.monotonic() - killed:.0f} s")
+
+
+@pytest.mark.slow
+def test_an_address_where_no_cluster_is_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    def refuse(**options: Any) -> None:
+        raise ConnectionError(f"nobody at {options['address']}\nand more")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    arguments = ["rgx", "sweep", str(folder / "little.yaml"), "--store", str(folder / "empty")]
+    monkeypatch.setattr("sys.argv", [*arguments, "--address", "127.0.0.1:1", "--no-report"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: --address 127.0.0.1:1: no Ray cluster could be joined there: nobody at")

@@ -1,0 +1,324 @@
+"""Stages that hang, starve, die or fill the disk: that is told, the rest goes on, no half stands."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from little import LITTLE, ROOT, manifests, results
+from nodes import OURS, Run, kill, leases, wait_for
+
+from rgx.store.artifacts import read_json, write_json
+from rgx.sweep import deaths, watchdog
+from rgx.sweep.failures import reason_of, write_failure
+from rgx.sweep.watchdog import TimeLimitError, time_limit
+
+PLUGIN = """\
+import os, pathlib, signal, time
+import torch
+from rgx.generate.base import MaskRatio
+from rgx.registry import register
+
+@register("mask_ratio", "hangs_for_a_test")
+class Hangs(MaskRatio):
+    "Never comes back."
+
+    def __init__(self, ratio: float = 0.75) -> None:
+        self.ratio = ratio
+
+    def draw(self, count):
+        time.sleep(600)
+
+@register("mask_ratio", "starves_for_a_test")
+class Starves(MaskRatio):
+    "Wants more memory than there is."
+
+    def __init__(self, ratio: float = 0.75) -> None:
+        self.ratio = ratio
+
+    def draw(self, count):
+        return torch.empty(10**16)
+
+@register("mask_ratio", "dies_for_a_test")
+class Dies(MaskRatio):
+    "Is killed at its third step, so many times in all."
+
+    def __init__(self, times: int = 1) -> None:
+        self.times, self.calls = times, 0
+
+    def draw(self, count):
+        self.calls += 1
+        folder = pathlib.Path("FOLDER")
+        before = len(list(folder.glob(f"death-{self.times}-*")))
+        if self.calls == 3 and before < self.times:
+            (folder / f"death-{self.times}-{before}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return torch.full((count,), 0.75)
+"""
+ROWS = """\
+    hangs: {mask_ratio: hangs_for_a_test}
+    starves: {mask_ratio: starves_for_a_test}
+"""
+DEATHS = """\
+    hangs: {mask_ratio: hangs_for_a_test}
+    once: {mask_ratio: {dies_for_a_test: {times: 1}}}
+    always: {mask_ratio: {dies_for_a_test: {times: 99}}}
+"""
+LIMIT = ("--import", "ends_for_a_test.py", "--bind", "generator/resources.stage.time_limit_s = {}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "little.yaml").write_text(LITTLE)
+    run = Run(folder / "little.yaml", folder / "store", "--engine", "inline")
+    assert run.wait() == 0, run.text
+    return folder / "store"
+
+
+def start(finished: Path, folder: Path, rows: str, limit_s: float, *options: str) -> Run:
+    """Sweep more rows over a finished store."""
+    shutil.copytree(finished, folder / "store")
+    (folder / "little.yaml").write_text(LITTLE + rows)
+    (folder / "ends_for_a_test.py").write_text(PLUGIN.replace("FOLDER", str(folder)))
+    limit = [option.format(limit_s) for option in LIMIT]
+    return Run(folder / "little.yaml", folder / "store", *limit, *options)
+
+
+@pytest.mark.slow
+def test_a_stage_that_hangs_or_starves_fails_with_its_reason(finished: Path, tmp_path: Path) -> None:
+    run = start(finished, tmp_path, ROWS, 6, "--engine", "inline")
+    assert run.wait() == 1, run.text
+    assert "ran past its time limit of 6 s; its last step is not known" in run.text
+    assert "failed: generator-" in run.text and "out of memory: RuntimeError: " in run.text
+    assert "2 failed" in run.text
+    reasons = [read_json(path)["reason"] for path in (tmp_path / "store" / "running").glob("*/failure.json")]
+    assert len(reasons) == 2
+    assert results(tmp_path / "store") == results(finished)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
+    finished: Path, tmp_path: Path
+) -> None:
+    run = start(finished, tmp_path, DEATHS, 40)
+    assert run.wait() == 1, run.text
+    assert "ran past its time limit of 40 s" in run.text
+    assert f"from its last checkpoint on, try 2 of {deaths.MOST}" in run.text
+    assert "failed: generator-" in run.text
+    assert f"died {deaths.MOST} times, last killed without a word; probably out of memory" in run.text
+    assert len(list(tmp_path.glob("death-99-*"))) == deaths.MOST
+    assert len(list(tmp_path.glob("death-1-*"))) == 1
+    made = [m for m in manifests(tmp_path / "store").values() if m["row"] == "3b/once"]
+    assert sorted(m["stage"] for m in made) == ["generator", "motion", "motion_scores"]
+    assert "Traceback" not in run.text
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if mount.returncode:
+        pytest.skip(f"needs the right to mount a small disk: {mount.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def resize(place: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_the_same_command_goes_on(
+    finished: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    whole = sum(path.stat().st_size for path in finished.rglob("*") if path.is_file())
+    command = (tmp_path / "little.yaml", small_disk / "store", "--engine", "inline")
+    resize(small_disk, whole // 2)
+    run = Run(*command)
+    assert run.wait() == 1, run.text
+    assert "no space left on device" in run.text and "Traceback" not in run.text
+    before = results(small_disk / "store")
+    assert all(results(finished)[name] == facts for name, facts in before.items())
+    with (small_disk / "filler").open("wb", buffering=0) as file:
+        while room := shutil.disk_usage(small_disk).free:
+            file.write(b"0" * min(room, 2**16))
+    full = Run(*command)
+    assert full.wait() in (1, 2), full.text
+    assert "no space left on device" in full.text and "Traceback" not in full.text
+    (small_disk / "filler").unlink()
+    resize(small_disk, 4 * whole)
+    again = Run(*command)
+    assert again.wait() == 0, again.text
+    assert results(small_disk / "store") == results(finished)
+
+
+@pytest.mark.slow
+def test_two_drivers_on_one_store_make_each_stage_once(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    store = tmp_path / "store"
+    runs = [Run(tmp_path / "little.yaml", store, "--engine", engine) for engine in ("inline", "ray")]
+    assert [run.wait() for run in runs] == [0, 0], [run.text for run in runs]
+    assert results(store) == results(finished)
+    for name in manifests(store):
+        log = (store / name / "log.txt").read_text().splitlines()
+        assert sum(line[20:26] == "start " for line in log) == 1, log
+    assert not list((store / "running").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["inline"])
+def test_ctrl_c_in_a_terminal_stops_soon_and_leaves_the_cursor_shown(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    ours, theirs = pty.openpty()
+    options = ["--engine", engine, "--only", "3b/+distill", "--no-report", "--store", str(tmp_path / "store")]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), *options],
+        cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, **OURS, "TERM": "xterm"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    os.close(theirs)
+    shown: list[bytes] = []
+
+    def read() -> None:
+        while chunk := _read(ours):
+            shown.append(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        wait_for(lambda: leases(tmp_path / "store"))
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        code = run.wait(60)
+        took = time.monotonic() - began
+    finally:
+        kill(run.pid)
+    reader.join(10)
+    text = b"".join(shown)
+    assert code == 130, text.decode()
+    assert text.rfind(b"\x1b[?25h") > text.rfind(b"\x1b[?25l") > -1
+    assert b"Traceback" not in text
+    print(f"\n{engine}: stopped {took:.1f} s after Ctrl-C")
+    assert took < 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
+def test_a_limit_interrupts_the_main_thread_and_is_lifted(tmp_path: Path) -> None:
+    write_json(tmp_path / "progress.json", {"done": 40, "total": 100, "values": {}})
+    began = time.monotonic()
+    told = r"ran past its time limit of 0\.2 s; its last step was 40 of 100"
+    with pytest.raises(TimeLimitError, match=told), time_limit(0.2, tmp_path):
+        time.sleep(20)
+    assert time.monotonic() - began < 5
+    with time_limit(0.1, tmp_path), time_limit(None, tmp_path):
+        pass
+    time.sleep(0.2)
+
+
+def test_a_limit_lets_an_import_come_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_for_a_test.py").write_text("import time\ntime.sleep(0.6)\nwhole = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(TimeLimitError), time_limit(0.1, tmp_path):
+        import slow_for_a_test
+
+        time.sleep(20)
+    assert slow_for_a_test.whole
+
+
+def test_a_limit_in_another_thread_leaves_its_reason_and_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, codes = threading.Event(), []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(watchdog.os, "_exit", end)
+
+    def work() -> None:
+        with time_limit(0.1, tmp_path):
+            ended.wait(10)
+        with time_limit(0.1, tmp_path):
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    time.sleep(0.3)
+    assert codes == [1]
+    assert read_json(tmp_path / "failure.json")["reason"].startswith("ran past its time limit of 0.1 s")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "out of memory: MemoryError"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "out of memory",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "out of GPU memory"),
+        (OSError(28, "No space left on device", "x.safetensors"), "no space left on device"),
+        (OSError(122, "Disk quota exceeded"), "no space left on device"),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_reasons_are_plain(error: Exception, told: str) -> None:
+    assert reason_of(error).startswith(told)
+    assert "\n" not in reason_of(error)
+
+
+def test_an_array_that_does_not_fit_and_a_full_file_are_told() -> None:
+    with pytest.raises(MemoryError) as hungry:
+        np.empty(2**58)
+    assert reason_of(hungry.value).startswith("out of memory: ")
+    with pytest.raises(OSError) as full, Path("/dev/full").open("w") as file:
+        file.write("x" * 10**6)
+    assert reason_of(full.value).startswith("no space left on device")
+
+
+def test_a_failure_that_cannot_be_kept_is_no_second_failure(tmp_path: Path) -> None:
+    (tmp_path / "running").write_text("no folder can be made here")
+    log = write_failure(tmp_path, "judge", "k" * 64, RuntimeError("why"))
+    assert log.name == "log.txt" and not log.exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "how"),
+    [
+        ("The actor died because its node has died. Node Id: 1", "its machine died or left the cluster"),
+        ("Task was killed due to the node running low on memory.", "out of memory: Ray ended it"),
+        ("Worker unexpectedly exits with a connection error code 2.", "killed without a word"),
+    ],
+)
+def test_what_ray_says_of_a_death_is_told_shortly(tmp_path: Path, told: str, how: str) -> None:
+    class Trial:
+        error_file = str(tmp_path / "error.txt")
+
+    Path(Trial.error_file).write_text(told)
+    assert deaths.how_it_died(Trial()).startswith(how)
+    assert deaths.how_it_died(None) == deaths.UNTOLD

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rgx.errors import InputError
+from rgx.prepare.crop import Square
+from rgx.prepare.extractors import read_choice
+from rgx.prepare.sources import clip_stems, find_files, identify
+from rgx.prepare.splits import Piece, cut, cut_by_time, split_sources
+from rgx.sweep.parallel import map_tasks
+
+SQUARE = Square(0, 0, 100)
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.fsencode(path))
+
+
+def test_files_are_found_in_folders_and_the_corpus_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "in" / "corpus"
+    names = ["b.MP4", "ann/a talk.mov", "ünï/код 会.mkv", "ann/voice.wav", "still.png"]
+    touch(*(tmp_path / "in" / name for name in (*names, "notes.txt", ".hidden.mp4", ".git/x.mp4")))
+    touch(out / "clips/old-001.mp4")
+    found = [path.relative_to(tmp_path / "in").as_posix() for path in find_files(tmp_path / "in", out)]
+    assert sorted(found) == sorted(names)
+    assert find_files(tmp_path / "in/b.MP4", out) == [tmp_path / "in/b.MP4"]
+
+
+def test_nothing_to_prepare_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: no such file or folder"):
+        find_files(tmp_path / "nowhere", tmp_path / "out")
+    touch(tmp_path / "in/notes.txt")
+    with pytest.raises(InputError, match="in: no recordings; expected files such as"):
+        find_files(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(InputError, match="another folder than the recordings' own"):
+        find_files(tmp_path / "in", tmp_path / "in")
+
+
+def test_two_files_of_one_name_have_clips_of_two_names(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("ann/talk.mp4", "bob/Talk.mov", "bob/other.mp4", "bob/a:b?.mp4")]
+    touch(*paths)
+    sources = identify(paths, tmp_path, tmp_path / "out", None)
+    assert [source.speaker for source in sources] == ["ann", "bob", "bob", "bob"]
+    stems = [clip_stems(sources)[source.sha256] for source in sources]
+    assert stems[0].startswith("talk.") and stems[1].startswith("Talk.") and stems[2:] == ["other", "a_b_"]
+    assert len({stem.casefold() for stem in stems}) == 4
+    assert {s.speaker for s in identify(paths, tmp_path, tmp_path / "out", "eve")} == {"eve"}
+
+
+def test_names_that_no_text_can_hold(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.mp4"))
+    touch(path, long := tmp_path / f"{'長' * 80}.mp4")
+    first, second = identify([path, long], tmp_path, tmp_path / "out", None)
+    assert first.stem == "caf__" and first.name.isprintable() and second.stem == "長" * 60
+
+
+@given(st.dictionaries(st.text("0123456789abcdef", min_size=4), st.sampled_from("abc"), min_size=2))
+def test_each_corpus_has_a_test_source(speakers: dict[str, str]) -> None:
+    split = split_sources(speakers)
+    assert set(split.values()) == {"train", "test"}
+    assert split == split_sources(dict(reversed(speakers.items()))), "the order of files decides nothing"
+    counts = list(speakers.values())
+    if len(set(counts)) < len(counts):
+        held = {speakers[s] for s in speakers if split[s] == "train"}
+        assert held == set(counts), "every speaker is trained on where one has two sources"
+
+
+def test_about_a_tenth_of_many_sources_is_test() -> None:
+    split = list(split_sources({f"{n:08x}": "ann" for n in range(2000)}).values())
+    assert 150 < split.count("test") < 250 and split_sources({"a": "ann"}) == {"a": "train"}
+
+
+@given(st.lists(st.integers(81, 3000), min_size=1, max_size=5))
+def test_long_stretches_become_equal_clips(lengths: list[int]) -> None:
+    starts = [sum(lengths[:n]) for n in range(len(lengths))]
+    pieces = cut(Piece(a, a + n, SQUARE) for a, n in zip(starts, lengths, strict=True))
+    sizes = [piece.last - piece.first for piece in pieces]
+    assert sum(sizes) == sum(lengths) and min(sizes) >= 81 and max(sizes) <= 375
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(81, 900)), min_size=1, max_size=4))
+def test_one_source_is_split_by_time_with_a_gap(runs: list[tuple[int, int]]) -> None:
+    stretches, at = [], 0
+    for gap, frames in runs:
+        stretches.append(Piece(at + gap, at + gap + frames, SQUARE))
+        at += gap + frames
+    pieces = cut_by_time(stretches)
+    train = [piece for piece in pieces if piece.split == "train"]
+    test = [piece for piece in pieces if piece.split == "test"]
+    assert train
+    if not test:
+        assert sum(frames for _, frames in runs) < 2 * 3 * 81 + 81 * len(runs)
+        return
+    assert min(piece.first for piece in test) - max(piece.last for piece in train) >= 81
+    assert all(any(s.first <= p.first < p.last <= s.last for s in stretches) for p in pieces)
+
+
+def test_the_shortest_recording_that_can_be_split() -> None:
+    splits = [[p.split for p in cut_by_time([Piece(0, frames, SQUARE)])] for frames in (242, 243)]
+    assert splits == [["train"], ["train", "test"]]
+
+
+@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_error_ends_its_item_alone(cpus: int) -> None:
+    def half(number: int) -> float:
+        if number == 3:
+            raise InputError("three is refused")
+        return number / 2
+
+    outcomes = sorted(map_tasks(half, range(6), cpus), key=lambda outcome: outcome.item)
+    assert [o.result for o in outcomes] == [0, 0.5, 1, None, 2, 2.5]
+    assert [str(o.error) for o in outcomes if o.error] == ["three is refused"]
+    assert isinstance(outcomes[3].error, InputError)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_ends_its_item_alone() -> None:
+    def die(number: int) -> int:
+        if number == 1:
+            os._exit(3)
+        return number
+
+    outcomes = sorted(map_tasks(die, range(4), 2), key=lambda outcome: outcome.item)
+    assert [o.result for o in outcomes] == [0, None, 2, 3] and outcomes[1].error is not None
+
+
+def test_bindings_reach_the_extractor_and_its_identity(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    weights.write_text("weights")
+    named = [f"poses.mmpose.checkpoint = {str(weights)!r}"]
+    usual = read_choice("mmpose", (), named)
+    bound = read_choice("mmpose", (), [*named, "poses.mmpose.least_score = 0.4"])
+    assert dict(bound.values) == {"checkpoint": str(weights), "least_score": 0.4}
+    assert bound.make(tmp_path / "a.mp4").extractor.people == 1
+    assert bound.identity() != usual.identity() == read_choice("mmpose", (), named).identity()
+    assert read_choice("files", (), ()).reads_files() and not usual.reads_files()
+    for binding, told in {
+        "poses.mmpose.least_scor = 0.4": "no 'least_scor': did you mean 'least_score'?",
+        "poses.mmpose.least_score = 'low'": "expected float, found str",
+        "poses.mmpose.least_score = low": "'low' is not a value",
+        "poses.mediapipe.python = 'x'": r"expected poses\.mmpose\.PARAMETER = VALUE",
+        "device": r"expected poses\.mmpose\.PARAMETER",
+    }.items():
+        with pytest.raises(InputError, match=told):
+            read_choice("mmpose", (), [*named, binding])
+    with pytest.raises(InputError, match=r"poses\.mmpose\.checkpoint: expected a file"):
+        read_choice("mmpose", (), ())
+
+
+def test_a_file_bound_counts_by_its_content(tmp_path: Path) -> None:
+    identities = []
+    for name, text in (("a", "one"), ("b", "one"), ("a", "two")):
+        (tmp_path / name).write_text(text)
+        choice = read_choice("mediapipe", (), [f"poses.mediapipe.python = {str(tmp_path / name)!r}"])
+        identities.append(choice.identity())
+    assert identities[0] == identities[1] != identities[2]

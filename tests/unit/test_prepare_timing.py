@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted_people import every, plain, record
+
+from rgx.prepare.pictures import Upright, cut_out, read_pictures
+from rgx.prepare.streams import RefusedError
+from rgx.prepare.timing import at_25_hz, decode, read_speech
+
+
+def slow_at_25_hz(times: list[Fraction]) -> list[Fraction]:
+    """For each output time, search all pictures for the nearest, the earlier of two."""
+    last = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
+    shown, k = [], 0
+    while k == 0 or Fraction(k, 25) < times[-1] + last - times[0]:
+        wanted = times[0] + Fraction(k, 25)
+        shown.append(min(times, key=lambda time: (abs(time - wanted), time)))
+        k += 1
+    return shown
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=60), st.integers(-500, 500))
+def test_pictures_are_those_nearest_in_time(steps_ms: list[int], start_ms: int) -> None:
+    times = [Fraction(start_ms + sum(steps_ms[:n]), 1000) for n in range(len(steps_ms))]
+    assert list(at_25_hz((time, time) for time in times)) == slow_at_25_hz(times)
+
+
+@pytest.mark.parametrize("rate", ["5", "24000/1001", "25", "30000/1001", "50", "60000/1001"])
+def test_four_seconds_are_a_hundred_frames(rate: str) -> None:
+    step = 1 / Fraction(rate)
+    times = [n * step for n in range(round(4 / step))]
+    shown = list(at_25_hz((time, time) for time in times))
+    assert abs(len(shown) - 100) <= 1
+    off = [abs(time - Fraction(k, 25)) for k, time in enumerate(shown) if Fraction(k, 25) <= times[-1]]
+    assert max(off) <= step / 2
+
+
+def test_of_two_pictures_as_near_the_earlier_is_shown() -> None:
+    times = [Fraction(n, 1000) for n in (0, 80, 160)]
+    assert [int(1000 * time) for time in at_25_hz((time, time) for time in times)] == [0, 0, 80, 80, 160, 160]
+
+
+def test_no_pictures_are_none() -> None:
+    assert list(at_25_hz([])) == [] and list(at_25_hz([(Fraction(3), "only")])) == ["only"]
+
+
+@pytest.mark.parametrize("start_s", [0.3, 1.7])
+@pytest.mark.parametrize("sound_s", [(-0.3, 4.2), (0.0, 4.0), (0.35, 3.9)])
+def test_each_span_hears_its_own_clap(tmp_path: Path, start_s: float, sound_s: tuple[float, float]) -> None:
+    claps = [0.9, 1.7, 2.5, 3.5]
+    path = record(tmp_path / "a.mkv", claps_s=claps, sound_s=sound_s, origin_s=start_s)
+    spans = [(10, 30), (30, 50), (55, 90)]
+    waves = list(read_speech(path, spans, start_s))
+    assert [len(wave) for wave in waves] == [640 * (last - first) for first, last in spans]
+    for (first, _), wave, clap in zip(spans, waves, claps, strict=False):
+        heard = first / 25 + np.abs(wave).argmax() / 16_000
+        assert abs(heard - clap) < 0.001
+    whole = next(read_speech(path, [(0, 100)], start_s))
+    assert np.array_equal(whole[640 * 10 : 640 * 50], np.concatenate(waves[:2]))
+    if sound_s[0] > 0:
+        assert not whole[: round((sound_s[0] - 0.002) * 16_000)].any(), "silence before the sound starts"
+
+
+def test_speech_without_spans_or_beyond_the_end(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mkv", sound_s=(0.0, 1.0))
+    assert list(read_speech(path, [], 0.5)) == []
+    first, second = read_speech(path, [(20, 30), (60, 70)], 0.5)
+    assert first.any() and not first[640 * 6 :].any() and not second.any()
+
+
+def test_upright_turns_and_shrinks(tmp_path: Path) -> None:
+    wall = plain(320, 180)
+    wall[:90, :160] = 250
+    path = record(tmp_path / "a.mp4", scene=lambda time: (wall, []), times=every(25, 0.2), turn=90)
+    picture = next(read_pictures(path, upright := Upright(path, longest_px=160)))
+    assert picture.shape == (160, 90, 3) and upright.full_px == (180, 320)
+    bright = [picture[y, x].mean() > 200 for y, x in ((40, 20), (40, 70), (120, 20), (120, 70))]
+    assert bright == [False, False, True, False], "turned a quarter against the clock"
+
+
+def test_wide_pixels_become_square(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mkv", times=every(25, 0.2))
+    assert next(read_pictures(path, Upright(path, pixel_ratio=4 / 3))).shape == (180, 427, 3)
+
+
+def damage(path: Path, every_nth: int) -> Path:
+    """Copy a recording with every n-th packet of its pictures but the first turned to noise."""
+    damaged = path.with_name(f"damaged{path.suffix}")
+    with av.open(str(path)) as source, av.open(str(damaged), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for n, packet in enumerate(source.demux(video=0)):
+            if packet.dts is None:
+                continue
+            copy = av.Packet(b"\xff" * packet.size if n % every_nth == every_nth - 1 else bytes(packet))
+            copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+            copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+            out.mux(copy)
+    return damaged
+
+
+def test_few_damaged_pictures_are_passed_over_and_many_refused(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mkv")
+    times = [float(time) for time, _ in decode(damage(path, 40))]
+    assert 90 <= len(times) < 100 and max(np.diff(times)) < 0.2
+    with pytest.raises(RefusedError, match=r"damaged\.mkv: \d+ of \d+ pictures cannot be decoded"):
+        list(decode(damage(path, 3)))
+
+
+def test_a_square_is_cut_out_and_its_edge_repeated() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:, :30], picture[:, 30:] = (200, 0, 0), (0, 0, 200)
+    inside = cut_out(picture, 20, 10, 20, 20)
+    assert np.array_equal(inside, picture[10:30, 20:40])
+    beyond = cut_out(picture, -10, -10, 80, 16)
+    assert beyond.shape == (16, 16, 3)
+    assert (beyond[0, 0] == (200, 0, 0)).all() and (beyond[-1, -1] == (0, 0, 200)).all()
+    half = cut_out(picture, 0, 0, 40, 20)
+    assert (half[:, :13, 0] > 190).all() and (half[:, 17:, 2] > 190).all()

@@ -1,0 +1,409 @@
+"""Searches against what was planted, without training: a stage's score is read off its record."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from little import LITTLE, command, manifests
+
+from rgx import registry
+from rgx.store.artifacts import artifact_folder, write_json
+from rgx.sweep.search.searchers import SEARCHERS, History
+from rgx.sweep.search.space import Choices, Range, Space
+
+HEAD = LITTLE.split("panels:")[0].replace("realistic_gesture.gin]", "realistic_gesture.gin, planted.gin]")
+SEARCH = """\
+search:
+  peak:
+    over:
+      metric.planted_for_a_test.at: {low: 1.0e-6, high: 1.0, log: true}
+      decode.iterative.steps: {choices: [5, 10]}
+    metric: motion_scores/planted_for_a_test
+    trials: 8
+"""
+ASHA = """\
+    scheduler:
+      asha: {budget: metric.planted_for_a_test.budget, rungs: [1, 2, 4]}
+"""
+PLUGIN = """\
+from rgx.metrics.base import Evaluation, Metric
+from rgx.registry import register
+
+@register("metric", "planted_for_a_test", label="Planted")
+class Planted(Metric):
+    "Known by its record alone."
+    direction = "down"
+
+    def __init__(self, at: float = 1.0, budget: int = 1) -> None:
+        self.at, self.budget = at, budget
+
+    def score(self, evaluation: Evaluation) -> float:
+        raise AssertionError("no score is computed here")
+"""
+PEAK = 2.0e-3
+
+
+def planted(at: float, budget: int = 1) -> float:
+    """Return the planted score: least at PEAK, and less with a larger budget."""
+    return abs(math.log10(at / PEAK)) + 1 / budget
+
+
+def metrics_in(record: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(record, Mapping):
+        if record.get("variant") == "metric/planted_for_a_test":
+            yield record
+        for value in record.values():
+            yield from metrics_in(value)
+    elif isinstance(record, (list, tuple)):
+        for value in record:
+            yield from metrics_in(value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def roster() -> Iterator[None]:
+    registry.load_rooms()
+    before = dict(registry._roster)
+    yield
+    registry._roster.clear()
+    registry._roster.update(before)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put in place of a stage's run a manifest with its planted score; the stages run, in order."""
+    stages: list[str] = []
+
+    def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
+        folder = artifact_folder(store, task["stage"], task["key"])
+        if folder.exists():
+            return "found"
+        assert all(artifact_folder(store, s, k).exists() for s, k in task["parents"].items())
+        found = list(metrics_in(task["record"]))
+        scores = {f"{m['variant'].partition('/')[2]}": planted(m["at"], m["budget"]) for m in found}
+        made = {"key": task["key"], "stage": task["stage"], "row": task["row"], "parents": task["parents"]}
+        references = dict.fromkeys(scores, 0.0)
+        outputs = {"scores": scores, "references": references, "metrics": {n: {"label": n} for n in scores}}
+        write_json(folder / "manifest.json", {**made, "outputs": outputs, "files": {}})
+        stages.append(task["stage"])
+        return "made"
+
+    monkeypatch.setattr("rgx.sweep.inline.run_task", run_task)
+    monkeypatch.setattr("rgx.sweep.search.climb.run_task", run_task)
+    return stages
+
+
+@pytest.fixture
+def searched(tmp_path: Path, ran: list[str], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that sweeps a text and returns what was printed."""
+    (tmp_path / "planted_plugin_for_a_test.py").write_text(PLUGIN)
+    (tmp_path / "planted.gin").write_text("stage.motion_scores.metrics = [@metric.planted_for_a_test()]\n")
+
+    def run(text: str, *options: str, code: int = 0, verb: str = "sweep") -> str:
+        (tmp_path / "little.yaml").write_text(HEAD + "imports: [planted_plugin_for_a_test]\n" + text)
+        engine = ["--engine", "inline"] if verb == "sweep" else []
+        arguments = [str(tmp_path / "little.yaml"), "--store", str(tmp_path / "store"), *engine]
+        found = command(verb, *arguments, *options)
+        told = capsys.readouterr()
+        assert found == code, told.out + told.err
+        return told.out + told.err
+
+    return run
+
+
+def record(tmp_path: Path) -> dict[str, Any]:
+    (path,) = (tmp_path / "store" / "searches" / "little").glob("*/record.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_what_trials_share_is_run_once_and_first(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    told = searched(SEARCH)
+    trials = record(tmp_path)["trials"]
+    assert len(trials) == 8
+    assert [t["state"] for t in trials] == ["finished"] * 8
+    assert sorted(ran[:6]) == ["alignment", "corpus", "generator", "residual", "speech", "tokenizer"] or (
+        sorted(ran[:7]) == ["alignment", "corpus", "generator", "judge", "residual", "speech", "tokenizer"]
+    )
+    assert [s for s in ran if s not in ("motion", "motion_scores")] == list(
+        dict.fromkeys(s for s in ran if s not in ("motion", "motion_scores"))
+    )
+    assert ran.count("motion") == 2, "one for each number of steps"
+    assert ran.count("motion_scores") == len({tuple(t["values"].values()) for t in trials})
+    for trial in trials:
+        (rung,) = trial["rungs"]
+        at = trial["values"]["metric.planted_for_a_test.at"]
+        assert rung["score"]["value"] == planted(at)
+        assert rung["row"] == f"at={at}, steps={trial['values']['decode.iterative.steps']}"
+    assert "8 finished" in told
+
+
+def test_the_table_is_sorted_and_the_best_can_be_pasted(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    told = searched(SEARCH)
+    lines = told.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("---")) + 1
+    printed = [float(line.split()[0]) for line in lines[first : first + 8]]
+    assert printed == sorted(printed)
+    (best,) = [line for line in lines if line.startswith("best: ")]
+    values = min(record(tmp_path)["trials"], key=lambda t: t["rungs"][0]["score"]["value"])["values"]
+    names = ["metric.planted_for_a_test.at", "decode.iterative.steps"]
+    assert best == "best: " + " ".join(f"--bind '{name} = {values[name]!r}'" for name in names)
+    before = len(ran)
+    options = [word for name, value in values.items() for word in ("--bind", f"{name} = {value!r}")]
+    searched("panels:\n  p:\n    pasted: {}\n", *options)
+    assert len(ran) == before, "the pasted bindings are the best trial's cell"
+
+
+def test_a_finished_search_starts_nothing(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = searched(SEARCH)
+    before, was = len(ran), record(tmp_path)
+    monkeypatch.setattr("rgx.sweep.search.run.Trials", lambda *_: pytest.fail("a trial was begun"))
+    again = searched(SEARCH)
+    assert len(ran) == before
+    assert record(tmp_path) == was
+    assert again.splitlines()[1:-1] == first.splitlines()[-len(again.splitlines()) + 1 : -1]
+
+
+@pytest.mark.parametrize("searcher", list(SEARCHERS))
+def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
+    tmp_path: Path,
+    ran: list[str],
+    searched: Callable[..., str],
+    searcher: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = SEARCH + f"    searcher: {searcher}\n"
+    from rgx.sweep.search import climb
+
+    run_task, calls = climb.run_task, []
+
+    def stopped(task: Mapping[str, Any], store: Path, device: str) -> str:
+        calls.append(task["stage"])
+        if calls.count("motion_scores") == 5:
+            raise KeyboardInterrupt
+        return run_task(task, store, device)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rgx.sweep.search.climb.run_task", stopped)
+        searched(text, code=130)
+    half = record(tmp_path)["trials"]
+    assert [t["state"] for t in half] == ["finished"] * 4 + ["open"]
+    searched(text)
+    whole = record(tmp_path)["trials"]
+    assert [t["state"] for t in whole] == ["finished"] * 8
+    assert whole[:4] == half[:4]
+    assert whole[4]["values"] == half[4]["values"], "the trial under way is taken up again"
+    points = [tuple(t["point"]) for t in whole]
+    assert len(set(points)) == 8, "a sampler that begins anew does not draw the old points again"
+
+
+def test_more_trials_go_on_and_another_range_begins_anew(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 3"))
+    three = record(tmp_path)["trials"]
+    searched(SEARCH.replace("trials: 8", "trials: 5"))
+    assert record(tmp_path)["trials"][:3] == three
+    searched(SEARCH.replace("trials: 8", "trials: 2").replace("high: 1.0", "high: 0.5"))
+    folders = list((tmp_path / "store" / "searches" / "little").iterdir())
+    assert len(folders) == 2
+    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    assert len(rows) == 2
+
+
+def test_a_trial_whose_artifact_is_gone_is_run_again_with_its_values(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    searched(SEARCH)
+    was, before = record(tmp_path), len(ran)
+    rung = was["trials"][3]["rungs"][0]
+    shutil.rmtree(artifact_folder(tmp_path / "store", "motion_scores", rung["cells"][0][1]["motion_scores"]))
+    searched(SEARCH)
+    assert ran[before:] == ["motion_scores"]
+    assert record(tmp_path) == was
+
+
+@pytest.mark.slow
+def test_optuna_comes_near_the_peak_and_beats_the_middle_of_its_own_trials(
+    tmp_path: Path, searched: Callable[..., str]
+) -> None:
+    text = SEARCH.replace("      decode.iterative.steps: {choices: [5, 10]}\n", "")
+    searched(text.replace("trials: 8", "trials: 40") + "    searcher: optuna\n")
+    scores = [t["rungs"][0]["score"]["value"] - 1 for t in record(tmp_path)["trials"]]
+    assert min(scores) < 0.1, "within a quarter of the peak on a range of six factors of ten"
+    early, late = statistics.median(scores[:10]), statistics.median(scores[-20:])
+    assert min(scores) < early / 5
+    assert late < early, "it has learnt where to look"
+
+
+def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 5") + ASHA)
+    told = searched(SEARCH.replace("trials: 8", "trials: 12") + ASHA)
+    trials = record(tmp_path)["trials"]
+    climbed = [[r["score"]["value"] for r in t["rungs"]] for t in trials]
+    seen: list[list[float]] = [[], [], []]
+    for trial, scores in zip(trials, climbed, strict=True):
+        for index, score in enumerate(scores):
+            goes_on = not seen[index] or score <= statistics.median(seen[index])
+            seen[index].append(score)
+            assert goes_on == (index < len(scores) - 1) or index == 2
+        assert trial["state"] == ("finished" if len(scores) == 3 else "stopped")
+    finished = [t for t in trials if t["state"] == "finished"]
+    assert 0 < len(finished) < 12
+    assert ran.count("motion_scores") == sum(map(len, climbed)) < 12 * 3
+    for trial in trials:
+        at = trial["values"]["metric.planted_for_a_test.at"]
+        budgets = [1, 2, 4][: len(trial["rungs"])]
+        assert [r["score"]["value"] for r in trial["rungs"]] == [planted(at, b) for b in budgets]
+        assert [r["row"].rpartition("budget=")[2] for r in trial["rungs"]] == [str(b) for b in budgets]
+    bests = [min(scores) for scores in climbed]
+    assert trials[bests.index(min(bests))]["state"] == "finished", "the best trial is never stopped"
+    best = min(finished, key=lambda t: t["rungs"][-1]["score"]["cost"])
+    assert "budget = 4'" in told.splitlines()[-2]
+    assert f"at = {best['values']['metric.planted_for_a_test.at']!r}'" in told.splitlines()[-2]
+    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    assert [r["row"] for r in rows] == [t["rungs"][-1]["row"] for t in trials]
+
+
+def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
+    tmp_path: Path, searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rgx.sweep.search import climb
+
+    run_task = climb.run_task
+
+    def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
+        if any(m["at"] < 1e-4 for m in metrics_in(task["record"])):
+            raise RuntimeError("too small")
+        return run_task(task, store, device)
+
+    monkeypatch.setattr("rgx.sweep.search.climb.run_task", broken)
+    width = "      trunk.transformer.width: {low: 32, high: 64, integer: true}\n"
+    text = SEARCH.replace("    metric:", width + "    metric:").replace("trials: 8", "trials: 16")
+    told = searched(text + "    searcher: optuna\n")
+    trials = record(tmp_path)["trials"]
+    reasons = [t["reason"] for t in trials if t["state"] == "failed"]
+    assert "RuntimeError: too small" in reasons
+    assert any(re.fullmatch(r"trunk.transformer.width = \d\d: expected a multiple.*", r) for r in reasons)
+    assert all(t["rungs"][0]["score"] is None for t in trials if t["reason"] == "RuntimeError: too small")
+    assert any(t["state"] == "finished" for t in trials)
+    assert "failed: RuntimeError: too small" in told
+
+
+def test_a_search_none_of_whose_trials_finished_is_no_success(
+    searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
+        raise RuntimeError("nothing works")
+
+    monkeypatch.setattr("rgx.sweep.search.climb.run_task", broken)
+    told = searched(SEARCH, code=1)
+    assert "8 failed" in told
+    assert "best:" not in told
+
+
+def test_seeds_are_averaged_and_panels_stand_beside_a_search(
+    tmp_path: Path, ran: list[str], searched: Callable[..., str]
+) -> None:
+    both = "panels:\n  p:\n    full: {}\n" + SEARCH.replace("trials: 8", "trials: 2")
+    searched(both, "--seeds", "0,1")
+    assert ran.count("generator") == 2
+    assert ran.count("corpus") == 1
+    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    assert [(r["panel"], r["seed"]) for r in rows] == [("p", 0), ("p", 1)] + [("peak", 0), ("peak", 1)] * 2
+    for trial in record(tmp_path)["trials"]:
+        at = trial["values"]["metric.planted_for_a_test.at"]
+        assert trial["rungs"][0]["score"]["value"] == pytest.approx(planted(at))
+    searched(both, "--seeds", "0,1", "--only", "p")
+    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    assert len(rows) == 6, "what --only leaves out is not forgotten"
+
+
+def test_plan_tells_what_a_search_will_do(searched: Callable[..., str]) -> None:
+    told = searched(SEARCH + ASHA, verb="plan")
+    (line,) = [line for line in told.splitlines() if line.startswith("search ")]
+    assert line == (
+        "search peak: 8 trials on rungs [1, 2, 4], 0 ended, by motion_scores/planted_for_a_test, random; "
+        "7 stages shared, 0 in the store; a trial runs motion, motion_scores; at most 0 trainings"
+    )
+    searched(SEARCH + ASHA)
+    whole = json.loads(searched(SEARCH + ASHA, "--json", verb="plan"))
+    (told_of,) = whole["searches"]
+    assert (told_of["ended"], told_of["own"]) == (8, ["motion", "motion_scores"])
+    assert {s["stage"] for s in whole["stages"]} == {
+        *("corpus", "speech", "judge", "alignment", "tokenizer", "generator", "residual")
+    }
+
+
+def test_a_trial_can_be_shown_by_its_name(tmp_path: Path, searched: Callable[..., str]) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 1"))
+    (made,) = [m for m in manifests(tmp_path / "store").values() if m["stage"] == "motion_scores"]
+    assert made["row"] == "peak/" + record(tmp_path)["trials"][0]["rungs"][0]["row"]
+
+
+@given(
+    low=st.floats(-1e3, 1e3, allow_subnormal=False),
+    span=st.floats(1e-3, 1e3),
+    log=st.booleans(),
+    fractions=st.lists(st.floats(0, 1), min_size=2),
+)
+def test_a_range_is_kept_climbs_and_loses_no_more_than_a_hundredth(
+    low: float, span: float, log: bool, fractions: list[float]
+) -> None:
+    low = abs(low) + 1e-6 if log else low
+    made = Range(low=low, high=low + span, log=log)
+    values = [made.at(f) for f in sorted(fractions)]
+    assert all(low <= v <= low + span for v in values)
+    assert values == sorted(values)
+    for fraction, value in zip(sorted(fractions), values, strict=True):
+        exact = low * ((low + span) / low) ** fraction if log else low + span * fraction
+        assert abs(value - exact) <= max(0.01 * (abs(exact) if log else span), 1e-12)
+
+
+def test_whole_numbers_and_choices_share_the_way_evenly() -> None:
+    steps = [i / 1000 for i in range(1001)]
+    counts = [[Range(low=1, high=4, integer=True).at(f) for f in steps].count(n) for n in (1, 2, 3, 4)]
+    assert all(abs(count - 250) <= 1 for count in counts)
+    chosen = Choices(choices=["a", "b", {"c": {"d": 1}}])
+    assert [chosen.at(f) for f in chosen.fractions] == chosen.choices
+    assert [chosen.at(f) for f in (0.0, 1.0)] == ["a", {"c": {"d": 1}}]
+
+
+def test_the_diagonal_holds_both_ends_and_every_choice() -> None:
+    space = Space({"a.b": Range(low=0, high=1), "c": Choices(choices=list("wxyz"))})
+    assert [values["c"] for values in space.diagonal()] == list("wxyz")
+    assert [values["a.b"] for values in space.diagonal()] == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=0.01)
+    changes = space.single_changes()
+    assert changes == [("a.b", {"a.b": 1.0, "c": "w"}), ("c", {"a.b": 0.0, "c": "z"})]
+
+
+@pytest.mark.parametrize("name", list(SEARCHERS))
+def test_a_searcher_is_the_same_for_the_same_seed_only(name: str) -> None:
+    space = Space({"a.b": Range(low=0, high=1), "c": Choices(choices=[1, 2, 3])})
+
+    def points(seed: int) -> list[tuple[float, ...]]:
+        searcher, found = SEARCHERS[name](space, seed, History()), []
+        for number in range(15):
+            found.append(searcher.suggest(number))
+            searcher.learn(number, found[-1][0] if number % 4 else None)
+        return found
+
+    assert points(1) == points(1) != points(2)
+    assert {space.values(point)["c"] for point in points(1)} == {1, 2, 3}
