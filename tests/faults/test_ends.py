@@ -182,7 +182,7 @@ def test_two_drivers_on_one_store_make_each_stage_once(finished: Path, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["inline"])
+@pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_ctrl_c_in_a_terminal_stops_soon_and_leaves_the_cursor_shown(tmp_path: Path, engine: str) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
     ours, theirs = pty.openpty()
