@@ -22,7 +22,8 @@ Refused = Callable[..., str]
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
     """Return a function that sweeps a text, expects exit 2 and an untouched store, and returns stderr."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("rgx.cli._execute", lambda *given: pytest.fail("the sweep was not refused"))
+    run = lambda *given: pytest.fail("the sweep was not refused")  # noqa: E731
+    monkeypatch.setattr("rgx.sweep.run.ENGINES", {"inline": run, "ray": run})
 
     def run(text: str, *options: str, store: Path | None = None) -> str:
         file, place = tmp_path / "bad.yaml", store or tmp_path / "store"

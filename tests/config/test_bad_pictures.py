@@ -24,7 +24,8 @@ Refused = Callable[..., str]
 @pytest.fixture
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("rgx.cli._execute", lambda *given: pytest.fail("the sweep was not refused"))
+    run = lambda *given: pytest.fail("the sweep was not refused")  # noqa: E731
+    monkeypatch.setattr("rgx.sweep.run.ENGINES", {"inline": run, "ray": run})
 
     def run(text: str, *options: str) -> str:
         (tmp_path / "bad.yaml").write_text(text)
