@@ -86,7 +86,7 @@ def sweep_of(systems: Systems, scale: str | None) -> dict[str, Any]:
     ends = ["submission_scores", *(["submission_video_scores"] if systems.have_videos else [])]
     return {
         "name": PANEL,
-        "config": ["gin/realistic_gesture.gin", "gin/data/videos.gin"],
+        "config": ["gin/realistic_gesture.gin", "gin/data/videos.gin", "gin/data/submission.gin"],
         **({"scale": scale} if scale else {}),
         "bind": {"corpus.videos.folder": str(systems.real)},
         "targets": {PANEL: ends},
