@@ -117,12 +117,19 @@ def side(name: str, plan: Plan, folder: Path) -> Side:
 
 def compared(ours: Side, theirs: Side) -> list[str]:
     """Return the lines that compare both sides with the bars."""
-    work, wall = theirs.trainings / ours.trainings, ours.wall_s / theirs.wall_s
+    wall = ours.wall_s / theirs.wall_s
+    fewer = {"trainings": theirs.trainings / ours.trainings, "stage seconds": theirs.stage_s / ours.stage_s}
     return [
-        f"trainings: {work:.2f} times fewer, bar {WORK_BAR:g}: {'kept' if work >= WORK_BAR else 'MISSED'}",
-        f"stage seconds: {theirs.stage_s / ours.stage_s:.2f} times fewer",
-        f"wall: {wall:.3f} of plain Tune's, bar {WALL_BAR:g}: {'kept' if wall < WALL_BAR else 'MISSED'}",
+        *(
+            f"{name}: {work:.2f} times fewer, bar {WORK_BAR:g}: {_said(work >= WORK_BAR)}"
+            for name, work in fewer.items()
+        ),
+        f"wall: {wall:.3f} of plain Tune's, bar {WALL_BAR:g}: {_said(wall < WALL_BAR)}",
     ]
+
+
+def _said(kept: bool) -> str:
+    return "kept" if kept else "MISSED"
 
 
 def main() -> None:

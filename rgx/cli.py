@@ -14,7 +14,7 @@ import typer
 from rgx.apps import commands as apps
 from rgx.errors import InputError
 from rgx.inspect import commands
-from rgx.options import Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
+from rgx.options import INTERRUPTED, Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
 from rgx.prepare import commands as preparation
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Only = Annotated[list[str], typer.Option(help="A panel (3b) or a row (3b/+distill).")]
-
-INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C stopped."""
 
 
 class Tracked(StrEnum):
@@ -170,11 +167,11 @@ def sweep(
     """Run every stage a sweep needs and does not have, then render its report."""
     from rich.console import Console
 
-    from rgx.sweep.run import Place, run_sweep
+    from rgx.sweep.run import Venue, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
     try:
-        well = run_sweep(file, asked, Place(store, engine, address, track), Console())
+        well = run_sweep(file, asked, Venue(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     definition = Path("reports") / file.name

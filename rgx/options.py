@@ -13,6 +13,9 @@ from rgx.errors import InputError
 if TYPE_CHECKING:
     from rgx.sweep.spec import Overrides
 
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C stopped."""
+
 File = Annotated[Path, typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.")]
 Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
 Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]

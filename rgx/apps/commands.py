@@ -8,11 +8,9 @@ from typing import Annotated
 import typer
 
 from rgx.errors import InputError
-from rgx.options import Bind, Engine, Import, Scale, Store, overrides
+from rgx.options import INTERRUPTED, Bind, Engine, Import, Scale, Store, overrides
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-
-INTERRUPTED = 130
 
 
 @app.command()
@@ -35,7 +33,7 @@ def score(
     from rgx.apps.score import Systems, parse, write_definitions
     from rgx.apps.tracked import track_videos
     from rgx.report.render import gather, summary, write
-    from rgx.sweep.run import Place, run_sweep
+    from rgx.sweep.run import Venue, run_sweep
 
     console = Console()
     made = parse(generated)
@@ -48,7 +46,7 @@ def score(
             typer.echo(line)
         file, definition = write_definitions(systems, scale, out)
         asked = overrides([], bind, None, None, [], imports)
-        well = run_sweep(file, asked, Place(store, engine), console)
+        well = run_sweep(file, asked, Venue(store, engine), console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     gathered = gather(definition, store)

@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from rgx.errors import InputError
-from rgx.options import Import
+from rgx.options import INTERRUPTED, Import
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-INTERRUPTED = 130
 SHOWN = 20
 
 

@@ -47,16 +47,6 @@ def rise(decibels: np.ndarray) -> np.ndarray:
     return fitted(strength, decibels.shape[1])
 
 
-def beat_frames(waveform: np.ndarray, frames: int) -> np.ndarray:
-    """Return (T,) bool, true on tracked beats; false everywhere where none are found."""
-    return beats_of(onset_envelope(waveform, frames))
-
-
-def onset_frames(waveform: np.ndarray, frames: int) -> np.ndarray:
-    """Return (T,) bool, true on the peaks of the onset envelope; false everywhere in silence."""
-    return onsets_of(onset_envelope(waveform, frames))
-
-
 def beats_of(envelope: np.ndarray) -> np.ndarray:
     """Return (T,) bool, true on the beats of an onset envelope (T,) at 25 Hz."""
     import librosa

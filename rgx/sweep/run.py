@@ -21,7 +21,7 @@ from rgx.sweep.trackers import Tracker, make_trackers
 
 
 @dataclass(frozen=True)
-class Place:
+class Venue:
     """Where a sweep runs and what it leaves; track: what shows it while it runs."""
 
     store: Path
@@ -30,7 +30,7 @@ class Place:
     track: Sequence[str] = ()
 
 
-def run_sweep(file: Path, asked: Overrides, place: Place, console: Console) -> bool:
+def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> bool:
     """Run every stage and search a sweep needs and does not have, and return whether all went well.
 
     Raises InputError for what cannot be planned, before anything runs; passes Ctrl-C on.
@@ -39,13 +39,13 @@ def run_sweep(file: Path, asked: Overrides, place: Place, console: Console) -> b
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    if place.track and place.engine not in TRACKED:
+    if venue.track and venue.engine not in TRACKED:
         raise InputError(
-            f"--track {place.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
+            f"--track {venue.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
     made = make_plan(read_sweep(file, asked))
-    store = open_store(place.store)
-    trackers = make_trackers(place.track, made.name, store)
+    store = open_store(venue.store)
+    trackers = make_trackers(venue.track, made.name, store)
     whole, outside = plan_whole(file, asked, made)
     for first, second in made.same:
         say(f"same cell: {second} is {first}")
@@ -57,8 +57,8 @@ def run_sweep(file: Path, asked: Overrides, place: Place, console: Console) -> b
     graph = Graph(made, store)
     try:
         if graph.waiting:
-            ENGINES[place.engine](graph, console, place.address, trackers)
-        searched = run_searches(graph, whole, console, place.engine, place.address)
+            ENGINES[venue.engine](graph, console, venue.address, trackers)
+        searched = run_searches(graph, whole, console, venue.engine, venue.address)
     except KeyboardInterrupt:
         say(
             f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "

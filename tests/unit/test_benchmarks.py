@@ -193,7 +193,7 @@ def test_both_sides_are_told_apart_by_work_and_wall() -> None:
     ours, theirs = plain_tune.Side(25, 100.0, 60.0), plain_tune.Side(105, 330.0, 180.0)
     assert plain_tune.compared(ours, theirs) == [
         "trainings: 4.20 times fewer, bar 4: kept",
-        "stage seconds: 3.30 times fewer",
+        "stage seconds: 3.30 times fewer, bar 4: MISSED",
         "wall: 0.333 of plain Tune's, bar 0.35: kept",
     ]
     assert plain_tune.compared(ours, theirs._replace(trainings=99, wall_s=170.0))[0].endswith("MISSED")

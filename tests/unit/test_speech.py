@@ -48,7 +48,10 @@ def tone(hz: float, frames: int) -> np.ndarray:
 def test_every_length_gives_exactly_t_frames(frames, spare):
     track = np.resize(noise(frames + 1), max(frames * SAMPLES_PER_FRAME + spare, 0))
     assert beats.onset_envelope(track, frames).shape == (frames,)
-    for marks in (beats.beat_frames(track, frames), beats.onset_frames(track, frames)):
+    for marks in (
+        beats.beats_of(beats.onset_envelope(track, frames)),
+        beats.onsets_of(beats.onset_envelope(track, frames)),
+    ):
         assert marks.shape == (frames,) and marks.dtype == bool
     for made in (mel_beat.MelBeat(), mel_beat.MelBeat(mels=40), s2g35.S2G35()):
         values = made.features(track, frames)
@@ -63,7 +66,7 @@ def test_widths_are_known_without_running():
 @pytest.mark.parametrize("late", [0, 160, 320, 480])
 def test_onsets_lie_within_one_frame_of_clicks(late):
     track, planted = clicks(250, every=17, late=late)
-    found = np.flatnonzero(beats.onset_frames(track, 250))
+    found = np.flatnonzero(beats.onsets_of(beats.onset_envelope(track, 250)))
     distance = np.abs(found[:, None] - planted)
     assert len(found) == len(planted)
     assert distance.min(axis=0).max() <= 1 and distance.min(axis=1).max() <= 1
@@ -71,7 +74,7 @@ def test_onsets_lie_within_one_frame_of_clicks(late):
 
 def test_beats_lie_on_a_regular_click_track():
     track, planted = clicks(500, every=12)
-    found = np.flatnonzero(beats.beat_frames(track, 500))
+    found = np.flatnonzero(beats.beats_of(beats.onset_envelope(track, 500)))
     near = np.abs(found[:, None] - planted).min(axis=1) <= 1
     assert len(found) >= 0.8 * len(planted) and near.mean() >= 0.95
 
@@ -98,7 +101,10 @@ def test_mel_is_relative_to_the_loudest_frame_of_the_clip():
 def test_silence_has_no_onset_no_beat_and_no_warning(frames, recwarn):
     silent = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
     assert not beats.onset_envelope(silent, frames).any()
-    assert not beats.onset_frames(silent, frames).any() and not beats.beat_frames(silent, frames).any()
+    assert (
+        not beats.onsets_of(beats.onset_envelope(silent, frames)).any()
+        and not beats.beats_of(beats.onset_envelope(silent, frames)).any()
+    )
     values = mel_beat.MelBeat().features(silent, frames)
     assert (values[:, :128] == -1).all() and not values[:, 128:].any()
     baseline = s2g35.S2G35().features(silent, frames)
@@ -112,7 +118,7 @@ def test_mel_beat_columns_are_mel_then_envelope_then_beat():
     envelope = beats.onset_envelope(track, 250)
     np.testing.assert_array_equal(values[:, :32], mel_beat.log_mel(track, 250, 32))
     np.testing.assert_allclose(values[:, 32], envelope / envelope.max(), rtol=1e-6)
-    np.testing.assert_array_equal(values[:, 33], beats.beat_frames(track, 250))
+    np.testing.assert_array_equal(values[:, 33], beats.beats_of(beats.onset_envelope(track, 250)))
 
 
 def test_s2g35_columns_are_envelope_mfcc_chroma_onset_beat():
@@ -358,7 +364,7 @@ def test_real_speech_has_onsets_and_finite_features():
     track, rate_hz = soundfile.read(SPEECH / "jfk.flac", dtype="float32", always_2d=True)
     track = librosa.resample(track.mean(axis=1), orig_sr=rate_hz, target_sr=SAMPLE_RATE_HZ)
     frames = len(track) // SAMPLES_PER_FRAME
-    share = beats.onset_frames(track, frames).mean()
+    share = beats.onsets_of(beats.onset_envelope(track, frames)).mean()
     assert 0.05 < share < 0.4
     for made in (mel_beat.MelBeat(), s2g35.S2G35()):
         values = made.features(track, frames)
@@ -418,7 +424,12 @@ def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(rec
     for frames in CLIPS:
         clip = sound[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
         features.append(Loud().features(clip, frames))
-        marks.append((beats.beat_frames(clip, frames), beats.onset_frames(clip, frames)))
+        marks.append(
+            (
+                beats.beats_of(beats.onset_envelope(clip, frames)),
+                beats.onsets_of(beats.onset_envelope(clip, frames)),
+            )
+        )
         first += frames
     np.testing.assert_array_equal(made["features"], np.concatenate(features))
     np.testing.assert_array_equal(made["beats"], np.concatenate([beat for beat, _ in marks]))
