@@ -64,26 +64,22 @@ class Times:
 
 
 class Noting(Progress):
-    """A progress that shows nothing and keeps the times."""
+    """A progress that shows nothing and keeps when stages were ready and when they ended."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph, Console(quiet=True), 1)
         self.times = Times()
         self._ready()
 
-    def started(self, task: Task) -> None:
-        super().started(task)
-        self.times.started[task.key] = time.monotonic()
-
     def ended(self, task: Task, note: str = "done") -> None:
         super().ended(task, note)
-        self.times.ended[task.key] = time.monotonic()
+        self.times.ended[task.key] = time.time()
         self._ready()
 
     def _ready(self) -> None:
         for key, task in self.graph.waiting.items():
             if self.graph.done.issuperset(task.parents.values()):
-                self.times.ready.setdefault(key, time.monotonic())
+                self.times.ready.setdefault(key, time.time())
 
 
 @dataclass
@@ -114,8 +110,10 @@ def run(file: Path, only: list[str], seconds: float, cpus: int, gpus: int, folde
         ray.shutdown()
     if graph.failed or graph.waiting:
         raise SystemExit(f"stages failed: {graph.failed or list(graph.waiting)}")
-    made = (manifest(store, task.stage, key) or {} for key, task in plan.tasks.items())
-    return Ran(plan, progress.times, wall, len({one["outputs"]["process"] for one in made}))
+    made = {key: manifest(store, task.stage, key) or {} for key, task in plan.tasks.items()}
+    # A stage has started when its own process says so, not when Ray gave it a worker.
+    progress.times.started = {key: one["started"] for key, one in made.items()}
+    return Ran(plan, progress.times, wall, len({one["outputs"]["process"] for one in made.values()}))
 
 
 def waits(ran: Ran) -> list[float]:

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,35 +20,20 @@ from ray import tune
 from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
-from rgx.errors import DamagedError, InputError
+from rgx.errors import InputError
 from rgx.store.artifacts import intact, read_json, running_folder
 from rgx.store.lease import release
 from rgx.sweep import deaths
-from rgx.sweep.failures import reason_of, write_failure
 from rgx.sweep.graph import Graph
+from rgx.sweep.idle import idle_workers_kept
+from rgx.sweep.nursery import FORKS
 from rgx.sweep.plan import Task
 from rgx.sweep.progress import Progress
-from rgx.sweep.worker import run_task
+from rgx.sweep.trial import resources, run_trial
 
 PLACES_AHEAD = 2
 """Stages of the same needs that wait with Ray beyond one a CPU."""
 MOST_PENDING = 1000
-
-
-def run_trial(config: dict[str, Any]) -> None:
-    """Run one stage in a Ray worker and tell what became of it; a trial that ends in an error has died."""
-    task, store = json.loads(config["task"]), Path(config["store"])
-    if Path(config["folder"]).is_dir():
-        # A joined node's workers begin elsewhere; a user's relative paths mean the driver's folder.
-        os.chdir(config["folder"])
-    try:
-        tune.report({"made": run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")})
-    except DamagedError as error:
-        told = {"reason": reason_of(error), "damaged": sorted(error.stages)}
-        tune.report({"made": "failed", "failure": json.dumps(told)})
-    except Exception as error:
-        write_failure(store, task["stage"], task["key"], error)
-        tune.report({"made": "failed", "failure": json.dumps({"reason": reason_of(error)})})
 
 
 class DriverSearcher(Searcher):
@@ -76,6 +62,7 @@ class StageSearcher(DriverSearcher):
         self.trials: dict[str, Task] = {}
         self.started: dict[str, Any] = {}
         self.have: dict[str, float] = {}
+        self.unstarted: Counter[str] = Counter()
 
     def suggest(self, trial_id: str) -> Any:
         self.have = ray.cluster_resources()  # nodes come and go
@@ -114,12 +101,12 @@ class StageSearcher(DriverSearcher):
             progress.ended(task)
             return
         folder = running_folder(graph.store, task.stage, task.key)
-        told = (result or {}).get("failure", "null")
-        found = json.loads(told) or read_json(folder / "failure.json")
+        told = json.loads((result or {}).get("failure", "{}"))
+        found = told if "reason" in told else read_json(folder / "failure.json")
         # Whatever its worker could not give back itself, so that nobody waits for the dead.
         release(folder, trial_id)
         if found is None:
-            self._died(task, deaths.how_it_died(self.started.get(trial_id)))
+            self._died(task, self.started.get(trial_id))
         elif "damaged" in found:
             graph.rebuild(task.key, found["damaged"])
             progress.ended(task, "again")
@@ -127,13 +114,23 @@ class StageSearcher(DriverSearcher):
         else:
             self._failed(task, found["reason"])
 
-    def _died(self, task: Task, how: str) -> None:
-        count = self.graph.die(task.key)
+    def _died(self, task: Task, trial: Any) -> None:
+        if trial is None and self._retry_unstarted(task):
+            return
+        how, count = deaths.how_it_died(trial), self.graph.die(task.key)
         if count >= deaths.MOST:
             self._failed(task, deaths.verdict(count, how))
             return
         self.progress.ended(task, "died")
         self.progress.line(f"       {how}; from its last checkpoint on, try {count + 1} of {deaths.MOST}")
+
+    def _retry_unstarted(self, task: Task) -> bool:
+        """Put back a stage whose idle worker was dead before it began, up to so many times."""
+        self.unstarted[task.key] += 1
+        if self.unstarted[task.key] > deaths.MOST_UNSTARTED:
+            return False
+        self.graph.put_back(task.key)
+        return True
 
     def _failed(self, task: Task, reason: str) -> None:
         blocked = self.graph.fail(task.key, reason)
@@ -156,11 +153,6 @@ class Starts(Callback):
         if task is not None:
             self.searcher.started[trial.trial_id] = trial
             self.searcher.progress.started(task)
-
-
-def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """Return what a stage asks for, as its resources were bound."""
-    return tune.PlacementGroupFactory([json.loads(config["needs"])])
 
 
 def check_resources(graph: Graph) -> None:
@@ -214,10 +206,12 @@ def execute(graph: Graph, progress: Progress, callbacks: Sequence[Callback] = ()
     searcher = StageSearcher(graph, progress)
     # What became of each trial, the progress tells.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="rgx-tune-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="rgx-tune-") as scratch, idle_workers_kept():
         Tuner(
             tune.with_resources(run_trial, resources),
-            tune_config=TuneConfig(search_alg=searcher, num_samples=-1, metric="made", mode="max"),
+            tune_config=TuneConfig(
+                search_alg=searcher, num_samples=-1, metric="made", mode="max", reuse_actors=FORKS
+            ),
             run_config=RunConfig(
                 name=graph.plan.name,
                 storage_path=scratch,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 MOST = 3
 """A stage whose worker died so many times in one sweep has failed."""
+MOST_UNSTARTED = 10
+"""So often may the worker of a stage be dead before the stage began."""
 
 KINDS = {
     "running low on memory": "out of memory: Ray ended it before its machine ran out",
@@ -29,4 +32,7 @@ def how_it_died(trial: Any) -> str:
         told = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError, AttributeError):
         return UNTOLD
+    ended = re.search(r"its process ended by (SIG(?!KILL)\w+|itself)", told)
+    if ended:
+        return f"ended by {ended[1]}"
     return next((words for phrase, words in KINDS.items() if phrase in told), UNTOLD)

@@ -71,9 +71,13 @@ class Graph:
             self.done.discard(parent)
             self.waiting[parent] = self.plan.tasks[parent]
 
+    def put_back(self, key: str) -> None:
+        """Have a running stage wait again."""
+        self.waiting[key] = self.running.pop(key)
+
     def die(self, key: str) -> int:
         """Put a running stage back whose worker died, and return how often one did."""
-        self.waiting[key] = self.running.pop(key)
+        self.put_back(key)
         self.deaths[key] = self.deaths.get(key, 0) + 1
         return self.deaths[key]
 

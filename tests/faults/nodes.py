@@ -59,6 +59,12 @@ def kill(*pids: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def working(root: int) -> list[int]:
+    """Return the processes below one that run stages: Ray's workers, their nurseries and those of stages."""
+    names = ("ray::ImplicitFunc", "rgx.sweep.nursery")
+    return [p for p, command in family(root).items() if any(name in command for name in names)]
+
+
 class Node:
     """A Ray node; the first of a cluster is its head.
 
@@ -89,7 +95,7 @@ class Node:
 
     def workers(self) -> list[int]:
         """Return the processes that run stages."""
-        return [p for p, command in family(self.process.pid).items() if "ray::ImplicitFunc" in command]
+        return working(self.process.pid)
 
 
 class Cluster:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from little import LITTLE, manifests, results
-from nodes import Cluster, Run, cluster, family, leases, wait_for
+from nodes import Cluster, Run, cluster, leases, wait_for
 
 from rgx.cli import main
 
 PLUGIN = """\
-import os, pathlib, time
+import os, pathlib
 import torch
 from rgx.generate.base import MaskRatio
 from rgx.registry import register
@@ -27,8 +27,11 @@ class Told(MaskRatio):
         self.ratio = ratio
 
     def draw(self, count):
-        place = pathlib.Path("FOLDER") / "drawn.txt"
-        place.write_text(f"{os.getppid()} {os.getcwd()}")
+        above = [os.getpid()]
+        while above[-1] > 1:
+            told = pathlib.Path(f"/proc/{above[-1]}/stat").read_text()
+            above.append(int(told.rpartition(")")[2].split()[1]))
+        (pathlib.Path("FOLDER") / "drawn.txt").write_text(" ".join(map(str, above)))
         return torch.full((count,), self.ratio)
 """
 ROW = ("--only", "3b/+distill", "--import", "told_for_a_test.py", "--set", "mask_ratio=told_for_a_test")
@@ -67,8 +70,7 @@ def test_a_joined_node_gets_what_only_it_can_do_and_the_users_own_variant(
     )  # fmt: skip
     assert run.wait() == 0, run.text
     assert results(folder / "store") == undisturbed
-    parent, _ = (folder / "drawn.txt").read_text().split(" ", 1)
-    assert int(parent) in family(nodes.nodes[1].process.pid)
+    assert str(nodes.nodes[1].process.pid) in (folder / "drawn.txt").read_text().split()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from little import LITTLE, manifests, results, sweep
-from nodes import Cluster, Run, cluster, family, kill, leases
+from nodes import Cluster, Run, cluster, kill, leases, working
 
 from rgx.store.artifacts import damage
 
@@ -49,7 +49,7 @@ class Local(Inline):
 
     def worker(self, run: Run) -> bool:
         """Kill one of the processes that run stages, where there is one."""
-        found = [p for root in self.roots(run) for p, c in family(root).items() if "ray::ImplicitFunc" in c]
+        found = [process for root in self.roots(run) for process in working(root)]
         kill(*self.draw.sample(found, min(1, len(found))))
         return bool(found)
 

@@ -17,12 +17,13 @@ from ray.tune.search import Searcher
 from rgx.errors import InputError
 from rgx.store.artifacts import read_json, running_folder, write_json
 from rgx.store.lease import release
-from rgx.sweep.cluster import DriverSearcher, resources
+from rgx.sweep.cluster import DriverSearcher
 from rgx.sweep.failures import reason_of
 from rgx.sweep.search.climb import climb, message
 from rgx.sweep.search.record import search_folder
 from rgx.sweep.search.schedulers import make_scheduler
 from rgx.sweep.search.trials import Planned, Trials
+from rgx.sweep.trial import resources
 
 DIED = "the worker died without a word (killed, or out of memory); the same command tries it again"
 
