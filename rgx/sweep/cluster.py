@@ -183,21 +183,26 @@ def start_ray(address: str | None) -> int:
         }
     )
     if not ray.is_initialized():
-        try:
-            ray.init(
-                address=address,
-                include_dashboard=False if address is None else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            if address is None:
-                raise
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"--address {address}: no Ray cluster could be joined there: {reason}") from None
+        _connect(address)
     # Tune's own cap counts all needs together: many waiting for a GPU would keep a CPU idle.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _connect(address: str | None) -> None:
+    """Join the cluster at an address, or start one here; raises InputError with Ray's reason."""
+    dashboard = {"include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **dashboard)
+    except Exception as error:
+        # Ray raises a bare Exception where its processes take too long to start.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if address is None:
+            raise InputError(
+                f"Ray could not start on this machine: {reason}\nthe same command tries again; "
+                "--engine inline does without Ray"
+            ) from None
+        raise InputError(f"--address {address}: no Ray cluster could be joined there: {reason}") from None
 
 
 def execute(graph: Graph, progress: Progress, callbacks: Sequence[Callback] = ()) -> None:

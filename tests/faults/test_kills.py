@@ -91,6 +91,8 @@ ENGINES: dict[str, Callable[[random.Random], Any]] = {
     "ray": lambda draw: contextlib.nullcontext(Local(draw)),
     "cluster": joined,
 }
+EXCUSED = ("died 3 times", "Ray could not start on this machine")
+"""A sweep that ended otherwise than well although its driver was not killed; the next one goes on."""
 CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(ENGINES)).split(",")
 
 
@@ -148,7 +150,7 @@ def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
                 continue
             code = run.wait(900)
             run.die()
-            assert kind == "driver" or code == 0 or "died 3 times" in run.text, run.text
+            assert kind == "driver" or code == 0 or any(words in run.text for words in EXCUSED), run.text
             look(store, made)
             run = None
             if code == 0 and kind != "driver":
