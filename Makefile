@@ -25,7 +25,7 @@ test: install lint
 	$(BIN)/pytest
 
 quick: install
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 
 faults: install
 	RGX_MUTATIONS=2000 RGX_KILLS=50 $(BIN)/pytest -s tests/faults

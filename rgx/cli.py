@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import sys
 from enum import StrEnum
@@ -195,6 +196,8 @@ def _render_if_new(definition: Path, store: Path, out: Path) -> None:
 def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Path]]:
     from rgx.report.render import gather, summary, write
 
+    # A report is many small things that live as long as it takes: looking for garbage is a tenth of its time.
+    gc.set_threshold(100_000)
     gathered = gather(definition, store)
     paths = write(gathered, out)
     typer.echo(summary(gathered))

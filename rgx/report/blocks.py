@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rgx.report.escape import escape_tex
@@ -28,9 +28,14 @@ class Block:
     height: int = 0
 
 
-def told(tables: Sequence[Table]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return what is said of each table alone, by its name, and what is said of more than one."""
-    said = {table.name: [*counted(table), *footnotes(table)] for table in tables}
+def told(
+    tables: Sequence[Table], notes: Callable[[Table], list[str]] = footnotes
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return what is said of each table alone, by its name, and what is said of more than one.
+
+    notes: what is said under a table, beside what its caption says.
+    """
+    said = {table.name: [*counted(table), *notes(table)] for table in tables}
     times = Counter(note for held in said.values() for note in held)
     own = {name: [note for note in held if times[note] == 1] for name, held in said.items()}
     return own, [note for note in times if times[note] > 1]

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from string import ascii_lowercase
 
 from rgx.report.blocks import Block, joined, packed, panel, told
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Results
 from rgx.report.latex import NEEDS, notes, origins
+from rgx.report.layout import legend, remarks
 from rgx.report.statistics import Table
 
-SPANS = {52: 0.4, 72: 0.6}
-LINES = 44
-"""Lines of print that a float holds beside its notes; more panels go on in the next."""
+SPANS = {64: 0.4, 81: 0.5, 98: 0.6}
+LINES = 56
+"""Lines of print that a float holds; more panels go on in the next."""
+NOTE_LETTERS = 150
+"""Letters of a note that fit a line."""
 
 
 def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
     """Return floats to paste into a two-column paper; each panel has a letter, its notes stand at the end.
 
-    It takes the packages of `latex.PREAMBLE`; comment lines give the key behind each number.
+    It takes the packages of `latex.PREAMBLE`; comment lines give the key behind each number, and what a
+    panel's own file says at length.
     """
-    own, shared = told(tables)
+    own, shared = told(tables, legend)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
     blocks = [block for table in tables for block in panel(f"({marks[table.name]})", table, [], SPANS)]
     said = shared + [f"({marks[name]}) {' '.join(held)}" for name, held in own.items() if held]
     lines = [NEEDS, *(f"% ({mark}) is panel {name}" for name, mark in marks.items())]
     lines += [line for table in tables for line in origins(table, results)]
-    pages = _pages(list(packed(blocks)))
+    lines += [f"% ({marks[table.name]}) {note}" for table in tables for note in remarks(table)]
+    pages = _pages(list(packed(blocks)), sum(1 + len(note) // NOTE_LETTERS for note in said))
     for number, page in enumerate(pages):
         title = caption if number == 0 else f"{caption.removesuffix('.')}, continued."
         label = f"tab:{results.sweep.name}{f'-{number + 1}' if number else ''}"
@@ -35,7 +41,8 @@ def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
         lines += [rf"\caption{{{escape_tex(title)}}}"]
         lines += [rf"\label{{{label}}}"]
         for line in page:
-            lines += [*joined(line), r"\par\medskip"]
+            whole = [replace(line[0], share=1.0)] if len(line) == 1 else line
+            lines += [*joined(whole), r"\par\medskip"]
         lines += [*(notes(said) if page is pages[-1] else []), r"\end{table*}"]
     return "\n".join([*lines, ""])
 
@@ -46,13 +53,14 @@ def lettered(number: int) -> str:
     return (lettered(before - 1) if before else "") + ascii_lowercase[last]
 
 
-def _pages(lines: list[list[Block]]) -> list[list[list[Block]]]:
-    """Return lines of blocks in parts that a float holds."""
+def _pages(lines: list[list[Block]], notes: int) -> list[list[list[Block]]]:
+    """Return lines of blocks in parts that a float holds, the last with so many lines of notes."""
     pages: list[list[list[Block]]] = [[]]
     used = 0
     for line in lines:
         height = max(block.height for block in line)
-        if pages[-1] and used + height > LINES:
+        under = notes if line is lines[-1] else 0
+        if pages[-1] and used + height + under > LINES:
             pages.append([])
             used = 0
         pages[-1].append(line)

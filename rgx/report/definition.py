@@ -115,6 +115,9 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
                 f"{where}: 'panels/{name}/sweep' is not among the report's sweeps; "
                 f"{nearest(panel.sweep, report.sweeps)}"
             )
+        for column in panel.heads.keys() - set(panel.columns):
+            where = source.where(["panels", name, "heads", column])
+            yield f"{where}: 'panels/{name}/heads/{column}' is not a column; {nearest(column, panel.columns)}"
         if len(set(panel.columns)) < len(panel.columns):
             where = source.where(["panels", name, "columns"])
             yield f"{where}: 'panels/{name}/columns' repeats a metric"

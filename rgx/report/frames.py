@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
 
-COLUMNS = ["panel", "row", "seed", "stage", "metric", "value", "reference", "key", "judge"]
+if TYPE_CHECKING:
+    import pandas
+
+
+class Measured(NamedTuple):
+    """One number of a row at one seed, what real motion scores, and the artifacts both are of."""
+
+    panel: str
+    row: str
+    seed: int
+    stage: str
+    metric: str
+    value: float
+    reference: float | None
+    key: str
+    judge: str
 
 
 class Metric(BaseModel):
@@ -48,14 +64,14 @@ class Sweep(BaseModel):
 
 @dataclass(frozen=True)
 class Results:
-    """A sweep's record, its numbers (columns: COLUMNS), and each `stage/metric`'s description.
+    """A sweep's record, its numbers in the order of its rows, and each `stage/metric`'s description.
 
     notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
     finished stages, by stage and key; owners: each panel's own sweep, where there are several.
     """
 
     sweep: Sweep
-    frame: pd.DataFrame
+    measured: list[Measured]
     metrics: dict[str, Metric]
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -65,30 +81,52 @@ class Results:
         """Return the sweep a panel is of."""
         return self.owners.get(panel, self.sweep)
 
+    @cached_property
+    def cells(self) -> dict[tuple[str, str], list[SweepRow]]:
+        """Return each panel's rows in the sweep's order, each at every seed."""
+        found: dict[tuple[str, str], list[SweepRow]] = {}
+        for row in self.sweep.rows:
+            found.setdefault((row.panel, row.row), []).append(row)
+        return found
+
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
-        return list(dict.fromkeys(row.row for row in self.sweep.rows if row.panel == panel))
+        return [row for of, row in self.cells if of == panel]
 
-    def numbers(self, panel: str, column: str) -> pd.DataFrame:
+    @cached_property
+    def by_column(self) -> dict[tuple[str, str], list[Measured]]:
+        """Return the numbers of each panel and metric."""
+        found: dict[tuple[str, str], list[Measured]] = {}
+        for number in self.measured:
+            found.setdefault((number.panel, number.metric), []).append(number)
+        return found
+
+    def numbers(self, panel: str, column: str) -> list[Measured]:
         """Return the numbers of a column; raises InputError where two stages report that metric."""
         stage, _, metric = column.rpartition("/")
-        frame = self.frame[(self.frame["panel"] == panel) & (self.frame["metric"] == metric)]
+        found = self.by_column.get((panel, metric), [])
         if stage:
-            return frame[frame["stage"] == stage]
-        stages = sorted(set(frame["stage"]))
+            return [number for number in found if number.stage == stage]
+        stages = sorted({number.stage for number in found})
         if len(stages) > 1:
             names = " or ".join(f"'{name}/{metric}'" for name in stages)
             raise InputError(
                 f"panel {panel}: column '{metric}' is reported by {len(stages)} stages; write {names}"
             )
-        return frame
+        return found
 
     def describe(self, panel: str, column: str) -> Metric | None:
         """Return what is known of a column's metric, from other panels where this one has no number."""
-        stages = list(self.numbers(panel, column)["stage"])
-        name = column if "/" in column or not stages else f"{stages[0]}/{column}"
+        numbers = self.numbers(panel, column)
+        name = column if "/" in column or not numbers else f"{numbers[0].stage}/{column}"
         same = [key for key in self.metrics if key == name or ("/" not in name and key.endswith(f"/{name}"))]
         return self.metrics[same[0]] if same else None
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the numbers as a data frame, a line each, for a notebook."""
+        import pandas
+
+        return pandas.DataFrame(self.measured, columns=Measured._fields)
 
 
 def load(store: Path, name: str) -> Results:
@@ -112,7 +150,7 @@ def record(store: Path, name: str) -> Sweep:
 def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -> Results:
     """Read every finished score of a sweep's rows; raises InputError for a manifest that cannot be read."""
     manifests: dict[tuple[str, str], dict[str, Any] | None] = {}
-    lines: list[dict[str, Any]] = []
+    lines: list[Measured] = []
     metrics: dict[str, Metric] = {}
     notes: dict[tuple[str, str], list[str]] = {}
     for row in sweep.rows:
@@ -126,7 +164,15 @@ def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -
                 said = notes.setdefault((row.panel, stage), [])
                 said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
     found = {node: manifest for node, manifest in manifests.items() if manifest is not None}
-    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), metrics, notes, found, owners or {})
+    return Results(sweep, lines, metrics, notes, found, owners or {})
+
+
+def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:
+    """Return each row's numbers; seeds that share an artifact are one number, not replicates."""
+    found: dict[str, dict[str, Measured]] = {}
+    for number in numbers:
+        found.setdefault(number.row, {}).setdefault(number.key, number)
+    return {row: list(own.values()) for row, own in found.items()}
 
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:
@@ -134,23 +180,15 @@ def manifest_path(store: Path, stage: str, key: str) -> Path:
     return store / stage / key[:16] / "manifest.json"
 
 
-def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one line per score of a manifest; a score that is null or not finite counts as missing."""
-    references = outputs.get("references") or {}
+def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[Measured]:
+    """Return each score of a manifest; one that is null or not finite counts as missing."""
+    references, judge = outputs.get("references") or {}, row.stages.get("judge", "")
     return [
-        {
-            "panel": row.panel,
-            "row": row.row,
-            "seed": row.seed,
-            "stage": stage,
-            "metric": metric,
-            "value": float(value),
-            "reference": _number(references.get(metric)),
-            "key": key,
-            "judge": row.stages.get("judge", ""),
-        }
-        for metric, value in (outputs.get("scores") or {}).items()
-        if not math.isnan(_number(value))
+        Measured(
+            row.panel, row.row, row.seed, stage, metric, value, _number(references.get(metric)), key, judge
+        )
+        for metric, given in (outputs.get("scores") or {}).items()
+        if (value := _number(given)) is not None
     ]
 
 
@@ -169,11 +207,11 @@ def _metrics(store: Path, stage: str, key: str, outputs: dict[str, Any]) -> dict
         ) from error
 
 
-def _number(value: object) -> float:
-    """Return a finite float, or NaN for anything else."""
+def _number(value: object) -> float | None:
+    """Return a finite float, or None for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    return math.nan
+    return None
 
 
 def _manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:

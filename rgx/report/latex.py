@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import re
+from textwrap import wrap
 
 from rgx.report.escape import LONG_WORD, escape_tex
 from rgx.report.frames import Metric, Results
-from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, number, quoted, spread
+from rgx.report.layout import (
+    ARROWS,
+    DIFFERS,
+    Style,
+    body,
+    caption,
+    difference,
+    footnotes,
+    heads,
+    number,
+    quoted,
+    spread,
+)
 from rgx.report.statistics import Cell, Direction, Mark, Table
 
 PREAMBLE = [
@@ -20,7 +33,12 @@ TEX_ARROWS: dict[Direction | None, str] = {
     "real": r" $\rightarrow$",
     None: "",
 }
+DIFFERING = r"\,\scriptsize(%s)"
 PLUS_MINUS, TEX_DIFFERS = r"\,$\pm$\,", r"$^{\ddagger}$"
+EMS = dict.fromkeys("±+-", 0.8) | dict.fromkeys(".()", 0.35) | {" ": 0.2, DIFFERS: 0.35}
+"""Widths of what is no digit; those are half an em."""
+SMALL = 0.875
+"""A letter of a difference to one of a mean."""
 UNDERLINE = r"\llap{\underline{\phantom{%s}}}"
 """Drawn back from a number's end, since siunitx aligns none that is underlined."""
 NUMBERS = r"\sisetup{mode=text,reset-text-series=false,group-digits=none,table-align-text-after=false}"
@@ -49,27 +67,40 @@ class TexStyle(Style):
         return f"{before}{text}" + (f" {{{after}}}" if after else "")
 
     def published(self, cell: Cell, metric: Metric) -> str:
-        """Return a published number, or nothing."""
-        value = cell.published
-        return rf"\color{{gray}}{quoted(value, metric.decimals)}" if value is not None else ""
+        """Return a published number in grey, and small how far ours is above it."""
+        if cell.published is None:
+            return ""
+        after = _differing(cell, metric)
+        return rf"\color{{gray}}{quoted(cell.published)}" + (f" {{{after}}}" if after else "")
+
+    def title(self, words: str, after: str = "") -> str:
+        """Return a column's title, in lines over its middle where it is long."""
+        lines = [escape_tex(line) for line in broken(words, HEAD_LETTERS)]
+        text = r"\\".join(lines) + after
+        return rf"\shortstack{{{text}}}" if len(lines) > 1 else text
+
+
+def broken(words: str, most: int) -> list[str]:
+    """Return a text in lines of at most so many letters; a name may break after an underscore."""
+    lines = wrap(words.replace("_", "_\0 "), most + 1)
+    return [line.replace("\0 ", "").replace("\0", "") for line in lines] or [""]
 
 
 STYLE = TexStyle(
-    escape_tex, {}, r"\textcolor{gray}{%s}", TEX_ARROWS, r"$^{\dagger}$", r"$\checkmark$"
-)  # fmt: skip
-PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", ARROWS, "†", "x")
-"""What a table's letters are counted in."""
+    escape_tex, {}, r"\textcolor{gray}{%s}", DIFFERING, TEX_ARROWS, r"$^{\dagger}$", r"$\checkmark$"
+)
+PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", "%s", ARROWS, "†", "x")
+"""What a table's letters are counted in; the small ones of a difference are as wide as with no bracket."""
 
 
 def origins(table: Table, results: Results) -> list[str]:
     """Return a comment for each number of a table: its value and the artifact it is from."""
     lines = []
     for column in table.columns:
-        for item in results.numbers(table.name, column).to_dict("records"):
-            where = " ".join(f"{table.name}/{item['row']}".split())
+        for found in results.numbers(table.name, column):
+            where = " ".join(f"{table.name}/{found.row}".split())
             lines.append(
-                f"% {where} seed {item['seed']}: {column} = {item['value']!r} "
-                f"from {item['stage']}/{item['key']}"
+                f"% {where} seed {found.seed}: {column} = {found.value!r} from {found.stage}/{found.key}"
             )
     return lines
 
@@ -96,13 +127,10 @@ def latex(table: Table, results: Results) -> str:
 def tabular(table: Table) -> list[str]:
     """Return the lines of a table's grid, shrunk to the width of the line where it is wider."""
     ticks, numbers = len(table.panel.ticks()), "".join(_aligned(table, column) for column in table.columns)
-    top = [
-        _wrapped(text, plain, "b", HEAD_LETTERS)
-        for text, plain in zip(heads(table, STYLE), heads(table, PLAIN), strict=True)
-    ]
+    top = heads(table, STYLE)
     top[ticks:] = [f"{{{text}}}" for text in top[ticks:]]
     rows = [
-        " & ".join([_wrapped(line[0], plain[0], "t", LABEL_LETTERS), *line[1:]])
+        " & ".join([_wrapped(line[0], plain[0]), *line[1:]])
         for line, plain in zip(body(table, STYLE), body(table, PLAIN), strict=True)
     ]
     return fitted(
@@ -146,15 +174,15 @@ def letters(table: Table) -> int:
     return sum(widths) + 2 * len(widths)
 
 
-def _wrapped(text: str, plain: str, position: str, most: int) -> str:
-    """Return text that wraps where it is longer than `most` letters; plain: as it reads when printed."""
-    if len(plain) <= most:
+def _wrapped(text: str, plain: str) -> str:
+    """Return a row's label, which wraps where it is long; plain: as it reads when printed."""
+    if len(plain) <= LABEL_LETTERS:
         return text
     # A name may break after an underscore, a word of more than LONG_WORD letters anywhere, others nowhere.
     pieces = [min(len(piece), LONG_WORD) for piece in re.split(r"(?<=_)|\s", plain)]
-    width = max(most, *pieces) / 2
+    width = max(LABEL_LETTERS, *pieces) / 2
     text = text.replace(r"\_", r"\_\allowbreak{}")
-    return rf"\parbox[{position}]{{{width:g}em}}{{\raggedright\strut {text}\strut}}"
+    return rf"\parbox[t]{{{width:g}em}}{{\raggedright\strut {text}\strut}}"
 
 
 def _aligned(table: Table, column: str) -> str:
@@ -162,15 +190,28 @@ def _aligned(table: Table, column: str) -> str:
     decimals, most = table.columns[column].decimals, table.replicates()[1]
     cells = [cells[column] for cells in table.rows.values()]
     said = [number(value, decimals) for cell in cells for value in (cell.mean,) if value is not None]
-    said += [quoted(cell.published, decimals) for cell in cells if cell.published is not None]
+    said += [quoted(cell.published) for cell in cells if cell.published is not None]
     said += [number(table.real()[column], decimals)] if column in table.real() else []
     whole = max((len(text.partition(".")[0].lstrip("-")) for text in said), default=1)
     part = max((len(text.partition(".")[2]) for text in said), default=0)
     sign = "-" if any(text.startswith("-") for text in said) else ""
-    widest = max(cells, key=lambda cell: len(spread(cell, decimals, most)))
-    after = _spread(widest, decimals, most)
+    widths = {_spread(cell, decimals, most): _width(spread(cell, decimals, most)) for cell in cells}
+    for cell in cells:
+        differs = difference(cell, table.columns[column])
+        widths[_differing(cell, table.columns[column])] = SMALL * _width(f" ({differs})" if differs else "")
+    after = max(widths, key=widths.__getitem__, default="")
     space = f",table-space-text-post={{{after}}}" if after else ""
     return f"S[table-format={sign}{whole}.{part}{space}]"
+
+
+def _width(text: str) -> float:
+    """Return about how many em a text after a number takes, its spaces being thin."""
+    return sum(EMS.get(letter, 0.5) for letter in text)
+
+
+def _differing(cell: Cell, metric: Metric) -> str:
+    text = difference(cell, metric)
+    return text and DIFFERING % f"${text[0]}${text[1:]}"
 
 
 def _spread(cell: Cell, decimals: int, most: int) -> str:

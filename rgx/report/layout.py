@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
+from rgx.report.source import Written
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
 
 HOLE = "--"
@@ -20,12 +21,18 @@ def number(value: float | None, decimals: int) -> str:
     return HOLE if value is None else f"{printed(value, decimals):f}"
 
 
-def quoted(value: float | None, decimals: int) -> str:
-    """Return a published number with all the digits the report file gives it, or nothing."""
+def quoted(value: float | None) -> str:
+    """Return a published number with the digits it was published with, or nothing."""
     if value is None:
         return ""
-    given = -int(Decimal(repr(value)).as_tuple().exponent)
-    return number(value, max(decimals, 0 if value.is_integer() else given))
+    return f"{Decimal(value.digits if isinstance(value, Written) else repr(value)):f}"
+
+
+def difference(cell: Cell, metric: Metric) -> str:
+    """Return by how much ours is above what was published, signed; nothing where they do not compare."""
+    if cell.delta is None or metric.stand_in:
+        return ""
+    return f"{printed(cell.delta, metric.decimals):+f}"
 
 
 def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
@@ -39,12 +46,14 @@ def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", diffe
 class Style:
     """How one format writes a table's parts.
 
-    marks: around a mean; aside: around what is published; tick: a component a row has.
+    marks: around a mean; aside: around what is published; differing: around how far ours is above it; tick: a
+    component a row has.
     """
 
     escape: Callable[[str], str]
     marks: dict[Mark, str]
     aside: str
+    differing: str
     arrows: dict[Direction | None, str]
     dagger: str
     tick: str
@@ -59,25 +68,32 @@ class Style:
 
     def published(self, cell: Cell, metric: Metric) -> str:
         """Return a published number, or nothing."""
-        value = cell.published
-        return self.aside % quoted(value, metric.decimals) if value is not None else ""
+        if cell.published is None:
+            return ""
+        differs = difference(cell, metric)
+        return self.aside % quoted(cell.published) + (differs and self.differing % differs)
+
+    def title(self, words: str, after: str = "") -> str:
+        """Return a column's title; after: what is written behind it as it is."""
+        return self.escape(words) + after
 
     def head(self, metric: Metric) -> str:
         """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
         unit = f" ({metric.unit})" if metric.unit else ""
         dagger = self.dagger if metric.stand_in else ""
-        return self.escape(metric.label + unit) + dagger + self.arrows[metric.direction]
+        return self.title(metric.label + unit, dagger + self.arrows[metric.direction])
 
 
 def heads(table: Table, style: Style) -> list[str]:
     """Return the heads of all columns but the first: components, then metrics."""
-    ticks = [style.escape(name) for name in table.panel.ticks()]
+    ticks = [style.title(name) for name in table.panel.ticks()]
     return ticks + [style.head(metric) for metric in table.columns.values()]
 
 
 def body(table: Table, style: Style) -> list[list[str]]:
     """Return the lines of a table: real motion, then each row with its published numbers under it."""
     most, real, ticks, lines = table.replicates()[1], table.real(), table.panel.ticks(), []
+    aside = style.aside % style.escape(published_label(table))
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
     if real:
@@ -89,8 +105,14 @@ def body(table: Table, style: Style) -> list[list[str]]:
         lines.append([style.escape(table.label(row)), *marked, *numbers])
         if any(cell.published is not None for cell in cells.values()):
             asides = [style.published(cells[c], metric) for c, metric in table.columns.items()]
-            lines.append([style.aside % "published", *blank, *asides])
+            lines.append([aside, *blank, *asides])
     return lines
+
+
+def published_label(table: Table) -> str:
+    """Return what the line of published numbers is called, by what it holds."""
+    cells = [(cell, table.columns[c]) for cells in table.rows.values() for c, cell in cells.items()]
+    return "published (Δ)" if any(difference(cell, metric) for cell, metric in cells) else "published"
 
 
 def caption(table: Table) -> str:
@@ -118,7 +140,17 @@ def counted(table: Table) -> list[str]:
 
 
 def footnotes(table: Table) -> list[str]:
-    """Return what stands under a table: stand-ins, agreement, tests, holes, judge, protocols and the note."""
+    """Return all that stands under a table."""
+    return [*legend(table), *remarks(table)]
+
+
+def remarks(table: Table) -> list[str]:
+    """Return what can be read elsewhere too: how each metric was measured, and the panel's own note."""
+    return _protocols(table) + ([" ".join(table.panel.note.split())] if table.panel.note else [])
+
+
+def legend(table: Table) -> list[str]:
+    """Return what a table cannot be read without: stand-ins, agreement, tests, holes and the judge."""
     notes = [
         f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
         for metric in table.columns.values()
@@ -134,13 +166,13 @@ def footnotes(table: Table) -> list[str]:
         notes.append("→ marks a measure that is better the nearer it is to that of real motion.")
     notes += _compared(table)
     notes += _untested(table)
+    notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
         notes.append(f"{HOLE} marks a number that has not been measured, or whose run failed.")
     if table.judges:
         warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
         notes.append(f"Judge: {', '.join(key[:16] for key in table.judges)}.{warning}")
-    notes += _protocols(table)
-    return notes + ([" ".join(table.panel.note.split())] if table.panel.note else [])
+    return notes
 
 
 def _count(least: int, most: int) -> str:
@@ -167,9 +199,15 @@ def _compared(table: Table) -> list[str]:
             else ""
         )
         for column, found in table.agreements.items()
-        if found.published
+        if found.published and column not in table.unscored
     ]
     return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
+
+
+def _unscored(table: Table) -> list[str]:
+    """Say of columns that only the paper has why they are empty."""
+    labels = [table.columns[column].label.rstrip(" ↓↑→") for column in table.unscored]
+    return [f"{', '.join(labels)}: published numbers only, no finished stage measures it."] if labels else []
 
 
 def _protocols(table: Table) -> list[str]:

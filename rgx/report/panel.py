@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, field_validator
 
 from rgx.errors import nearest
 from rgx.report.significance import TESTS
+from rgx.report.source import Written
 
 PanelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Published = dict[str, dict[str, FiniteFloat | None]]
+
+
+def _finite(given: Any) -> float:
+    """Return a finite number as it is, with the digits it was written with; raises ValueError."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
+        raise ValueError("expected a number")
+    return Written(str(given)) if isinstance(given, int) else given
+
+
+Published = dict[str, dict[str, Annotated[float, PlainValidator(_finite)] | None]]
 
 
 def ours_last(rows: list[str], ours: str | None) -> list[str]:
@@ -38,6 +49,9 @@ class Panel(BaseModel):
     columns: list[str] = Field(min_length=1)
     published: Published = {}
     labels: dict[str, str] = {}
+    """Row → what it is called in print."""
+    heads: dict[str, str] = {}
+    """Column → what it is called in print, in place of what its metric is registered as."""
     components: dict[str, list[str]] = {}
     """Row → the components it has, shown as ticks."""
     ours: str | None = None

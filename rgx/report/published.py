@@ -60,7 +60,7 @@ def load(path: Path) -> PublishedFile:
 
 
 def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
-    """Return a panel with the numbers its `published` refers to, and their note after its own.
+    """Return a panel with the numbers its `published` refers to; their note and source follow its own note.
 
     Only rows' numbers in the panel's columns are taken. Raises InputError where the file or the panel
     is missing, or has none of the columns.
@@ -80,7 +80,8 @@ def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
         raise InputError(
             f"{report.where([*under, 'file'])}: there is no {path}; {nearest(reference.file, others)}"
         )
-    panels = load(path).panels
+    file = load(path)
+    panels = file.panels
     where = report.where([*under, "panel"])
     if reference.panel not in panels:
         raise InputError(
@@ -101,5 +102,5 @@ def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
     }
     if not any(rows.values()):
         raise InputError(f"{where}: {path} publishes {', '.join(sorted(known))}, none of them a column")
-    note = " ".join(str(text) for text in (panel.get("note"), found.note) if text)
-    return panel | {"published": rows, "note": note or None}
+    notes = (panel.get("note"), found.note, f"Published: {file.source.rstrip('.')}.")
+    return panel | {"published": rows, "note": " ".join(str(text) for text in notes if text)}

@@ -141,7 +141,7 @@ def summary(gathered: Gathered) -> str:
     """Return the tables of what was gathered for a terminal."""
     parts = [tables.terminal(table) for table in gathered.panels]
     if gathered.panels:
-        parts.append("* best, + second best, (in brackets) published")
+        parts.append("* best, + second best, (in brackets) published, then by how much ours is above it")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
 
 
@@ -171,11 +171,11 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
             f"Panel {table.name}: row '{row}' is not in the sweep; {nearest(row, rows)}"
             for row in sorted(named - set(rows))
         ]
-        measured = sorted(set(results.frame.loc[results.frame["panel"] == table.name, "metric"]))
+        measured = sorted({metric for panel, metric in results.by_column if panel == table.name})
         lines += [
             f"Panel {table.name}: column '{column}' is in no finished manifest; {nearest(column, measured)}"
-            for column in table.columns
-            if measured and results.numbers(table.name, column).empty
+            for column in table.panel.columns
+            if measured and column not in table.columns
         ]
     return lines
 
@@ -231,12 +231,14 @@ def _provenance(gathered: Gathered) -> dict[str, Any]:
     report, results, panels, store = gathered.report, gathered.results, gathered.panels, gathered.store
     definition = hashlib.sha256(report.model_dump_json().encode()).hexdigest()
     shown = {table.name for table in panels}
-    owned = dict(iter(results.frame.groupby(["panel", "row", "seed"])))
+    owned: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for number in results.measured:
+        own = owned.setdefault((number.panel, number.row, number.seed), {})
+        own[f"{number.stage}/{number.metric}"] = {"value": number.value, "key": number.key}
     rows = []
     for row in results.sweep.rows:
         if row.panel not in shown:
             continue
-        own = owned.get((row.panel, row.row, row.seed), results.frame[:0])
         rows.append(
             {
                 "row": f"{row.panel}/{row.row}",
@@ -248,10 +250,7 @@ def _provenance(gathered: Gathered) -> dict[str, Any]:
                     for stage, key in row.stages.items()
                     if not manifest_path(store, stage, key).is_file()
                 ],
-                "numbers": {
-                    f"{item['stage']}/{item['metric']}": {"value": item["value"], "key": item["key"]}
-                    for item in own.to_dict("records")
-                },
+                "numbers": owned.get((row.panel, row.row, row.seed), {}),
             }
         )
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,12 @@ class Test:
 
 
 def paired_t(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the two-sided p of Student's t over pairs."""
-    from scipy.stats import ttest_rel  # slow to import, and few reports have the seeds for it
+    """Return the two-sided p of Student's t over pairs whose differences vary."""
+    from scipy.special import stdtr  # three times as fast to import as scipy.stats with the test itself
 
-    return float(ttest_rel(first, second).pvalue)
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    return 2.0 * float(stdtr(len(differences) - 1, -abs(statistics.fmean(differences) / error)))
 
 
 def wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:

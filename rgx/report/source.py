@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from pydantic_core import ErrorDetails
 
 from rgx.errors import InputError, nearest
+
+BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Many times as fast where PyYAML was built with libyaml, as its wheels are."""
+
+
+class Written(float):
+    """A number that knows the digits it was written with, such as 27.20."""
+
+    digits: str
+
+    def __new__(cls, digits: str) -> Self:
+        """Make a number of its digits; raises ValueError for what is none."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+
+class Loader(BASE):  # type: ignore[misc]  # its class is known when PyYAML is there
+    """YAML as PyYAML reads it safely, but that decimal fractions keep their digits."""
+
+
+def _fraction(loader: Any, node: yaml.ScalarNode) -> float:
+    try:
+        return Written(node.value)
+    except ValueError:
+        return float(loader.construct_yaml_float(node))
+
+
+Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 
 
 class Source:
@@ -25,8 +54,9 @@ class Source:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot read it: {error}") from error
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            data = yaml.safe_load(text)
+            loader = Loader(text)
+            root = loader.get_single_node()
+            data = None if root is None else loader.construct_document(root)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{path}:{mark.line + 1}" if mark else str(path)

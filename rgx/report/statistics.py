@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from rgx.report.frames import Metric, Results
+from rgx.report.frames import Metric, Results, by_row
 from rgx.report.panel import ORDERS, Panel
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 
@@ -64,6 +63,8 @@ class Table:
     judges: list[str]
     seed_scope: str
     notes: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+    """Columns of published numbers whose metric no finished manifest has, though it has others."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -154,8 +155,11 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
     columns: dict[str, Metric] = {}
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
-    for column in panel.columns:
+    columns_shown, unscored = _columns(name, panel, results)
+    for column in columns_shown:
         metric = results.describe(name, column) or Metric(label=column)
+        if column in panel.heads:
+            metric = metric.model_copy(update={"label": panel.heads[column]})
         columns[column] = metric
         for row, cell in _column(name, column, metric, rows, panel, results).items():
             cells[row][column] = cell
@@ -166,24 +170,36 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
             {row: value for row, value in means.items() if value is not None},
             metric.decimals,
         )
-    frame = results.frame[results.frame["panel"] == name]
-    judges = sorted(set(frame["judge"]) - {""})
-    stages = sorted(set(frame.loc[frame["metric"].isin([c.rpartition("/")[2] for c in columns]), "stage"]))
+    shown = {column.rpartition("/")[2] for column in columns}
+    own = [number for number in results.measured if number.panel == name]
+    judges = sorted({number.judge for number in own} - {""})
+    stages = sorted({number.stage for number in own if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
     scope = results.owner(name).seed_scope
-    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes))
+    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored)
+
+
+def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns that have a number here or in print, and those that have one in print alone.
+
+    Before anything has been measured a table has all its columns, and nothing to say of them.
+    """
+    measured = {column for column in panel.columns if results.numbers(name, column)}
+    if not measured:
+        return panel.columns, ()
+    known = measured | {
+        column for row in panel.published.values() for column, value in row.items() if value is not None
+    }
+    shown = [column for column in panel.columns if column in known]
+    return shown, tuple(column for column in shown if column not in measured)
 
 
 def _column(
     name: str, column: str, metric: Metric, rows: Sequence[str], panel: Panel, results: Results
 ) -> dict[str, Cell]:
-    """Return a column's cells; seeds that share an artifact are one number, not replicates."""
-    frame = results.numbers(name, column).drop_duplicates(["row", "key"])
-    owned = {str(row): own for row, own in frame.groupby("row")}
-    by_seed = {
-        row: dict(zip(map(int, own["seed"]), map(float, own["value"]), strict=True))
-        for row, own in owned.items()
-    }
+    """Return a column's cells."""
+    owned = by_row(results.numbers(name, column))
+    by_seed = {row: {number.seed: number.value for number in own} for row, own in owned.items()}
     ours = by_seed.get(panel.ours or "", {})
     cells: dict[str, Cell] = {}
     for row in rows:
@@ -191,7 +207,7 @@ def _column(
         if row not in owned:
             continue
         mean, std, n = summarise(list(by_seed[row].values()))
-        known = [float(value) for value in owned[row]["reference"] if not math.isnan(value)]
+        known = [number.reference for number in owned[row] if number.reference is not None]
         p, pairs = compare(TESTS[panel.test], by_seed[row], ours) or (None, 0)
         cells[row] = replace(
             cells[row], mean=mean, std=std, n=n, p=p, pairs=pairs,

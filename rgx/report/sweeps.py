@@ -10,7 +10,7 @@ from rgx.errors import InputError
 from rgx.report import frames
 from rgx.report.definition import Report
 from rgx.report.frames import Results, Sweep
-from rgx.report.source import Source
+from rgx.report.source import Loader, Source
 
 
 def read(report: Report, report_file: Path, store: Path) -> Results:
@@ -50,7 +50,7 @@ def sweep_name(file: str, report_file: Path) -> str:
         path = folder / file
         if path.is_file():
             try:
-                data = yaml.safe_load(path.read_text(encoding="utf-8"))
+                data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
             except yaml.YAMLError as error:
                 raise InputError(f"{path}: not YAML: {error}") from error
             name = data.get("name") if isinstance(data, dict) else None

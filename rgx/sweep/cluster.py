@@ -191,9 +191,14 @@ def start_ray(address: str | None) -> int:
 
 def _connect(address: str | None) -> None:
     """Join the cluster at an address, or start one here; raises InputError with Ray's reason."""
-    dashboard = {"include_dashboard": False} if address is None else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **dashboard)
+        # Without an address Ray would join whatever cluster was left running on this machine.
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except Exception as error:
         # Ray raises a bare Exception where its processes take too long to start.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

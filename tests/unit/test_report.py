@@ -6,6 +6,7 @@ import csv
 import hashlib
 import itertools
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
+from rgx.report import frames
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.render import render, terminal_summary
@@ -128,7 +130,7 @@ def test_golden(tmp_path: Path, kind: str) -> None:
         "**2.00** ± 0.00 | 10.0 ± 0.5",
         "| --",  # a hole
         "FVD-random† ↓",  # a stand-in
-        "*262.675* (Δ -257.51)",  # 31/6 less what was published
+        "*262.675* (-257.51)",  # 31/6 less what was published
         "<u>5.17</u> ± 1.26‡",  # 4, 5 and 6.5 have the sample deviation 1.258
         "**0.00**",  # a mean of -0.001, 0 and 0.001 has no sign
         "w/o 50% \\& #1\\_a",
@@ -322,6 +324,38 @@ def test_published_row_absent_from_sweep_is_a_hole(tmp_path: Path) -> None:
     assert "did you mean '+distill'?" in files["index.md"]
 
 
+def test_a_column_that_only_the_paper_has_says_so_and_one_that_nobody_has_goes(tmp_path: Path) -> None:
+    published = {"a": {"fgd": 3.0, "vqa": 91.5}, "b": {"fgd": 1.0, "vqa": 90}}
+    panel = {
+        "columns": ["fgd", "vqa", "opinion"], "published": published,
+        "heads": {"vqa": "VQA ↑", "fgd": "Distance"},
+    }  # fmt: skip
+    files = written(tmp_path, {("a", 0): {"fgd": 2.0}, ("b", 0): {"fgd": 1.0}}, panel)
+    table = files["3b.md"]
+    assert "| Distance ↓ " in table and "| VQA ↑ " in table and "opinion" not in table
+    assert "*91.5*" in table and "*90*" in table and "*1.0* (+0.00)" in table
+    assert "VQA: published numbers only, no finished stage measures it." in table
+    assert "VQA" not in table[table.index("published order") :].splitlines()[0]
+    assert "column 'opinion' is in no finished manifest" in files["index.md"]
+    assert "opinion" not in files["3b.csv"] and "opinion" not in files["3b.tex"]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "shown"), [("27.20", "27.20"), ("387.0500", "387.0500"), ("4", "4"), (".50", "0.50")]
+)
+def test_a_published_number_is_printed_as_the_file_has_it(
+    tmp_path: Path, written_as: str, shown: str
+) -> None:
+    panel = {"columns": ["fgd"], "published": {"a": {"fgd": 0.125}}}
+    report, store = build(tmp_path, {("a", 0): {"fgd": 2.0}}, panel)
+    report.write_text(report.read_text().replace("fgd: 0.125", f"fgd: {written_as}"))
+    render(report, store, tmp_path / "out")
+    folder = tmp_path / "out" / "small"
+    assert f"*{shown}* (" in (folder / "3b.md").read_text()
+    assert rf"\color{{gray}}{shown} {{" in (folder / "3b.tex").read_text()
+    assert shown in re.sub("<[^>]+>", "", (folder / "index.html").read_text())
+
+
 def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): None}, {"columns": ["fgd"]})
     assert "a & {--} \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
@@ -363,6 +397,13 @@ def test_csv_and_comments_give_the_manifests_numbers(tmp_path: Path) -> None:
             comment = f"% 3b/{row} seed {seed}: {metric} = {value!r} from motion_scores/{line['key']}"
             assert comment in files["3b.tex"].splitlines()
     assert float(found["base_line", 0, "fgd"]["std"]) == statistics.stdev([4.0, 5.0])
+
+
+def test_a_notebook_gets_the_same_numbers_as_a_data_frame(tmp_path: Path) -> None:
+    _, store = build(tmp_path, SMALL, PANEL, references=REAL)
+    (name,) = [path.stem for path in (store / "sweeps").glob("*.json")]
+    means = frames.load(store, name).frame().groupby(["row", "metric"])["value"].mean()
+    assert means["base_line", "fgd"] == statistics.mean([4.0, 5.0])
 
 
 def test_provenance_names_what_is_missing(tmp_path: Path) -> None:
@@ -449,6 +490,11 @@ def test_terminal_summary(tmp_path: Path) -> None:
             "did you mean 'fgd'?",
         ),
         (
+            "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n    heads: {fdg: FGD}\n",
+            6,
+            "did you mean 'fgd'?",
+        ),
+        (
             (
                 "sweep: s.yaml\npanels:\n  3b:\n    caption: C\n    columns: [fgd]\n"
                 "    published:\n      a:\n"
@@ -507,6 +553,7 @@ def test_the_papers_report_loads() -> None:
         assert len(report.panels[name].published) == 4
 
 
+@pytest.mark.slow
 def test_render_imports_nothing_heavy() -> None:
     code = (
         "import sys, rgx.report.render\n"

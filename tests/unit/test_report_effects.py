@@ -149,6 +149,7 @@ def test_levels_are_read_from_what_ran(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_sizes_of_effects_are_a_file(tmp_path: Path) -> None:
     paths = {path.name: path for path in render(*grid(tmp_path, 2), tmp_path / "out")}
     text = paths["depth-effects.md"].read_text()

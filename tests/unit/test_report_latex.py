@@ -8,11 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,13 +21,13 @@ from test_report_figures import STEPS, fill
 
 from rgx.errors import InputError
 from rgx.report.blocks import Block, packed
-from rgx.report.combined import combined, lettered
+from rgx.report.combined import LINES, _pages, combined, lettered
 from rgx.report.escape import escape_tex
-from rgx.report.frames import COLUMNS, Metric, Results, Sweep, SweepRow
-from rgx.report.latex import PREAMBLE, STYLE, latex
-from rgx.report.layout import quoted
+from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
+from rgx.report.latex import PREAMBLE, STYLE, broken, latex
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
+from rgx.report.source import Written
 from rgx.report.statistics import Cell, assemble
 from rgx.report.typeset import typeset
 
@@ -35,6 +35,7 @@ needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="ne
 CLASS = [r"\documentclass[10pt,twocolumn]{article}", *PREAMBLE]
 SPECIAL = r"#$%&~_^\{}[]<>|*`'\"!?;:@/ -- ±–—→†‡≈≤×µ²λΩ é ß Ł"
 SCORES = {"fgd": Metric(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
+FGD = SCORES["fgd"]
 SCORES["pcm"] = Metric(label="PCM", direction="up", decimals=3)
 SCORES["div"] = Metric(label="Div.", direction="real", decimals=2, unit="px")
 
@@ -53,13 +54,15 @@ def results_of(
         for row, seed in values
     ]
     lines = [
-        [panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"), digest("judge")]
+        Measured(
+            panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"), digest("judge")
+        )
         for (row, seed), own in values.items()
         for metric, value in own.items()
     ]
     sweep = Sweep(name="made_up", seeds=sorted({seed for _, seed in values}), rows=rows)
     known = {f"motion_scores/{name}": metric for name, metric in metrics.items()}
-    return Results(sweep, pd.DataFrame(lines, columns=COLUMNS), known)
+    return Results(sweep, lines, known)
 
 
 def compiled(folder: Path, tables: list[str]) -> str:
@@ -129,32 +132,68 @@ def test_tables_compile_whatever_their_labels_hold(tmp_path: Path) -> None:
 
 
 @needs_pdflatex
+@pytest.mark.slow
 def test_every_letter_of_europe_compiles(tmp_path: Path) -> None:
     letters = [chr(code) for code in [*range(0x250), *range(0x370, 0x400), *range(0x2000, 0x2300), 0xFFFD]]
     lines = [rf"\noindent {escape_tex(letter)}\par" for letter in letters]
     assert faults(compiled(tmp_path, ["\\label{tab:3b}", *lines])) == []
 
 
-@given(st.floats(-1e6, 1e6), st.integers(0, 4))
-def test_a_published_number_keeps_its_digits(value: float, decimals: int) -> None:
-    text = STYLE.published(Cell(published=value), Metric(label="FGD", decimals=decimals))
-    assert text == r"\color{gray}" + quoted(value, decimals)
-    digits = text.removeprefix(r"\color{gray}")
-    assert float(digits) == pytest.approx(value, abs=1e-12)
-    assert len(digits.partition(".")[2]) >= decimals
+@given(st.decimals(-(10**6), 10**6, places=3), st.integers(0, 3))
+def test_a_published_number_keeps_the_digits_it_was_written_with(value: Decimal, places: int) -> None:
+    written = f"{value:.{places}f}"
+    text = STYLE.published(Cell(published=Written(written)), Metric(label="FGD", decimals=4))
+    assert text == rf"\color{{gray}}{written}"
+    assert STYLE.published(Cell(published=float(value)), Metric(label="FGD")).endswith(repr(float(value)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "metric", "said"),
+    [
+        (Cell(27.0, published=Written("27.20")), FGD, r"\color{gray}27.20 {\,\scriptsize($-$0.20)}"),
+        (Cell(27.25, published=Written("27.2")), FGD, r"\color{gray}27.2 {\,\scriptsize($+$0.05)}"),
+        (Cell(27.0, published=Written("27")), FGD, r"\color{gray}27 {\,\scriptsize($+$0.00)}"),
+        (Cell(27.0, published=27.5), FGD.model_copy(update={"stand_in": True}), r"\color{gray}27.5"),
+        (Cell(None, published=27.5), FGD, r"\color{gray}27.5"),
+        (Cell(27.0), FGD, ""),
+    ],
+)
+def test_a_published_number_says_how_far_ours_is_above_it(cell: Cell, metric: Metric, said: str) -> None:
+    assert STYLE.published(cell, metric) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ("FGD", ["FGD"]),
+        ("PSNR (of the hands) (dB)", ["PSNR (of the", "hands) (dB)"]),
+        ("video_dover_technical", ["video_dover_", "technical"]),
+        ("", [""]),
+        ("x" * 40, ["x" * 17, "x" * 17, "x" * 6]),
+    ],
+)
+def test_heads_break_between_words_and_after_underscores(words: str, lines: list[str]) -> None:
+    assert broken(words, 16) == lines
+
+
+def test_a_long_head_stands_over_the_middle_of_its_column() -> None:
+    metric = Metric(label="PSNR (of the hands)", unit="dB", direction="up")
+    assert STYLE.head(metric) == r"\shortstack{PSNR (of the\\hands) (dB) $\uparrow$}"
+    assert STYLE.head(FGD) == r"FGD $\downarrow$"
 
 
 @settings(deadline=None, max_examples=25)
 @given(
     st.lists(st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), min_size=1, max_size=5), st.integers(0, 4)
 )
+@pytest.mark.slow
 def test_a_column_holds_the_longest_number_before_and_after_the_point(
     numbers: list[tuple[float, float]], decimals: int
 ) -> None:
     values = {(f"row {i}", 0): {"fgd": ours} for i, (ours, _) in enumerate(numbers)}
     published = {f"row {i}": {"fgd": theirs} for i, (_, theirs) in enumerate(numbers)}
     grid = table_of("3b", values, {"published": published}, {"fgd": Metric(label="FGD", decimals=decimals)})
-    shape = re.search(r"S\[table-format=(-?)(\d+)\.(\d+)\]", grid)
+    shape = re.search(r"S\[table-format=(-?)(\d+)\.(\d+),", grid)
     assert shape is not None
     said = re.findall(r"& (?:\\color\{gray\})?(-?)(\d+)\.?(\d*)", grid)
     assert len(said) == 2 * len(numbers) + 1  # the line of the real
@@ -210,12 +249,23 @@ def test_blocks_share_lines_in_their_order() -> None:
     assert found == [["a", "b", "c"], ["d"], ["e"], ["f", "g"]]
 
 
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=9), st.integers(0, 70))
+def test_floats_hold_no_more_than_a_page_of_lines(heights: list[int], notes: int) -> None:
+    lines = [[Block(1.0, [], height)] for height in heights]
+    pages = _pages(lines, notes)
+    assert [line for page in pages for line in page] == lines
+    for number, page in enumerate(pages, 1):
+        used = sum(line[0].height for line in page) + notes * (number == len(pages))
+        assert used <= LINES or len(page) == 1
+
+
 def test_panels_are_lettered_in_their_order() -> None:
     letters = [lettered(number) for number in range(26 + 26 * 26)]
     assert letters[:27] + letters[-1:] == [*ascii_lowercase, "aa", "zz"] and len(set(letters)) == len(letters)
 
 
 @needs_pdflatex
+@pytest.mark.slow
 def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
     ticks = {"components": {"b": ["one", "another component"]}, "ours": "b"}
     wide = {f"metric_{i}": Metric(label=f"Some metric & {i}", unit="%", stand_in=True) for i in range(6)}
@@ -231,14 +281,15 @@ def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
         tables.append(assemble(name, Panel.model_validate(fields), held[name]))
     every = replace(
         held["3a"],
-        frame=pd.concat([results.frame for results in held.values()]),
+        measured=[number for results in held.values() for number in results.measured],
         metrics={name: metric for results in held.values() for name, metric in results.metrics.items()},
     )
     text = combined(SPECIAL, every, tables)
     log = compiled(tmp_path, [text, r"\ref{tab:made_up}\label{tab:3b}"])
     assert faults(log) == [] and "too large" not in log
     assert text.count(r"\begin{tabular}") == 6 and text.count("\\textbf{(f)}") == 1
-    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 2
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == 1
+    assert "% (a) is panel 3a" in text and "% (a) Protocol" not in text
     assert text.count("from motion_scores/") == 3 * 3 * (6 + 5 * 3)
 
 

@@ -98,7 +98,7 @@ def test_beats_are_those_of_the_scores(tmp_path: Path) -> None:
         dots = next(line for line in axes.lines if line.get_marker() == "o")
         scored = np.flatnonzero(BasGtRelative()._beats(motion[None])[0]) / 25
         assert len(scored) and np.allclose(np.asarray(dots.get_xdata()), scored)
-        sounds = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+        sounds = [segment[0][0] for segment in axes.collections[0].get_segments()]
         assert np.allclose(sounds, np.flatnonzero(moment.audio_beats) / 25)
 
 
@@ -165,6 +165,7 @@ def test_rows_of_two_corpora_are_refused_and_lost_arrays_show_nothing(tmp_path: 
     assert gathered.report.figures["trajectories"].draw(material(gathered)) is None
 
 
+@pytest.mark.slow
 def test_no_figure_needs_torch(tmp_path: Path) -> None:
     report, store = fill(tmp_path, ["3f"], {"full": 5}, 1)
     code = (

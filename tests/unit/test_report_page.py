@@ -24,7 +24,7 @@ from rgx.report.page import sheet, videos
 from rgx.report.page.origins import moment, shared_lines
 from rgx.report.render import gather, render, stands
 
-PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", ARROWS, "†", "✓")
+PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
 HERE = Path(sheet.__file__).parent
 VOID = {"meta", "img", "input", "link", "br", "hr"}
 
@@ -143,10 +143,15 @@ def test_every_number_leads_to_where_it_came_from(made: tuple[Path, Path, Path])
     report, store, folder = made
     gathered = gather(report, store)
     provenance = read(folder / "provenance.html")
-    (results,) = read(folder / "index.html").all("table", class_="results")
+    page = read(folder / "index.html")
+    (results,) = page.all("table", class_="results")
+    assert len(page.all("ul", id="notes-3b")) == 1
     for row in results.all("tbody", class_="rows")[0].all("tr"):
         label = row.all("th")[0].content[0]
-        links = {a.attributes["href"] for td in row.all("td") for a in td.all("a")}
+        published = [a for span in row.all("span", class_="published") for a in span.all("a")]
+        assert all(a.attributes["href"] == "#notes-3b" for a in published)
+        assert bool(published) == (label in ("baseline", f"{OURS} (ours)"))
+        links = {a.attributes["href"] for td in row.all("td") for a in td.all("a")} - {"#notes-3b"}
         assert len(links) == 1 and all(td.all("a") for td in row.all("td")[2:])
         (origin,) = provenance.all("details", id=links.pop().removeprefix("provenance.html#"))
         assert origin.all("summary")[0].content[0].strip() == label
@@ -162,10 +167,9 @@ def test_every_number_leads_to_where_it_came_from(made: tuple[Path, Path, Path])
                 if "title" in c.attributes
             }
             assert keys - {"f" * 64} == set(item.stages.values())
-            own = gathered.results.frame
-            own = own[(own["row"] == name) & (own["seed"] == item.seed)]
+            own = [n for n in gathered.results.measured if (n.row, n.seed) == (name, item.seed)]
             shown = [td.text() for t in section.all("table", class_="numbers") for td in t.all("td")]
-            assert shown[::3] == [repr(value) for value in own["value"]]
+            assert shown[::3] == [repr(number.value) for number in own]
             said = section.text()
             assert "a <b>host</b>" in said and "1ec0712da2" in said and "torch 2.13.0" in said
             assert "2026-11-24 13:24" in said and "f" * 16 in said
@@ -340,11 +344,13 @@ def test_a_moment_is_in_utc() -> None:
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 5))
 def test_a_published_number_is_split_where_ours_end(value: float, decimals: int) -> None:
-    digits = quoted(value, decimals)
+    digits = quoted(value)
     head, surplus = sheet._split(digits, decimals)
-    assert head + surplus == digits
-    assert len(head.partition(".")[2]) <= decimals
-    assert not surplus or len(head.partition(".")[2]) == decimals
+    assert head.rstrip("\u2007\u2008") + surplus == digits
+    ours = f"{value:.{decimals}f}"
+    assert len(head) - head.find(".") == len(ours) - ours.find(".") if "." in head and decimals else True
+    assert sheet._split("387", 2) == ("387\u2008\u2007\u2007", "")
+    assert sheet._split("27.4", 2) == ("27.4\u2007", "")
 
 
 def luminance(colour: str) -> float:
@@ -365,6 +371,7 @@ def test_letters_stand_out_in_light_and_dark() -> None:
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, paper, place)
 
 
+@pytest.mark.slow
 def test_the_page_is_light_to_import(tmp_path: Path) -> None:
     report, store = make(tmp_path, seeds=1)
     code = (

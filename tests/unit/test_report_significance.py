@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rgx.report.frames import COLUMNS, Metric, Results, Sweep, SweepRow
+from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
 from rgx.report.layout import caption, footnotes
 from rgx.report.panel import Panel
 from rgx.report.significance import TESTS, compare
@@ -29,21 +28,13 @@ def table_of(values: Mapping[str, list[float]], **panel: Any) -> Table:
         for seed in range(len(held))
     ]
     lines = [
-        [
-            "p",
-            row.row,
-            row.seed,
-            "scores",
-            "fgd",
-            values[row.row][row.seed],
-            math.nan,
-            f"{row.row}{row.seed}",
-            "",
-        ]
+        Measured(
+            "p", row.row, row.seed, "scores", "fgd", values[row.row][row.seed], None,
+            f"{row.row}{row.seed}", "",
+        )
         for row in rows
-    ]
-    frame = pd.DataFrame(lines, columns=COLUMNS)
-    results = Results(Sweep(name="s", seeds=[0], rows=rows), frame, {"scores/fgd": FGD["fgd"]})
+    ]  # fmt: skip
+    results = Results(Sweep(name="s", seeds=[0], rows=rows), lines, {"scores/fgd": FGD["fgd"]})
     return assemble("p", Panel(caption="C.", columns=["fgd"], ours="ours", **panel), results)
 
 

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
+from rgx.report.figures.few import few
+from rgx.report.frames import by_row
 from rgx.report.statistics import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+
+
+MOST = 24
+"""Rows that are drawn; of more, the best and the worst by the first metric shown."""
 
 
 class Bars(PanelFigure):
@@ -22,28 +28,29 @@ class Bars(PanelFigure):
         if table is None or not table.replicates()[1]:
             return None
         columns = self.shown(table)
-        height = 0.7 + 0.19 * len(table.rows)
-        figure, (line,) = style.axes(self.width, 1, len(columns), height)
+        rows, said = few(table, columns[0], list(table.rows), MOST)
+        height = 0.7 + 0.19 * len(rows)
+        figure, (line,) = style.axes(self.width, 1, len(columns), height, style.Around(above=said))
         for axes, column in zip(line, columns, strict=True):
-            self._column(axes, table, column, material)
+            self._column(axes, table, column, rows, material)
             axes.set_xlabel(head(table, column))
-        line[0].set_yticks(range(len(table.rows)), [style.text(table.label(row)) for row in table.rows])
+        line[0].set_yticks(range(len(rows)), [style.text(table.label(row)) for row in rows])
         for axes in line[1:]:
-            axes.set_yticks(range(len(table.rows)), [])
+            axes.set_yticks(range(len(rows)), [])
         return figure
 
-    def _column(self, axes: Axes, table: Table, column: str, material: Material) -> None:
-        numbers = material.results.numbers(self.panel, column).drop_duplicates(["row", "key"])
-        for place, (row, cells) in enumerate(table.rows.items()):
-            cell = cells[column]
+    def _column(self, axes: Axes, table: Table, column: str, rows: list[str], material: Material) -> None:
+        numbers = by_row(material.results.numbers(self.panel, column))
+        for place, row in enumerate(rows):
+            cell = table.rows[row][column]
             if cell.mean is None:
                 continue
             colour = style.OURS if row == table.panel.ours else style.OTHER
             axes.barh(place, cell.mean, color=colour, alpha=0.6, height=0.7)
             if cell.std is not None:
                 axes.errorbar(cell.mean, place, xerr=cell.std, color="black", capsize=2, linewidth=0.8)
-            seeds = numbers.loc[numbers["row"] == row, "value"]
+            seeds = [number.value for number in numbers[row]]
             axes.plot(seeds, [place] * len(seeds), ".", color="black", markersize=2.5)
-        axes.set_ylim(len(table.rows) - 0.5, -0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         if column in table.real():
             axes.axvline(table.real()[column], color=style.GREY, linestyle="--", linewidth=0.8)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rgx.errors import InputError, nearest
 from rgx.report import style
+from rgx.report.figures.few import few
 from rgx.report.frames import Results, SweepRow, manifest_path
 from rgx.report.layout import ARROWS
 from rgx.report.panel import Panel
@@ -31,8 +32,9 @@ class Material:
 
     def rows(self, panel: str, names: list[str]) -> Iterator[SweepRow]:
         """Give the cells of a panel's rows, in the order of `names`, each at every seed."""
+        cells = self.results.cells
         for name in names or self.results.rows(panel):
-            yield from (row for row in self.results.sweep.rows if (row.panel, row.row) == (panel, name))
+            yield from cells.get((panel, name), ())
 
     def manifest(self, row: SweepRow, stage: str) -> dict[str, Any] | None:
         """Return the manifest of a row's finished stage, or None."""
@@ -88,12 +90,35 @@ class PanelFigure(Figure):
                 yield "columns", f"'{column}' is not a column of it; {nearest(column, known)}"
 
     def table(self, material: Material) -> Table | None:
-        """Return the panel's table, or None where the sweep lacks the panel."""
-        return material.tables.get(self.panel)
+        """Return the panel's table, or None where that has nothing of what is shown."""
+        table = material.tables.get(self.panel)
+        return table if table is not None and self.shown(table) else None
 
     def shown(self, table: Table) -> list[str]:
-        """Return the columns shown."""
-        return self.columns or list(table.columns)
+        """Return the columns shown, of those that the table has."""
+        return [column for column in self.columns or table.columns if column in table.columns]
+
+
+class RowsFigure(PanelFigure):
+    """A figure of some rows of a panel; without `rows` of all of them, or of a few of many."""
+
+    rows: list[str] = []
+    most: ClassVar[int] = 12
+    """Rows that can be told apart in it."""
+
+    def picked(self, material: Material) -> tuple[list[str], str]:
+        """Return the rows shown, and in words which of many they are.
+
+        Raises InputError for a row that the sweep lacks.
+        """
+        known = material.results.rows(self.panel)
+        for row in self.rows:
+            if known and row not in known:
+                raise InputError(f"figure of panel {self.panel}: no row '{row}'; {nearest(row, known)}")
+        table = self.table(material)
+        if self.rows or table is None:
+            return self.rows or known, ""
+        return few(table, self.shown(table)[0], known, self.most)
 
 
 VARIANT = "variant"

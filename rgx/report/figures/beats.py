@@ -32,7 +32,10 @@ class Beats(MomentFigure):
         motions = {"real": moment.real} | {
             table.label(row) if table else row: motion for row, motion in moment.generated.items()
         }
-        figure, grid = style.axes(self.width, 1 + len(motions), 1, 0.75)
+        figure, grid = style.axes(
+            self.width, 1 + len(motions), 1, 0.75,
+            style.Around(left="body speed (shoulder widths a frame)", above=self.picked(material)[1]),
+        )  # fmt: skip
         column = [line[0] for line in grid]
         sounds = np.flatnonzero(moment.audio_beats) / FPS
         bins = moment.waveform[: len(moment.waveform) // BIN_SAMPLES * BIN_SAMPLES].reshape(-1, BIN_SAMPLES)
@@ -45,13 +48,14 @@ class Beats(MomentFigure):
             self._motion(axes, motion, moment.order_frames, colour)
             axes.set_title(style.text(name), loc="left", pad=2)
         for axes in column:
-            for time in sounds:
-                axes.axvline(time, color=style.GREY, linewidth=0.6, linestyle=":", zorder=0)
+            axes.vlines(
+                sounds, 0, 1, transform=axes.get_xaxis_transform(),
+                color=style.GREY, linewidth=0.6, linestyle=":", zorder=0,
+            )  # fmt: skip
             axes.set_xlim(0, len(moment.real) / FPS)
         for axes in column[:-1]:
             axes.tick_params(axis="x", labelbottom=False)
         column[-1].set_xlabel("time (s)")
-        figure.supylabel("body speed (shoulder widths a frame, all points)", fontsize=8)
         return figure
 
     def _motion(self, axes: Axes, motion: np.ndarray, order_frames: int, colour: str) -> None:

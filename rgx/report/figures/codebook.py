@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rgx.report import style
-from rgx.report.figures.base import Material, PanelFigure
+from rgx.report.figures.base import Material, RowsFigure
 from rgx.report.statistics import summarise
 
 if TYPE_CHECKING:
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 PERPLEXITY = re.compile(r"perplexity_(.+)_(\d+)")
 
 
-class Codebook(PanelFigure):
-    """Perplexity by layer, for some rows of a panel (all of them where none is named)."""
+class Codebook(RowsFigure):
+    """Perplexity by layer, for some rows of a panel."""
 
     stage: str = "tokenizer"
-    rows: list[str] = []
 
     def draw(self, material: Material) -> Drawing | None:
         """Draw a set of axes a stream, a line a row; dashed, the codebook's size where all share one."""
@@ -28,9 +27,9 @@ class Codebook(PanelFigure):
         if not found:
             return None
         table = self.table(material)
-        figure, (line,) = style.axes(
-            self.width, 1, len(found), 1.7, len({row for rows in found.values() for row in rows})
-        )
+        named = len({row for rows in found.values() for row in rows})
+        around = style.Around(named, above=self.picked(material)[1])
+        figure, (line,) = style.axes(self.width, 1, len(found), 1.7, around)
         labels: dict[str, int] = {}
         for axes, (stream, rows) in zip(line, found.items(), strict=True):
             for row, layers in rows.items():
@@ -50,19 +49,14 @@ class Codebook(PanelFigure):
             axes.axhline(min(sizes), color=style.GREY, linestyle="--")
         for axes in line:
             axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, 1.0))
-        known = {
-            label: handle
-            for axes in line
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(list(known.values()), list(known), loc="outside lower center", ncols=3)
+        style.legend(figure, line)
         return figure
 
     def perplexities(self, material: Material) -> dict[str, dict[str, dict[int, list[float]]]]:
         """Return stream → row → layer → the perplexity of each distinct run."""
         found: dict[str, dict[str, dict[int, list[float]]]] = {}
         seen: set[tuple[str, str]] = set()
-        for row in material.rows(self.panel, self.rows):
+        for row in material.rows(self.panel, self.picked(material)[0]):
             manifest = material.manifest(row, self.stage)
             if manifest is None or (row.row, manifest["key"]) in seen:
                 continue
@@ -77,6 +71,6 @@ class Codebook(PanelFigure):
         """Return the codebook sizes that the shown rows' records give."""
         records = [
             (material.manifest(row, self.stage) or {}).get("record", {}).get("quantizer", {})
-            for row in material.rows(self.panel, self.rows)
+            for row in material.rows(self.panel, self.picked(material)[0])
         ]
         return {float(record["codes"]) for record in records if "codes" in record}

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
+MOST_TICKS = 6
+"""Numbers below axes that do not run into each other."""
+
+
 class Curve(PanelFigure):
     """A panel's metrics against `parameter` of `stage`, read from what ran, such as `decode/steps`."""
 
@@ -39,6 +43,8 @@ class Curve(PanelFigure):
         titles = ["measured here", "published"]
         for axes, title in zip(grid[0], titles, strict=False):
             axes.set_title(title)
+        for axes in (axes for line in grid for axes in line) if len(places) <= MOST_TICKS else ():
+            axes.set_xticks(list(places.values()))
         for axes in grid[-1]:
             axes.set_xlabel(style.text(self.label) or self.parameter.rpartition("/")[2].replace("_", " "))
         return figure

@@ -14,6 +14,7 @@ from rgx.report import style
 from rgx.report.effects import Levels, effects, level_means
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import VARIANT, Material, PanelFigure, head, value_at
+from rgx.report.frames import by_row
 from rgx.report.layout import number
 
 if TYPE_CHECKING:
@@ -103,12 +104,11 @@ class Factorial(PanelFigure):
         self, material: Material, column: str, levels: Mapping[str, Levels]
     ) -> dict[Levels, list[float]]:
         """Return every distinct run's number by its levels, in the sweep's order."""
-        measured = material.results.numbers(self.panel, column).drop_duplicates(["row", "key"])
+        measured = by_row(material.results.numbers(self.panel, column))
         found: dict[Levels, list[float]] = {}
         for row, own in levels.items():
-            values = measured.loc[measured["row"] == row, "value"].tolist()
-            if values:
-                found.setdefault(own, []).extend(values)
+            if row in measured:
+                found.setdefault(own, []).extend(number.value for number in measured[row])
         return found
 
     def _main(self, axes: Axes, runs: Mapping[Levels, list[float]], place: int) -> None:

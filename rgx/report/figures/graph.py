@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from rgx.report import style
@@ -12,15 +13,19 @@ if TYPE_CHECKING:
 
 Node = tuple[str, str]
 """Stage and key: what rows share is one node."""
+MANY, TALL = 200, 50
+"""Lines that are seen one by one, and dots in a column that have room for their full size."""
 
 
 class Graph(Figure):
-    """Every artifact of the sweep once, in the column of its depth, its area after its seconds."""
+    """Every artifact of the sweep once, in the column of its stage, its area after its seconds."""
 
     width: Literal["column", "page"] = "page"
 
     def draw(self, material: Material) -> Drawing | None:
-        """Draw artifacts as dots and what each was made from as lines."""
+        """Draw artifacts as dots and what each was made from as lines, unless that goes by way of another."""
+        from matplotlib.collections import LineCollection
+
         nodes = artifacts(material)
         if not nodes:
             return None
@@ -31,22 +36,22 @@ class Graph(Figure):
             for y, node in enumerate(held)
         }
         tallest = max(map(len, columns.values()))
-        height = min(7.0, max(2.2, 0.12 * tallest + 1.2))
+        height = min(6.0, max(2.2, 0.1 * tallest + 1.2))
         figure, ((axes,),) = style.axes(self.width, 1, 1, height)
-        for node, manifest in nodes.items():
-            for parent in (manifest.get("parents") or {}).items():
-                if parent in places:
-                    start, end = places[parent], places[node]
-                    axes.plot(*zip(start, end, strict=True), color=style.GREY, linewidth=0.3, alpha=0.5)
+        edges = [(places[parent], places[node]) for node in nodes for parent in nearest_parents(node, nodes)]
+        # Of many lines each is fainter, so that they do not run into one surface.
+        alpha = max(0.05, min(0.5, MANY / max(1, len(edges))))
+        axes.add_collection(LineCollection(edges, colors=style.GREY, linewidths=0.3, alpha=alpha))
         longest = max(_seconds(manifest) for manifest in nodes.values()) or 1.0
         axes.set_xticks(range(len(columns)), [_head(stage, held, nodes) for stage, held in columns.items()])
         for number, held in enumerate(columns.values()):
             x, y = zip(*(places[node] for node in held), strict=True)
-            sizes = [4 + 80 * _seconds(nodes[node]) / longest for node in held]
+            room = min(1.0, TALL / tallest)
+            sizes = [room * (4 + 80 * _seconds(nodes[node]) / longest) for node in held]
             axes.scatter(x, y, s=sizes, color=style.colour(number), zorder=2, linewidths=0)
         axes.tick_params(axis="x", rotation=60, length=0)
         for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+            label.set(ha="right", multialignment="right", rotation_mode="anchor")
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         axes.margins(0.06, 0.08)
@@ -58,6 +63,13 @@ def artifacts(material: Material) -> dict[Node, dict[str, Any]]:
     results = material.results
     needed = dict.fromkeys(node for row in results.sweep.rows for node in row.stages.items())
     return {node: results.manifests[node] for node in needed if node in results.manifests}
+
+
+def nearest_parents(node: Node, nodes: Mapping[Node, dict[str, Any]]) -> list[Node]:
+    """Return what an artifact was made from, less what another of these was itself made from."""
+    parents = _parents(node, nodes)
+    further = {far for parent in parents for far in _parents(parent, nodes)}
+    return [parent for parent in parents if parent not in further]
 
 
 def ordered(nodes: dict[Node, dict[str, Any]]) -> dict[str, list[Node]]:
@@ -74,6 +86,10 @@ def ordered(nodes: dict[Node, dict[str, Any]]) -> dict[str, list[Node]]:
         ready = [stage for stage in waiting if not needs[stage] & set(waiting)] or waiting[:1]
         found |= {stage: held[stage] for stage in ready}
     return found
+
+
+def _parents(node: Node, nodes: Mapping[Node, dict[str, Any]]) -> list[Node]:
+    return [parent for parent in (nodes[node].get("parents") or {}).items() if parent in nodes]
 
 
 def _seconds(manifest: dict[str, Any]) -> float:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from rgx.errors import InputError
 from rgx.metrics.beats import ORDER_FRAMES
-from rgx.report.figures.base import Material, PanelFigure
+from rgx.report.figures.base import Material, RowsFigure
 from rgx.types import FPS, SAMPLES_PER_FRAME, WINDOW_FRAMES, WINDOW_STRIDE_FRAMES
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class Moment:
     order_frames: int
 
 
-class MomentFigure(PanelFigure):
-    """A figure of one test window, for some rows of a panel (all of them where none is named)."""
+class MomentFigure(RowsFigure):
+    """A figure of one test window, for some rows of a panel."""
 
-    rows: list[str] = []
+    most: ClassVar[int] = 6
     window: int = 0
 
     def moment(self, material: Material) -> Moment | None:
@@ -51,7 +51,7 @@ class MomentFigure(PanelFigure):
         Raises InputError for a window the corpus lacks, or for rows of different corpora.
         """
         cells: dict[str, SweepRow] = {}
-        for row in material.rows(self.panel, self.rows):
+        for row in material.rows(self.panel, self.picked(material)[0]):
             if material.held(row, "motion", ARRAYS) and material.held(row, "corpus", ARRAYS):
                 cells.setdefault(row.row, row)
         if not cells:

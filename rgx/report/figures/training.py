@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Literal
 
 from rgx.errors import InputError, nearest
 from rgx.report import style
-from rgx.report.figures.base import Material, PanelFigure
+from rgx.report.figures.base import Material, RowsFigure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 STEP = "step"
 SHOWN: dict[str, Callable[[float], bool]] = {"linear": lambda y: True, "log": lambda y: y > 0}
 """Which values an axis of a scale can show."""
+SCALES: dict[str, Callable[[Axes], None]] = {"linear": lambda axes: None, "log": style.logarithmic}
 
 
-class Training(PanelFigure):
-    """What `stage` logged while it trained, for some rows of a panel (all of them where none is named)."""
+class Training(RowsFigure):
+    """What `stage` logged while it trained, for some rows of a panel."""
 
     stage: str
-    rows: list[str] = []
     values: list[str] = []
     scale: Literal["linear", "log"] = "log"
 
@@ -38,7 +39,8 @@ class Training(PanelFigure):
             if name not in known:
                 raise InputError(f"figure of {self.stage}: its curve has no '{name}'; {nearest(name, known)}")
         across = min(len(names), 2 if self.width == "column" else 4)
-        figure, grid = style.axes(self.width, -(-len(names) // across), across, 1.4, len(curves))
+        around = style.Around(len(curves), above=self.picked(material)[1])
+        figure, grid = style.axes(self.width, -(-len(names) // across), across, 1.4, around)
         places = [axes for line in grid for axes in line]
         for axes, name in zip(places, names, strict=False):
             for number, (row, held) in enumerate(curves.items()):
@@ -52,14 +54,13 @@ class Training(PanelFigure):
                     ]
                     axes.plot(*(zip(*points, strict=True) if points else ([], [])), label=label, **look)
             axes.set_title(style.text(name.replace("_", " ")))
-            axes.set_yscale(self.scale)
-            axes.tick_params(axis="y", which="minor", labelsize=5)
+            SCALES[self.scale](axes)
         for axes in places[len(names) :]:
             axes.set_axis_off()
         for axes in grid[-1]:
             axes.set_xlabel(STEP)
         if len(curves) > 1:
-            figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+            style.legend(figure, places[:1])
         return figure
 
     def curves(self, material: Material) -> dict[str, list[dict[str, list[float]]]]:
@@ -67,7 +68,7 @@ class Training(PanelFigure):
         found: dict[str, list[dict[str, list[float]]]] = {}
         read: set[Path] = set()
         table = self.table(material)
-        for row in material.rows(self.panel, self.rows):
+        for row in material.rows(self.panel, self.picked(material)[0]):
             path = material.folder(row, self.stage) / "curve.jsonl" if self.stage in row.stages else None
             if path is not None and path not in read and path.is_file():
                 read.add(path)

@@ -50,8 +50,9 @@ class Trajectories(MomentFigure):
             return None
         table = self.table(material)
         figure, grid = style.axes(
-            self.width, len(self.joints), len(DIRECTIONS), 1.25, 1 + len(moment.generated)
-        )
+            self.width, len(self.joints), len(DIRECTIONS), 1.25,
+            style.Around(1 + len(moment.generated), "shoulder widths", self.picked(material)[1]),
+        )  # fmt: skip
         for line, joint in zip(grid, self.joints, strict=True):
             for axes, (name, (coordinate, sign)) in zip(line, DIRECTIONS.items(), strict=True):
                 labels = {row: table.label(row) if table else row for row in moment.generated}
@@ -59,8 +60,7 @@ class Trajectories(MomentFigure):
                 axes.set_title(f"{joint.replace('_', ' ')} {name}")
         for axes in grid[-1]:
             axes.set_xlabel("time (s)")
-        figure.supylabel("shoulder widths", fontsize=8)
-        figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        style.legend(figure, grid[0][:1])
         return figure
 
     def _joint(

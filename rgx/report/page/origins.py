@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from rgx.report.figures.graph import ordered
-from rgx.report.frames import Results, SweepRow
+from rgx.report.frames import Measured, Results, SweepRow
 from rgx.report.page.anchors import Anchors
 from rgx.report.statistics import Table
 
@@ -83,10 +83,10 @@ def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[st
     """Return the lines that all configurations begin with, and what is known of every row shown."""
     scores: dict[tuple[str, str, int], list[Score]] = {}
     measured: dict[tuple[str, str, int], dict[str, None]] = {}
-    for number in results.frame.to_dict("records"):
-        place = (number["panel"], number["row"], number["seed"])
+    for number in results.measured:
+        place = (number.panel, number.row, number.seed)
         scores.setdefault(place, []).append(_score(number))
-        measured.setdefault(place, {})[number["stage"]] = None
+        measured.setdefault(place, {})[number.stage] = None
     cells: dict[tuple[str, str], list[SweepRow]] = {}
     for item in results.sweep.rows:
         cells.setdefault((item.panel, item.row), []).append(item)
@@ -157,14 +157,9 @@ def _tests(table: Table, row: str) -> Iterator[str]:
             yield f"{label}: p = {cell.p:.4g} against {ours} by a {test} over {cell.pairs} seeds"
 
 
-def _score(item: Mapping[Hashable, Any]) -> Score:
-    reference = item["reference"]
-    return Score(
-        str(item["metric"]),
-        repr(float(item["value"])),
-        "" if reference != reference else repr(float(reference)),
-        f"{item['stage']}/{str(item['key'])[:SHORT_KEY]}",
-    )
+def _score(number: Measured) -> Score:
+    reference = "" if number.reference is None else repr(number.reference)
+    return Score(number.metric, repr(number.value), reference, f"{number.stage}/{number.key[:SHORT_KEY]}")
 
 
 def _made(stage: str, key: str, manifest: Manifest) -> Made:

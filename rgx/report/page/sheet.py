@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rgx.report.frames import Metric
-from rgx.report.layout import ARROWS, caption, counted, footnotes, number, quoted, spread
+from rgx.report.layout import (
+    ARROWS,
+    caption,
+    counted,
+    difference,
+    footnotes,
+    number,
+    published_label,
+    quoted,
+    spread,
+)
 from rgx.report.page.anchors import PROVENANCE, Anchors
 from rgx.report.statistics import Cell, Mark, Table
 
 BETTER = {"down": "lower is better", "up": "higher is better", "real": "nearer to real motion is better"}
 LONG = 40
 """Rows beyond which a table scrolls in its own box under a head that stays."""
+DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
 WIDEST = 24
 """The most letters that the style sheet keeps room for after a number."""
 
@@ -32,7 +43,8 @@ class Head:
 class Number:
     """One cell: what is printed, what follows it, where it came from, and what it is sorted by.
 
-    published, surplus: the published number, and its digits beyond those that ours are printed with.
+    published, surplus: the published number, and after it the digits that ours are not printed with, and how
+    far ours is above it.
     """
 
     text: str
@@ -69,6 +81,8 @@ class Sheet:
     real: list[Number]
     lines: list[Line]
     notes: list[str]
+    published: str
+    """What the line of published numbers is called."""
 
     @property
     def long(self) -> bool:
@@ -95,6 +109,7 @@ def sheet(table: Table, anchors: Anchors) -> Sheet:
         real=_real(table, anchors),
         lines=lines,
         notes=footnotes(table),
+        published=published_label(table),
     )
 
 
@@ -114,9 +129,7 @@ def _line(
 ) -> Line:
     has = table.panel.components.get(row, [])
     link = _link(anchors.origin(table.name, row))
-    numbers = [
-        _number(cells[column], metric.decimals, most, link) for column, metric in table.columns.items()
-    ]
+    numbers = [_number(cells[column], metric, most, link) for column, metric in table.columns.items()]
     return Line(
         anchor=anchors.row(table.name, row),
         label=table.label(row),
@@ -127,16 +140,17 @@ def _line(
     )
 
 
-def _number(cell: Cell, decimals: int, most: int, link: str) -> Number:
-    published, surplus = _split(quoted(cell.published, decimals), decimals)
+def _number(cell: Cell, metric: Metric, most: int, link: str) -> Number:
+    published, surplus = _split(quoted(cell.published), metric.decimals)
+    differs = difference(cell, metric)
     return Number(
-        text=number(cell.mean, decimals),
-        after=spread(cell, decimals, most),
+        text=number(cell.mean, metric.decimals),
+        after=spread(cell, metric.decimals, most),
         mark=cell.mark,
         order=cell.mean,
         link=link,
         published=published,
-        surplus=surplus,
+        surplus=surplus + (f" ({differs})" if differs else ""),
     )
 
 
@@ -156,10 +170,14 @@ def _real(table: Table, anchors: Anchors) -> list[Number]:
 
 
 def _split(digits: str, decimals: int) -> tuple[str, str]:
-    """Return a published number up to the digits that ours are printed with, and the rest."""
+    """Return a published number up to the digits that ours are printed with, and the rest.
+
+    One with fewer digits is as wide: spaces of a digit's width stand for what was not published.
+    """
     whole, point, part = digits.partition(".")
     if len(part) <= decimals:
-        return digits, ""
+        lacking = "" if point or not decimals else POINT_SPACE
+        return digits + (lacking + DIGIT_SPACE * (decimals - len(part)) if digits else ""), ""
     return (f"{whole}.{part[:decimals]}", part[decimals:]) if decimals else (whole, point + part)
 
 
