@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +42,9 @@ def read_state(path: str, expected: Shapes) -> dict[str, Tensor]:
     safe = file.suffix == ".safetensors"
     try:
         # Planning runs on the meta device; what is read here are real weights.
-        with torch.device("cpu"):
+        with torch.device("cpu"), warnings.catch_warnings():
+            # What torch says of a strange file while refusing it: the error below is what a user needs.
+            warnings.simplefilter("ignore")
             state = load_file(file) if safe else torch.load(file, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         # The reader's own text is left out: it advises to unpickle whatever the file holds.
@@ -68,7 +71,8 @@ def load_script(path: str, takes: Sequence[str] = ()) -> torch.jit.ScriptModule:
     """
     file = _file(path)
     try:
-        with torch.device("cpu"):
+        with torch.device("cpu"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             script = torch.jit.load(str(file), map_location="cpu")
         known = [argument.name for argument in script.forward.schema.arguments]
     except UNREADABLE as error:

@@ -18,7 +18,7 @@ from rgx.stages.frames import load_pictures
 from rgx.stages.rendering import CHUNK, Renderer, to_bytes
 from rgx.store.workspace import Inputs, Workspace
 from rgx.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
-from rgx.video.files import write_mp4
+from rgx.video.files import check_encoders, write_mp4
 from rgx.video.layout import pick, side_by_side, strip
 
 STRIP_COLUMNS = 8
@@ -54,6 +54,7 @@ class VideoStage(Stage):
                 "generated poses cannot drive keypoints that are found in a driving picture; "
                 "only keypoints/pose2d makes speech-driven video"
             )
+        check_encoders()
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)

@@ -46,9 +46,18 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
-    """Return the manifest of a finished stage, or None."""
+    """Return the manifest of a finished stage, or None where there is none of this key."""
     found = read_json(artifact_folder(store, stage, key) / MANIFEST)
-    return found if isinstance(found, dict) and found.get("key") == key else None
+    if not isinstance(found, dict) or found.get("key") != key:
+        return None
+    files = found.get("files", {})
+    return found if isinstance(files, dict) and all(_is_file(*one) for one in files.items()) else None
+
+
+def _is_file(name: str, facts: Any) -> bool:
+    """Return whether a manifest names a file of its own folder, and tells its size."""
+    own = name not in ("", ".", "..") and not {"/", "\0"} & set(name)
+    return own and isinstance(facts, dict) and isinstance(facts.get("bytes"), int) and "sha256" in facts
 
 
 def intact(store: Path, stage: str, key: str) -> bool:

@@ -79,8 +79,18 @@ class Workspace:
         fresh.replace(path)
 
     def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Append a step's values to the training curve."""
-        with (self.folder / "curve.jsonl").open("a") as file:
+        """Put a step's values at the end of the training curve.
+
+        What a run that broke off wrote beyond its last checkpoint gives way: each step is there once.
+        """
+        path = self.folder / "curve.jsonl"
+        there = path.read_text().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in there if line.endswith("\n") and json.loads(line)["step"] < step]
+        if kept != there:
+            fresh = path.with_name(".curve.new")
+            fresh.write_text("".join(kept))
+            fresh.replace(path)
+        with path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 

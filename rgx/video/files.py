@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -128,12 +129,18 @@ class _Encoder:
         self.container.close()
 
 
-def _check_encoder(path: Path, name: str) -> None:
+def check_encoders() -> None:
+    """Raise InputError when PyAV lacks an encoder of mp4 files with speech."""
+    for name in (VIDEO_ENCODER, AUDIO_ENCODER):
+        _check_encoder("an mp4 file with speech", name)
+
+
+def _check_encoder(what: Path | str, name: str) -> None:
     try:
         av.Codec(name, "w")
     except ValueError:  # PyAV's UnknownCodecError
         found = f"PyAV {av.__version__} on this machine has no encoder '{name}'"
-        raise InputError(f"{path}: {found}; the wheels of `pip install av` have it") from None
+        raise InputError(f"{what}: {found}; the wheels of `pip install av` have it") from None
 
 
 @contextlib.contextmanager
@@ -187,6 +194,41 @@ def check_square(path: Path, width_px: int, height_px: int) -> None:
     if width_px != height_px:
         found = _size(width_px, height_px)
         raise InputError(f"{path}: pictures of {found}, expected square ones: crop the video first")
+
+
+def check_pictures(path: Path) -> None:
+    """Raise InputError unless a video's pictures are square and of one size, as its key frames tell.
+
+    A codec begins another size with a key frame, so few pictures are decoded; what a file holds is
+    remembered until it changes. Raises InputError for an unreadable one, too.
+    """
+    try:
+        stamp = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: unreadable as a video: {error.strerror}") from None
+    sizes = _sizes(path, stamp.st_ino, stamp.st_size, stamp.st_mtime_ns)
+    for _, width_px, height_px in sizes[:1]:
+        check_square(path, width_px, height_px)
+    if len(sizes) > 1:
+        (_, *before), (time_s, *after) = sizes[:2]
+        change = f"from {_size(*before)} to {_size(*after)} at {time_s:.2f} s"
+        raise InputError(f"{path}: the pictures change {change}: expected one size")
+
+
+@functools.cache
+def _sizes(path: Path, *stamp: int) -> list[tuple[float, int, int]]:
+    """Return when a size begins, in s, and the width and height in px; one entry where it never changes."""
+    found: list[tuple[float, int, int]] = []
+    try:
+        with av.open(str(path)) as container:
+            stream = _video_stream(path, container)
+            stream.codec_context.skip_frame = "NONKEY"
+            for frame in container.decode(stream):
+                if not found or found[-1][1:] != (frame.width, frame.height):
+                    found.append((frame.time or 0.0, frame.width, frame.height))
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
+    return found
 
 
 def _size(width_px: int, height_px: int) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from jpeg_video import write_jpegs
+from weight_files import alexnet_state, hollow, linear_state, vgg19_state
 
 from rgx.cli import main
 
@@ -71,20 +75,92 @@ def test_weights_that_are_not_there(refused: Refused) -> None:
 
 
 class Evil:
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return (Path("evil_ran").write_text, ("x",))
+    """What unpickling would run."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[Path]]:
+        return (Path.touch, (self.mark,))
 
 
-def test_weights_that_are_something_else(refused: Refused, tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    bind = f"perceptual.vgg19.weights = '{path}'"
-    path.write_bytes(pickle.dumps(Evil()))
-    assert "weights.pth" in refused(GOOD, *VGG, bind)
-    assert not (ROOT / "evil_ran").exists()
-    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
-    assert "features.0.bias" in refused(GOOD, *VGG, bind)
+PLACES = {
+    "perceptual.vgg19.weights": ("PERCEPTUAL = @perceptual.vgg19()", "reconstruction_scores"),
+    "metric.reconstruction_lpips.backbone": (
+        "stage.reconstruction_scores.metrics = [@metric.reconstruction_lpips()]",
+        "reconstruction_scores",
+    ),
+    "metric.reconstruction_lpips.linear": (
+        "stage.reconstruction_scores.metrics = [@metric.reconstruction_lpips()]",
+        "reconstruction_scores",
+    ),
+    "metric.reconstruction_fvd.network": (
+        "stage.reconstruction_scores.metrics = [@metric.reconstruction_fvd()]",
+        "reconstruction_scores",
+    ),
+    "metric.video_fvd.network": ("stage.video_scores.metrics = [@metric.video_fvd()]", "video_scores"),
+    "metric.video_dover_aesthetic.network": (
+        "stage.video_scores.metrics = [@metric.video_dover_aesthetic()]",
+        "video_scores",
+    ),
+}
+"""Where weights are bound, what reads them, and the stage that does."""
+
+
+QUICK = (
+    "perceptual.vgg19.weights",
+    "metric.reconstruction_lpips.linear",
+    "metric.reconstruction_fvd.network",
+)
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=[] if place in QUICK else pytest.mark.slow) for place in PLACES]
+)
+def test_weights_that_are_something_else(refused: Refused, tmp_path: Path, place: str) -> None:
+    path, mark = tmp_path / "weights.pth", tmp_path / "ran"
+    reader, target = PLACES[place]
+    binds = ["--bind", reader, "--bind", f"{place} = '{path}'"]
+    if place.endswith("linear"):
+        torch.save(hollow(alexnet_state()), tmp_path / "alexnet.pth")
+        binds += ["--bind", f"metric.reconstruction_lpips.backbone = '{tmp_path / 'alexnet.pth'}'"]
+
+    def told() -> str:
+        said = refused(GOOD.replace("reconstruction_scores", target), *binds)
+        assert said.count("weights.pth: expected") == 1, said
+        return said
+
+    def torch_pickle() -> None:
+        torch.save({"features.0.weight": Evil(mark)}, path)
+
+    for write in (torch_pickle, lambda: path.write_bytes(pickle.dumps(Evil(mark)))):
+        write()
+        told()
+        assert not mark.exists()
     path.write_text("not weights")
-    assert "weights.pth" in refused(GOOD, *VGG, bind)
+    told()
+    path.write_bytes(b"")
+    told()
+    path.unlink()
+    assert "found no such file" in told()
+    path.mkdir()
+    assert "found a folder" in told()
+
+
+@pytest.mark.parametrize("place", list(PLACES)[:3])
+def test_weights_of_another_shape(refused: Refused, tmp_path: Path, place: str) -> None:
+    files = {"vgg19": vgg19_state, "alexnet": alexnet_state, "linear": linear_state}
+    name, key, wrong = {
+        "weights": ("vgg19", "features.10.weight", (256, 128, 5, 5)),
+        "backbone": ("alexnet", "features.0.weight", (64, 3, 3, 3)),
+        "linear": ("linear", "lin4.model.1.weight", (1, 512, 1, 1)),
+    }[place.rsplit(".", 1)[1]]
+    torch.save(hollow(files[name]() | {key: torch.zeros(wrong)}), tmp_path / f"{name}.pth")
+    binds = ["--bind", PLACES[place][0], "--bind", f"{place} = '{tmp_path / name}.pth'"]
+    if name == "linear":
+        torch.save(hollow(alexnet_state()), tmp_path / "alexnet.pth")
+        binds += ["--bind", f"metric.reconstruction_lpips.backbone = '{tmp_path / 'alexnet.pth'}'"]
+    assert f"{name}.pth: '{key}' has shape {wrong}, expected (" in refused(GOOD, *binds)
 
 
 def test_a_metric_without_its_weights_names_its_stand_in(refused: Refused) -> None:
@@ -92,8 +168,8 @@ def test_a_metric_without_its_weights_names_its_stand_in(refused: Refused) -> No
     assert "reconstruction_lpips_random" in refused(GOOD, "--bind", bind)
 
 
-def write_corpus(folder: Path, width: int, height: int) -> None:
-    """Leave a corpus of two clips whose pictures are not square."""
+def write_corpus(folder: Path, width: int, height: int, frames: int = 90, place: float = 1.0) -> None:
+    """Leave a corpus of two clips, black and silent. place: what the points are multiplied by."""
     (folder / "clips").mkdir(parents=True)
     (folder / "landmarks").mkdir()
     (folder / "index.csv").write_text("clip,speaker,split\na,one,train\nb,one,test\n")
@@ -103,22 +179,31 @@ def write_corpus(folder: Path, width: int, height: int) -> None:
             video = container.add_stream("libx264", rate=25)
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"
             audio = container.add_stream("aac", rate=16000, layout="mono")
-            for _ in range(90):
+            for _ in range(frames):
                 frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
                 container.mux(video.encode(frame))
-            sound = av.AudioFrame.from_ndarray(np.zeros((1, 57600), np.float32), "flt", "mono")
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 640 * frames), np.float32), "flt", "mono")
             sound.sample_rate = 16000
             container.mux(audio.encode(sound))
             container.mux([*video.encode(None), *audio.encode(None)])
-        pose = rng.uniform(0.3, 0.7, (90, 33, 3))
-        pose[..., 2] = 1
-        np.savez(
-            folder / "landmarks" / f"{name}.npz",
-            pose=pose,
-            face=rng.uniform(0.3, 0.7, (90, 468, 2)),
-            left_hand=rng.uniform(0.3, 0.7, (90, 21, 2)),
-            right_hand=rng.uniform(0.3, 0.7, (90, 21, 2)),
-        )
+        shapes = {"pose": (33, 3), "face": (468, 2), "left_hand": (21, 2), "right_hand": (21, 2)}
+        points = {key: place * rng.uniform(0.3, 0.7, (frames, *shape)) for key, shape in shapes.items()}
+        points["pose"][..., 2] = 1
+        np.savez(folder / "landmarks" / f"{name}.npz", **points)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"frames": 80}, "no clip of split 'test' has at least 81 frames"),
+        ({"place": 640.0}, "b.npz: every point lies outside the picture in every frame"),
+        ({"place": math.nan}, "b.npz: no point is found in any frame"),
+    ],
+)
+def test_clips_of_no_use(refused: Refused, tmp_path: Path, made: dict[str, Any], words: str) -> None:
+    write_corpus(tmp_path / "useless", 64, 64, **made)
+    bind = f"corpus.videos.folder = '{tmp_path / 'useless'}'"
+    assert words in refused(GOOD, "--set", "corpus=videos", "--bind", bind)
 
 
 def test_pictures_that_are_not_square(refused: Refused, tmp_path: Path) -> None:
@@ -126,6 +211,41 @@ def test_pictures_that_are_not_square(refused: Refused, tmp_path: Path) -> None:
     bind = f"corpus.videos.folder = '{tmp_path / 'wide'}'"
     told = refused(GOOD, "--set", "corpus=videos", "--bind", bind)
     assert "a.mp4" in told and "b.mp4" in told and "square" in told
+
+
+def test_pictures_that_change_size_within_a_file(refused: Refused, tmp_path: Path) -> None:
+    folder = tmp_path / "changing"
+    write_corpus(folder, 64, 64)
+    write_jpegs(folder / "clips" / "b.mp4", *[64] * 60, *[96] * 30)
+    bind = f"corpus.videos.folder = '{folder}'"
+    told = refused(GOOD, "--set", "corpus=videos", "--bind", bind)
+    assert "index.csv line 3" in told and "from 64×64 px to 96×96 px at 2.40 s" in told
+    assert "a.mp4" not in told
+
+
+@pytest.mark.parametrize("missing", ["VIDEO_ENCODER", "AUDIO_ENCODER"])
+def test_a_missing_encoder(refused: Refused, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setattr(f"rgx.video.files.{missing}", "h26x")
+    told = refused(GOOD.replace("[reconstruction_scores]", "[video_scores]"))
+    assert "p/row" in told and "has no encoder 'h26x'" in told
+
+
+def test_a_store_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "good.yaml").write_text(GOOD)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["rgx", "sweep", str(tmp_path / "good.yaml"), "--store", str(tmp_path / "file" / "store")],
+    )
+    with pytest.raises(SystemExit) as stop:
+        main()
+    told = capsys.readouterr().err
+    assert stop.value.code == 2 and told.startswith("error: ") and "file/store" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "good.yaml"]
 
 
 def test_a_report_that_cannot_be_written(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from rgx import registry
 from rgx.animate.base import Animated
+from rgx.config import plan_cell
 from rgx.skeleton import KEPT
+from rgx.sweep.spec import Overrides, read_sweep
 from rgx.types import Pairs
 
 registry.load_rooms()
@@ -17,6 +21,13 @@ torch.set_num_threads(1)
 SIZE, BATCH = 32, 2
 LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_blocks": 2, "spade_width": 8}
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
+AXES = {
+    "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
+    "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
+    "adversarial": {"non_saturating", "hinge", "lsgan"},
+    "perceptual": {"vgg19", "random_features"},
+}
+ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ("keypoints", "animator", "refiner", "discriminator")
 
 
@@ -31,6 +42,24 @@ def variants(*axes):
 def recipe(variant, **given):
     bound = {n: LITTLE.get(n, d) for n, d in variant.parameters.items()}
     return registry.Recipe(variant, {**bound, **given})
+
+
+@pytest.mark.parametrize(("scale", "size"), [("tiny", 64), ("small", 128), ("paper", 256)])
+def test_a_scale_says_how_large_pictures_are(scale, size):
+    row = read_sweep(
+        ROOT / "sweeps/ablation_table3.yaml", Overrides(scale=scale, only=["3a/full-model"])
+    ).rows[0]
+    cell = plan_cell(row.texts, ("refiner",))
+    assert cell.stages["frames"].size_px == size
+    assert cell.built["animator"].size_px == size
+
+
+def test_the_axes_have_the_variants_of_the_paper():
+    found = {
+        axis: {v.name for v in registry.variants() if v.axis == axis and v.cls.__module__.startswith("rgx.")}
+        for axis in AXES
+    }
+    assert found == AXES
 
 
 def build(variant, seed=0):

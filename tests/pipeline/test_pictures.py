@@ -13,6 +13,8 @@ import torch
 from little import command as rgx
 from PIL import Image
 from safetensors.torch import load_file
+from torch import Tensor, nn
+from weight_files import alexnet_state, linear_state, vgg19_state
 
 from rgx.types import WINDOW_FRAMES
 
@@ -153,6 +155,94 @@ def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:
     text = (out / "pictures" / "3d.md").read_text()
     assert "†" in text and "random features" in text
     assert "3d-frames.png" in (out / "pictures" / "index.md").read_text()
+
+
+class I3D(nn.Module):
+    """I3D's signature and its 400 logits, with something of the video in two of them."""
+
+    def forward(
+        self, x: Tensor, rescale: bool = True, resize: bool = True, return_features: bool = False
+    ) -> Tensor:
+        found = torch.zeros(1, 400)
+        found[0, 0], found[0, 1] = x.mean(), x.std()
+        return found
+
+
+class Dover(nn.Module):
+    """Two scores of the two views, aesthetic first."""
+
+    def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
+        return aesthetic.mean() * 0.01, technical.mean() * 0.01
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the names and shapes of the published weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name, state in (("vgg19", vgg19_state()), ("alexnet", alexnet_state()), ("alex", linear_state())):
+        torch.save(state, folder / f"{name}.pth")
+    for name, network in (("i3d", I3D()), ("dover", Dover())):
+        torch.jit.save(torch.jit.script(network), folder / f"{name}.pt")
+    return folder
+
+
+def weighted(home: Path, weights: Path, *more: str) -> int:
+    """Sweep two rows whose losses and scores read the weights, bound on the command line."""
+    sweep = home / "sweeps" / "weighted.yaml"
+    rows = "panels:\n  3a:\n    full-model: {}\n  3d:\n    + heatmap: {}\n"
+    sweep.write_text(SWEEP.replace("name: pictures", "name: weighted").split("panels:")[0] + rows)
+    bindings = [
+        "PERCEPTUAL = @perceptual.vgg19()",
+        f"perceptual.vgg19.weights = '{weights / 'vgg19.pth'}'",
+        "stage.reconstruction_scores.metrics = "
+        "[@metric.reconstruction_lpips(), @metric.reconstruction_fvd()]",
+        f"metric.reconstruction_lpips.backbone = '{weights / 'alexnet.pth'}'",
+        f"metric.reconstruction_lpips.linear = '{weights / 'alex.pth'}'",
+        f"metric.reconstruction_fvd.network = '{weights / 'i3d.pt'}'",
+        "stage.video_scores.metrics = [@metric.video_fvd(), @metric.video_dover_aesthetic()]",
+        f"metric.video_fvd.network = '{weights / 'i3d.pt'}'",
+        f"metric.video_dover_aesthetic.network = '{weights / 'dover.pt'}'",
+    ]
+    binds = [part for binding in bindings for part in ("--bind", binding)]
+    options = ["--store", str(home / "store"), "--engine", "inline", "--no-report", *more]
+    return rgx("sweep", str(sweep), *options, *binds)
+
+
+def test_weights_of_ones_own_reach_the_columns_and_footnotes(
+    home: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    threads = torch.get_num_threads()
+    assert weighted(home, weights) == 0
+    torch.set_num_threads(threads)
+    keys = json.loads((home / "store" / "sweeps" / "weighted.json").read_text())
+    report = home / "reports" / "weighted.yaml"
+    report.write_text(
+        "sweep: sweeps/weighted.yaml\npanels:\n"
+        "  3a: {caption: A., columns: [reconstruction_lpips, reconstruction_fvd]}\n"
+        "  3d: {caption: D., columns: [video_fvd, video_dover_aesthetic, reconstruction_lpips]}\n"
+    )
+    out = home / "weighted"
+    assert rgx("report", str(report), "--store", str(home / "store"), "--out", str(out)) == 0
+    for panel, heads, said in (
+        ("3a", ("LPIPS ↓", "FVD ↓"), ("LPIPS v0.1 in AlexNet", "I3D-K400", "2 windows of 80 frames, 32 px")),
+        ("3d", ("FVD ↓", "VQA_A ↑", "LPIPS ↓"), ("speech-driven", "self-reconstruction", "DOVER", "resized")),
+    ):
+        text = (out / "weighted" / f"{panel}.md").read_text()
+        head = next(line for line in text.splitlines() if line.startswith("|"))
+        assert all(each in head.replace("\\", "") for each in heads), head
+        assert all(each in text for each in said), text
+        assert "†" not in text and "random features" not in text and "-random" not in text
+    # The same bindings find everything made; another file of the same shapes is another network.
+    assert weighted(home, weights) == 0
+    assert json.loads((home / "store" / "sweeps" / "weighted.json").read_text())["rows"] == keys["rows"]
+    torch.save(linear_state() | {"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}, weights / "alex.pth")
+    assert weighted(home, weights) == 0
+    again = json.loads((home / "store" / "sweeps" / "weighted.json").read_text())["rows"]
+    changed = {
+        stage for old, new in zip(keys["rows"], again, strict=True) for stage in old["stages"]
+        if old["stages"][stage] != new["stages"][stage]
+    }  # fmt: skip
+    assert changed == {"reconstruction_scores"}
 
 
 def test_generated_poses_cannot_drive_unsupervised_keypoints(

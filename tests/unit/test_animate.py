@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import rgx
 from rgx import registry
-from rgx.animate.dense_motion import DenseMotion, dropout_softmax, heat_maps
+from rgx.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
 from rgx.animate.detector import equivariance
 from rgx.animate.inpainting import warp
 from rgx.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
 from rgx.animate.layers import Block
 from rgx.animate.thin_plate import ThinPlate
-from rgx.animate.tps import ThinPlateAnimator, agree
+from rgx.animate.tps import ThinPlateAnimator, agree, pyramid_distance
 from rgx.data.puppets import Puppets
 from rgx.errors import InputError
-from rgx.nn.grid import pixel_grid, sample
+from rgx.nn.grid import pixel_grid, resize, sample
 from rgx.nn.perceptual import PerceptualFeatures
 from rgx.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.types import Pairs
@@ -84,7 +87,7 @@ KINDS = ("spread", "hand", "finger", "arm", "collinear", "coincident")
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_motion_every_group_is_the_identity(kind):
     points = group(kind)
-    assert ThinPlate.between(points, points).moves(64, 64).abs().max() <= 1e-5
+    assert ThinPlate.between(points, points).moves(32, 32).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize("kind", ["spread", "hand"])
@@ -448,6 +451,83 @@ def test_flexible_keypoints_are_those_of_the_pose_and_learned_ones():
     assert not torch.equal(points[:, 24:], other[:, 24:])
     learned = UnsupervisedKeypoints(64, width=8)
     assert learned(pairs.source, pairs.source_pose).std(2).min() > 0.05
+
+
+def test_the_flow_is_the_masks_mean_of_the_background_and_every_spline():
+    model, pairs = animator().eval(), make_pairs()
+    nn.init.normal_(model.motion.mask.weight, std=3.0)
+    points, driving = (model.keypoints(None, pose) for pose in (pairs.source_pose, pairs.driving_pose))
+    with torch.no_grad():
+        motion = model.motion(pairs.source, points, driving)
+    assert motion.mask.shape == (3, 24 + 1, 32, 32)
+    wanted = pixel_grid(32, 32).expand(3, 32, 32, 2) * motion.mask[:, 0, ..., None]
+    for n in range(24):
+        moves = ThinPlate.between(driving[:, n : n + 1], points[:, n : n + 1]).moves(32, 32, 1.0)[:, 0]
+        wanted = wanted + (pixel_grid(32, 32) + moves) * motion.mask[:, n + 1, ..., None]
+    assert torch.allclose(motion.grid, wanted, atol=1e-4)
+    assert (motion.grid - pixel_grid(32, 32)).abs().max() > 0.02
+
+
+def test_occlusion_has_a_map_of_its_own_at_every_size():
+    model, pairs = animator(downs=3), make_pairs()
+    points = model.keypoints(None, pairs.source_pose)
+    with torch.no_grad():
+        maps = model.motion(pairs.source, points, points).occlusion
+    assert [m.shape for m in maps] == [(3, 1, size, size) for size in (64, 32, 16, 8)]
+    assert all(m.min() > 0 and m.max() < 1 for m in maps)
+    assert (resize(maps[0], (32, 32)) - maps[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("shown", [0.0, 0.25, 1.0])
+def test_what_is_shown_is_warped_and_what_is_not_is_painted(shown):
+    model, pairs = animator().inpainting, make_pairs()
+    grid = pixel_grid(32, 32).expand(3, 32, 32, 2) + 0.1
+    occlusion = [torch.full((3, 1, 64 // 2**n, 64 // 2**n), shown) for n in range(4)]
+    with torch.no_grad():
+        made = model(pairs.source, model.encode(pairs.source), Motion(grid, occlusion, torch.ones(1)))
+        black, white = (
+            model(p, model.encode(pairs.source), Motion(grid, occlusion, torch.ones(1)))
+            for p in (torch.zeros_like(pairs.source), torch.ones_like(pairs.source))
+        )
+    # What is painted follows the features alone; the picture itself comes in by its share.
+    assert torch.allclose(white - black, torch.full_like(made, shown), atol=1e-6)
+    assert torch.allclose(made, black + shown * warp(pairs.source, grid), atol=1e-6)
+    assert shown == 1.0 or black.std() > 0
+
+
+def test_the_perceptual_loss_is_summed_over_four_sizes_down_to_16_px():
+    seen = []
+
+    class Sizes(Colours):
+        def distance(self, made, real):
+            seen.append((made.shape[-1], real.shape[-1]))
+            return (made - real).abs().mean()
+
+    made, real = torch.full((1, 3, 256, 256), 0.75), torch.full((1, 3, 256, 256), 0.5)
+    assert float(pyramid_distance(Sizes(), made, real)) == pytest.approx(4 * 0.25)
+    assert seen == [(256, 256), (128, 128), (64, 64), (32, 32)]
+    seen.clear()
+    pyramid_distance(Sizes(), made[..., :64, :64], real[..., :64, :64])
+    assert [size for size, _ in seen] == [64, 32, 16]
+    # A checkerboard is grey once it is halved: a coarse size does not see it.
+    board = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * torch.ones(1, 3, 1, 1)
+    flat = torch.full_like(board, 0.5)
+    assert float(pyramid_distance(Sizes(), board, flat)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():
+    """`align_corners` one way throughout: nothing but rgx.nn.grid samples or resizes pictures bilinearly."""
+    for path in sorted(Path(rgx.__file__).parent.rglob("*.py")):
+        text = path.read_text()
+        if not any(word in text for word in ("_sample", "_grid", "bilinear", "bicubic", "align_corners")):
+            continue
+        for call in (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            given = {k.arg: getattr(k.value, "value", None) for k in call.keywords}
+            if name in ("grid_sample", "affine_grid") or given.get("mode") in ("bilinear", "bicubic"):
+                assert path.name == "grid.py", f"{path} calls {name}"
+                assert given["align_corners"] is False
+            assert given.get("align_corners") is not True, path
 
 
 @pytest.mark.parametrize("name", VARIANTS)

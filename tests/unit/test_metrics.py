@@ -270,7 +270,7 @@ def test_judge_keeps_shapes_and_no_window_sees_another(frames: int) -> None:
 
 def test_judge_learns_and_forgets_what_is_masked() -> None:
     torch.manual_seed(0)
-    judge = Judge(2 * POINTS)
+    judge = Judge(2 * POINTS, width=32)
     phase = torch.linspace(0, 6, FRAMES)[None, :, None] + torch.rand(16, 1, 1) * 6
     x = torch.sin(phase + torch.arange(2 * POINTS) / 40)
     optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
@@ -195,6 +195,7 @@ def test_wavlm_hidden_states_are_the_models_own(folder):
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 400), st.integers(0, 200))
 def test_chunks_keep_every_row_once_and_know_enough_around_it(steps, core, overlap):
     made = chunks(steps, core, overlap)
@@ -232,6 +233,7 @@ def swelling(frames: int) -> np.ndarray:
     return noise(frames) * np.linspace(0.1, 1, frames * SAMPLES_PER_FRAME, dtype=np.float32)
 
 
+@pytest.mark.slow
 def test_chunks_equal_the_whole_clip_and_the_overlap_is_what_it_takes(fading):
     frames = 500
     track = swelling(frames)

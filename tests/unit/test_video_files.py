@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from jpeg_video import write_jpegs
 
 from rgx.errors import InputError
 from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
-from rgx.video.files import fit, probe, read_frames, read_speech, write_mp4
+from rgx.video.files import check_pictures, fit, probe, read_frames, read_speech, write_mp4
 from rgx.video.layout import BAR_PX, pick, side_by_side, strip
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
@@ -113,7 +111,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_lies_in_memory(tmp_path: P
     random, dirt, found = np.random.default_rng(0), [b""] * 7, set()
     frames = smooth(20)
     waveform = random.normal(0, 0.1, 20 * SAMPLES_PER_FRAME).astype(np.float32)
-    for n in range(60):
+    for n in range(20):
         dirt[n % 7] = random.bytes(int(random.integers(100, 100_000)))
         for heard in (None, waveform):
             write_mp4(tmp_path / "a.mp4", frames, heard)
@@ -272,29 +270,6 @@ def test_a_smaller_picture_is_the_mean_of_what_it_covers() -> None:
     assert abs(fit(frame, 48).mean() - frame.mean()) < 1
 
 
-def write_jpegs(path: Path, *widths: int) -> None:
-    """A silent video whose every frame is a JPEG of its own width, so that its size may change midway."""
-    with av.open(str(path), "w", format="mp4") as out:
-        video = out.add_stream("mjpeg", rate=25)
-        video.width = video.height = widths[0]
-        video.pix_fmt = "yuvj420p"
-        sound = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        out.start_encoding()
-        for n, width in enumerate(widths):
-            jpeg = io.BytesIO()
-            Image.fromarray(flat(90, width)).save(jpeg, "jpeg")
-            packet = av.Packet(jpeg.getvalue())
-            packet.stream, packet.time_base = video, Fraction(1, 25)
-            packet.pts = packet.dts = n
-            packet.is_keyframe = True
-            out.mux(packet)
-            silence = np.zeros((1, SAMPLES_PER_FRAME), np.float32)
-            silent = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-            silent.sample_rate, silent.pts = SAMPLE_RATE_HZ, n * SAMPLES_PER_FRAME
-            out.mux(sound.encode(silent))
-        out.mux(sound.encode(None))
-
-
 def test_frames_that_change_size(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write_jpegs(path, 64, 64, 32)
@@ -304,20 +279,70 @@ def test_frames_that_change_size(tmp_path: Path) -> None:
         next(taken)
 
 
+def write_stream(path: Path, *sizes: int) -> None:
+    """H.264 as it is streamed, ten pictures of each size after each other with their own key frame."""
+    parts = []
+    for n, size in enumerate(sizes):
+        part = path.with_suffix(f".{n}.ts")
+        with av.open(str(part), "w", format="mpegts") as out:
+            video = out.add_stream("libx264", rate=25)
+            video.width = video.height = size
+            for _ in range(10):
+                out.mux(video.encode(av.VideoFrame.from_ndarray(flat(90, size), format="rgb24")))
+            out.mux(video.encode(None))
+        parts.append(part.read_bytes())
+    path.write_bytes(b"".join(parts))
+
+
+def test_a_change_of_size_is_told_from_the_key_frames(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    write_stream(path, 64, 64)
+    check_pictures(path)
+    assert len(list(read_frames(path, 16))) == 20
+    write_stream(path, 64, 64, 32)
+    with pytest.raises(InputError, match=r"a\.mp4: the pictures change from 64×64 px to 32×32 px at .* s"):
+        check_pictures(path)
+    with pytest.raises(InputError, match=r"a\.mp4: frame 20 is 32×32 px"):
+        list(read_frames(path, 16))
+    write_jpegs(path, 64, 64, 32, 64)
+    with pytest.raises(InputError, match=r"from 64×64 px to 32×32 px at 0\.08 s: expected one size"):
+        check_pictures(path)
+
+
+def test_the_size_of_pictures_is_looked_for_once_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened = tmp_path / "a.mp4", list[str]()
+    write_mp4(path, smooth(3, 32))
+    whole = av.open
+    monkeypatch.setattr(
+        "av.open", lambda file, *how, **more: opened.append(file) or whole(file, *how, **more)
+    )
+    for _ in range(2):
+        check_pictures(path)
+    assert opened == [str(path)]
+    write_mp4(path, smooth(4, 32))
+    opened.clear()
+    check_pictures(path)
+    assert opened == [str(path)]
+
+
 def test_a_video_that_is_not_square(tmp_path: Path) -> None:
     write_mp4(tmp_path / "a.mp4", [flat(1, 32, 64)])
-    with pytest.raises(InputError, match=r"a\.mp4: pictures of 64×32 px.*crop"):
-        next(read_frames(tmp_path / "a.mp4", 32))
+    for look in (check_pictures, lambda path: next(read_frames(path, 32))):
+        with pytest.raises(InputError, match=r"a\.mp4: pictures of 64×32 px.*crop"):
+            look(tmp_path / "a.mp4")
 
 
 def test_unreadable_videos(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    for content in (b"", b"text" * 99):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"a\.mp4: unreadable as a video"):
-            next(read_frames(path, 32))
-    with pytest.raises(InputError, match=r"b\.mp4: unreadable as a video: No such file"):
-        next(read_frames(tmp_path / "b.mp4", 32))
+    for look in (check_pictures, lambda path: next(read_frames(path, 32))):
+        for content in (b"", b"text" * 99):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=r"a\.mp4: unreadable as a video"):
+                look(path)
+        with pytest.raises(InputError, match=r"b\.mp4: unreadable as a video: No such file"):
+            look(tmp_path / "b.mp4")
     with av.open(str(path), "w", format="mp4") as out:
         sound = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
         out.mux(sound.encode(None))
@@ -326,7 +351,9 @@ def test_unreadable_videos(tmp_path: Path) -> None:
 
 
 @needs_mini
-@pytest.mark.parametrize("clip", ["chem2", "oliver4", "seth5"])
+@pytest.mark.parametrize(
+    "clip", ["chem2", *(pytest.param(clip, marks=pytest.mark.slow) for clip in ("oliver4", "seth5"))]
+)
 def test_real_pictures_survive_a_rewrite(tmp_path: Path, clip: str) -> None:
     source = MINI / "clips" / f"{clip}.mp4"
     video = probe(source)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from weight_files import alexnet_state, linear_state
 
 from rgx.errors import InputError
 from rgx.metrics.base import Metric, VideoMetric, VideoPair
@@ -21,7 +22,7 @@ from rgx.metrics.dover_views import aesthetic_view, fragments, technical_view
 from rgx.metrics.fgd import frechet
 from rgx.metrics.fvd import ReconstructionFVD, VideoFVD
 from rgx.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
-from rgx.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom
+from rgx.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
 from rgx.metrics.pixels import (
     CHUNK,
     ReconstructionHandPSNR,
@@ -33,7 +34,6 @@ from rgx.nn.weights import fingerprint_of
 from rgx.registry import find
 
 FRAMES, SIZE = 12, 24
-ALEX = ((0, 3, 64, 11), (3, 64, 192, 5), (6, 192, 384, 3), (8, 384, 256, 3), (10, 256, 256, 3))
 PIXELS = (ReconstructionPSNR, ReconstructionSSIM, ReconstructionHandPSNR, ReconstructionHandSSIM)
 
 
@@ -188,13 +188,7 @@ def test_frames_of_other_shapes_are_not_broadcast() -> None:
 
 @pytest.fixture(scope="module")
 def alexnet() -> dict[str, Tensor]:
-    draw = torch.Generator().manual_seed(0)
-    state: dict[str, Tensor] = {"classifier.6.bias": torch.zeros(1000)}
-    for place, inputs, outputs, kernel in ALEX:
-        weight = torch.randn(outputs, inputs, kernel, kernel, generator=draw)
-        state[f"features.{place}.weight"] = weight * (2 / (inputs * kernel**2)) ** 0.5
-        state[f"features.{place}.bias"] = 0.1 * torch.randn(outputs, generator=draw)
-    return state
+    return alexnet_state()
 
 
 @pytest.fixture(scope="module")
@@ -243,8 +237,7 @@ def test_lpips_is_torchmetrics_own_on_the_same_backbone(
 def test_lpips_is_zhangs_formula_with_given_linear_weights(
     alexnet: dict[str, Tensor], backbone: str, tmp_path: Path
 ) -> None:
-    widths = [outputs for _, _, outputs, _ in ALEX]
-    linear = {f"lin{i}.model.1.weight": noise(1, n, 1, 1, seed=i) for i, n in enumerate(widths)}
+    linear = linear_state()
     torch.save(linear, tmp_path / "linear.pth")
     real, made = video(2, 64), video(2, 64, seed=1)
     shift, scale = (torch.tensor(v)[:, None, None] for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
@@ -272,6 +265,41 @@ def test_lpips_is_zero_for_equal_frames_symmetric_and_grows(
     assert scored(metric, pair(real, made)) == pytest.approx(scored(metric, pair(made, real)), rel=1e-5)
     levels = [scored(metric, pair(real, real.lerp(made, share))) for share in (0.1, 0.4, 1.0)]
     assert 0 < levels[0] < levels[1] < levels[2]
+
+
+def test_files_of_torchvision_and_lpips_names_and_shapes(alexnet: dict[str, Tensor]) -> None:
+    """As torchvision 0.28 and lpips 0.1.4 were seen to name them; what torchmetrics carries is lpips' own."""
+    names = [*(f"features.{n}" for n in (0, 3, 6, 8, 10)), *(f"classifier.{n}" for n in (1, 4, 6))]
+    assert list(alexnet) == [f"{name}.{kind}" for name in names for kind in ("weight", "bias")]
+    assert sum(tensor.numel() for tensor in alexnet.values()) == 61_100_840
+    ours = torch.load(shipped(), weights_only=True, map_location="cpu")
+    expected = linear_state()
+    assert list(ours) == list(expected) == [f"lin{n}.model.1.weight" for n in range(5)]
+    assert [ours[name].shape for name in ours] == [expected[name].shape for name in ours]
+    assert all((weight >= 0).all() and weight.any() for weight in ours.values())
+
+
+def test_the_state_of_the_whole_lpips_module_has_its_linear_weights(
+    backbone: str, alexnet: dict[str, Tensor], tmp_path: Path
+) -> None:
+    linear = linear_state()
+    whole = {f"lins.{name.removeprefix('lin')}": weight for name, weight in linear.items()} | linear
+    whole |= {
+        "net.slice1.0.weight": alexnet["features.0.weight"],
+        "scaling_layer.shift": torch.zeros(1, 3, 1, 1),
+    }
+    torch.save(whole, tmp_path / "all.pth")
+    torch.save(linear, tmp_path / "alex.pth", _use_new_zipfile_serialization=False)
+    found = [prepared(ReconstructionLPIPS(backbone, str(tmp_path / f"{n}.pth"))) for n in ("all", "alex")]
+    window = pair(video(2, 48), video(2, 48, seed=1))
+    assert scored(found[0], window) == scored(found[1], window) > 0
+
+
+def test_linear_weights_of_another_network_are_refused(backbone: str, tmp_path: Path) -> None:
+    torch.save(linear_state("vgg"), tmp_path / "vgg.pth")
+    words = r"vgg\.pth: 'lin1\.model\.1\.weight' has shape \(1, 128, 1, 1\), expected \(1, 192, 1, 1\)"
+    with torch.device("meta"), pytest.raises(InputError, match=words):
+        ReconstructionLPIPS(backbone, str(tmp_path / "vgg.pth")).fingerprint()
 
 
 def test_lpips_checks_both_files_while_planning(
@@ -465,18 +493,18 @@ def test_dover_is_calibrated_by_hand_in_the_order_aesthetic_technical(tmp_path: 
     path = scripted(KnownDover(), tmp_path / "dover.pt")
     dark, bright = video(80, 32) * 0.2, 1 - video(80, 32) * 0.2
     aesthetic, technical = prepared(DoverAesthetic(path)), prepared(DoverTechnical(path))
-    assert aesthetic.measure(pair(bright, dark)) == pytest.approx([0.05, -0.08285])
-    windows = [pair(bright, dark)]
+    found, other = (metric.measure(pair(bright, dark)) for metric in (aesthetic, technical))
+    assert found == pytest.approx([0.05, -0.08285])
     a = 100 * sigmoid((0.05 + 0.08285) / 0.03774)
-    assert scored(aesthetic, *windows) == pytest.approx(a, rel=1e-5)
-    assert scored(technical, *windows) == pytest.approx(50.0, abs=1e-4)
-    assert aesthetic.reference([aesthetic.measure(w) for w in windows]) == pytest.approx(50.0, abs=1e-4)
+    assert aesthetic.score([found]) == pytest.approx(a, rel=1e-5)
+    assert technical.score([other]) == pytest.approx(50.0, abs=1e-4)
+    assert aesthetic.reference([found]) == pytest.approx(50.0, abs=1e-4)
     t = 100 * sigmoid((0.2 - 0.1107) / 0.07355)
-    assert technical.reference([technical.measure(w) for w in windows]) == pytest.approx(t, rel=1e-5)
+    assert technical.reference([other]) == pytest.approx(t, rel=1e-5)
     # over windows, calibrated scores are averaged, not raw ones
     assert aesthetic.score([np.array([0.05, 0.0]), np.array([-0.08285, 0.0])]) == pytest.approx((a + 50) / 2)
-    other = DoverAesthetic(path, centre=0.1253, spread=0.0318)
-    assert other.score([np.array([0.1253, 0.0])]) == pytest.approx(50.0)
+    moved = DoverAesthetic(path, centre=0.1253, spread=0.0318)
+    assert moved.score([np.array([0.1253, 0.0])]) == pytest.approx(50.0)
     assert [aesthetic.score([np.array([x, 0.0])]) for x in (-1e4, 1e4)] == pytest.approx([0.0, 100.0])
 
 
