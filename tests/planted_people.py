@@ -55,6 +55,7 @@ class Planted(Extractor):
     """Finds drawn people: 133 points around their discs, shoulders below the head, elbows half way."""
 
     people = None
+    alone = True
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the people of each picture (P, 133, 3)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,8 @@ def score(
         raise InputError(f"--real {real}: no such folder; expected a corpus with index.csv")
     real, out = real.expanduser().resolve(), out.expanduser().resolve()
     try:
-        systems = track_videos(Systems(real, made), poses, imports, out, console)
+        cpus = (os.cpu_count() or 1) if engine is Engine.ray else 1
+        systems = track_videos(Systems(real, made), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
         file, definition = write_definitions(systems, scale, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -13,47 +14,55 @@ from rgx.apps.score import Systems, test_clips
 from rgx.data.submissions import Submission
 from rgx.errors import InputError
 from rgx.plugins import find_plugin
-from rgx.poses.base import Extractor
 from rgx.poses.npz_files import write_own_npz
 from rgx.prepare.extractors import Choice, read_choice
 from rgx.skeleton import POINTS
+from rgx.sweep.parallel import map_tasks
 from rgx.video.files import read_frames, shape_of
 
 
 def track_videos(
-    systems: Systems, poses: str, imports: Sequence[str], out: Path, console: Console
+    systems: Systems, poses: str, imports: Sequence[str], out: Path, cpus: int, console: Console
 ) -> Systems:
     """Return the systems with keypoints for every test clip of which they have a video, made where absent.
 
-    poses: a variant of the poses axis. Made ones lie under `out/tracked/<name>/`, beside links to the
-    system's own files, and are made again when a video changes. Raises InputError for a video in which
-    nobody is found.
+    poses: a variant of the poses axis. cpus: how many videos at a time. Made ones lie under
+    `out/tracked/<name>/`, beside links to the system's own files, and are made again when a video changes.
+    Raises InputError for a video in which nobody is found.
     """
     plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
     choice = read_choice(poses, plugins, ())
     tests = test_clips(systems.real)
-    return Systems(
-        systems.real,
-        {name: _tracked(name, path, choice, tests, out, console) for name, path in systems.made.items()},
-    )
+    made: dict[str, Path] = {}
+    for name, path in systems.made.items():
+        made[name], orders = _tracked(path, choice, tests, out / "tracked" / name)
+        outcomes = map_tasks(_track, orders, min(cpus, len(orders)))
+        for outcome in track(outcomes, f"poses of {name}", len(orders), console=console, disable=not orders):
+            if outcome.error is not None:
+                raise outcome.error
+    return Systems(systems.real, made)
 
 
-def _tracked(
-    name: str, path: Path, choice: Choice, tests: Sequence[str], out: Path, console: Console
-) -> Path:
+class Order(NamedTuple):
+    """A video to be tracked, and the file its points go to."""
+
+    video: Path
+    choice: Choice
+    made: Path
+
+
+def _tracked(path: Path, choice: Choice, tests: Sequence[str], folder: Path) -> tuple[Path, list[Order]]:
+    """Return the folder with a system's keypoints, and what is to be tracked first."""
     submission = Submission(str(path))
     keypoints, videos = submission.keypoints(), submission.videos()
     lacking = [clip for clip in tests if clip in videos and clip not in keypoints]
     if not lacking:
-        return path
-    folder = out / "tracked" / name
+        return path, []
     _link(folder / "clips", videos)
     _link(folder / "keypoints", keypoints)
     made = {clip: folder / "keypoints" / f"{clip}.npz" for clip in lacking}
     old = [clip for clip in lacking if not _stands(made[clip], videos[clip])]
-    for clip in track(old, f"poses of {name}", console=console):
-        _track(videos[clip], choice.make(videos[clip]).extractor, made[clip])
-    return folder
+    return folder, [Order(videos[clip], choice, made[clip]) for clip in old]
 
 
 def _stands(made: Path, video: Path) -> bool:
@@ -71,7 +80,9 @@ def _link(folder: Path, files: dict[str, Path]) -> None:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def _track(video: Path, extractor: Extractor, made: Path) -> None:
+def _track(order: Order) -> None:
+    video, made = order.video, order.made
+    extractor = order.choice.make(video).extractor
     _, width, height = shape_of(video)
 
     def frames() -> Iterator[np.ndarray]:

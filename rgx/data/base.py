@@ -27,7 +27,7 @@ class Corpus(ABC):
         return {}
 
     def check_pictures(self) -> None:
-        """Raise InputError for pictures that no stage could use, as far as can be told without decoding."""
+        """Raise InputError for pictures that no stage could use, as far as a few of them tell."""
 
     @abstractmethod
     def footage(self, size_px: int) -> Iterator[Footage]:

@@ -23,6 +23,7 @@ from rgx.types import FPS
 COLUMNS = ("dataset", "interval_id", "speaker", "start_time", "end_time", "video_fn")
 JOINTS, POSE_HZ, MEL_HZ, MELS = 52, 15, 100, 64
 LISTED = {"train", "dev", "test"}
+MIRRORED = "|mirror"
 COCO = (6, 8, 10, 5, 7, 9, 0, 2, 1, *LEFT_HAND, *RIGHT_HAND)
 """The COCO-WholeBody point of each PATS joint from 1 on; joint 0 is the neck, which COCO does not have."""
 
@@ -49,8 +50,8 @@ def _h5py() -> ModuleType:
     return h5py
 
 
-def read_table(path: Path, speakers: tuple[str, ...]) -> list[Interval]:
-    """Return the intervals of some speakers, mirrored copies left out; raises InputError with the line."""
+def read_table(path: Path, speakers: tuple[str, ...] = ()) -> list[Interval]:
+    """Return the intervals of some speakers, or of all but mirrored ones; raises InputError with the line."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -66,7 +67,8 @@ def read_table(path: Path, speakers: tuple[str, ...]) -> list[Interval]:
     if absent:
         raise InputError(f"{path}: no interval of speaker '{absent[0]}': {nearest(absent[0], known)}")
     # The loader's augmentations (`id|mirror`) have speakers of their own (`oliver|mirror`), so they go here.
-    return [_interval(path, line, row) for line, row in rows if row["speaker"] in speakers]
+    wanted = set(speakers) or {speaker for speaker in known if MIRRORED not in (speaker or MIRRORED)}
+    return [_interval(path, line, row) for line, row in rows if row["speaker"] in wanted]
 
 
 def _interval(path: Path, line: int, row: dict[str, Any]) -> Interval:

@@ -38,7 +38,12 @@ class Interval:
 
 
 class Split(ABC):
-    """Says for each interval whether it trains or tests; one that it leaves out is in neither."""
+    """Says for each interval whether it trains or tests; one that it leaves out is in neither.
+
+    parts_videos: whether it asks which video an interval is of.
+    """
+
+    parts_videos: bool = False
 
     @abstractmethod
     def assign(self, intervals: Sequence[Interval]) -> dict[str, str]:
@@ -117,6 +122,8 @@ class Shared(Split):
 @register("split", "by_video", label="By video")
 class VideoSplit(Shared):
     """A share of each speaker's source videos tests, so that no test interval's video trains."""
+
+    parts_videos = True
 
     def together(self, interval: Interval) -> str:
         return interval.video

@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from rgx.data.base import Corpus
+from rgx.data.splits import Interval, Split, leaks
 from rgx.errors import InputError, nearest
 from rgx.poses.files import content, read_keypoints
 from rgx.poses.gaps import bridge_gaps
+from rgx.poses.smoothing import smooth
 from rgx.registry import register
 from rgx.skeleton import measure
 from rgx.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage, Place
-from rgx.video.files import Video, check_square, probe, read_frames, read_speech
+from rgx.video.files import Video, check_pictures, probe, read_frames, read_speech
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
 KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypoints/{}")
@@ -27,12 +29,18 @@ KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypo
 
 
 class Row(NamedTuple):
-    """One line of the index."""
+    """One line of the index; a clip that is of no interval is one itself."""
 
     line: int
     clip: str
     speaker: str
     split: str
+    interval: str
+    video: str
+
+    def as_interval(self) -> Interval:
+        """Return what it is a part of, as a split sees it."""
+        return Interval(self.interval, self.speaker, self.video, 0.0, 0.0, self.split)
 
 
 class Learned(NamedTuple):
@@ -44,7 +52,11 @@ class Learned(NamedTuple):
 
 @register("corpus", "videos", label="Videos")
 class Videos(Corpus):
-    """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/` or `keypoints/`."""
+    """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/` or `keypoints/`.
+
+    split: what trains and tests, by the columns `interval` and `video`, instead of the index; clips of an
+    interval that it leaves out are in neither.
+    """
 
     def __init__(
         self,
@@ -52,13 +64,18 @@ class Videos(Corpus):
         index: str = "index.csv",
         longest_gap_frames: int = 5,
         visibility: float = 0.5,
+        smoothing_frames: int = 1,
+        split: Split | None = None,
     ) -> None:
         if longest_gap_frames < 0:
             raise InputError(f"corpus.videos.longest_gap_frames = {longest_gap_frames}: expected 0 or more")
         if not 0 <= visibility <= 1:
             raise InputError(f"corpus.videos.visibility = {visibility}: expected 0 to 1")
+        if smoothing_frames < 1 or smoothing_frames % 2 == 0:
+            raise InputError(f"corpus.videos.smoothing_frames = {smoothing_frames}: expected an odd number")
         self.folder, self.index = Path(folder), Path(folder) / index
         self.longest_gap_frames, self.visibility = longest_gap_frames, visibility
+        self.smoothing_frames, self.split = smoothing_frames, split
 
     def facts(self) -> CorpusFacts:
         """Return speakers, clips per split and a fingerprint of index, landmarks and videos.
@@ -68,7 +85,7 @@ class Videos(Corpus):
         """
         learned = self._learn_all()
         counts = Counter(row.split for row in learned)
-        lines = sorted(repr((*row[1:], *found.identity)) for row, found in learned.items())
+        lines = sorted(repr((r.clip, r.speaker, r.split, *found.identity)) for r, found in learned.items())
         return CorpusFacts(
             speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
@@ -83,8 +100,16 @@ class Videos(Corpus):
             path, landmarks = self._files(row)
             raw, seen, video = _read(path, landmarks, self.visibility)
             keypoints, valid = _bridge(landmarks, raw, seen, self.longest_gap_frames)
+            keypoints = smooth(keypoints, valid, self.smoothing_frames)
             waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
             yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
+
+    def report(self) -> dict[str, float]:
+        """Return how many test intervals are of a video that also trains, where the index names videos."""
+        intervals = [row.as_interval() for row in self._read_index()[0] if row.video]
+        if not intervals:
+            return {}
+        return {"test_clips_of_train_videos": len(leaks(intervals, {i.name: i.listed for i in intervals}))}
 
     def footage(self, size_px: int) -> Iterator[Footage]:
         """Yield every clip's pictures in order of its name."""
@@ -100,11 +125,11 @@ class Videos(Corpus):
             yield Footage(row.clip, frames, float(video.width_px))
 
     def check_pictures(self) -> None:
-        """Raise one InputError naming every clip that is not square."""
+        """Raise one InputError naming every clip whose pictures are not square and of one size."""
         problems: list[str] = []
-        for row, found in self._learn_all().items():
+        for row in self._learn_all():
             try:
-                check_square(self._files(row)[0], found.video.width_px, found.video.height_px)
+                check_pictures(self._files(row)[0])
             except InputError as error:
                 problems.append(f"{self.index} line {row.line}: {error}")
         _raise(problems)
@@ -154,7 +179,7 @@ class Videos(Corpus):
                 if missing:
                     near = nearest(missing[0], names)
                     raise InputError(f"{self.index} line 1: no column {', '.join(missing)}: {near}")
-                rows = [Row(reader.line_num, *((line[c] or "").strip() for c in COLUMNS)) for line in reader]
+                rows = [_row(reader.line_num, line) for line in reader]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{self.index}: unreadable as a CSV index: {error}") from None
         if not rows:
@@ -164,6 +189,14 @@ class Videos(Corpus):
     def _usable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
         usable: list[Row] = []
         problems, first = list[str](), dict[str, int]()
+        if self.split is not None:
+            if self.split.parts_videos and (unknown := [row for row in rows if not row.video]):
+                raise InputError(
+                    f"{self.index} line {unknown[0].line}: clip '{unknown[0].clip}' is of no video: "
+                    "corpus.videos.split needs the column video, as `rgx prepare` writes it"
+                )
+            assigned = self.split.assign(list({row.interval: row.as_interval() for row in rows}.values()))
+            rows = [r._replace(split=assigned[r.interval]) for r in rows if r.interval in assigned]
         for row in rows:
             wrong = [] if row.speaker else [f"clip '{row.clip}' has no speaker"]
             if not row.clip or not row.clip.isprintable() or set(row.clip) & set("/\\"):
@@ -177,6 +210,12 @@ class Videos(Corpus):
         empty = sorted({"train", "test"} - {row.split for row in rows})
         problems += [f"{self.index}: no clip of split '{s}', expected at least one" for s in empty]
         return usable, problems
+
+
+def _row(number: int, line: dict[str, str | None]) -> Row:
+    clip, speaker, split = ((line[column] or "").strip() for column in COLUMNS)
+    interval, video = ((line.get(column) or "").strip() for column in ("interval", "video"))
+    return Row(number, clip, speaker, split, interval or clip, video)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

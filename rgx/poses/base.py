@@ -13,10 +13,12 @@ from rgx.errors import InputError
 class Extractor(ABC):
     """Finds people's 133 points in the pictures of one video.
 
-    people: how many people it can find in a picture, None when there is no limit.
+    people: how many people it can find in a picture, None when there is no limit. alone: whether what it
+    finds in a picture depends on that picture only, so that stretches of a video can be looked at apart.
     """
 
     people: int | None = None
+    alone: bool = False
 
     @abstractmethod
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

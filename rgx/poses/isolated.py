@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,17 +34,29 @@ PIP = ("--quiet", "--no-compile")
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment made once in the cache folder.
+    """An interpreter with some packages: this one where it has them, else one made once in the cache folder.
 
     steps: arguments of `pip install`, one step after another. needs: what a person may have to provide.
+    packages: versions that an interpreter must have to stand in for it.
     """
 
     name: str
     steps: tuple[tuple[str, ...], ...]
     needs: str
+    packages: Mapping[str, str]
 
     def interpreter(self) -> Path:
         """Return its interpreter, made first where it is absent; raises InputError when pip fails."""
+        return Path(sys.executable) if self._is_here() else self._made()
+
+    def _is_here(self) -> bool:
+        """Return whether this interpreter has the packages, of these versions."""
+        try:
+            return bool(self.packages) and all(version(n) == v for n, v in self.packages.items())
+        except PackageNotFoundError:
+            return False
+
+    def _made(self) -> Path:
         cache = Path(os.environ.get("RGX_CACHE") or Path.home() / ".cache/rgx")
         folder = cache / self.name
         done, python = folder / "complete", folder / "bin/python"

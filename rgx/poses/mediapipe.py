@@ -1,4 +1,4 @@
-"""Axis poses: MediaPipe Holistic, in an interpreter of its own."""
+"""Axis poses: MediaPipe Holistic, in this interpreter's environment or in one of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from rgx.poses.mediapipe_points import SHAPES, to_wholebody
 from rgx.registry import register
 from rgx.types import Place
 
-PACKAGE = "mediapipe==0.10.21"
+VERSION = "0.10.21"
+"""The last one whose models lie in its wheel; it needs NumPy 1."""
+PACKAGE = f"mediapipe=={VERSION}"
 ENVIRONMENT = Environment(
-    "mediapipe-0.10.21",
+    f"mediapipe-{VERSION}",
     ((PACKAGE,),),
     f"make an environment with {PACKAGE} (Python 3.9 to 3.12) and name its python as poses.mediapipe.python",
+    {"mediapipe": VERSION},
 )
 SMALLEST_SIDE_PX = 512
 """Smaller pictures are enlarged: hands in them would be too small to be found."""
@@ -26,34 +29,38 @@ SMALLEST_SIDE_PX = 512
 
 @register("poses", "mediapipe", label="MediaPipe Holistic", source="Lugaresi 2019; Grishchenko 2020")
 class MediaPipe(Extractor):
-    """MediaPipe Holistic 0.10.21 following one person through a video; models are in its wheel.
+    """MediaPipe Holistic 0.10.21 on each picture by itself; its models lie in its wheel.
 
-    python: an interpreter that has MediaPipe; without one, rgx makes an environment once, under RGX_CACHE
-    or ~/.cache/rgx.
+    It finds one person; others in view are told by their faces, of which eyes, ears and nose are given.
+
+    python: an interpreter that has MediaPipe; without one, this one where it has it (extra rgx[mediapipe]),
+    else that of an environment made once, under RGX_CACHE or ~/.cache/rgx.
     """
 
-    people = 1
-    follows = True
+    alone = True
 
     def __init__(self, python: Place = "") -> None:
         self.python = python
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield (1, 133, 3) for each picture, (0, 133, 3) where nothing is found; points may lie outside."""
+        """Yield (P, 133, 3) for each picture, its person first; points may lie outside."""
         python = Path(self.python) if self.python else ENVIRONMENT.interpreter()
         script = Path(__file__).with_name("mediapipe_child.py")
-        settings = {"package": PACKAGE, "static": not self.follows}
+        settings = {"package": PACKAGE, "static": self.alone}
         sizes: list[tuple[int, int]] = []
         for found in run_child(python, script, settings, _enlarged(frames, sizes), "poses.mediapipe"):
             people = to_wholebody(_parts(found), *sizes[0])
             yield people[(people[..., 2] > 0).any(axis=-1)]
 
 
-@register("poses", "mediapipe_still", label="MediaPipe Holistic, still pictures", source="Lugaresi 2019")
-class MediaPipeStill(MediaPipe):
-    """MediaPipe Holistic 0.10.21 on each picture by itself: slower and less smooth, and free of the past."""
+@register("poses", "mediapipe_following", label="MediaPipe Holistic, following", source="Lugaresi 2019")
+class MediaPipeFollowing(MediaPipe):
+    """MediaPipe Holistic 0.10.21 following one person: a calmer body, some per cent of a shoulder width off.
 
-    follows = False
+    What it finds depends on the pictures before, so a recording is looked at in one piece.
+    """
+
+    alone = False
 
 
 def _enlarged(frames: Iterable[np.ndarray], sizes: list[tuple[int, int]]) -> Iterator[np.ndarray]:
@@ -70,7 +77,7 @@ def _enlarged(frames: Iterable[np.ndarray], sizes: list[tuple[int, int]]) -> Ite
 
 
 def _parts(found: np.ndarray) -> dict[str, np.ndarray]:
-    """Return one answer of the child (1, 543, 3) as MediaPipe's parts, each of one frame."""
+    """Return one answer of the child (P, 543, 3) as MediaPipe's parts, each of P people."""
     ends = np.cumsum([shape[0] for shape in SHAPES.values()])[:-1]
     parts = zip(SHAPES.items(), np.split(found, ends, axis=1), strict=True)
     return {name: part[..., : shape[1]] for (name, shape), part in parts}

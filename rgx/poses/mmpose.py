@@ -1,4 +1,4 @@
-"""Axis poses: a whole-body model of MMPose, in an interpreter of its own."""
+"""Axis poses: a whole-body model of MMPose, in this interpreter's environment or in one of its own."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ ENVIRONMENT = Environment(
     ),
     "MMCV has no wheel for this torch and takes some 20 minutes to build: name a folder with one in "
     "PIP_FIND_LINKS, or name an interpreter that has MMPose as poses.mmpose.python",
+    {"mmpose": "1.3.2", "mmdet": "3.3.0", "mmcv": "2.1.0"},
 )
 
 
@@ -38,8 +39,11 @@ class MMPose(Extractor):
     config, detector: configurations, by path or by the name MMPose and MMDetection ship them under; they are
     Python and run. checkpoint, detector_checkpoint: their weights, read as weights only. Without a detector
     the whole picture is one person. least_score: what a detected person must have. python: an interpreter
-    that has MMPose; without one, rgx makes an environment once, under RGX_CACHE or ~/.cache/rgx.
+    that has MMPose; without one, this one where it has it, else that of an environment made once, under
+    RGX_CACHE or ~/.cache/rgx.
     """
+
+    alone = True
 
     def __init__(
         self,

@@ -1,85 +1,133 @@
-"""First look at a source: its facts, who is in view when, and the square around each speaker."""
+"""What a source is good for: who is in view when, and the square around each speaker."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rgx.errors import InputError
-from rgx.poses.base import Extractor
 from rgx.prepare.crop import square_around
-from rgx.prepare.extractors import Choice, Poses
-from rgx.prepare.pictures import DETECTION_PX, Upright
+from rgx.prepare.looks import FACTS, Look
+from rgx.prepare.parts import PARTS, Part, Seen
 from rgx.prepare.shots import Shots
 from rgx.prepare.speakers import SURE, Follower, Stretch, View, shoulders_seen, stretches
-from rgx.prepare.streams import Facts, RefusedError, examine
-from rgx.prepare.timing import at_25_hz, decode
+from rgx.prepare.streams import Facts, RefusedError
+from rgx.prepare.timing import check_damage
 from rgx.skeleton import POINTS
-from rgx.store.artifacts import write_json
+from rgx.store.artifacts import read_json, write_json
 from rgx.types import FPS
 
-T = TypeVar("T")
-ANALYSIS, TRACK, PROGRESS = "analysis.json", "track.f32", "progress.json"
-PROGRESS_EVERY_S = 0.5
+ANALYSIS, TRACK = "analysis.json", "track.f32"
 
 
-class Look(NamedTuple):
-    """A source to look at: its file, the folder for what is found, and the extractor."""
+class Judgement(NamedTuple):
+    """A look, and the parts in which its people were found."""
 
-    path: str
-    folder: str
-    poses: Choice
-    identity: dict[str, Any]
+    look: Look
+    parts: tuple[Part, ...]
+
+    @property
+    def where(self) -> str:
+        """Its source's name says all."""
+        return ""
+
+    @property
+    def folder(self) -> str:
+        """The source's folder."""
+        return self.look.folder
+
+    @property
+    def progress(self) -> Path:
+        """Where it says how far it is."""
+        return self.look.progress
 
 
-def analyse(look: Look) -> None:
-    """Look at one source; its track (T, 133, 3) and `analysis.json` are in the folder afterwards.
+def judge(order: Judgement) -> None:
+    """Decide what of a source can be used: its track (T, 133, 3) and `analysis.json` are there afterwards.
 
-    A source that cannot be used is a result too: `refused` says why. Raises InputError when the extractor
-    cannot run.
+    A source that cannot be used is a result too: `refused` says why.
     """
-    path, folder = Path(look.path), Path(look.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ANALYSIS).unlink(missing_ok=True)
+    look, folder = order.look, Path(order.look.folder)
     found: dict[str, Any] = {"identity": look.identity, "refused": "", "stretches": []}
     try:
-        found |= _look(path, folder, look)
+        found |= _judge(look, order.parts)
     except RefusedError as reason:
-        found["refused"] = str(reason).removeprefix(f"{path}: ")
+        found["refused"] = str(reason).removeprefix(f"{look.path}: ")
         (folder / TRACK).unlink(missing_ok=True)
     write_json(folder / ANALYSIS, found)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
-def _look(path: Path, folder: Path, look: Look) -> dict[str, Any]:
-    facts = examine(path)
-    source = look.poses.make(path)
-    report = reporter(folder, "looking", round(facts.seconds * FPS))
-    shots, follower, views = Shots(), Follower(), list[View]()
-    upright = Upright(path, facts.pixel_ratio, None if source.own_pictures else DETECTION_PX)
+def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
+    folder, facts = Path(look.folder), look.facts
+    if facts is None:
+        raise RefusedError(read_json(folder / FACTS)["refused"])
+    about = _agreed(look, parts)
+    spans = look.spans or ((0, sys.maxsize),)
+    shown = (seen for part in parts for seen in part.seen())
+    wanted = (seen for seen in shown if any(first <= seen.number < last for first, last in spans))
+    views, cuts, jumps = list[View](), list[int](), list[int]()
     with (folder / TRACK).open("wb") as track:
-        for picture, people in _watch(path, upright, source):
-            shots.see(picture)
-            view, person = follower.follow(people)
-            scale = upright.full_px[0] / picture.shape[1]
-            (person * (scale, scale, 1)).astype("<f4").tofile(track)
-            views.append(view if _is_heard(facts, len(views)) else View.MUTE)
-            report(len(views))
-    found = stretches(np.array(views, dtype=np.int8), shots.cuts(), follower.jumps)
-    framed = [_frame(stretch, read_track(folder), upright.full_px) for stretch in found]
+        for offset, run in _runs(wanted):
+            gap = offset - len(views)
+            np.zeros((gap, POINTS, 3), "<f4").tofile(track)
+            views += [View.UNLISTED] * gap
+            shots, follower = Shots(), Follower()
+            for seen in run:
+                shots.see(seen.cells)
+                view, person = follower.follow(seen.people)
+                person.astype("<f4").tofile(track)
+                views.append(view if _is_heard(facts, len(views)) else View.MUTE)
+            cuts += [offset + cut for cut in shots.cuts()]
+            jumps += [offset + jump for jump in follower.jumps]
+    edges = [edge for span in look.spans for edge in span if edge < len(views)]
+    found = stretches(np.array(views, dtype=np.int8), {*cuts, *edges}, jumps)
     return {
         "facts": facts._asdict(),
-        "size_px": upright.full_px,
-        "start_s": upright.start_s,
-        "cuts": shots.cuts(),
-        "stretches": framed,
+        "size_px": about["size_px"],
+        "start_s": about["start_s"],
+        "cuts": cuts,
+        "stretches": [
+            _frame(stretch, read_track(folder), about["size_px"])
+            for stretch in found
+            if views[stretch.first] != View.UNLISTED
+        ],
         "frames": len(views),
-        "people": source.extractor.people,
+        "people": about["people"],
     }
+
+
+def _agreed(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
+    """Return what holds for all parts; raises RefusedError where one was refused or they differ."""
+    abouts, health = [part.about or {} for part in parts], Counter[str]()
+    for about in abouts:
+        if about["refused"]:
+            raise RefusedError(about["refused"])
+        health.update(about["count"])
+    if look.poses.stands_alone():
+        check_damage(Path(look.path), health)
+    seen = [about for about in abouts if any(about["size_px"])]
+    sizes = list(dict.fromkeys(tuple(about["size_px"]) for about in seen))
+    if len(sizes) > 1:
+        named = " to ".join(f"{width}×{height} px" for width, height in sizes)
+        raise RefusedError(f"{look.path}: its pictures change from {named} midway")
+    if not seen:
+        raise RefusedError(f"{look.path}: it has no pictures where the table has intervals")
+    return seen[0]
+
+
+def _runs(shown: Iterable[Seen]) -> Iterator[tuple[int, Iterator[Seen]]]:
+    """Yield each run of pictures without gaps, after the number of its first."""
+    numbered = enumerate(shown)
+    for _, run in groupby(numbered, key=lambda pair: pair[1].number - pair[0]):
+        first = next(run)[1]
+        yield first.number, (seen for group in ([(0, first)], run) for _, seen in group)
 
 
 def _frame(stretch: Stretch, track: np.ndarray, size_px: tuple[int, int]) -> dict[str, Any]:
@@ -100,57 +148,3 @@ def read_track(folder: Path) -> np.ndarray:
 def _is_heard(facts: Facts, frame: int) -> bool:
     """Return whether there is sound during all of a frame, give or take one."""
     return facts.sound_from_s - 1 / FPS <= frame / FPS <= facts.sound_to_s
-
-
-def _watch(path: Path, upright: Upright, source: Poses) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pictures and people at 25 Hz.
-
-    Points from a file belong to the source's own pictures, so all of them are read; an extractor looks at
-    no more pictures than are kept.
-    """
-    if source.own_pictures:
-        every = ((time, upright.picture(frame)) for time, frame in decode(path))
-        found = _refusing(path, _track(every, source.extractor))
-        return at_25_hz((time, (picture, people)) for time, picture, people in found)
-    kept = ((None, upright.picture(frame)) for frame in at_25_hz(decode(path)))
-    return ((picture, people) for _, picture, people in _track(kept, source.extractor))
-
-
-def _refusing(path: Path, found: Iterator[T]) -> Iterator[T]:
-    """Pass on what is found; a file of points that does not suit its recording is that recording's fault."""
-    try:
-        yield from found
-    except RefusedError:
-        raise
-    except InputError as error:
-        raise RefusedError(f"{path}: {error}") from None
-
-
-def _track(
-    pictures: Iterable[tuple[T, np.ndarray]], extractor: Extractor
-) -> Iterator[tuple[T, np.ndarray, np.ndarray]]:
-    """Yield each picture with its people; an extractor may read ahead."""
-    waiting: deque[tuple[T, np.ndarray]] = deque()
-
-    def shown() -> Iterator[np.ndarray]:
-        for mark, picture in pictures:
-            waiting.append((mark, picture))
-            yield picture
-
-    for people in extractor.track(shown()):
-        yield *waiting.popleft(), people
-    if waiting:
-        raise InputError(f"{type(extractor).__name__} gave no answer to the last {len(waiting)} pictures")
-
-
-def reporter(folder: Path, doing: str, total: int) -> Callable[[int], None]:
-    """Return what writes how many frames are done, now and then, for the one who waits."""
-    last = 0.0
-
-    def report(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > PROGRESS_EVERY_S:
-            last = time.monotonic()
-            write_json(folder / PROGRESS, {"doing": doing, "done": done, "total": total})
-
-    return report

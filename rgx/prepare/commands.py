@@ -24,7 +24,11 @@ def prepare(
     speaker: Annotated[
         str | None, typer.Option(help="Whose recordings they are, instead of their folder's name.")
     ] = None,
-    cpus: Annotated[int, typer.Option(min=1, help="Sources at a time.")] = os.cpu_count() or 1,
+    intervals: Annotated[
+        Path | None,
+        typer.Option(help="A table that lists what to cut out, as PATS' cmu_intervals_df.csv."),
+    ] = None,
+    cpus: Annotated[int, typer.Option(min=1, help="Tasks at a time.")] = os.cpu_count() or 1,
     bind: Annotated[list[str], typer.Option("--bind", help="poses.mmpose.checkpoint = 'weights.pth'")] = [],  # noqa: B006
     imports: Import = [],  # noqa: B006
 ) -> None:
@@ -39,12 +43,14 @@ def prepare(
     console = Console()
     if speaker is not None and not (speaker.strip() and speaker.isprintable()):
         raise InputError(f"--speaker {speaker!r}: expected a name")
+    if speaker is not None and intervals is not None:
+        raise InputError("--speaker and --intervals: the table names the speakers; leave one out")
     plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
     try:
         choice = read_choice(poses, plugins, bind)
-        done = prepare(Request(source, out, choice, speaker, cpus), console)
+        done = prepare(Request(source, out, choice, speaker, cpus, intervals), console)
     except KeyboardInterrupt:
-        _say("stopped: the same command goes on from the sources that are finished")
+        _say("stopped: the same command goes on from what is finished")
         raise typer.Exit(INTERRUPTED) from None
     for word, reasons in (("left out", done.left_out), ("failed", done.failed)):
         for name, reason in list(reasons.items())[:SHOWN]:

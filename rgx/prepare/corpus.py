@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -12,28 +12,29 @@ from typing import Any, NamedTuple, TypeVar
 from rich.console import Console
 
 from rgx.errors import InputError
-from rgx.prepare.analysis import Look, analyse
-from rgx.prepare.clips import Order, write_clips
+from rgx.prepare.analysis import Judgement, judge
+from rgx.prepare.clips import Order, gather, write_clip
 from rgx.prepare.display import Display
 from rgx.prepare.extractors import Choice, points_stamp
-from rgx.prepare.index import INDEX, usable_pieces, write_index
+from rgx.prepare.index import INDEX, named_pieces, usable_pieces, write_index
+from rgx.prepare.intervals import read_intervals
+from rgx.prepare.looks import Look, examine_streams
+from rgx.prepare.parts import Part, track
 from rgx.prepare.quality import write_page
 from rgx.prepare.sources import (
     SOURCES,
     Source,
     all_sources,
-    clip_stems,
     digest,
     find_files,
     forget_replaced,
     identify,
 )
-from rgx.prepare.splits import cut, cut_by_time
 from rgx.sweep.parallel import map_tasks
 
-T = TypeVar("T", Look, Order)
+T = TypeVar("T", Look, Part, Judgement, Order)
 
-VERSION = 1
+VERSION = 2
 """Raised by hand when what a look finds changes."""
 
 
@@ -45,6 +46,7 @@ class Request(NamedTuple):
     poses: Choice
     speaker: str | None
     cpus: int
+    intervals: Path | None = None
 
 
 class Prepared(NamedTuple):
@@ -66,16 +68,16 @@ def prepare(request: Request, console: Console) -> Prepared:
     left_out, failed = dict[str, str](), dict[str, str]()
     with _only_here(request.out):
         given = identify(paths, request.source, request.out, request.speaker)
+        if request.intervals is not None:
+            given = read_intervals(request.intervals).given(given, left_out)
         forget_replaced(given, request.out)
         sources = _without_copies(given, left_out)
-        looks = _looks(request, sources)
-        _run("looking", analyse, looks, request.cpus, console, failed)
-        if len(failed) == len(looks) > 1 and len(set(failed.values())) == 1:
-            raise InputError(next(iter(failed.values())))  # not the recordings' fault
+        tasks = _Tasks(sources, request.cpus, console, failed)
+        _look(request, sources, tasks)
         every = [source for source in all_sources(request.out) if source.analysis]
         usable = [source for source in every if usable_pieces(source)]
         while True:
-            _run("writing", write_clips, _orders(usable), request.cpus, console, failed)
+            _write(usable, _Tasks(usable, request.cpus, console, failed))
             having = [source for source in usable if source.made]
             if len(having) == len(usable):
                 break
@@ -98,53 +100,80 @@ def _without_copies(given: list[Source], left_out: dict[str, str]) -> list[Sourc
     return list(first.values())
 
 
-def _looks(request: Request, sources: list[Source]) -> dict[Source, Look]:
-    """Return what is to be looked at: what is new, or was looked at with another extractor."""
+def _look(request: Request, sources: list[Source], tasks: _Tasks) -> None:
+    """Look at what is new, or was looked at in another way, and judge it."""
+    looks = _looks(request, sources)
+    tasks.run("examining", examine_streams, looks)
+    frames = sum(look.frames for look in looks)
+    parts = {look.folder: tuple(look.parts(request.cpus, frames)) for look in looks}
+    tasks.run("tracking", track, [part for found in parts.values() for part in found])
+    failed = tasks.failed
+    if len(failed) == len(looks) > 1 and len(set(failed.values())) == 1:
+        raise InputError(next(iter(failed.values())))  # not the recordings' fault
+    whole = [look for look in looks if tasks.sources[look.folder].name not in failed]
+    tasks.run("judging", judge, [Judgement(look, parts[look.folder]) for look in whole])
+
+
+def _looks(request: Request, sources: list[Source]) -> list[Look]:
+    """Return what is to be looked at: what is new, or was looked at in another way."""
     poses = request.poses
     plugins = [digest(text) for _, text in poses.plugins]
     identity = {"version": VERSION, "poses": poses.identity(), "plugins": plugins}
     reads_files = poses.reads_files()
-    looks = {}
+    looks = []
     for source in sources:
-        own = identity | {"points": points_stamp(source.path) if reads_files else []}
+        spans = tuple((listed.first, listed.last) for listed in source.intervals)
+        own = identity | {
+            "points": points_stamp(source.path) if reads_files else [],
+            "spans": [list(span) for span in spans],
+        }
         if (source.analysis or {}).get("identity") != own:
             source.drop_clips()
-            looks[source] = Look(str(source.path), str(source.folder), poses, own)
+            looks.append(Look(str(source.path), str(source.folder), poses, own, spans))
     return looks
 
 
-def _orders(usable: list[Source]) -> dict[Source, Order]:
-    """Return what is to be written: clips of sources whose pieces, points or names are not as they were."""
-    stems, cutter = clip_stems(usable), cut if len(usable) > 1 else cut_by_time
-    orders = {}
-    for source in usable:
-        pieces = cutter(usable_pieces(source))
-        named = {f"{stems[source.sha256]}-{n:03d}": piece for n, piece in enumerate(pieces, 1)}
+def _write(usable: list[Source], tasks: _Tasks) -> None:
+    """Write clips of sources whose pieces, points or names are not as they were."""
+    orders: dict[Source, list[Order]] = {}
+    for source, named in named_pieces(usable).items():
         found = source.analysis or {}
-        order = Order(
-            str(source.path), str(source.folder), str(source.out), named, found["identity"],
-            found["start_s"], found["facts"]["pixel_ratio"],
-        )  # fmt: skip
-        if (source.clips or {}).get("order") != order.record() and source.path.is_file():
-            source.drop_clips()
-            orders[source] = order
-    return orders
+        own = [
+            Order(
+                str(source.path), str(source.folder), str(source.out), name, piece, found["identity"],
+                found["start_s"], found["facts"]["pixel_ratio"],
+            )
+            for name, piece in named.items()
+        ]  # fmt: skip
+        record = [order.record() for order in own]
+        if (source.clips or {}).get("order") != record and source.path.is_file():
+            source.drop_clips(keep=[order.name for order in own if order.made])
+            orders[source] = own
+    tasks.run("writing", write_clip, [order for own in orders.values() for order in own])
+    for source, own in orders.items():
+        if source.name not in tasks.failed:
+            gather(source.folder, own)
 
 
-def _run(
-    doing: str, task: Callable[[T], None], items: Mapping[Source, T], cpus: int, console: Console,
-    failed: dict[str, str],
-) -> None:  # fmt: skip
-    """Run a task for each source and show how far it is; what fails is logged and the rest goes on."""
-    sources = {item.folder: source for source, item in items.items()}
-    with Display(console, doing, list(items)) as display:
-        for item, _, error in map_tasks(task, items.values(), min(cpus, len(items))):
-            source = sources[item.folder]
-            if error is not None:
-                failed[source.name] = str(error) if isinstance(error, InputError) else repr(error)
-                log = "".join(traceback.format_exception(error))
-                (source.folder / "log.txt").write_text(log, encoding="utf-8")
-            display.ended(source, failed.get(source.name, ""))
+class _Tasks:
+    """Runs tasks for sources and shows how far they are; what fails is logged and the rest goes on."""
+
+    def __init__(self, sources: list[Source], cpus: int, console: Console, failed: dict[str, str]) -> None:
+        self.sources = {str(source.folder): source for source in sources}
+        self.cpus, self.console, self.failed = cpus, console, failed
+
+    def run(self, doing: str, task: Callable[[T], None], items: list[T]) -> None:
+        """Run a task for each item."""
+        names = {item.progress: self.sources[item.folder].name + item.where for item in items}
+        with Display(self.console, doing, names) as display:
+            for item, _, error in map_tasks(task, items, min(self.cpus, len(items))):
+                source = self.sources[item.folder]
+                if error is not None:
+                    told = str(error) if isinstance(error, InputError) else repr(error)
+                    self.failed[source.name] = told
+                    log = "".join(traceback.format_exception(error))
+                    (source.folder / "log.txt").write_text(log, encoding="utf-8")
+                display.ended(item.progress, "" if error is None else self.failed[source.name])
 
 
 @contextmanager

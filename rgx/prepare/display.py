@@ -1,31 +1,33 @@
-"""How far the preparation is: bars on a terminal, a line for each source elsewhere."""
+"""How far the preparation is: bars on a terminal, a line for each task elsewhere."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from rgx.prepare.sources import Source
+from rgx.store.artifacts import read_json
 
 EVERY_S = 0.5
 
 
 class Display:
-    """Watches the progress files of sources under way; use as a context."""
+    """Watches the progress files of tasks under way, by the file and each task's name; use as a context."""
 
-    def __init__(self, console: Console, doing: str, sources: list[Source]) -> None:
-        self.console, self.doing, self.waiting = console, doing, list(sources)
-        self.bars: dict[Source, TaskID] = {}
+    def __init__(self, console: Console, doing: str, tasks: Mapping[Path, str]) -> None:
+        self.console, self.doing, self.waiting = console, doing, dict(tasks)
+        self.bars: dict[Path, TaskID] = {}
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal or not sources)
-        self.total = self.progress.add_task(doing, total=len(sources))
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal or not tasks)
+        self.total = self.progress.add_task(doing, total=len(tasks))
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -39,21 +41,21 @@ class Display:
         self.watcher.join()
         self.progress.stop()
 
-    def ended(self, source: Source, failure: str) -> None:
-        """Note that a source is done, or why it failed."""
-        self.waiting.remove(source)
+    def ended(self, task: Path, failure: str) -> None:
+        """Note that a task is done, or why it failed."""
+        name = self.waiting.pop(task)
         self.progress.advance(self.total)
-        if source in self.bars:
-            self.progress.update(self.bars.pop(source), visible=False)
-        text = f"{source.name}: {failure or 'done'}"
+        if task in self.bars:
+            self.progress.update(self.bars.pop(task), visible=False)
+        text = f"{name}: {failure or 'done'}"
         self.console.print(f"{self.doing} {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _watch(self) -> None:
         while not self.over.wait(EVERY_S):
-            for source in list(self.waiting):
-                found = source.progress()
-                if found.get("doing") != self.doing:
+            for task, name in list(self.waiting.items()):
+                found = read_json(task)
+                if not found:
                     continue
-                if source not in self.bars:
-                    self.bars[source] = self.progress.add_task(f"  {source.name}", total=found["total"])
-                self.progress.update(self.bars[source], completed=found["done"], total=found["total"])
+                if task not in self.bars:
+                    self.bars[task] = self.progress.add_task(f"  {name}", total=found["total"])
+                self.progress.update(self.bars[task], completed=found["done"], total=found["total"])

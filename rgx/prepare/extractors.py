@@ -49,6 +49,10 @@ class Choice(NamedTuple):
         """Return whether its points lie beside each source."""
         return PATH in self.variant().parameters
 
+    def stands_alone(self) -> bool:
+        """Return whether what it finds in a picture depends on that picture only."""
+        return bool(getattr(self.variant().cls, "alone", False)) and not self.reads_files()
+
     def identity(self) -> dict[str, Any]:
         """Return what of it decides what it finds; a file bound counts by its content."""
         variant = self.variant()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -18,19 +18,40 @@ DETECTION_PX = 1280
 UNSPECIFIED, HD_PX = 2, 720
 
 
+Colours = Callable[[av.VideoFrame], Colorspace | None]
+
+
+def colours_of_opencv(frame: av.VideoFrame) -> Colorspace:
+    """Return what OpenCV takes all colours for, with which extractors and their published tracks are made.
+
+    Right colours move MediaPipe's points by 0.5 to 2 % of a shoulder width, at random.
+    """
+    return Colorspace.ITU601
+
+
+def colours_told(frame: av.VideoFrame) -> Colorspace | None:
+    """Return the colours of a frame that does not say: BT.709 in high definition, by convention."""
+    if frame.colorspace != UNSPECIFIED:
+        return None
+    return Colorspace.ITU709 if max(frame.width, frame.height) >= HD_PX else Colorspace.ITU601
+
+
 class Upright:
     """Turns a file's frames into (H, W, 3) uint8 RGB: turned as its display matrix says, pixels square.
 
     pixel_ratio: the width of its pixels over their height. No side becomes longer than `longest_px`, if
-    given; full_px is the size without that, start_s when the first picture is shown, in the file's time.
+    given; full_px is the size without that. colours: how a frame's are read.
     """
 
-    def __init__(self, path: Path, pixel_ratio: float = 1.0, longest_px: int | None = None) -> None:
+    def __init__(
+        self, path: Path, pixel_ratio: float = 1.0, longest_px: int | None = None,
+        colours: Colours = colours_told,
+    ) -> None:  # fmt: skip
         self.path, self.pixel_ratio, self.longest_px = path, pixel_ratio, longest_px
+        self.colours = colours
         self.reformatter = VideoReformatter()
         self.size: tuple[int, int] | None = None
         self.full_px = 0, 0
-        self.start_s = 0.0
         self.last: tuple[av.VideoFrame, np.ndarray] | None = None
 
     def picture(self, frame: av.VideoFrame) -> np.ndarray:
@@ -42,7 +63,7 @@ class Upright:
             sizes = " to ".join(f"{width}×{height} px" for width, height in (self.size, size))
             raise RefusedError(f"{self.path}: its pictures change from {sizes} midway")
         if self.size is None:
-            self.size, self.start_s = size, float(frame.time or 0)
+            self.size = size
         width, height = round(frame.width * self.pixel_ratio), frame.height
         turns = round(frame.rotation / 90) % 4
         self.full_px = (height, width) if turns % 2 else (width, height)
@@ -52,7 +73,7 @@ class Upright:
             max(2, round(width * scale)),
             max(2, round(height * scale)),
             "rgb24",
-            src_colorspace=_colours(frame),
+            src_colorspace=self.colours(frame),
             dst_colorspace=Colorspace.ITU601,
             interpolation=Interpolation.AREA if scale < 1 else Interpolation.BICUBIC,
             threads=1,
@@ -60,13 +81,6 @@ class Upright:
         picture = np.ascontiguousarray(np.rot90(small.to_ndarray(), turns))
         self.last = frame, picture
         return picture
-
-
-def _colours(frame: av.VideoFrame) -> Colorspace | None:
-    """Return the colours of a frame that does not say: BT.709 in high definition, by convention."""
-    if frame.colorspace != UNSPECIFIED:
-        return None
-    return Colorspace.ITU709 if max(frame.width, frame.height) >= HD_PX else Colorspace.ITU601
 
 
 def read_pictures(path: Path, upright: Upright) -> Iterator[np.ndarray]:

@@ -93,18 +93,33 @@ def _notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
             f"{name} finds at most one person in a picture: other people in view cannot be told, look for "
             "them in the sheets."
         )
-    if len({row["source"] for row in rows}) == 1:
-        notes.append(
-            "One source: it is split by time, its end is test; a window's length before the test clips is "
-            "left out, so that no window of one split overlaps one of the other."
-        )
-    elif rows:
-        notes.append("Split by source: no source has clips in both train and test.")
+    notes += _split_notes(sources, rows)
     train = {row["speaker"] for row in rows if row["split"] == "train"}
     if unheard := sorted({row["speaker"] for row in rows} - train):
         notes.append(f"Only in test: {', '.join(unheard)}.")
     if rows and len({row["split"] for row in rows}) == 1:
         notes.append("There is too little for a test clip: `corpus.videos` needs one, add a recording.")
+    return notes
+
+
+def _split_notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
+    """Return how train and test were told apart."""
+    notes, own = list[str](), [row for row in rows if not row["interval"]]
+    if listed := [row for row in rows if row["interval"]]:
+        count = sum(len(source.intervals) for source in sources)
+        made = len({row["interval"] for row in listed})
+        notes.append(f"Cut and split by a table: {made} of its {count} intervals here have a clip.")
+        trained = {row["video"] for row in listed if row["split"] == "train"}
+        leaky = {row["interval"] for row in listed if row["split"] == "test" and row["video"] in trained}
+        if leaky:
+            notes.append(f"{len(leaky)} test intervals are of videos that also train.")
+    if len({row["source"] for row in rows}) == 1 and own:
+        notes.append(
+            "One source: it is split by time, its end is test; a window's length before the test clips is "
+            "left out, so that no window of one split overlaps one of the other."
+        )
+    elif own:
+        notes.append("Split by source: no source has clips in both train and test.")
     return notes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,16 +16,19 @@ BONE = "#8cff66"
 
 
 class Kept:
-    """Passes pictures on and keeps those of some numbers by number."""
+    """Passes pictures on, tells how many, and keeps those of some numbers by number."""
 
-    def __init__(self, pictures: Iterable[np.ndarray], numbers: Iterable[int]) -> None:
-        self.source, self.numbers = pictures, set(numbers)
+    def __init__(
+        self, pictures: Iterable[np.ndarray], numbers: Iterable[int], tell: Callable[[int], None]
+    ) -> None:
+        self.source, self.numbers, self.tell = pictures, set(numbers), tell
         self.pictures: dict[int, np.ndarray] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for number, picture in enumerate(self.source):
             if number in self.numbers:
                 self.pictures[number] = picture
+            self.tell(number + 1)
             yield picture
 
 

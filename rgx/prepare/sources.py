@@ -7,14 +7,14 @@ import os
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rgx.errors import InputError
-from rgx.prepare.analysis import ANALYSIS, PROGRESS
-from rgx.prepare.clips import CLIPS, PLACES, file_of
+from rgx.prepare.analysis import ANALYSIS
+from rgx.prepare.clips import CLIPS, DRAFTS, PLACES, file_of
 from rgx.store.artifacts import checksum, read_json, write_json
 
 VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .ts .wmv .flv .3gp .ogv .mxf .vob .gif"
@@ -25,15 +25,30 @@ SOURCE, SOURCES = "source.json", "sources"
 LONGEST_NAME = 60
 
 
+class Listed(NamedTuple):
+    """An interval that a table lists of a recording: frames [first, last) at 25 Hz."""
+
+    name: str
+    speaker: str
+    video: str
+    split: str
+    first: int
+    last: int
+
+
 @dataclass(frozen=True)
 class Source:
-    """One recording: where it is, what it is called, whose it is, and the hash of its content."""
+    """One recording: where it is, what it is called, whose it is, the hash of its content.
+
+    intervals: what a table lists of it, by which it is cut; none where it is cut by its shots alone.
+    """
 
     path: Path
     name: str
     speaker: str
     sha256: str
     out: Path
+    intervals: tuple[Listed, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -69,23 +84,23 @@ class Source:
     def remember(self) -> None:
         """Write down what and where it is."""
         about = {"path": str(self.path), "stamp": stamp(self.path), "sha256": self.sha256}
-        write_json(self.folder / SOURCE, about | {"name": self.name, "speaker": self.speaker})
+        about |= {"name": self.name, "speaker": self.speaker, "intervals": self.intervals}
+        write_json(self.folder / SOURCE, about)
 
-    def drop_clips(self) -> None:
-        """Remove its clips, to be written anew."""
-        for clip in (read_json(self.folder / CLIPS) or {"made": []})["made"]:
+    def drop_clips(self, keep: Collection[str] = ()) -> None:
+        """Remove its clips, to be written anew, but those of some names."""
+        drafts = {draft.stem: draft for draft in (self.folder / DRAFTS).glob("*.json")}
+        made = [clip["name"] for clip in (read_json(self.folder / CLIPS) or {"made": []})["made"]]
+        for name in {*drafts, *made}.difference(keep):
             for suffix in PLACES:
-                file_of(self.out, clip["name"], suffix).unlink(missing_ok=True)
+                file_of(self.out, name, suffix).unlink(missing_ok=True)
+            (self.folder / DRAFTS / f"{name}.json").unlink(missing_ok=True)
         (self.folder / CLIPS).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove its clips and all that is known of it."""
         self.drop_clips()
         shutil.rmtree(self.folder)
-
-    def progress(self) -> dict[str, Any]:
-        """Return how far the task is that looks at it now."""
-        return read_json(self.folder / PROGRESS) or {}
 
 
 def stamp(path: Path) -> list[int]:
@@ -139,7 +154,14 @@ def printable(text: str) -> str:
 def all_sources(out: Path) -> list[Source]:
     """Return every source of a corpus, those of earlier runs too, in order of their names."""
     found = [
-        Source(Path(about["path"]), about["name"], about["speaker"], about["sha256"], out)
+        Source(
+            Path(about["path"]),
+            about["name"],
+            about["speaker"],
+            about["sha256"],
+            out,
+            tuple(Listed(*listed) for listed in about.get("intervals", ())),
+        )
         for about in _remembered(out)
     ]
     return sorted(found, key=lambda source: (source.name, source.sha256))

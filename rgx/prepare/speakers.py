@@ -17,8 +17,10 @@ SURE = 0.5
 """Least score of a point that counts, as in `corpus.videos.visibility`."""
 LEAST_POINTS = 5
 """Points of head, arms and hips that make a person; fewer are a passing hand or a mistake."""
+HEAD = 5
+"""Points of a head are the first: nose, eyes, ears."""
 SMALLER = 1 / 3
-"""A person less than this share of the largest one's size is in the background."""
+"""A person whose head is less than this share of the largest is in the background."""
 FARTHEST = 0.5
 """How far the middle of a person's points goes between two pictures at most, as a share of their extent."""
 BRIDGED_FRAMES = 5
@@ -34,6 +36,7 @@ class View(IntEnum):
     NO_ONE = 1
     SEVERAL = 2
     MUTE = 3
+    UNLISTED = 4
 
 
 WORDS = {
@@ -41,6 +44,7 @@ WORDS = {
     View.NO_ONE: "no one in view",
     View.SEVERAL: "several people in view",
     View.MUTE: "no sound",
+    View.UNLISTED: "in no interval",
 }
 
 
@@ -89,14 +93,16 @@ def _persons(people: np.ndarray) -> np.ndarray:
     people = people[found[:, BODY].sum(axis=1) >= LEAST_POINTS]
     if len(people) < 2:
         return people
-    sizes = np.array([_size(person) for person in people])
+    sizes = np.array([_size(person[:HEAD]) for person in people])
+    if not sizes.all():  # a head that is not seen has no size
+        sizes = np.array([_size(person) for person in people])
     order = np.argsort(-sizes, kind="stable")
     return people[order][sizes[order] >= SMALLER * sizes.max()]
 
 
 def _size(person: np.ndarray) -> float:
     points = person[person[:, 2] > SURE, :2]
-    return float(np.hypot(*np.ptp(points, axis=0)))
+    return float(np.hypot(*np.ptp(points, axis=0))) if len(points) else 0.0
 
 
 def _middle(person: np.ndarray) -> np.ndarray:

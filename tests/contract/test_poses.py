@@ -14,7 +14,7 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.poses.base import Extractor
 from rgx.poses.files import Files
-from rgx.poses.mediapipe import MediaPipe, MediaPipeStill
+from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
 from rgx.poses.mmpose import MMPose
 from rgx.poses.npz_files import write_own_npz
 
@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> Extractor:
 MAKERS: dict[str, Callable[[Path], Extractor]] = {
     "files": files,
     "mediapipe": lambda tmp_path: MediaPipe(python=mediapipe_python()),
-    "mediapipe_still": lambda tmp_path: MediaPipeStill(python=mediapipe_python()),
+    "mediapipe_following": lambda tmp_path: MediaPipeFollowing(python=mediapipe_python()),
     "mmpose": lambda tmp_path: MMPose(**mmpose_weights()),
     "mmpose, detecting": lambda tmp_path: MMPose(**mmpose_weights(), **detector_weights(), least_score=0.05),
 }
@@ -74,6 +74,16 @@ def test_an_answer_for_each_picture_and_the_same_again(extractor: Extractor) -> 
         assert (np.abs(people[..., :2]) < 20 * max(HEIGHT, WIDTH)).all()
 
 
+def test_one_that_stands_alone_has_no_memory(extractor: Extractor) -> None:
+    if not extractor.alone:
+        return
+    pictures = [picture(), picture()[:, ::-1], np.zeros((HEIGHT, WIDTH, 3), np.uint8), picture()]
+    together = list(extractor.track(pictures))
+    for n, people in enumerate(together):
+        (apart,) = extractor.track([pictures[n]])
+        np.testing.assert_array_equal(apart, people)
+
+
 def test_pictures_of_two_sizes_are_refused(extractor: Extractor) -> None:
     pictures = [picture(), picture()[:100]]
     with pytest.raises(InputError, match=f"frame 1 of the pictures is {WIDTH}×100 px"):
@@ -81,7 +91,7 @@ def test_pictures_of_two_sizes_are_refused(extractor: Extractor) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mediapipe", "mediapipe_still"])
+@pytest.mark.parametrize("name", ["mediapipe", "mediapipe_following"])
 def test_nobody_in_an_empty_picture(name: str, tmp_path: Path) -> None:
     empty = [np.full((HEIGHT, WIDTH, 3), grey, np.uint8) for grey in (0, 128, 255)]
     assert [len(people) for people in MAKERS[name](tmp_path).track(empty)] == [0, 0, 0]

@@ -20,7 +20,10 @@ from rgx.sweep.nursery import FORKS, DiedError, Nursery
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
-pytestmark = pytest.mark.skipif(not FORKS, reason="only Linux forks safely with torch loaded")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FORKS, reason="only Linux forks safely with torch loaded"),
+]
 ASKER = """\
 import json, sys
 from rgx.sweep.nursery import Nursery

@@ -17,8 +17,8 @@ from PIL import Image
 from rgx.data.videos import Videos
 from rgx.errors import InputError
 from rgx.poses.files import read_keypoints
-from rgx.poses.mediapipe import MediaPipe, MediaPipeStill
-from rgx.poses.mediapipe_points import BODY_IDS
+from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
+from rgx.poses.mediapipe_points import BODY_IDS, FEET_IDS
 from rgx.poses.mmpose import MMPose
 from rgx.poses.npz_files import write_own_npz
 from rgx.skeleton import LEFT_HAND, RIGHT_HAND
@@ -27,7 +27,8 @@ RECORDINGS = SHARED / "data/recordings"
 PRESENTER = RECORDINGS / "presenter_30fps.mp4"
 SIZE_PX = (1280, 720)
 UPPER = range(11)
-"""The hips lie below the picture: both trackers guess them."""
+BODY = {**dict(enumerate(BODY_IDS)), **FEET_IDS}
+"""Every body point by COCO number; the hips and below lie under the picture, where both trackers guess."""
 needs_shared = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="needs ../shared/data")
 
 
@@ -74,10 +75,10 @@ def test_their_frames_and_times_are_the_video_s() -> None:
 @pytest.mark.slow
 def test_still_pictures_give_the_points_that_others_found() -> None:
     frames = 24
-    found = np.array(list(MediaPipeStill(python=mediapipe_python()).track(presenter(frames))))[:, 0]
-    body = their_body()[:frames, BODY_IDS][:, UPPER]
-    apart = np.linalg.norm(found[:, UPPER, :2] - body, axis=-1) / shoulder_width()
-    assert np.median(apart, axis=0).max() < 0.001, "body points, in shoulder widths"
+    found = np.array([people[0] for people in MediaPipe(python=mediapipe_python()).track(presenter(frames))])
+    body = their_body()[:frames, list(BODY.values())]
+    apart = np.linalg.norm(found[:, list(BODY), :2] - body, axis=-1) / shoulder_width()
+    assert np.median(apart, axis=0).max() < 0.001, "all body points, in shoulder widths"
     both = {n: hands for n, hands in their_hands().items() if n < frames}
     assert len(both) > 5
     for n, hands in both.items():
@@ -90,9 +91,9 @@ def test_still_pictures_give_the_points_that_others_found() -> None:
 @pytest.mark.slow
 def test_a_followed_person_stays_near_the_points_that_others_found() -> None:
     frames = 60
-    tracked = list(MediaPipe(python=mediapipe_python()).track(presenter(frames)))
+    tracked = list(MediaPipeFollowing(python=mediapipe_python()).track(presenter(frames)))
     assert len(tracked) == frames
-    found = np.array(tracked)[:, 0]
+    found = np.array([people[0] for people in tracked])
     body = their_body()[:frames, BODY_IDS][:, UPPER]
     apart = np.linalg.norm(found[:, UPPER, :2] - body, axis=-1) / shoulder_width()
     assert np.median(apart, axis=0).max() < 0.05, "theirs are of still pictures, ours smoothed over time"

@@ -7,13 +7,22 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import planted_people
 import pytest
 from little import command, manifests
+from planted_people import draw, plain, waving
+from rich.console import Console
 
 from rgx.apps.score import Systems, parse, write_definitions
+from rgx.apps.tracked import track_videos
+from rgx.data.submissions import Submission
 from rgx.errors import InputError
+from rgx.poses.files import read_keypoints
+from rgx.poses.npz_files import write_own_npz
+from rgx.video.files import write_mp4
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pats_mini"
+PLUGIN = str(Path(planted_people.__file__))
 Landmarks = dict[str, np.ndarray]
 
 
@@ -110,6 +119,44 @@ def test_a_system_that_lacks_clips_is_told(systems: Systems) -> None:
 def test_systems_that_cannot_be_read(pairs: list[str]) -> None:
     with pytest.raises(InputError, match="--generated"):
         parse(pairs)
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Systems:
+    """A corpus with two test clips, and a system that made videos of them and keypoints of one."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/index.csv").write_text("clip,speaker,split\na,ann,test\nb,ann,test\nc,ann,train\n")
+    (tmp_path / "made").mkdir()
+    for n, name in enumerate("ab"):
+        pictures = [draw(plain(128, 128), [waving(k / 25 + n, 60, 30, 6)]) for k in range(12)]
+        write_mp4(tmp_path / f"made/{name}.mp4", pictures)
+    write_own_npz(tmp_path / "made/b.npz", np.ones((12, 133, 3), np.float32), 128, 128)
+    return Systems(tmp_path / "real", {"Ours": tmp_path / "made"})
+
+
+@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_videos_without_keypoints_are_tracked_once(filmed: Systems, tmp_path: Path, cpus: int) -> None:
+    def tracked() -> Systems:
+        return track_videos(filmed, "planted", [PLUGIN], tmp_path / "out", cpus, Console())
+
+    folder = tracked().made["Ours"]
+    assert folder != filmed.made["Ours"] and tracked().check() == []
+    own = Submission(str(folder)).keypoints()
+    assert sorted(own) == ["a", "b"] and own["b"].resolve() == filmed.made["Ours"] / "b.npz"
+    points = read_keypoints(own["a"], 128, 128)[:, 0]
+    heads = [waving(k / 25, 60, 30, 6).head for k in range(12)]
+    assert np.abs(points[:, 0, :2] - heads).max() < 1.5
+    made = own["a"].stat().st_mtime_ns
+    assert tracked().made["Ours"] == folder and own["a"].stat().st_mtime_ns == made
+    write_mp4(filmed.made["Ours"] / "a.mp4", [draw(plain(128, 128), [waving(0, 90, 30, 6)])] * 12)
+    tracked()
+    assert abs(read_keypoints(own["a"], 128, 128)[0, 0, 0, 0] - 90) < 1.5, "the video was made anew"
+
+
+def test_a_video_in_which_nobody_is_found_is_told(filmed: Systems, tmp_path: Path) -> None:
+    write_mp4(filmed.made["Ours"] / "a.mp4", [plain(128, 128)] * 12)
+    with pytest.raises(InputError, match=r"a\.mp4: nobody is found in any frame"):
+        track_videos(filmed, "planted", [PLUGIN], tmp_path / "out", 1, Console())
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ def test_a_finished_sweep_has_manifests_whose_checksums_match(finished: Path) ->
     assert not list((finished / "running").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_nothing_and_leaves_ray_alone(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
     before = listing(finished)
@@ -112,6 +113,7 @@ def test_a_second_run_trains_nothing_and_leaves_ray_alone(finished: Path, tmp_pa
     assert listing(finished) == before
 
 
+@pytest.mark.slow
 def test_two_stores_hold_the_same_bits(finished: Path, tmp_path: Path) -> None:
     assert rgx(tmp_path, tmp_path / "store", "--only", "3b/+distill") == 0
     again = results(tmp_path / "store")
@@ -119,6 +121,7 @@ def test_two_stores_hold_the_same_bits(finished: Path, tmp_path: Path) -> None:
     assert again == {name: facts for name, facts in results(finished).items() if name in again}
 
 
+@pytest.mark.slow
 def test_a_nan_blocks_only_its_descendants(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +180,7 @@ def test_a_killed_stage_goes_on_from_its_checkpoint(
     assert results(store)[whole] == results(finished)[whole]
 
 
+@pytest.mark.slow
 def test_a_users_variant_works(finished: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     shutil.copytree(finished, store)
@@ -291,8 +295,17 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
-@pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
-@pytest.mark.parametrize("stage", ["alignment", "corpus"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("harm", "stage"),
+    [
+        (flip, "alignment"),
+        *(pytest.param(harm, "alignment", marks=SLOW) for harm in (cut, Path.unlink)),
+        *(pytest.param(harm, "corpus", marks=SLOW) for harm in (flip, cut, Path.unlink)),
+    ],
+)
 def test_a_damaged_artifact_is_found_told_and_made_again(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Any, stage: str
 ) -> None:

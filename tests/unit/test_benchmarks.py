@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -147,6 +148,38 @@ def test_the_little_sweep_is_found_in_the_tests(big_store: ModuleType) -> None:
     assert big_store.little_sweep() == LITTLE
 
 
+# --- reports of more seeds and rows ------------------------------------------------------------------
+
+
+def test_a_sweep_with_more_seeds_and_rows_shares_what_has_no_seed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = load("report")
+    monkeypatch.setattr(report, "SWEEP", "little")
+    store = little_store(tmp_path / "small")
+    motion = store / "motion" / ("b" * 16) / "manifest.json"
+    made = json.loads(motion.read_text()) | {"outputs": {"scores": {"fgd": 2.0, "lost": None}}}
+    motion.write_text(json.dumps(made))
+    assert report.multiply(store, tmp_path / "big", report.Size(3, 2, 1.0)) == 6
+    record = json.loads((tmp_path / "big" / "sweeps" / "little.json").read_text())
+    assert record["seeds"] == [0, 1, 2]
+    found = [(row["row"], row["seed"]) for row in record["rows"]]
+    assert found == [(name, seed) for name in ("one", "one 2") for seed in range(3)]
+    assert {row["stages"]["corpus"] for row in record["rows"]} == {"a" * 64}
+    keys = [row["stages"]["motion"] for row in record["rows"]]
+    assert keys[0] == "b" * 64 and len(set(keys)) == 6
+    values = set()
+    for row, key in zip(record["rows"], keys, strict=True):
+        folder = tmp_path / "big" / "motion" / key[:16]
+        held = json.loads((folder / "manifest.json").read_text())
+        assert (held["key"], held["seed"], held["parents"]) == (key, row["seed"], {"corpus": "a" * 64})
+        assert (folder / "arrays.safetensors").read_bytes() == b"123456789"
+        assert held["outputs"]["scores"]["lost"] is None
+        values.add(held["outputs"]["scores"]["fgd"])
+    assert len(values) == 6 and all(abs(value - 2.0) < 0.2 for value in values)
+    assert json.loads(motion.read_text()) == made
+
+
 # --- scheduling --------------------------------------------------------------------------------------
 
 
@@ -219,3 +252,31 @@ def test_a_side_that_ended_is_not_run_again(tmp_path: Path, monkeypatch: pytest.
     assert [plain_tune.side("rgx", plan, tmp_path) for _ in range(2)] == [found, found] and len(runs) == 1
     with pytest.raises(SystemExit, match="another comparison"):
         plain_tune.side("rgx", SimpleNamespace(tasks={"other": None}, cells=[{}]), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def preparing() -> ModuleType:
+    return load("prepare")
+
+
+@pytest.mark.slow
+def test_processor_time_of_a_command_and_what_it_starts(preparing: ModuleType) -> None:
+    """A command that starts two children, each busy for 0.6 s of its processor's time."""
+    busy = "import time\nwhile time.process_time() < 0.6: pass"
+    code = (
+        "import subprocess, sys\n"
+        f"both = [subprocess.Popen([sys.executable, '-c', {busy!r}]) for _ in range(2)]\n"
+        "for one in both: one.wait()"
+    )
+    found = preparing.measure("busy", [sys.executable, "-c", code], lambda: 12)
+    assert found.frames == 12 and found.seconds >= 0.6
+    assert 0.7 < found.processor_s < 2.2, "1.2 s and what starting Python takes, less the last look's gap"
+    with pytest.raises(subprocess.CalledProcessError):
+        preparing.measure("fails", [sys.executable, "-c", "raise SystemExit(3)"], lambda: 0)
+
+
+def test_speeds_are_shown_against_the_plain_loop(preparing: ModuleType) -> None:
+    found = [preparing.Measured("plain loop", 100, 10.0, 11.0), preparing.Measured("two", 100, 5.0, 9.8)]
+    lines = preparing.table(found, 4).splitlines()
+    assert lines[2].split() == ["plain", "loop", "100", "10", "1", "1.1", "28%", "110"]
+    assert lines[3].split() == ["two", "100", "20", "2", "1.96", "49%", "98"]

@@ -31,7 +31,7 @@ def together(corpus: Corpus, size_px: int) -> Iterator[tuple[Clip, Footage]]:
 
 @pytest.fixture(scope="module", params=[Puppets, PuppetsUncoupled])
 def puppets(request: pytest.FixtureRequest) -> list[tuple[Clip, Footage]]:
-    return list(together(request.param(**SMALL, clip_s=8.0), SIZE_PX))
+    return list(together(request.param(**SMALL, clip_s=5.0), SIZE_PX))
 
 
 def lost(clip: Clip, hand: tuple[int, ...]) -> np.ndarray:
@@ -118,6 +118,7 @@ def test_real_pictures_belong_to_their_clips() -> None:
 
 
 @needs_mini
+@pytest.mark.slow
 def test_real_pictures_show_a_face_where_the_keypoints_have_one() -> None:
     """Between the eyes and the mouth the picture is skin: redder than blue; measured at the native size."""
     for clip, footage in islice(together(Videos(str(MINI)), 256), 4):

@@ -33,7 +33,7 @@ def gaps(row: np.ndarray) -> list[tuple[int, int, bool]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tracks(), LONGEST)
 def test_properties(track: tuple[np.ndarray, np.ndarray], longest: int) -> None:
     keypoints, valid = track

@@ -15,7 +15,7 @@ from rgx.errors import InputError
 from rgx.poses import isolated
 from rgx.poses.base import same_size, scored
 from rgx.poses.isolated import Environment, run_child
-from rgx.poses.mediapipe import MediaPipe, MediaPipeStill
+from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
 from rgx.poses.mmpose import MMPose
 
 ECHO = """
@@ -147,7 +147,7 @@ def test_scores_in_the_form_of_the_contract() -> None:
     assert people.dtype == np.float32
 
 
-@pytest.mark.parametrize("extractor", [MediaPipe, MediaPipeStill])
+@pytest.mark.parametrize("extractor", [MediaPipe, MediaPipeFollowing])
 def test_an_interpreter_without_mediapipe_names_what_to_install(extractor: type[MediaPipe]) -> None:
     made = extractor(python=sys.executable)
     with pytest.raises(InputError, match=r"poses\.mediapipe: .* pip install mediapipe==0\.10\.21"):
@@ -182,7 +182,7 @@ def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ran.append(command[1:])
 
     monkeypatch.setattr(Environment, "_run", pretend)
-    made = Environment("some-1", (("one==1",), ("--no-deps", "two==2")), "do it yourself")
+    made = Environment("some-1", (("one==1",), ("--no-deps", "two==2")), "do it yourself", {})
     threads = [threading.Thread(target=made.interpreter) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -198,12 +198,27 @@ def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert capsys.readouterr().err == f"making {folder} with pip: once, some minutes\n"
 
 
+def test_this_interpreter_stands_in_where_it_has_the_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RGX_CACHE", str(tmp_path))
+    monkeypatch.setattr(Environment, "_run", lambda self, folder, command: folder.mkdir(exist_ok=True))
+    here, own = Path(sys.executable), tmp_path / "some-1/bin/python"
+    for packages, wanted in (
+        ({"numpy": np.__version__}, here),
+        ({"numpy": np.__version__, "av": "0.1"}, own),
+        ({"numpy": np.__version__, "rgx-of-nowhere": "9"}, own),
+        ({}, own),
+    ):
+        assert Environment("some-1", (("one==1",),), "", packages).interpreter() == wanted
+
+
 def test_an_environment_that_cannot_be_made_is_told_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RGX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(isolated.sys, "executable", "/bin/false")
-    made = Environment("some-1", (), "name an interpreter")
+    made = Environment("some-1", (), "name an interpreter", {})
     for _ in range(2):
         with pytest.raises(InputError, match=r"some-1: `venv .*` failed: no word why; name an interpreter"):
             made.interpreter()
@@ -220,7 +235,7 @@ def test_what_pip_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("RGX_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", os.devnull)
-    made = Environment("some-1", (("rgx-of-nowhere==9",),), "name an interpreter")
+    made = Environment("some-1", (("rgx-of-nowhere==9",),), "name an interpreter", {})
     asked = r"`pip install .* rgx-of-nowhere==9` failed: .*rgx-of-nowhere==9.*; name an interpreter"
     with pytest.raises(InputError, match=asked):
         made.interpreter()

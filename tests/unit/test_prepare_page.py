@@ -36,8 +36,10 @@ def test_what_comes_from_file_names_is_escaped(tmp_path: Path) -> None:
 
 def test_a_sheet_shows_the_pictures_kept_and_only_points_seen() -> None:
     pictures = [np.full((64, 64, 3), level, np.uint8) for level in range(10)]
-    kept = Kept(pictures, [0, 4, 9])
+    told: list[int] = []
+    kept = Kept(pictures, [0, 4, 9], told.append)
     assert all(a is b for a, b in zip(kept, pictures, strict=True)) and list(kept.pictures) == [0, 4, 9]
+    assert told == list(range(1, 11))
     points = np.zeros((10, 133, 3), np.float32)
     points[:, 5], points[:, 6] = (10, 32, 1), (54, 32, 1)
     seen = points[..., 2] > 0

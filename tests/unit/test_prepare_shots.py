@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgx.prepare.pictures import Upright, read_pictures
-from rgx.prepare.shots import Shots
+from rgx.prepare.shots import Shots, cells_of
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared/data/recordings"
 CUTS_S = {
@@ -24,7 +24,7 @@ CUTS_S = {
 def cuts(pictures: list[np.ndarray]) -> list[int]:
     shots = Shots()
     for picture in pictures:
-        shots.see(picture)
+        shots.see(cells_of(picture))
     return shots.cuts()
 
 

@@ -79,6 +79,12 @@ def test_who_is_counted() -> None:
     assert Follower().follow(np.stack([speaker, person(600, 200, 80)]))[0] is View.SEVERAL
     assert Follower().follow(np.stack([speaker, person(600, 200, 20)]))[0] is View.ONE, "in the background"
     assert Follower().follow(person(300, 200, score=0.4)[None])[0] is View.NO_ONE
+    face = np.zeros((133, 3), np.float32)
+    face[:5] = speaker[:5]
+    face[:5, 0] += 300
+    assert Follower().follow(np.stack([speaker, face]))[0] is View.SEVERAL, "a head as large as the speaker's"
+    face[:5, :2] = face[:5, :2].mean(axis=0) + 0.2 * (face[:5, :2] - face[:5, :2].mean(axis=0))
+    assert Follower().follow(np.stack([speaker, face]))[0] is View.ONE, "a head far away"
     hand = person(300, 200)
     hand[:91, 2] = 0
     assert Follower().follow(hand[None])[0] is View.NO_ONE

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_people import every, plain, record
 
-from rgx.prepare.pictures import Upright, cut_out, read_pictures
+from rgx.prepare.pictures import Upright, colours_of_opencv, cut_out, read_pictures
+from rgx.prepare.sound import read_speech
 from rgx.prepare.streams import RefusedError
-from rgx.prepare.timing import at_25_hz, decode, read_speech
+from rgx.prepare.timing import at_25_hz, decode, read_span
 
 
 def slow_at_25_hz(times: list[Fraction]) -> list[Fraction]:
@@ -124,3 +126,58 @@ def test_a_square_is_cut_out_and_its_edge_repeated() -> None:
     assert (beyond[0, 0] == (200, 0, 0)).all() and (beyond[-1, -1] == (0, 0, 200)).all()
     half = cut_out(picture, 0, 0, 40, 20)
     assert (half[:, :13, 0] > 190).all() and (half[:, 17:, 2] > 190).all()
+
+
+FORMATS = {".mkv": "libx264", ".mp4": "libx264", ".avi": "mpeg4", ".ts": "mpeg2video", ".webm": "libvpx"}
+
+
+def coded(path: Path, encoder: str, times: list[float]) -> Path:
+    """Record a brightening wall with a key picture every 12; times in steps of 10 ms."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(encoder, rate=100, options={"deadline": "realtime", "cpu-used": "8"})
+        video.width, video.height, video.pix_fmt, video.gop_size = 64, 48, "yuv420p", 12
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(plain(64, 48, 20 + round(20 * time) % 200), format="rgb24")
+            frame.time_base, frame.pts = Fraction(1, 100), round(100 * time)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    "suffix", [pytest.param(s, marks=[pytest.mark.slow] * (s == ".webm")) for s in FORMATS]
+)
+def test_a_span_is_what_the_whole_video_has_there(tmp_path: Path, suffix: str) -> None:
+    steps = np.random.default_rng(2).choice([1, 2, 4, 7], 250) if suffix != ".avi" else np.full(250, 4)
+    path = coded(tmp_path / f"a{suffix}", FORMATS[suffix], list(np.cumsum(steps) / 100))
+    whole = [(frame.time, frame.to_ndarray().tobytes()) for frame in read_span(path, 0)]
+    assert len(whole) > 150
+    for first, last in ((0, 40), (1, 2), (77, 120), (130, 131), (len(whole) - 3, None), (len(whole), None)):
+        found = [(frame.time, frame.to_ndarray().tobytes()) for frame in read_span(path, first, last)]
+        assert found == whole[first:last], (first, last)
+
+
+def test_a_span_far_on_is_searched_for(tmp_path: Path) -> None:
+    path = coded(tmp_path / "a.mp4", "libx264", [n / 25 for n in range(600)])
+    decoded = Counter[str]()
+    frames = list(read_span(path, 500, 525, decoded))
+    assert len(frames) == 25 and abs(frames[0].time - 20.0) < 0.011 and decoded["whole"] < 100
+
+
+def test_a_late_span_is_heard_as_in_all_of_the_sound(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", claps_s=[15.2], sound_s=(0.0, 20.0), times=every(5, 20.0))
+    (whole,), (late,) = read_speech(path, [(0, 500)], 0.5), read_speech(path, [(350, 450)], 0.5)
+    here = whole[350 * 640 : 450 * 640]
+    assert abs(int(np.abs(late).argmax()) - int(np.abs(here).argmax())) <= 1
+    # Resampling begins at another sample of the source: up to a third of one of ours apart.
+    assert np.abs(late - here).max() < 0.15 and np.abs(late).max() > 0.8
+
+
+def test_an_extractor_sees_colours_as_opencv_does(tmp_path: Path) -> None:
+    red = plain(1280, 64)
+    red[..., 0] = 220
+    path = record(tmp_path / "a.mkv", scene=lambda time: (red, []), times=every(25, 0.1), sound_s=None)
+    (_, frame), *_ = decode(path)
+    usual = frame.to_ndarray(format="rgb24")  # FFmpeg's default, which OpenCV leaves as it is
+    assert np.array_equal(Upright(path, colours=colours_of_opencv).picture(frame), usual)
+    assert np.abs(Upright(path).picture(frame).astype(int) - usual).mean() > 2, "in high definition BT.709"

@@ -126,6 +126,7 @@ def test_mouths_follow_the_amplitude(coupled: list[Clip]) -> None:
     assert min(mouth_relation(clip) for clip in coupled) > 0.8
 
 
+@pytest.mark.slow
 def test_words_have_gestures() -> None:
     clips = list(Puppets(speakers=2, train_clips=8, test_clips=0).clips())
     heights: dict[int, list[float]] = {word: [] for word in range(8)}

@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from test_video_files import write_jpegs
+from jpeg_video import write_jpegs
 
+from rgx.data.splits import S2GSplit, TableSplit, VideoSplit
 from rgx.data.videos import Videos
 from rgx.errors import InputError
 from rgx.registry import find
@@ -103,6 +104,8 @@ def test_identity_keeps_hyper_parameters_and_leaves_the_place() -> None:
         "index": "index.csv",
         "longest_gap_frames": 5,
         "visibility": 0.5,
+        "smoothing_frames": 1,
+        "split": None,
     }
     assert variant.label == "Videos" and variant.shapes == []
 
@@ -299,10 +302,12 @@ def test_only_pictures_must_be_square_and_all_that_are_not_are_named_first(folde
 
 def test_pictures_that_change_size(folder: Path) -> None:
     write_jpegs(folder / "clips/b.mp4", *[64] * 50, *[32] * 40)
-    taken = Videos(str(folder)).footage(16)
-    assert next(taken).name == "a"
-    with pytest.raises(InputError, match=r"b\.mp4: frame 50 is 32×32 px, those before 64×64 px"):
-        next(taken)
+    corpus = Videos(str(folder))
+    assert corpus.facts().clips == {"train": 1, "test": 1} and len(list(corpus.clips())) == 2
+    words = r"line 3: .*b\.mp4: the pictures change from 64×64 px to 32×32 px at 2\.00 s"
+    for look in (corpus.check_pictures, lambda: next(corpus.footage(16))):
+        with pytest.raises(InputError, match=words):
+            look()
 
 
 def test_pictures_fewer_than_packets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +326,53 @@ def test_all_problems_at_once_ten_shown(folder: Path) -> None:
     assert sum("x0.mp4" in line for line in lines) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"longest_gap_frames": -1}, {"visibility": 1.5}])
+SOURCED = "clip,speaker,split,interval,video"
+
+
+def test_a_split_takes_the_place_of_the_index_s(folder: Path) -> None:
+    """Two pieces of one interval go together; what the split leaves out is in neither."""
+    for kind, suffix in (("clips", ".mp4"), ("landmarks", ".npz")):
+        for clip in ("c", "d"):
+            shutil.copy(folder / f"{kind}/a{suffix}", folder / f"{kind}/{clip}{suffix}")
+    rows = ("a,ann,train,1,v", "b,ann,test,2,v", "c,ann,test,2,v", "d,ann,train,3,w")
+    index(folder, *rows, head=SOURCED)
+    assert Videos(str(folder)).facts().clips == {"train": 2, "test": 2}
+    assert Videos(str(folder)).report() == {"test_clips_of_train_videos": 1}, "one interval"
+    ids = folder / "ids.json"
+    ids.write_text('{"train": [2], "test": [1]}')
+    listed = Videos(str(folder), split=S2GSplit(str(ids), replacement="noah"))
+    assert [(c.name, c.split) for c in listed.clips()] == [("a", "test"), ("b", "train"), ("c", "train")]
+    parted = Videos(str(folder), split=VideoSplit(0.5))
+    assert parted.report() == {"test_clips_of_train_videos": 0}
+    splits = {c.name: c.split for c in parted.clips()}
+    assert splits["a"] == splits["b"] == splits["c"] != splits["d"]
+    assert parted.facts().fingerprint != Videos(str(folder)).facts().fingerprint
+
+
+def test_a_split_needs_videos_only_where_it_parts_them(folder: Path) -> None:
+    usual = Videos(str(folder))
+    assert Videos(str(folder), split=TableSplit()).facts() == usual.facts() and usual.report() == {}
+    with pytest.raises(
+        InputError, match=r"index\.csv line 2: clip 'a' is of no video: corpus\.videos\.split"
+    ):
+        Videos(str(folder), split=VideoSplit()).facts()
+
+
+def test_smoothing_calms_what_is_seen(folder: Path) -> None:
+    def shake(arrays: dict[str, np.ndarray]) -> None:
+        arrays["pose"][:, 15, 0] += 0.02 * (np.arange(FRAMES) % 2)
+
+    alter(folder / "landmarks/a.npz", shake)
+    raw, calm = (next(iter(Videos(str(folder), smoothing_frames=n).clips())) for n in (1, 5))
+    np.testing.assert_array_equal(raw.valid, calm.valid)
+    steps = [float(np.abs(np.diff(clip.keypoints[:, 9, 0])).mean()) for clip in (raw, calm)]
+    assert steps[1] < 0.7 * steps[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"longest_gap_frames": -1}, {"visibility": 1.5}, {"smoothing_frames": 4}, {"smoothing_frames": 0}],
+)
 def test_wrong_arguments(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Videos(**wrong)
@@ -340,6 +391,7 @@ def test_real_facts_decode_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_mini
+@pytest.mark.slow
 def test_real_clips() -> None:
     clips = list(Videos(str(MINI)).clips())
     assert len(clips) == 20 and sum(len(c.valid) for c in clips) == 3880
@@ -370,6 +422,7 @@ def test_real_frame_counts_match_decoding() -> None:
 
 
 @needs_mini
+@pytest.mark.slow
 def test_real_speech_agrees_with_another_decoder() -> None:
     librosa = pytest.importorskip("librosa")
     path = MINI / "clips/oliver4.mp4"
