@@ -182,13 +182,13 @@ def manifest_path(store: Path, stage: str, key: str) -> Path:
 
 def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[Measured]:
     """Return each score of a manifest; one that is null or not finite counts as missing."""
-    references, judge = outputs.get("references") or {}, row.stages.get("judge", "")
+    references, judge = _mapping(outputs, "references"), row.stages.get("judge", "")
     return [
         Measured(
-            row.panel, row.row, row.seed, stage, metric, value, _number(references.get(metric)), key, judge
+            row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key, judge
         )
-        for metric, given in (outputs.get("scores") or {}).items()
-        if (value := _number(given)) is not None
+        for metric, given in _mapping(outputs, "scores").items()
+        if (value := finite(given)) is not None
     ]
 
 
@@ -197,7 +197,7 @@ def _metrics(store: Path, stage: str, key: str, outputs: dict[str, Any]) -> dict
     try:
         return {
             f"{stage}/{name}": Metric.model_validate({"label": name} | meta)
-            for name, meta in (outputs.get("metrics") or {}).items()
+            for name, meta in _mapping(outputs, "metrics").items()
         }
     except ValidationError as error:
         first = error.errors()[0]
@@ -207,11 +207,20 @@ def _metrics(store: Path, stage: str, key: str, outputs: dict[str, Any]) -> dict
         ) from error
 
 
-def _number(value: object) -> float | None:
-    """Return a finite float, or None for anything else."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+def _mapping(outputs: dict[str, Any], name: str) -> dict[str, Any]:
+    found = outputs.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def finite(value: object) -> float | None:
+    """Return a finite float, or None for anything else that a manifest may hold."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:

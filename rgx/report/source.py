@@ -9,6 +9,7 @@ from typing import Any, Self
 import yaml
 from pydantic_core import ErrorDetails
 
+from rgx.aliases import refuse_bombs
 from rgx.errors import InputError, nearest
 
 BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -56,6 +57,7 @@ class Source:
         try:
             loader = Loader(text)
             root = loader.get_single_node()
+            refuse_bombs(root)
             data = None if root is None else loader.construct_document(root)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)

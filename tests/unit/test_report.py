@@ -533,6 +533,35 @@ def test_report_errors_name_file_line_and_spelling(tmp_path: Path, text: str, li
     assert any(part.startswith(f"{path}:{line}: ") and said in part for part in lines)
 
 
+ODD = {
+    "seconds without end": {"seconds": 10**400},
+    "infinite seconds": {"seconds": float("inf")},
+    "a score without end": {"outputs": {"scores": {"fgd": 10**400}}},
+    "references in a list": {"outputs": {"scores": {"fgd": 1.0}, "references": [1]}},
+    "scores in a list": {"outputs": {"scores": [1]}},
+    "metrics in a list": {"outputs": {"scores": {"fgd": 1.0}, "metrics": [1]}},
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=list(ODD))
+def test_a_manifest_that_holds_something_odd_breaks_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
+    report, store = build(
+        tmp_path, {("odd", 0): {"fgd": 1.0}, ("sound", 0): {"fgd": 2.0}}, {"columns": ["fgd"]}
+    )
+    path = store / "motion_scores" / digest("odd0")[:16] / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (table,) = [path for path in render(report, store, tmp_path / "out") if path.name == "3b.md"]
+    assert "2.00" in table.read_text()
+
+
+def test_a_report_file_whose_aliases_grow_is_refused(tmp_path: Path) -> None:
+    grow = ["  caption: &a0 [l, l, l, l, l, l, l, l, l]"]
+    grow += [f"  k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    (tmp_path / "report.yaml").write_text("sweep: sweeps/a.yaml\npanels:\n" + "\n".join(grow))
+    with pytest.raises(InputError, match="written out it would hold more than"):
+        load(tmp_path / "report.yaml")
+
+
 def test_unknown_sweep_and_foreign_manifest_are_errors(tmp_path: Path) -> None:
     report, store = build(tmp_path, {("a", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
     manifest = next((store / "motion_scores").glob("*/manifest.json"))

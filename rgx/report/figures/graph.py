@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rgx.report import style
 from rgx.report.figures.base import Figure, Material
+from rgx.report.frames import finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -93,8 +94,7 @@ def _parents(node: Node, nodes: Mapping[Node, dict[str, Any]]) -> list[Node]:
 
 
 def _seconds(manifest: dict[str, Any]) -> float:
-    value = manifest.get("seconds")
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return finite(manifest.get("seconds")) or 0.0
 
 
 def _head(stage: str, held: list[Node], nodes: dict[Node, dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rgx.report.figures.graph import ordered
-from rgx.report.frames import Measured, Results, SweepRow
+from rgx.report.frames import Measured, Results, SweepRow, finite
 from rgx.report.page.anchors import Anchors
 from rgx.report.statistics import Table
 
@@ -165,14 +165,14 @@ def _score(number: Measured) -> Score:
 def _made(stage: str, key: str, manifest: Manifest) -> Made:
     software = manifest.get("software")
     software = software if isinstance(software, dict) else {}
-    seconds = manifest.get("seconds")
+    seconds = finite(manifest.get("seconds"))
     files = manifest.get("files")
     return Made(
         stage,
         key,
         there=True,
         begun=moment(manifest.get("started")),
-        seconds=f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "",
+        seconds="" if seconds is None else f"{seconds:.1f}",
         host=str(manifest.get("host") or ""),
         commit=str(software.get("commit") or "")[:SHORT_COMMIT],
         software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),

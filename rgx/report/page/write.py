@@ -14,6 +14,7 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.report import hyperparameters
+from rgx.report.frames import finite
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
 from rgx.report.page.origins import SHORT_COMMIT, moment, origins
 from rgx.report.page.sheet import sheet
@@ -113,7 +114,7 @@ def _facts(gathered: Gathered) -> list[str]:
     rows = [cells for table in tables for cells in table.rows.values()]
     whole = sum(all(cell.mean is not None for cell in cells.values()) for cells in rows)
     made = list(results.manifests.values())
-    seconds = sum(s for m in made if isinstance(s := m.get("seconds"), (int, float)))
+    seconds = sum(finite(manifest.get("seconds")) or 0.0 for manifest in made)
     commits = {
         str(m["software"]["commit"])[:SHORT_COMMIT]
         for m in made
