@@ -1,27 +1,34 @@
-"""Table 3 by rgx and by plain Ray Tune: `python benchmarks/plain_tune.py [--only PANEL] [--bind BINDING]`.
+"""Table 3 by rgx and by plain Ray Tune: `python benchmarks/plain_tune.py [--only PANEL] [--folder FOLDER]`.
 
 Plain Tune runs each row as one trial, as one would without rgx: a function that runs all stages of the row in
-order, into a folder of its own. Both sides run the same code with the same budgets on the same Ray, one after
-the other. Trainings, stage seconds and wall seconds of each are printed as it ends and kept in `--folder`;
-a side that ended there is not run again.
+order, into a folder of its own, in a worker of its own. Both sides run the same code with the same budgets,
+processors and threads on the same Ray, one after the other, and must come to the same scores, to the last
+bit. rgx's wall time has its planning in it.
+
+With `--folder` a run that broke off goes on. What a stage or row had begun is begun anew. rgx's wall time is
+then the sum of its pieces, lost work included; plain Tune's is what its rows need at best, so many at a time
+as there are places, without Tune's own cost or lost work.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import ray
 from ray import tune
 from rich.console import Console
 
-from rgx.store.artifacts import manifest
+from rgx.store.artifacts import manifest, read_json, write_json
 from rgx.sweep import cluster
 from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Plan, make_plan
@@ -30,6 +37,8 @@ from rgx.sweep.spec import Overrides, read_sweep
 
 SWEEP = Path(__file__).parents[1] / "sweeps" / "ablation_table3.yaml"
 WORK_BAR, WALL_BAR = 4.0, 0.35
+PREPARED = ("corpus", "speech", "frames", "judge")
+"""What a careful user of plain Tune would make once by hand."""
 
 
 class Side(NamedTuple):
@@ -40,78 +49,158 @@ class Side(NamedTuple):
     wall_s: float
 
 
+class Clock:
+    """Counts the seconds of this piece of a side, in a file that is there whatever ends the piece."""
+
+    def __init__(self, folder: Path) -> None:
+        self.earlier = [json.loads(path.read_text()) for path in sorted(folder.glob("piece-*.json"))]
+        self.path = folder / f"piece-{len(self.earlier)}.json"
+        self.over = threading.Event()
+
+    def __enter__(self) -> Clock:
+        self.began = time.monotonic()
+        threading.Thread(target=self._count, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+        write_json(self.path, self.now())
+
+    @property
+    def pieces(self) -> int:
+        return len(self.earlier) + 1
+
+    def now(self) -> float:
+        """Return the seconds of this piece."""
+        return time.monotonic() - self.began
+
+    def total(self) -> float:
+        """Return the seconds of all pieces."""
+        return sum(self.earlier) + self.now()
+
+    def _count(self) -> None:
+        while not self.over.wait(1.0):
+            write_json(self.path, self.now())
+
+
 def rows_of(plan: Plan) -> list[list[dict[str, Any]]]:
     """Return for each cell the messages of its stages, parents first."""
     return [[plan.tasks[key].message() for key in cell["stages"].values()] for cell in plan.cells]
 
 
-def cost(tasks: list[dict[str, Any]], store: Path) -> tuple[int, float]:
-    """Return the trainings and the stage seconds that a store holds of these stages."""
-    seconds = [(manifest(store, task["stage"], task["key"]) or {})["seconds"] for task in tasks]
-    return sum(task["trains"] for task in tasks), sum(seconds)
+def measured(tasks: Iterable[dict[str, Any]], store: Path) -> list[dict[str, Any]]:
+    """Return what a store holds of these stages: whether each trains, its seconds, its scores."""
+    found = []
+    for task in tasks:
+        made = manifest(store, task["stage"], task["key"])
+        if made is None:
+            raise SystemExit(f"{task['stage']}-{task['key'][:8]} is not in {store}")
+        facts = {
+            "trains": task["trains"],
+            "seconds": made["seconds"],
+            "scores": made["outputs"].get("scores"),
+        }
+        found.append({"stage": task["stage"], "key": task["key"], **facts})
+    return found
 
 
 def run_row(config: dict[str, Any]) -> None:
-    """Run every stage of a row in this process, and report what it cost."""
+    """Run every stage of a row in this process, and keep what it cost."""
     from rgx.sweep.worker import run_task
 
-    tasks, store = json.loads(Path(config["row"]).read_text()), Path(config["row"]).with_suffix("")
+    file = Path(config["row"])
+    tasks, store, began = json.loads(file.read_text()), file.with_suffix(""), time.monotonic()
     for task in tasks:
         run_task(task, store, "cuda" if ray.get_gpu_ids() else "cpu")
-    trainings, seconds = cost(tasks, store)
+    took = time.monotonic() - began
+    write_json(file.with_suffix(".ended"), {"seconds": took, "stages": measured(tasks, store)})
     shutil.rmtree(store)
-    tune.report({"trainings": trainings, "stage_s": seconds})
+    tune.report({"seconds": took})
+
+
+def needs_of(plan: Plan, have: dict[str, float]) -> dict[str, float]:
+    """Return the most that any stage asks for, which a trial of plain Tune holds all the time."""
+    asked: dict[str, float] = {}
+    for task in plan.tasks.values():
+        for name, amount in task.resources.wanted(task.uses_gpu, have.get("GPU", 0) > 0).items():
+            asked[name] = max(amount, asked.get(name, 0.0))
+    return asked
+
+
+def at_best(seconds: Iterable[float], places: int) -> float:
+    """Return when the last row ends if each begins as soon as a place is free, in order."""
+    free = [0.0] * places
+    for one in seconds:
+        heapq.heapreplace(free, free[0] + one)
+    return max(free)
 
 
 def plain(plan: Plan, folder: Path) -> Side:
     """Run each row as one trial of plain Tune."""
-    files = []
-    for number, row in enumerate(rows_of(plan)):
-        files.append(folder / f"row_{number}.json")
-        files[-1].write_text(json.dumps(row))
-    gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0))
-    began = time.monotonic()
-    results = tune.Tuner(
-        tune.with_resources(run_row, {"cpu": 1, "gpu": gpus}),
-        param_space={"row": tune.grid_search([str(file) for file in files])},
-        run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
-    ).fit()
-    wall = time.monotonic() - began
-    if results.errors:
-        raise SystemExit(f"{len(results.errors)} rows failed: {results.errors[0]}")
-    told = [result.metrics or {} for result in results]
-    return Side(sum(one["trainings"] for one in told), sum(one["stage_s"] for one in told), wall)
+    files = [folder / f"row_{number:03d}.json" for number in range(len(plan.cells))]
+    for file, row in zip(files, rows_of(plan), strict=True):
+        write_json(file, row)
+    left = [file for file in files if not file.with_suffix(".ended").is_file()]
+    for file in left:
+        shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+    have = ray.cluster_resources()
+    needs = needs_of(plan, have)
+    with Clock(folder) as clock:
+        results = tune.Tuner(
+            tune.with_resources(run_row, tune.PlacementGroupFactory([needs])),
+            param_space={"row": tune.grid_search([str(file) for file in left])},
+            run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
+        ).fit() if left else []  # fmt: skip
+        wall = clock.total()
+    broken = [result.error for result in results if result.error]
+    if broken:
+        raise SystemExit(f"{len(broken)} rows failed: {broken[0]}")
+    rows = [json.loads(file.with_suffix(".ended").read_text()) for file in files]
+    if clock.pieces > 1:
+        places = min(int(have[name] // amount) for name, amount in needs.items() if amount)
+        wall = at_best([row["seconds"] for row in rows], places)
+    stages = [stage for row in rows for stage in row["stages"]]
+    return Side(sum(s["trains"] for s in stages), sum(s["seconds"] for s in stages), wall)
 
 
 def shared(plan: Plan, folder: Path) -> Side:
     """Run the sweep's unique stages by rgx."""
+    # A stage that went on from a checkpoint would count its last piece only.
+    shutil.rmtree(folder / "running", ignore_errors=True)
     graph = Graph(plan, folder)
-    began = time.monotonic()
-    with Progress(graph, Console(stderr=True), int(ray.cluster_resources()["CPU"])) as progress:
-        cluster.execute(graph, progress)
-    wall = time.monotonic() - began
+    with Clock(folder) as clock:
+        if graph.waiting:
+            with Progress(graph, Console(stderr=True), int(ray.cluster_resources()["CPU"])) as progress:
+                cluster.execute(graph, progress)
+        wall = clock.total()
     if graph.failed:
         raise SystemExit(f"stages failed: {graph.failed}")
-    return Side(*cost([task.message() for task in plan.tasks.values()], folder), wall)
+    stages = measured((task.message() for task in plan.tasks.values()), folder)
+    return Side(sum(s["trains"] for s in stages), sum(s["seconds"] for s in stages), wall)
 
 
 SIDES: dict[str, Callable[[Plan, Path], Side]] = {"rgx": shared, "plain Tune": plain}
 
 
+def place_of(name: str, folder: Path) -> Path:
+    """Return where a side is kept."""
+    return folder / name.replace(" ", "_")
+
+
 def side(name: str, plan: Plan, folder: Path) -> Side:
-    """Return what a side cost, from the folder where it ended before; one that broke off begins anew."""
-    place = folder / name.replace(" ", "_")
-    ended = place / "ended.json"
+    """Return what a side cost, from the folder where it ended or broke off before."""
+    place = place_of(name, folder)
     words = [sorted(plan.tasks), len(plan.cells)]
+    if (read_json(place / "of.json") or words) != words:
+        raise SystemExit(f"{place} holds another comparison: give another --folder")
+    write_json(place / "of.json", words)
+    ended = place / "ended.json"
     if ended.is_file():
-        kept = json.loads(ended.read_text())
-        if kept["of"] != words:
-            raise SystemExit(f"{place} holds another comparison: give another --folder")
-        return Side(*kept["cost"])
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+        return Side(*json.loads(ended.read_text()))
     found = SIDES[name](plan, place)
-    ended.write_text(json.dumps({"of": words, "cost": found}))
+    write_json(ended, found)
     return found
 
 
@@ -132,6 +221,30 @@ def _said(kept: bool) -> str:
     return "kept" if kept else "MISSED"
 
 
+def doubts(rows: Sequence[Sequence[dict[str, Any]]], ours: Side, made: dict[str, Any]) -> list[str]:
+    """Return what a careful reader asks: are the scores the same, and what if plain Tune were used with care.
+
+    rows: the stages of plain Tune's rows; made: rgx's scores by key.
+    """
+    ends = [stage for row in rows for stage in row if stage["scores"] is not None]
+    equal = sum(stage["scores"] == made[stage["key"]] for stage in ends)
+    distinct = list({tuple(stage["key"] for stage in row): row for row in rows}.values())
+    careful = [stage for row in distinct for stage in row if stage["stage"] not in PREPARED]
+    careful += {s["key"]: s for row in rows for s in row if s["stage"] in PREPARED}.values()
+    told = {
+        f"equal rows run once ({len(distinct)} of {len(rows)})": [s for row in distinct for s in row],
+        f"and {', '.join(PREPARED)} made once by hand": careful,
+    }
+    lines = [f"scores equal to the last bit: {equal} of {len(ends)}"]
+    for words, stages in told.items():
+        trainings = sum(stage["trains"] for stage in stages) / ours.trainings
+        seconds = sum(stage["seconds"] for stage in stages) / ours.stage_s
+        lines.append(
+            f"plain Tune, {words}: {trainings:.2f} times rgx's trainings, {seconds:.2f} times its seconds"
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale")
@@ -142,7 +255,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     overrides = Overrides(bindings=arguments.bind, scale=arguments.scale, only=arguments.only)
+    began = time.monotonic()
     plan = make_plan(read_sweep(SWEEP, overrides))
+    planning = time.monotonic() - began
     print(f"{len(plan.cells)} rows, {len(plan.tasks)} unique stages; each row by itself: "
           f"{sum(map(len, rows_of(plan)))} stages", flush=True)  # fmt: skip
     cluster.start_ray(None)
@@ -151,10 +266,16 @@ def main() -> None:
         found = {}
         for name in SIDES:
             found[name] = side(name, plan, folder)
+            if name == "rgx":
+                found[name] = found[name]._replace(wall_s=found[name].wall_s + planning)
             told = found[name]
             print(f"{name}: {told.trainings} trainings, {told.stage_s:.0f} s of stages, {told.wall_s:.0f} s",
                   flush=True)  # fmt: skip
-    print("\n".join(compared(*found.values())))
+        kept = sorted(place_of("plain Tune", folder).glob("row_*.ended"))
+        rows = [json.loads(path.read_text())["stages"] for path in kept]
+        ours = measured((task.message() for task in plan.tasks.values()), place_of("rgx", folder))
+        made = {stage["key"]: stage["scores"] for stage in ours}
+        print("\n".join([*compared(*found.values()), *doubts(rows, found["rgx"], made)]))
 
 
 if __name__ == "__main__":

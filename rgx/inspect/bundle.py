@@ -14,15 +14,18 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
-from rgx.inspect.cells import pipeline_order, read_sweep_record, row_key, select
-from rgx.inspect.shelf import Shelf
+from rgx.inspect.cells import parse_search_record, pipeline_order, read_sweep_record, row_key, select
+from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep, SweepRow
 from rgx.store.artifacts import MANIFEST, checksum
+from rgx.sweep.search.results import Record
 
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
 STAGE = r"(?!(?i:sweeps|searches|running|damaged|tracking)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{PIECE})")
-RECORD = re.compile(r"sweeps/(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,199})\.json")
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
+RECORD = re.compile(rf"sweeps/(?P<name>{NAME})\.json")
+SEARCH = re.compile(rf"searches/(?P<sweep>{NAME})/(?P<folder>(?P<name>{NAME})-[0-9a-f]{{16}})/record\.json")
 JSON_BYTES = 64 * 2**20
 """The most a manifest or a sweep record may hold; other files are bounded by their manifest."""
 
@@ -54,7 +57,8 @@ class BundledManifest(BaseModel):
 def export(address: str, file: Path, store: Path) -> list[str]:
     """Write a bundle of SWEEP or SWEEP:TABLE/ROW and return what is in it; raises InputError for a hole.
 
-    The record stands first and parents stand before children; equal stores give equal bytes.
+    The record stands first, then those of the searches that made a cell, and parents stand before children;
+    equal stores give equal bytes.
     """
     name, colon, rest = address.partition(":")
     sweep = read_sweep_record(store, name)
@@ -69,11 +73,12 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     _refuse_holes(rows, shelf)
     ordered = ((s, row.stages[s]) for row in rows for s in pipeline_order(row.stages, shelf))
     stages = list(dict.fromkeys(ordered))
-    record = json.dumps(content, indent=1, sort_keys=True).encode()
+    records = {f"sweeps/{name}.json": json.dumps(content, indent=1, sort_keys=True).encode()}
+    records |= _searches(name, rows, store)
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as scratch:
             made = Path(scratch) / "bundle.tar"
-            _write(made, f"sweeps/{name}.json", record, stages, shelf)
+            _write(made, records, stages, shelf)
             size = made.stat().st_size
             made.replace(file)
     except OSError as error:
@@ -81,11 +86,34 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     return [f"{file}: {len(rows)} cells of {name}, {len(stages)} artifacts, {size} bytes"]
 
 
-def _write(made: Path, name: str, record: bytes, stages: list[tuple[str, str]], shelf: Shelf) -> None:
+def _searches(sweep: str, rows: list[SweepRow], store: Path) -> dict[str, bytes]:
+    """Return by member name the record of each search one of whose trials is among the rows.
+
+    It is carried whole: a trial whose artifacts are not there is open again, with the same values.
+    """
+    found: dict[str, bytes] = {}
+    for path in sorted((store / "searches" / sweep).glob("*/record.json")):
+        name = f"searches/{sweep}/{path.parent.name}/{path.name}"
+        if (match := SEARCH.fullmatch(name)) and any(row.panel == match["name"] for row in rows):
+            content = path.read_bytes()
+            record = parse_search_record(read_object(path), str(path))
+            if any(made_by(record, row) for row in rows if row.panel == match["name"]):
+                found[name] = content
+    return found
+
+
+def made_by(record: Record, row: SweepRow) -> bool:
+    """Return whether a cell is one that a trial of a search made or began."""
+    cell = row.seed, row.stages
+    return any(cell in rung.cells for trial in record.trials for rung in trial.rungs)
+
+
+def _write(made: Path, records: dict[str, bytes], stages: list[tuple[str, str]], shelf: Shelf) -> None:
     with tarfile.open(made, "w:", format=tarfile.PAX_FORMAT) as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(record)
-        tar.addfile(member, io.BytesIO(record))
+        for name, record in records.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(record)
+            tar.addfile(member, io.BytesIO(record))
         for stage, key in stages:
             for path in _verified(shelf, stage, key):
                 member = tarfile.TarInfo(f"{stage}/{key[:16]}/{path.name}")

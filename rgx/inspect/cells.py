@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
 from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep, SweepRow
+from rgx.sweep.search.results import Record
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def sweep_names(store: Path) -> list[str]:
@@ -29,10 +33,19 @@ def read_sweep_record(store: Path, name: str) -> Sweep:
 
 def parse_sweep_record(content: object, place: str) -> Sweep:
     """Return the record in a JSON object; raises InputError naming the place and the field."""
+    return _parsed(Sweep, content, place)
+
+
+def parse_search_record(content: object, place: str) -> Record:
+    """Return the trials of a search in a JSON object; raises InputError naming the place and the field."""
+    return _parsed(Record, content, place)
+
+
+def _parsed(model: type[Model], content: object, place: str) -> Model:
     if content is None:
         raise InputError(f"{place}: not a JSON object")
     try:
-        return Sweep.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{place}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -20,6 +20,9 @@ def code_behind(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     leaves = flatten(record).items()
     keys = {str(value) for path, value in leaves if path.rpartition(".")[2] == "variant"}
+    odd = sorted(key for key in keys if "/" not in key)
+    if odd:
+        raise InputError(f"{odd[0]!r} is no variant: expected axis/name")
     modules = sorted({find(*key.split("/", 1)).cls.__module__ for key in keys})
     own = {m: getattr(sys.modules.get(m), "__rgx_source__", None) for m in modules}
     found = source_digest(*modules, sources={m: text for m, text in own.items() if text is not None})

@@ -8,7 +8,7 @@ from pathlib import Path
 from rgx.errors import InputError
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, select, split
 from rgx.inspect.differences import Identity, own_changes
-from rgx.inspect.shelf import Shelf
+from rgx.inspect.shelf import Shelf, number
 from rgx.inspect.show import scores_of
 from rgx.report.frames import SweepRow
 
@@ -63,12 +63,12 @@ def _scores(old: SweepRow, new: SweepRow, shelf: Shelf) -> Iterator[str]:
             scores |= {f"{stage}/{m}": v for m, v in scores_of(shelf.get(stage, key) or {}).items()}
         found.append(scores)
     for name in dict.fromkeys((*found[0], *found[1])):
-        before, after = (scores.get(name) for scores in found)
-        if isinstance(before, (int, float)) and isinstance(after, (int, float)):
+        before, after = (number(scores.get(name)) for scores in found)
+        if before is not None and after is not None:
             yield f"score {name}: {before:.6g} → {after:.6g} ({after - before:+.6g})"
         else:
             yield f"score {name}: {_shown(before)} → {_shown(after)}"
 
 
-def _shown(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, (int, float)) else "none"
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"

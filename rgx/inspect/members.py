@@ -13,10 +13,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rgx.errors import InputError
-from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, BundledManifest
-from rgx.inspect.cells import parse_sweep_record
+from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManifest
+from rgx.inspect.cells import parse_search_record, parse_sweep_record
+from rgx.inspect.shelf import KEY
 from rgx.report.frames import Sweep
 from rgx.store.artifacts import MANIFEST
+from rgx.sweep.search.results import Record
 
 CHUNK_BYTES = 2**20
 Members = dict[str, tarfile.TarInfo]
@@ -33,6 +35,15 @@ class Artifact:
     members: Members
 
 
+@dataclass(frozen=True)
+class Content:
+    """All that is in a bundle: artifacts, the record of its sweep, and of searches by their folder."""
+
+    artifacts: list[Artifact]
+    sweep: Sweep
+    searches: dict[str, Record]
+
+
 @contextmanager
 def open_bundle(file: Path) -> Iterator[tarfile.TarFile]:
     """Open a bundle for reading; whatever its bytes make the tar library raise becomes an InputError."""
@@ -44,20 +55,24 @@ def open_bundle(file: Path) -> Iterator[tarfile.TarFile]:
         raise InputError(f"{file}: this bundle cannot be taken in: {str(error) or error!r}") from None
 
 
-def read_bundle(tar: tarfile.TarFile, file: Path) -> tuple[list[Artifact], Sweep]:
-    """Return the artifacts and the sweep record of a bundle; raises InputError for what no bundle holds.
+def read_bundle(tar: tarfile.TarFile, file: Path) -> Content:
+    """Return what is in a bundle; raises InputError for what no bundle holds.
 
-    The files themselves are not read yet: of them only name, kind and size are checked.
+    The files of artifacts are not read yet: of them only name, kind and size are checked.
     """
-    folders, record = _members(tar, file)
+    folders, record, searches = _members(tar, file)
     artifacts = [Artifact(f, _manifest(tar, f, members, file), members) for f, members in folders.items()]
-    return artifacts, _record(tar, record, file)
+    sweep = _record(tar, record, file)
+    return Content(artifacts, sweep, dict(_search(tar, member, sweep, file) for member in searches))
 
 
-def _members(tar: tarfile.TarFile, file: Path) -> tuple[dict[str, Members], tarfile.TarInfo]:
-    """Return the members by folder and file name, and the sweep record's."""
+def _members(
+    tar: tarfile.TarFile, file: Path
+) -> tuple[dict[str, Members], tarfile.TarInfo, list[tarfile.TarInfo]]:
+    """Return the members by folder and file name, the sweep record's, and those of searches."""
     folders: dict[str, Members] = {}
     records: list[tarfile.TarInfo] = []
+    searches: list[tarfile.TarInfo] = []
     seen: set[str] = set()
     while (member := tar.next()) is not None:
         name = member.name
@@ -68,17 +83,19 @@ def _members(tar: tarfile.TarFile, file: Path) -> tuple[dict[str, Members], tarf
         seen.add(name.casefold())
         if RECORD.fullmatch(name):
             records.append(member)
+        elif SEARCH.fullmatch(name):
+            searches.append(member)
         elif found := MEMBER.fullmatch(name):
             folder = f"{found['stage']}/{found['key']}"
             folders.setdefault(folder, {})[found["file"]] = member
         else:
             raise InputError(f"{file}: {name!r} is no name of a bundle: <stage>/<16 hex>/<file> or sweeps/")
-        json_file = name.endswith(f"/{MANIFEST}") or bool(RECORD.fullmatch(name))
+        json_file = name.endswith(f"/{MANIFEST}") or member in [*records, *searches]
         if member.size < 0 or (json_file and member.size > JSON_BYTES):
             raise InputError(f"{file}: {name!r} says it has {member.size} bytes")
     if len(records) != 1:
         raise InputError(f"{file}: found {len(records)} sweep records, expected one")
-    return folders, records[0]
+    return folders, records[0], searches
 
 
 def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -> BundledManifest:
@@ -110,6 +127,24 @@ def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Sweep:
     if member.name != f"sweeps/{sweep.name}.json":
         raise InputError(f"{file}: {member.name} is the record of {sweep.name!r}")
     return sweep
+
+
+def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Sweep, file: Path) -> tuple[str, Record]:
+    """Return a search's folder and record; refuses one of another sweep or table, and a key that is none."""
+    found = SEARCH.fullmatch(member.name)
+    if not found or found["sweep"] != sweep.name or all(row.panel != found["name"] for row in sweep.rows):
+        raise InputError(f"{file}: {member.name!r} is of no search in {sweep.name}")
+    record = parse_search_record(_json(tar, member, file), f"{file}: {member.name}")
+    for rung in (rung for trial in record.trials for rung in trial.rungs):
+        for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
+            check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")
+    return found["folder"], record
+
+
+def check_key(stage: str, key: str, place: str) -> None:
+    """Raise InputError naming the place where a stage's name or key could lead elsewhere."""
+    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
+        raise InputError(f"{place}: {stage!r}: {key[:64]!r} is no key of a stage")
 
 
 def read_chunks(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Iterator[bytes]:

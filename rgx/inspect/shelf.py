@@ -70,7 +70,16 @@ class Shelf:
             return None
         if not all(isinstance(found.get(name), dict) for name in ("record", "parents")):
             return None
-        return found if all(isinstance(key, str) for key in found["parents"].values()) else None
+        own = found.get("stage") == stage
+        return found if own and all(isinstance(key, str) for key in found["parents"].values()) else None
+
+
+def number(found: object) -> float | None:
+    """Return a number that can be printed, or None."""
+    try:
+        return float(found) if isinstance(found, (int, float)) else None
+    except OverflowError:
+        return None
 
 
 def part(found: Any, *names: str) -> dict[str, Any]:
@@ -87,8 +96,8 @@ def made_when(made: Manifest) -> str:
 
 def seconds_of(made: Manifest) -> str:
     """Return an artifact's seconds with one decimal, or '?'."""
-    seconds = made.get("seconds")
-    return f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "?"
+    seconds = number(made.get("seconds"))
+    return "?" if seconds is None else f"{seconds:.1f}"
 
 
 def when(made: Manifest) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_key, select, split
-from rgx.inspect.shelf import Manifest, Shelf, part, seconds_of, when
+from rgx.inspect.shelf import Manifest, Shelf, number, part, seconds_of, when
 from rgx.report.frames import Metric, SweepRow
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
@@ -65,9 +65,9 @@ def _number(made: Manifest, metric: str) -> Iterator[str]:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{made['stage']}-{made['key'][:8]}: metrics/{metric}: {first['msg']}") from None
-    value = scores_of(made)[metric]
+    value, shown = scores_of(made)[metric], number(scores_of(made)[metric])
     decimals = min(max(about.decimals, 0), MOST_DECIMALS)
-    printed = f"{value:.{decimals}f}" if isinstance(value, (int, float)) else "no number"
+    printed = "no number" if shown is None else f"{shown:.{decimals}f}"
     yield f"  {about.label}: {printed} {about.unit}".rstrip() + f"  ({json.dumps(value)})"
     reference = part(made, "outputs", "references").get(metric)
     if reference is not None:

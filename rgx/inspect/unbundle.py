@@ -13,13 +13,14 @@ import tempfile
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.inspect.bundle import MEMBER, RECORD
+from rgx.inspect.bundle import RECORD
 from rgx.inspect.cells import parse_sweep_record, row_key
-from rgx.inspect.members import Artifact, open_bundle, read_bundle, read_chunks
-from rgx.inspect.shelf import KEY, Shelf, read_object
+from rgx.inspect.members import Artifact, check_key, open_bundle, read_bundle, read_chunks
+from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep
 from rgx.store.artifacts import MANIFEST, open_store, write_json
 from rgx.store.lease import Lease
+from rgx.sweep.search.results import Record
 
 SCRATCH = ".import-"
 """A folder of the store whose lease says that an import is under way."""
@@ -34,7 +35,8 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
     if not file.is_file():
         raise InputError(f"there is no file {file}")
     with open_bundle(file) as tar:
-        artifacts, sweep = read_bundle(tar, file)
+        content = read_bundle(tar, file)
+        artifacts, sweep = content.artifacts, content.sweep
         store = open_store(store)
         shelf = Shelf(store)
         _refuse_missing(sweep, artifacts, shelf, file)
@@ -49,11 +51,23 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
                 made = [one for one in fresh if _move(scratch / one.folder, store / one.folder)]
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+    searches = _searches(content.searches, store / "searches" / (name or sweep.name))
     write_json(store / "sweeps" / f"{name or sweep.name}.json", merged)
-    kept = len(artifacts) - len(made)
-    return [
-        f"{name or sweep.name}: {len(sweep.rows)} cells; {len(made)} artifacts taken in, {kept} already there"
-    ]
+    taken = f"{len(made)} artifacts taken in, {len(artifacts) - len(made)} already there"
+    return [f"{name or sweep.name}: {len(sweep.rows)} cells; {taken}", *searches]
+
+
+def _searches(records: dict[str, Record], place: Path) -> list[str]:
+    """Write the records of searches that are not there, and return what was done."""
+    said = []
+    for folder, record in records.items():
+        path = place / folder / "record.json"
+        if path.exists():
+            said.append(f"{folder}: its record is there already and kept")
+            continue
+        write_json(path, record.model_dump(mode="json"))
+        said.append(f"{folder}: {len(record.trials)} trials, open again where their artifacts are not here")
+    return said
 
 
 def _refuse_missing(sweep: Sweep, artifacts: list[Artifact], shelf: Shelf, file: Path) -> None:
@@ -61,8 +75,7 @@ def _refuse_missing(sweep: Sweep, artifacts: list[Artifact], shelf: Shelf, file:
     keys = {(one.manifest.stage, one.manifest.key) for one in artifacts}
     for row in sweep.rows:
         for stage, key in row.stages.items():
-            if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
-                raise InputError(f"{file}: {row_key(row)!r}: {stage!r}: {key[:64]!r} is no key of a stage")
+            check_key(stage, key, f"{file}: {row_key(row)!r}")
             if (stage, key) not in keys and shelf.get(stage, key) is None:
                 raise InputError(
                     f"{file}: {row_key(row)!r} needs {stage}/{key[:16]}, which is not in the bundle"

@@ -12,19 +12,20 @@ from rgx.inspect.differences import Causes, Identity, Walk, changed_parents, own
 from rgx.inspect.running import Running, read_running
 from rgx.inspect.shelf import Manifest, Shelf, made_when
 from rgx.inspect.status import state
+from rgx.inspect.trials import trial_rows
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Sweep
 
 
 def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
-    """Return the lines that explain one row of a sweep, for each of its seeds.
+    """Return the lines that explain one row of a sweep, or one trial of a search, for each of its seeds.
 
-    cell: panel/row; stage: one stage only. Raises InputError with the nearest spelling.
+    cell: panel/row or search/row; stage: one stage only. Raises InputError with the nearest spelling.
     """
-    rows = [row for row in sweep.rows if row.key == cell]
-    if not rows:
-        raise InputError(f"{sweep.path}: no cell '{cell}': {nearest(cell, [row.key for row in sweep.rows])}")
-    plan = make_plan(replace(sweep, rows=tuple(rows)))
+    rows = {row.key: row for row in sweep.rows} | trial_rows(sweep, store)
+    if cell not in rows:
+        raise InputError(f"{sweep.path}: no cell '{cell}': {nearest(cell, rows)}")
+    plan = make_plan(replace(sweep, rows=(rows[cell],), searches=()))
     planned = {key: Identity.of(vars(task)) for key, task in plan.tasks.items()}
     shelf = Shelf(store)
     walk = Walk(lambda _, key: planned.get(key), stored(shelf))

@@ -58,7 +58,7 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
     try:
         if graph.waiting:
             ENGINES[venue.engine](graph, console, venue.address, trackers)
-        searched = run_searches(graph, whole, console, venue.engine, venue.address)
+        searched = run_searches(graph, whole, console, venue.engine, venue.address, trackers)
     except KeyboardInterrupt:
         say(
             f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "

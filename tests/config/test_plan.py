@@ -150,6 +150,7 @@ def test_no_gin_binding_is_dead(shipped: Plan) -> None:
                 assert re.search(rf"%{macro[1]}\b", base), f"{path.name}: {line}"
 
 
+@pytest.mark.slow
 def test_a_binding_of_the_command_line_needs_one_row_that_reads_it() -> None:
     path = ROOT / "sweeps" / "ablation_table3.yaml"
     plan = make_plan(read_sweep(path, Overrides(bindings=["tokenizer/training.adamw.steps = 7"])))

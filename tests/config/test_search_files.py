@@ -179,6 +179,7 @@ def test_shared_stages_are_those_no_value_changes(planned: Callable[..., object]
     assert len(plan.tasks) == 9, "the panel's cell, and nothing of a trial"
 
 
+@pytest.mark.slow
 def test_a_trials_cell_is_the_cell_of_a_row_with_its_values(planned: Callable[..., object]) -> None:
     values = {
         "generator/training.adamw.learning_rate": 0.00213,
@@ -196,6 +197,7 @@ def test_a_trials_cell_is_the_cell_of_a_row_with_its_values(planned: Callable[..
     assert rungs[1].cells[0][1] == plan.cells[0]["stages"]
 
 
+@pytest.mark.slow
 def test_an_axis_can_be_searched(planned: Callable[..., object]) -> None:
     axis = "fusion: {choices: [concat, cross_attention]}"
     text = SEARCH.replace(RATE, axis).replace("    row: {fusion: concat}\n", "")

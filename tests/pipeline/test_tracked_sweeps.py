@@ -17,6 +17,11 @@ import pytest
 from little import LITTLE, ROOT, manifests
 from little import sweep as inline
 
+from rgx.sweep.plan import make_plan
+from rgx.sweep.search.climb import message
+from rgx.sweep.search.record import read_record
+from rgx.sweep.search.tracking import TrialTracking
+from rgx.sweep.spec import read_sweep
 from rgx.sweep.trackers import MLflow, make_trackers, parameters, scalars
 from rgx.sweep.tracking import Tracking
 
@@ -252,3 +257,53 @@ def test_a_server_that_does_not_answer_stops_nothing(
     (line,) = [line for line in said if "left out" in line]
     assert "mlflow" in line and "127.0.0.1" in line
     assert [tracker.name for tracker in tracking.trackers] == ["tensorboard"]
+
+
+SEARCH = """\
+search:
+  rate:
+    over:
+      generator/training.adamw.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
+    metric: motion_scores/fgd
+    trials: 2
+"""
+
+
+def test_each_stage_of_a_search_s_trials_is_a_run(tmp_path: Path) -> None:
+    """Trials as Tune would tell of them, over artifacts that come into the store meanwhile."""
+    store, text = tmp_path / "store", LITTLE.split("panels:")[0] + SEARCH
+    assert inline(tmp_path, store, "--no-report", text=text) == 0
+    (plan,) = make_plan(read_sweep(tmp_path / "little.yaml")).searches
+    found = read_record(store, "little", plan).trials
+    fresh = {n: m for n, m in manifests(store).items() if m["key"] not in plan.shared}
+    made = {f"{m['stage']}-{m['key'][:8]}": m for m in fresh.values()}
+    for name in fresh:
+        (tmp_path / "aside" / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).rename(tmp_path / "aside" / name)
+    trackers = make_trackers([name for name in TRACKERS if name != "wandb"], "little", store)
+    with TrialTracking(trackers, "little", store, print) as tracking:
+        for number, trial in enumerate(found):
+            rungs = plan.rungs(trial.values)
+            told = {"trial": json.dumps(message(plan, rungs, False, str(number)))}
+            ray_trial = SimpleNamespace(trial_id=str(number), config=told)
+            tracking.on_trial_start(0, [], ray_trial)
+            for name in [f"{s}/{k[:16]}" for s, k in rungs[0].cells[0][1].items()]:
+                if name in fresh:
+                    (tmp_path / "aside" / name).rename(store / name)
+            tracking.on_trial_result(0, [], ray_trial, {"index": 0})
+            tracking.on_trial_complete(0, [], ray_trial)
+    assert len(made) == 6
+    if "tensorboard" in TRACKERS:
+        assert {path.name for path in (store / "tracking" / "runs" / "little").iterdir()} == set(made)
+    needs("mlflow")
+    client, runs = mlflow_runs(tmp_path)
+    assert set(runs) == set(made)
+    for name, run in runs.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {n: str(v) for n, v in parameters(made[name]["record"]).items()}
+        assert run.data.tags["row"] == made[name]["row"] and made[name]["row"].startswith(
+            "rate/learning_rate="
+        )
+        for metric, steps in expected(store, made[name]).items():
+            history = client.get_metric_history(run.info.run_id, metric)
+            assert {point.step: point.value for point in history} == steps

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
-from rgx.inspect.bundle import MEMBER, RECORD, export
+from rgx.inspect.bundle import MEMBER, RECORD, SEARCH, export
 from rgx.inspect.unbundle import take_in
 from rgx.store.artifacts import artifact_folder, checksum, manifest, write_json
 from rgx.store.keys import key_of
+from rgx.sweep.search.results import Record
 
 
 def sha(content: bytes) -> str:
@@ -48,6 +49,27 @@ def make_store(path: Path, rows: dict[str, int], name: str = "little") -> Path:
         cells.append({"panel": "3b", "row": row, "seed": 0, "stages": stages})
     write_json(path / "sweeps" / f"{name}.json", {"name": name, "seeds": [0], "rows": cells})
     return path
+
+
+FOLDER = f"rate-{'5e' * 8}"
+
+
+def add_search(store: Path) -> Path:
+    """Add a search of three trials to a store: two that the rows of its panel are, and one that is open."""
+    path = store / "sweeps" / "little.json"
+    content = json.loads(path.read_text())
+    trials: list[dict[str, Any]] = []
+    for number, row in enumerate(content["rows"][:2]):
+        name = f"learning_rate=0.00{number + 1}"
+        rung = {"row": name, "cells": [[0, row["stages"]]], "score": {"value": 1.5, "cost": 1.5}}
+        point = {"point": [number / 4], "values": {"generator/a.learning_rate": (number + 1) / 1000}}
+        trials.append({**point, "state": "finished", "reason": "", "rungs": [rung]})
+        content["rows"].append({**row, "panel": "rate", "row": name})
+    values = {"generator/a.learning_rate": 0.01}
+    trials.append({"point": [0.5], "values": values, "state": "open", "rungs": []})
+    write_json(path, content)
+    write_json(store / "searches" / "little" / FOLDER / "record.json", {"trials": trials})
+    return store
 
 
 def listing(store: Path) -> dict[str, str]:
@@ -306,6 +328,10 @@ HOSTILE: dict[str, tuple[Callable[[Bundle], None], str]] = {
     "another stage's manifest": (_manifest(stage="judge"), "holds the manifest of 'judge'"),
     "another key's manifest": (_manifest(key="0" * 64), "holds the manifest of"),
     "key with a way out": (_manifest(key="../../../../x"), "key: String"),
+    "key that is not hex": (_manifest(key="g" * 64), "key: String"),
+    "huge size": (_files(lambda f: f["log.txt"].update(bytes=10**400)), "its manifest says|log.txt/bytes"),
+    "endless size": (_files(lambda f: f["log.txt"].update(bytes=float("inf"))), "bytes"),
+    "checksum that is not hex": (_files(lambda f: f["log.txt"].update(sha256="x" * 64)), "sha256: String"),
     "parent with a way out": (_manifest(parents={"../x": "0" * 64}), "parents/../x"),
     "manifest without files": (_manifest(files=None), "files"),
     "manifest not JSON": (_no_json("manifest.json", b"\x80\x04K\x01."), "not JSON"),
@@ -405,15 +431,16 @@ def test_a_folder_in_the_way_is_refused(source: Path, bundle: Path, store: Path)
 
 
 PIECES = [*"./\\a0~:\n\0", "..", "motion/", f"{HEX}/", "sweeps/", "running/", ".json"]
+PIECES += ["searches/", f"r-{HEX}/", "record.json"]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=5).map("".join))
 def test_no_name_that_is_accepted_leads_out_of_the_store(name: str) -> None:
-    if MEMBER.fullmatch(name) or RECORD.fullmatch(name):
+    if MEMBER.fullmatch(name) or RECORD.fullmatch(name) or SEARCH.fullmatch(name):
         parts = name.split("/")
-        assert len(parts) in (2, 3) and all(p and not p.startswith(".") for p in parts)
-        assert (len(parts) == 2) == (parts[0] == "sweeps") and parts[0] != "running"
+        assert all(p and not p.startswith(".") for p in parts) and parts[0] != "running"
+        assert len(parts) == {"sweeps": 2, "searches": 4}.get(parts[0], 3)
         assert not set(name) & set("\\\n\0~:")
 
 
@@ -439,3 +466,103 @@ def test_damaged_bytes_are_refused_or_change_nothing(source: Path, bundle: Path,
             for name, about in found["files"].items():
                 assert checksum(made.parent / name) == about["sha256"]
     assert refused > 20
+
+
+# --- searches ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(tmp_path: Path) -> Path:
+    return add_search(make_store(tmp_path / "searched", {"baseline": 4, "w/o res": 8}))
+
+
+def record_of(store: Path, sweep: str = "little") -> Any:
+    return json.loads((store / "searches" / sweep / FOLDER / "record.json").read_text())
+
+
+def test_the_record_of_a_search_comes_along_whole_and_one_already_there_is_kept(
+    searched: Path, tmp_path: Path
+) -> None:
+    export("little:rate/learning_rate=0.002", tmp_path / "one.tar", searched)
+    there = tmp_path / "there"
+    said = take_in(tmp_path / "one.tar", there)
+    assert said[1:] == [f"{FOLDER}: 3 trials, open again where their artifacts are not here"]
+    before, after = (Record.model_validate(record_of(store)) for store in (searched, there))
+    assert after == before and len(after.trials) == 3
+    write_json(there / "searches" / "little" / FOLDER / "record.json", {"trials": []})
+    assert take_in(tmp_path / "one.tar", there)[1:] == [f"{FOLDER}: its record is there already and kept"]
+    assert record_of(there) == {"trials": []}
+    take_in(tmp_path / "one.tar", there, "theirs")
+    assert Record.model_validate(record_of(there, "theirs")) == before
+
+
+def test_a_search_none_of_whose_trials_is_exported_stays_behind(searched: Path, tmp_path: Path) -> None:
+    other = searched / "searches" / "little" / f"rate-{'a' * 16}"
+    write_json(other / "record.json", {"trials": []})
+    export("little:3b/baseline", tmp_path / "row.tar", searched)
+    assert not [m.name for m, _ in Bundle.read(tmp_path / "row.tar").members if m.name.startswith("searches")]
+    export("little", tmp_path / "all.tar", searched)
+    names = [m.name for m, _ in Bundle.read(tmp_path / "all.tar").members]
+    assert [n for n in names if n.startswith("searches")] == [f"searches/little/{FOLDER}/record.json"]
+    (other / "record.json").write_text("no json")
+    with pytest.raises(InputError, match=f"{other.name}/record.json: not a JSON object"):
+        export("little", tmp_path / "more.tar", searched)
+
+
+def _renamed(name: str) -> Callable[[Bundle], None]:
+    def rename(bundle: Bundle) -> None:
+        bundle.members[bundle.find("record.json")][0].name = name
+
+    return rename
+
+
+def _trial(change: Callable[[dict[str, Any]], object]) -> Callable[[Bundle], None]:
+    return lambda b: b.edit(b.find("record.json"), lambda m: change(m["trials"][0]) and None)
+
+
+def _stages(**changes: str) -> Callable[[Bundle], None]:
+    return _trial(lambda trial: trial["rungs"][0]["cells"][0][1].update(changes))
+
+
+def _big_record(bundle: Bundle) -> None:
+    index = bundle.find("record.json")
+    bundle.replace(index, bundle.members[index][1] + b" " * (65 * 2**20))
+
+
+HOSTILE_SEARCHES: dict[str, tuple[Callable[[Bundle], None], str]] = {
+    "parent folder": (_renamed(f"searches/../{FOLDER}/record.json"), "no name of a bundle"),
+    "parent folder for a search": (_renamed("searches/little/../record.json"), "no name of a bundle"),
+    "absolute": (_renamed(f"/searches/little/{FOLDER}/record.json"), "no name of a bundle"),
+    "another file": (_renamed(f"searches/little/{FOLDER}/lease.json"), "no name of a bundle"),
+    "no signature": (_renamed("searches/little/rate/record.json"), "no name of a bundle"),
+    "signature that is not hex": (_renamed(f"searches/little/rate-{'x' * 16}/record.json"), "no name of a"),
+    "another sweep": (_renamed(f"searches/other/{FOLDER}/record.json"), "is of no search in little"),
+    "another table": (_renamed(f"searches/little/none-{'5e' * 8}/record.json"), "is of no search in little"),
+    "not JSON": (_no_json("record.json", b"{"), "not JSON"),
+    "a list": (_no_json("record.json", b"[]"), "record.json"),
+    "too deep": (_no_json("record.json", b"[" * 200_000), "not JSON"),
+    "too big": (_big_record, "says it has"),
+    "unknown end": (_trial(lambda trial: trial.update(state="won")), "trials/0/state"),
+    "no number": (_trial(lambda trial: trial["rungs"][0]["score"].update(cost=float("nan"))), "finite"),
+    "key with a way out": (_stages(motion="../../x"), "no key of a stage"),
+    "key that is not hex": (_stages(motion="x" * 64), "no key of a stage"),
+    "stage with a way out": (_stages(**{"../x": "0" * 64}), "no key of a stage"),
+    "link": (
+        lambda b: setattr(b.members[b.find("record.json")][0], "type", tarfile.SYMTYPE), "not a plain file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE_SEARCHES)
+def test_a_hostile_record_of_a_search_is_refused_and_nothing_is_written(
+    kind: str, searched: Path, store: Path, tmp_path: Path
+) -> None:
+    meddle, message = HOSTILE_SEARCHES[kind]
+    export("little", tmp_path / "whole.tar", searched)
+    members = Bundle.read(tmp_path / "whole.tar")
+    meddle(members)
+    path = members.write(tmp_path / "hostile.tar")
+    before, around = listing(store), sorted(p.name for p in tmp_path.iterdir())
+    with pytest.raises(InputError, match=message):
+        take_in(path, store)
+    assert listing(store) == before and sorted(p.name for p in tmp_path.iterdir()) == around

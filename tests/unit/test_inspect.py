@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from rgx.config import plan_cell
 from rgx.errors import InputError
 from rgx.inspect import commands
+from rgx.inspect.bundle import export
 from rgx.inspect.code import code_behind, drift, other_code
 from rgx.inspect.compare import compare
 from rgx.inspect.differences import flatten
@@ -28,7 +30,7 @@ from rgx.inspect.shelf import Shelf
 from rgx.inspect.show import show
 from rgx.inspect.status import read_sweeps, running_table, sweeps_table
 from rgx.inspect.why import why
-from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.store.artifacts import artifact_folder, manifest, running_folder, write_json
 from rgx.store.keys import key_of
 from rgx.store.source import combined_digest, source_digest
 from rgx.sweep.plan import Plan, explain, explain_missing, make_plan
@@ -166,6 +168,7 @@ def test_why_walks_up_to_the_binding_that_was_planted(base: Path) -> None:
     assert [line.split(":")[0] for line in found["motion_scores"][2:-1]] == ["parent motion"]
 
 
+@pytest.mark.slow
 def test_why_names_two_causes_the_first_ancestor_first(base: Path) -> None:
     changed = sweep_of("corpus.puppets.seed = 7", "decode.iterative.steps = 6")
     found = blocks(why(changed, ROW, None, base))
@@ -199,6 +202,7 @@ def test_why_tells_seed_version_and_data(base: Path, tmp_path: Path) -> None:
     assert lines[2:] == [f"fingerprint: elsewhere → {task.fingerprint[:16]}", f"version: 9 → {task.version}"]
 
 
+@pytest.mark.slow
 def test_why_takes_the_artifact_with_the_fewest_differences_up_the_pipeline(tmp_path: Path) -> None:
     keep(make_plan(sweep_of("corpus.puppets.seed = 7", "stage.judge.seed = 5")), tmp_path)
     near = keep(make_plan(sweep_of("stage.judge.seed = 5")), tmp_path)
@@ -568,6 +572,7 @@ def test_gc_never_follows_a_link(store: FakeStore, tmp_path: Path) -> None:
 # --- the command line --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_commands_that_read_manifests_import_no_torch(store: FakeStore, tmp_path: Path) -> None:
     code = f"""
 import sys
@@ -598,3 +603,84 @@ def test_why_runs_from_the_command_line(base: Path) -> None:
     words = ["why", str(SHIPPED), ROW, "judge", "--bind", "stage.judge.seed = 1", "--store", str(base)]
     done = CliRunner().invoke(commands.app, words)
     assert done.exit_code == 0 and "seed: 0 → 1" in done.output
+
+
+# --- manifests from elsewhere -------------------------------------------------------------------------
+
+BIG = 10**400
+ONE = {"bytes": 1, "sha256": "0" * 64}
+NO_FILES: dict[str, dict[str, Any]] = {
+    "a list of files": {"files": []},
+    "no files": {"files": None},
+    "a number for a file": {"files": {"x": 3}},
+    "a file out of the store": {"files": {"../../../../etc/passwd": ONE}},
+    "an absolute file": {"files": {"/etc/passwd": ONE}},
+    "the folder itself": {"files": {"..": ONE}},
+    "a file with a zero byte": {"files": {"a\0b": ONE}},
+    "a file without a size": {"files": {"x": {"sha256": ""}}},
+    "a word for a size": {"files": {"x": {"bytes": "many", "sha256": ""}}},
+    "another key": {"key": "f" * 64},
+    "a key that is not hex": {"key": "../../x"},
+    "a number for a key": {"key": 3},
+}
+ODD_MANIFESTS: dict[str, dict[str, Any]] = {
+    **NO_FILES,
+    "a huge size": {"files": {"x": {"bytes": BIG, "sha256": ""}}},
+    "a long name": {"files": {"a" * 5000: ONE}},
+    "a list of parents": {"parents": []},
+    "parents out of the store": {"parents": {"../../x": "../../y"}},
+    "a number for a parent": {"parents": {"motion": 3}},
+    "huge seconds": {"seconds": BIG},
+    "endless seconds": {"seconds": float("inf")},
+    "a huge start": {"started": BIG},
+    "a start long ago": {"started": -1e300},
+    "no record": {"record": None},
+    "a list for a record": {"record": [1]},
+    "a variant on no axis": {"record": {"variant": "x"}},
+    "a list for a variant": {"record": {"variant": ["a/b"]}},
+    "a variant out of the store": {"record": {"variant": "quantizer/../x"}},
+    "a list of outputs": {"outputs": []},
+    "a list of scores": {"outputs": {"scores": [1]}},
+    "a huge score": {"outputs": {"scores": {"fgd": BIG}}},
+    "a word for a score": {"outputs": {"scores": {"fgd": "x"}}},
+    "huge decimals": {"outputs": {"scores": {"fgd": 1.0}, "metrics": {"fgd": {"decimals": BIG}}}},
+    "a list of metrics": {"outputs": {"scores": {"fgd": 1.0}, "metrics": []}},
+    "a list of references": {"outputs": {"scores": {"fgd": 1.0}, "references": [1]}},
+    "a list of software": {"software": [], "host": [], "row": 3, "gin": 3, "fingerprint": 3},
+    "a number for code": {"code": {"modules": 3}},
+    "a list of code": {"code": []},
+    "another stage": {"stage": "../x"},
+}
+
+
+def told_or_refused(act: Any, *given: Any) -> None:
+    """Call a function that may refuse its input, and raises nothing else."""
+    with contextlib.suppress(InputError):
+        list(act(*given))
+
+
+@pytest.mark.parametrize("name", ODD_MANIFESTS)
+def test_no_manifest_makes_a_command_break(name: str, store: FakeStore, tmp_path: Path) -> None:
+    stages, address = store.rows[0]["stages"], "little:3b/baseline"
+    path = artifact_folder(store.path, "motion_scores", stages["motion_scores"]) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | ODD_MANIFESTS[name]))
+    told_or_refused(show, f"{address}/fgd", None, store.path)
+    told_or_refused(compare, address, "little:3b/w/o res", None, store.path)
+    told_or_refused(find_garbage, store.path)
+    told_or_refused(export, address, tmp_path / "out.tar", store.path)
+    sweeps_table(store.path, read_sweeps(store.path))
+    if name in NO_FILES:
+        assert manifest(store.path, "motion_scores", stages["motion_scores"]) is None
+
+
+def test_no_manifest_makes_a_plan_break(tmp_path: Path) -> None:
+    plan = keep(make_plan(sweep_of()), tmp_path)
+    task = next(task for task in plan.tasks.values() if task.stage == "tokenizer")
+    changed = make_plan(sweep_of("tokenizer/training.adamw.steps = 4"))
+    path = artifact_folder(tmp_path, task.stage, task.key) / "manifest.json"
+    content = json.loads(path.read_text())
+    for name, change in ODD_MANIFESTS.items():
+        path.write_text(json.dumps(content | change))
+        assert (task.key in plan.missing(tmp_path)) or name not in NO_FILES, name
+        explain_missing(changed, tmp_path)
+        drift(Shelf(tmp_path), [(one.stage, key) for key, one in plan.tasks.items()])

@@ -14,12 +14,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from little import LITTLE, command, manifests
+from little import LITTLE, ROOT, command, manifests
 
 from rgx import registry
-from rgx.store.artifacts import artifact_folder, write_json
+from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.sweep import deaths
+from rgx.sweep.plan import make_plan
+from rgx.sweep.search.record import read_record
+from rgx.sweep.search.results import Record
+from rgx.sweep.search.schedulers import Judged, make_scheduler
 from rgx.sweep.search.searchers import SEARCHERS, History
 from rgx.sweep.search.space import Choices, Range, Space
+from rgx.sweep.search.trials import Planned, Trials
+from rgx.sweep.spec import read_sweep
 
 HEAD = LITTLE.split("panels:")[0].replace("realistic_gesture.gin]", "realistic_gesture.gin, planted.gin]")
 SEARCH = """\
@@ -51,6 +58,7 @@ class Planted(Metric):
         raise AssertionError("no score is computed here")
 """
 PEAK = 2.0e-3
+TOKENIZER = "tokenizer/training.adamw.steps: 4"
 
 
 def planted(at: float, budget: int = 1) -> float:
@@ -90,7 +98,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert all(artifact_folder(store, s, k).exists() for s, k in task["parents"].items())
         found = list(metrics_in(task["record"]))
         scores = {f"{m['variant'].partition('/')[2]}": planted(m["at"], m["budget"]) for m in found}
-        made = {"key": task["key"], "stage": task["stage"], "row": task["row"], "parents": task["parents"]}
+        words = ("key", "stage", "row", "parents", "record", "version", "fingerprint", "seed")
+        made = {word: task[word] for word in words}
         references = dict.fromkeys(scores, 0.0)
         outputs = {"scores": scores, "references": references, "metrics": {n: {"label": n} for n in scores}}
         write_json(folder / "manifest.json", {**made, "outputs": outputs, "files": {}})
@@ -126,6 +135,7 @@ def record(tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_what_trials_share_is_run_once_and_first(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:
@@ -149,6 +159,7 @@ def test_what_trials_share_is_run_once_and_first(
     assert "8 finished" in told
 
 
+@pytest.mark.slow
 def test_the_table_is_sorted_and_the_best_can_be_pasted(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:
@@ -212,6 +223,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
     assert len(set(points)) == 8, "a sampler that begins anew does not draw the old points again"
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_and_another_range_begins_anew(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:
@@ -226,6 +238,7 @@ def test_more_trials_go_on_and_another_range_begins_anew(
     assert len(rows) == 2
 
 
+@pytest.mark.slow
 def test_a_trial_whose_artifact_is_gone_is_run_again_with_its_values(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:
@@ -282,6 +295,7 @@ def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
     assert [r["row"] for r in rows] == [t["rungs"][-1]["row"] for t in trials]
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
     tmp_path: Path, searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +333,7 @@ def test_a_search_none_of_whose_trials_finished_is_no_success(
     assert "best:" not in told
 
 
+@pytest.mark.slow
 def test_seeds_are_averaged_and_panels_stand_beside_a_search(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:
@@ -336,6 +351,7 @@ def test_seeds_are_averaged_and_panels_stand_beside_a_search(
     assert len(rows) == 6, "what --only leaves out is not forgotten"
 
 
+@pytest.mark.slow
 def test_plan_tells_what_a_search_will_do(searched: Callable[..., str]) -> None:
     told = searched(SEARCH + ASHA, verb="plan")
     (line,) = [line for line in told.splitlines() if line.startswith("search ")]
@@ -356,6 +372,78 @@ def test_a_trial_can_be_shown_by_its_name(tmp_path: Path, searched: Callable[...
     searched(SEARCH.replace("trials: 8", "trials: 1"))
     (made,) = [m for m in manifests(tmp_path / "store").values() if m["stage"] == "motion_scores"]
     assert made["row"] == "peak/" + record(tmp_path)["trials"][0]["rungs"][0]["row"]
+
+
+@pytest.mark.slow
+def test_a_trial_is_explained_compared_and_shown_as_a_row(
+    tmp_path: Path, searched: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 2") + ASHA)
+    store = ["--store", str(tmp_path / "store")]
+    one, two = (trial["rungs"][-1]["row"] for trial in record(tmp_path)["trials"])
+
+    def told(*arguments: str, code: int = 0) -> str:
+        assert command(*arguments, *store) == code
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    file = str(tmp_path / "little.yaml")
+    lines = told("why", file, f"peak/{one}").splitlines()
+    assert lines[0] == f"peak/{one}, seed 0"
+    assert len(lines) == 10 and all("in the store" in line for line in lines[1:])
+    changed = told(
+        "why", file, f"peak/{one}", "motion_scores", "--bind", "alignment/training.adamw.steps = 5"
+    )
+    assert "root cause: alignment: training.steps: 3 → 5" in changed
+    rung = one.replace("budget=4", "budget=2")
+    assert f"peak/{rung}, seed 0" in told("why", file, f"peak/{rung}", "motion")
+    assert f"did you mean 'peak/{one}'" in told("why", file, f"peak/{one[:-1]}9", code=2)
+    assert "did you mean 'motion'" in told("why", file, f"peak/{one}", "mution", code=2)
+    compared = told("diff", f"little:peak/{one}", f"little:peak/{two}")
+    at = [trial["values"]["metric.planted_for_a_test.at"] for trial in record(tmp_path)["trials"]]
+    assert f"metrics[metric/planted_for_a_test].at: {at[0]} → {at[1]}" in compared
+    assert f"did you mean '{two}'" in told("diff", f"little:peak/{one}", f"little:peak/{two}x", code=2)
+    assert f"did you mean '{one}'" in told("show", f"little:peak/{one}x/planted_for_a_test", code=2)
+
+
+@pytest.mark.slow
+def test_a_trial_of_a_search_that_was_changed_is_explained_by_what_was_changed(
+    tmp_path: Path, searched: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 1"))
+    (row,) = (trial["rungs"][0]["row"] for trial in record(tmp_path)["trials"])
+    file, store = tmp_path / "little.yaml", str(tmp_path / "store")
+    file.write_text(file.read_text().replace("tokenizer/training.adamw.steps: 3", TOKENIZER))
+    assert command("why", str(file), f"peak/{row}", "motion_scores", "--store", store) == 0
+    assert "root cause: tokenizer: training.steps: 3 → 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "change", [{"point": [0.5]}, {"point": [0.5, 1.5]}, {"point": [0.5, None]}, {"values": {"x.y": 1}}]
+)
+@pytest.mark.slow
+def test_a_record_of_another_space_is_refused(
+    tmp_path: Path, searched: Callable[..., str], change: dict[str, Any]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 2"))
+    (path,) = (tmp_path / "store" / "searches" / "little").glob("*/record.json")
+    content = json.loads(path.read_text())
+    content["trials"][1].update(change)
+    path.write_text(json.dumps(content))
+    told = searched(SEARCH, code=2)
+    assert "trials/1" in told and "remove it to begin the search again" in told
+
+
+def test_a_record_from_elsewhere_does_not_steer_the_terminal(
+    tmp_path: Path, searched: Callable[..., str]
+) -> None:
+    searched(SEARCH.replace("trials: 8", "trials: 2"))
+    (path,) = (tmp_path / "store" / "searches" / "little").glob("*/record.json")
+    content = json.loads(path.read_text())
+    content["trials"][1].update(state="failed", reason="\x1b[2Jgone")
+    path.write_text(json.dumps(content))
+    told = searched(SEARCH.replace("trials: 8", "trials: 2"))
+    assert "failed: �[2Jgone" in told and "\x1b" not in told
 
 
 @given(
@@ -407,3 +495,127 @@ def test_a_searcher_is_the_same_for_the_same_seed_only(name: str) -> None:
 
     assert points(1) == points(1) != points(2)
     assert {space.values(point)["c"] for point in points(1)} == {1, 2, 3}
+
+
+# --- the Ray engine's driver, without Ray -----------------------------------------------------------
+
+
+class Driver:
+    """A searcher of trials, and what it said."""
+
+    def __init__(self, file: Path, store: Path) -> None:
+        from rgx.sweep.search.cluster import TrialSearcher
+
+        plan = make_plan(read_sweep(file))
+        (search,) = plan.searches
+        self.said: list[str] = []
+        self.trials = Trials(search, plan, store, Record(), self.said.append)
+        self.searcher, self.count = TrialSearcher(self.trials), 0
+
+    def hand_out(self) -> tuple[str, dict[str, Any]]:
+        """Return the next trial's name and what its worker is told."""
+        self.count += 1
+        return f"trial{self.count}", self.searcher.suggest(f"trial{self.count}")
+
+    def working(self, trial: str) -> Path:
+        """Return the folder of the stage a trial ends with on its first rung."""
+        (_, stages), *_ = self.searcher.live[trial].rungs[0].cells
+        return running_folder(self.trials.store, "motion_scores", stages["motion_scores"])
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    import ray
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "planted_plugin_for_a_test.py").write_text(PLUGIN)
+    (tmp_path / "planted.gin").write_text("stage.motion_scores.metrics = [@metric.planted_for_a_test()]\n")
+    file = tmp_path / "little.yaml"
+    text = SEARCH.replace("trials: 8", "trials: 3") + ASHA
+    file.write_text(HEAD + "imports: [planted_plugin_for_a_test]\n" + text)
+    return Driver(file, tmp_path / "store")
+
+
+def told(index: int, value: float) -> dict[str, float]:
+    return {"index": index, "time": 2.0**index, "value": value, "cost": value}
+
+
+@pytest.mark.slow
+def test_a_trial_whose_worker_died_goes_on_from_its_rung_before_others_begin(driver: Driver) -> None:
+    first, sent = driver.hand_out()
+    second, _ = driver.hand_out()
+    assert sent["first"] == 0
+    assert driver.searcher.suggest("none") is None, "two machines' worth is out"
+    driver.searcher.on_trial_result(first, told(0, 1.5))
+    write_json(driver.working(first) / "lease.json", {"host": "node7", "pid": 1, "token": first})
+    folder = driver.working(first)
+    driver.searcher.on_trial_complete(trial_id=first, error=True)
+    assert not (folder / "lease.json").exists(), "nobody waits for the dead"
+    assert driver.said[-1].endswith("killed without a word; from its last checkpoint on, try 2 of 3")
+    again, resent = driver.hand_out()
+    assert resent["first"] == 1, "what was told of the first rung is not told twice"
+    names = [[rung["ends"] for rung in json.loads(one["trial"])["rungs"]] for one in (sent, resent)]
+    assert names[0] == names[1]
+    driver.searcher.on_trial_result(again, told(1, 1.25))
+    driver.searcher.on_trial_complete(trial_id=again, result=told(2, 1.125))
+    trial = driver.trials.record.trials[0]
+    assert trial.state == "finished"
+    assert [rung.score.value for rung in trial.rungs if rung.score] == [1.5, 1.25, 1.125]
+    assert driver.searcher.live.keys() == {second}
+
+
+@pytest.mark.slow
+def test_a_trial_that_always_dies_is_given_up_and_the_same_command_tries_it_again(driver: Driver) -> None:
+    for _ in range(deaths.MOST):
+        trial, sent = driver.hand_out()
+        driver.searcher.on_trial_complete(trial_id=trial, error=True)
+    assert driver.trials.record.trials[0].state == "open"
+    reason = f"died {deaths.MOST} times, last killed without a word; probably out of memory"
+    assert driver.trials.record.trials[0].reason.startswith(reason)
+    assert driver.said[-1].endswith(f"{reason}; the same command tries it again")
+    _, other = driver.hand_out()
+    assert other["trial"] != sent["trial"]
+    kept = read_record(driver.trials.store, "little", driver.trials.plan)
+    anew = Trials(driver.trials.plan, driver.trials.whole, driver.trials.store, kept, print)
+    taken = anew.next()
+    assert taken is not None and taken.number == 0
+    assert anew.record.trials[0].reason == ""
+
+
+def test_a_time_limit_is_a_reason_and_an_old_one_is_not(driver: Driver) -> None:
+    trial, _ = driver.hand_out()
+    folder = driver.working(trial)
+    write_json(folder / "failure.json", {"reason": "of an earlier run"})
+    driver.searcher.live.clear()
+    driver.searcher.again.append(Planned(0, driver.trials.plan.rungs(driver.trials.record.trials[0].values)))
+    trial, _ = driver.hand_out()
+    assert not (folder / "failure.json").exists()
+    write_json(folder / "failure.json", {"reason": "ran past its time limit of 9 s"})
+    driver.searcher.on_trial_complete(trial_id=trial, error=True)
+    assert driver.trials.record.trials[0].state == "failed"
+    assert driver.trials.record.trials[0].reason == "ran past its time limit of 9 s"
+
+
+def test_a_worker_that_died_after_its_last_score_has_done_its_work(driver: Driver) -> None:
+    trial, _ = driver.hand_out()
+    for index in range(3):
+        driver.searcher.on_trial_result(trial, told(index, 1.0))
+    driver.searcher.on_trial_complete(trial_id=trial, error=True)
+    assert driver.trials.record.trials[0].state == "finished"
+
+
+def test_asha_judges_a_trial_that_goes_on_as_if_it_had_never_died(driver: Driver) -> None:
+    search = driver.trials.plan.search
+    decided = []
+    for died in (False, True):
+        scheduler = make_scheduler(search, [])
+        for number, costs in enumerate(([3.0, 3.0], [1.0, 1.0], [2.0, 2.5])):
+            one = Judged(scheduler, f"{number}")
+            for index, cost in enumerate(costs):
+                if died and index:
+                    one = Judged(scheduler, f"{number} again")
+                decided.append((died, number, index, one.goes_on(told(index, cost))))
+    half = len(decided) // 2
+    assert [one[1:] for one in decided[:half]] == [one[1:] for one in decided[half:]]
+    assert {one[3] for one in decided} == {True, False}

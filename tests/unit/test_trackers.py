@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -13,13 +14,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from little import LITTLE, command, manifests
+from torch import nn
 
 from rgx.cli import Tracked
 from rgx.errors import InputError
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.store.workspace import Workspace
+from rgx.sweep.search.tracking import TrialTracking
 from rgx.sweep.trackers import TRACKERS, StageRun, Tracker, make_trackers, parameters, scalars
 from rgx.sweep.tracking import Tracking
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
 
 RECORD = {
     "variant": "stage/tokenizer",
@@ -270,3 +277,108 @@ def test_a_curve_that_cannot_be_read_stops_tracking_and_nothing_else(tmp_path: P
         soon(lambda: not tracking.thread.is_alive())
         tracking.on_trial_complete(0, [], trial())
     assert "tracking has stopped, the sweep goes on without it: JSONDecodeError" in said[-1]
+
+
+# --- the trials of a search --------------------------------------------------------------------------
+
+
+def asked(number: int) -> dict[str, Any]:
+    """Return a stage of a trial: 0 is made by every trial, others by one."""
+    return {**TASK, "stage": "motion" if number else "tokenizer", "key": f"{number:02x}" * 32}
+
+
+def searching(name: str, *rungs: list[int]) -> Any:
+    """Return a trial that climbs rungs of these stages."""
+    told = {"rungs": [{"tasks": [{"task": asked(number)} for number in rung]} for rung in rungs]}
+    return SimpleNamespace(trial_id=name, config={"trial": json.dumps(told)})
+
+
+def made_of(store: Path, number: int, host: str = "node7") -> None:
+    """Put an artifact in the store."""
+    task = asked(number)
+    folder = artifact_folder(store, task["stage"], task["key"])
+    write_json(folder / "manifest.json", {"key": task["key"], "host": host, "outputs": {"fgd": number}})
+
+
+def test_a_stage_that_trials_share_is_told_once_and_what_was_there_is_not(
+    tmp_path: Path, quick: None
+) -> None:
+    told, one, two = Told("little", tmp_path), searching("one", [9, 0, 1]), searching("two", [9, 0, 2])
+    made_of(tmp_path, 9)
+    with TrialTracking([told], "little", tmp_path, print) as tracking:
+        tracking.on_trial_start(0, [], one)
+        tracking.on_trial_start(0, [], two)
+        for trial, own in ((one, 1), (two, 2)):
+            made_of(tmp_path, 0)
+            made_of(tmp_path, own)
+            tracking.on_trial_result(0, [], trial, {"index": 0})
+            tracking.on_trial_complete(0, [], trial)
+    names = ["tokenizer-00000000", "motion-01010101", "motion-02020202"]
+    assert list(told.runs) == names
+    whole = [("begin", (0, {"fgd": float(number)}), "finished") for number in (0, 1, 2)]
+    assert told.said == [*(word for run in whole for word in run), "close"]
+
+
+def test_a_rung_that_is_never_reached_is_never_begun(tmp_path: Path, quick: None) -> None:
+    told, trial = Told("little", tmp_path), searching("one", [0, 1], [0, 2])
+    with TrialTracking([told], "little", tmp_path, print) as tracking:
+        tracking.on_trial_start(0, [], trial)
+        made_of(tmp_path, 0)
+        made_of(tmp_path, 1)
+        tracking.on_trial_result(0, [], trial, {"index": 0})
+        tracking.on_trial_complete(0, [], trial)
+    assert list(told.runs) == ["tokenizer-00000000", "motion-01010101"]
+    assert told.said.count("finished") == 2 and "failed" not in told.said
+
+
+def test_a_stage_another_trial_may_still_make_has_not_failed_with_the_first(
+    tmp_path: Path, quick: None
+) -> None:
+    told, one, two = Told("little", tmp_path), searching("one", [0, 1]), searching("two", [0, 2])
+    with TrialTracking([told], "little", tmp_path, print) as tracking:
+        tracking.on_trial_start(0, [], one)
+        tracking.on_trial_start(0, [], two)
+        write_json(running_folder(tmp_path, "tokenizer", asked(0)["key"]) / "lease.json", {"host": "node7"})
+        soon(lambda: told.said == ["begin"])
+        tracking.on_trial_error(0, [], one)
+        time.sleep(0.1)
+        assert told.said == ["begin"]
+        tracking.on_trial_error(0, [], two)
+    assert told.said == ["begin", "failed", "close"]
+
+
+# --- curves ------------------------------------------------------------------------------------------
+
+
+def train(folder: Path, until: int = 99) -> None:
+    """Train a small network, or go on with it, and break off at a step."""
+    torch.manual_seed(0)
+    network, calls = nn.Linear(3, 1), 0
+
+    def losses() -> dict[str, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls > until:
+            raise KeyboardInterrupt
+        return {"fit": network(torch.randn(4, 3)).square().mean()}
+
+    training = AdamW(steps=9, batch=4, learning_rate=1e-2, checkpoint_every=4)
+    with contextlib.suppress(KeyboardInterrupt):
+        fit(network, losses, training, Workspace(folder, "cpu", lambda progress: None))
+
+
+@pytest.mark.parametrize("stops", [[3], [6], [4], [6, 3], [2, 2, 7]])
+def test_a_curve_that_was_broken_off_is_the_undisturbed_one_in_the_end(
+    tmp_path: Path, stops: list[int]
+) -> None:
+    train(tmp_path / "whole")
+    for stop in stops:
+        train(tmp_path / "again", stop)
+    cut = tmp_path / "again" / "curve.jsonl"
+    with cut.open("a") as file:
+        file.write('{"step": 9, "fi')
+    train(tmp_path / "again")
+    whole = (tmp_path / "whole" / "curve.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in whole.splitlines()] == list(range(1, 10))
+    assert cut.read_text() == whole
+    assert not [p.name for p in cut.parent.iterdir() if p.name.startswith(".")]

@@ -12,7 +12,7 @@ from rgx.errors import DamagedError, NotFiniteError
 from rgx.store.artifacts import manifest
 from rgx.sweep.failures import write_failure
 from rgx.sweep.search.plan import Rung, SearchPlan
-from rgx.sweep.search.record import Score
+from rgx.sweep.search.results import Score
 from rgx.sweep.worker import run_task
 
 COSTS: dict[str, Callable[[float, float], float]] = {
@@ -49,12 +49,13 @@ def message(plan: SearchPlan, rungs: Sequence[Rung], machines_have_gpus: bool, t
     }
 
 
-def climb(trial: Mapping[str, Any], store: Path) -> Iterator[dict[str, float]]:
+def climb(trial: Mapping[str, Any], store: Path, first: int = 0) -> Iterator[dict[str, float]]:
     """Finish one rung after another and yield each one's result; raises what a stage raises.
 
-    Raises NotFiniteError for a score that is no number.
+    first: the rung to begin on; those below were told before. Raises NotFiniteError for a score that is
+    no number.
     """
-    for index, rung in enumerate(trial["rungs"]):
+    for index, rung in list(enumerate(trial["rungs"]))[first:]:
         _finish(rung["tasks"], store)
         yield result(index, rung["time"], _score(trial, rung["ends"], store))
 

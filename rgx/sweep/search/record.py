@@ -4,64 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import ValidationError
 
 from rgx.errors import InputError
 from rgx.store.artifacts import intact, read_json, write_json
 from rgx.sweep.plan import Plan
-from rgx.sweep.search.plan import Rung, SearchPlan
+from rgx.sweep.search.plan import SearchPlan
+from rgx.sweep.search.results import Climbed, Record, Trial
 
-State = Literal["open", "finished", "stopped", "failed"]
-
-
-class Score(BaseModel):
-    """A metric's mean over the seeds, and what it costs: lower is better."""
-
-    value: FiniteFloat
-    cost: FiniteFloat
-
-
-class Climbed(BaseModel):
-    """A rung a trial began: its row, the key of each stage at each seed, and its score once finished."""
-
-    row: str
-    cells: list[tuple[int, dict[str, str]]]
-    score: Score | None = None
-
-    @classmethod
-    def of(cls, rung: Rung) -> Climbed:
-        """Return a planned rung as one that is begun."""
-        return cls(row=rung.name, cells=list(rung.cells))
-
-
-class Trial(BaseModel):
-    """One trial; `open` until it climbed every rung, was stopped on one, or failed for a reason."""
-
-    point: tuple[float, ...]
-    values: dict[str, Any]
-    state: State = "open"
-    reason: str = ""
-    rungs: list[Climbed] = []
-
-    @property
-    def last(self) -> Climbed | None:
-        """The last rung with a score."""
-        scored = [rung for rung in self.rungs if rung.score is not None]
-        return scored[-1] if scored else None
-
-    @property
-    def cost(self) -> float | None:
-        """What its last score costs; None for a trial that failed or has no score."""
-        last = self.last
-        return None if self.state == "failed" or last is None or last.score is None else last.score.cost
-
-
-class Record(BaseModel):
-    """The trials of a search, in the order of their numbers."""
-
-    trials: list[Trial] = []
+ANEW = "remove it to begin the search again"
 
 
 def search_folder(store: Path, sweep: str, plan: SearchPlan) -> Path:
@@ -81,13 +34,22 @@ def read_record(store: Path, sweep: str, plan: SearchPlan) -> Record:
         record = Record.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(
-            f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}; remove it to begin the search again"
-        ) from None
-    for trial in record.trials:
+        raise InputError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}; {ANEW}") from None
+    for number, trial in enumerate(record.trials):
+        if not _fits(trial, plan):
+            raise InputError(f"{path}: trials/{number} is none of this search; {ANEW}")
         if trial.last is not None and not _stands(trial.last, store):
             trial.state, trial.rungs = "open", []
     return record
+
+
+def _fits(trial: Trial, plan: SearchPlan) -> bool:
+    """Return whether a trial lies in the space of a search: a record may come from elsewhere."""
+    search = plan.search
+    in_space = len(trial.point) == len(search.space.factors) and all(0 <= part <= 1 for part in trial.point)
+    return (
+        in_space and trial.values.keys() == {*search.space.factors} and len(trial.rungs) <= len(search.times)
+    )
 
 
 def _stands(rung: Climbed, store: Path) -> bool:

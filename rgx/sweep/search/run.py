@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,12 +12,21 @@ from rgx.store.lease import Lease, LeaseHeldError
 from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Plan
 from rgx.sweep.search.plan import SearchPlan
-from rgx.sweep.search.record import Record, read_record, search_folder
+from rgx.sweep.search.record import read_record, search_folder
+from rgx.sweep.search.results import Record
 from rgx.sweep.search.table import outcome
 from rgx.sweep.search.trials import Trials
+from rgx.sweep.trackers import Tracker
 
 
-def run_searches(graph: Graph, whole: Plan, console: Console, engine: str, address: str | None) -> bool:
+def run_searches(
+    graph: Graph,
+    whole: Plan,
+    console: Console,
+    engine: str,
+    address: str | None,
+    trackers: Sequence[Tracker] = (),
+) -> bool:
     """Run each search of the graph's plan, show its trials, and return whether each ended with a score.
 
     whole: the plan of the whole sweep, whose record names the trials' artifacts. Raises InputError for a
@@ -25,7 +34,12 @@ def run_searches(graph: Graph, whole: Plan, console: Console, engine: str, addre
     """
 
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # What a record from elsewhere holds must not steer the terminal.
+        plain = "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in line)
+        console.print(plain, markup=False, highlight=False, soft_wrap=True)
+
+    def run_all(trials: Trials) -> None:
+        ENGINES[engine](trials, address, trackers)
 
     well = True
     for plan in graph.plan.searches:
@@ -34,7 +48,7 @@ def run_searches(graph: Graph, whole: Plan, console: Console, engine: str, addre
             say(f"{plan.search.name}: not begun, for its trials need {', '.join(lacking)}")
             well = False
             continue
-        record = _run(plan, whole, graph.store, say, engine, address)
+        record = _run(plan, whole, graph.store, say, run_all)
         for line in outcome(plan, record):
             say(line)
         well = well and is_over(plan, record) and any(trial.state == "finished" for trial in record.trials)
@@ -47,7 +61,7 @@ def is_over(plan: SearchPlan, record: Record) -> bool:
 
 
 def _run(
-    plan: SearchPlan, whole: Plan, store: Path, say: Callable[[str], None], engine: str, address: str | None
+    plan: SearchPlan, whole: Plan, store: Path, say: Callable[[str], None], run_all: Callable[[Trials], None]
 ) -> Record:
     name, folder = plan.search.name, search_folder(store, whole.name, plan)
     record = read_record(store, whole.name, plan)
@@ -58,24 +72,30 @@ def _run(
             record = read_record(store, whole.name, plan)
             ended = sum(trial.state != "open" for trial in record.trials)
             say(f"{name}: {ended} of {plan.search.trials} trials have ended")
-            ENGINES[engine](Trials(plan, whole, store, record, say), address)
+            run_all(Trials(plan, whole, store, record, say))
+    except KeyboardInterrupt:
+        ended = sum(trial.state != "open" for trial in record.trials)
+        say(f"{name}: stopped; {ended} of {plan.search.trials} trials have ended")
+        raise
     except LeaseHeldError as error:
         raise InputError(f"search {name}: {error}") from None
     return record
 
 
-def _inline(trials: Trials, address: str | None) -> None:
+def _inline(trials: Trials, address: str | None, trackers: Sequence[Tracker]) -> None:
     from rgx.sweep.search import inline
 
     inline.execute(trials)
 
 
-def _ray(trials: Trials, address: str | None) -> None:
+def _ray(trials: Trials, address: str | None, trackers: Sequence[Tracker]) -> None:
     from rgx.sweep import cluster as stages
     from rgx.sweep.search import cluster
+    from rgx.sweep.search.tracking import TrialTracking
 
     stages.start_ray(address)
-    cluster.execute(trials)
+    with TrialTracking(list(trackers), trials.whole.name, trials.store, trials.say) as tracking:
+        cluster.execute(trials, [tracking])
 
 
-ENGINES: dict[str, Callable[[Trials, str | None], None]] = {"inline": _inline, "ray": _ray}
+ENGINES: dict[str, Callable[[Trials, str | None, Sequence[Tracker]], None]] = {"inline": _inline, "ray": _ray}

@@ -10,7 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.schedulers.async_hyperband import AsyncHyperBandScheduler
 
 from rgx.sweep.search.climb import result
-from rgx.sweep.search.record import Trial
+from rgx.sweep.search.results import Trial
 from rgx.sweep.search.spec import Search
 
 

@@ -13,7 +13,8 @@ from tabulate import tabulate
 from rgx.sweep.factors import labels_of
 from rgx.sweep.row import row_text
 from rgx.sweep.search.plan import SearchPlan
-from rgx.sweep.search.record import Record, State, Trial, read_record
+from rgx.sweep.search.record import read_record
+from rgx.sweep.search.results import Record, State, Trial
 
 ORDER: dict[State, int] = {"finished": 0, "stopped": 1, "open": 2, "failed": 3}
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
@@ -104,5 +105,5 @@ def _value(trial: Trial) -> str:
 
 
 def _end(trial: Trial) -> str:
-    words = {"finished": "", "failed": f"failed: {trial.reason}"}
-    return words.get(trial.state, trial.state)
+    word = "" if trial.state == "finished" else trial.state
+    return f"{word}: {trial.reason}" if trial.reason else word

@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.sweep.plan import Plan
+from rgx.sweep.plan import Plan, Task
 from rgx.sweep.search.plan import Rung, SearchPlan
-from rgx.sweep.search.record import (
-    Climbed,
-    Record,
-    Score,
-    State,
-    Trial,
-    write_record,
-    write_sweep,
-)
+from rgx.sweep.search.record import write_record, write_sweep
+from rgx.sweep.search.results import Climbed, Record, Score, State, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
 
 
@@ -27,6 +20,10 @@ class Planned:
 
     number: int
     rungs: list[Rung]
+
+    def tasks(self) -> list[Task]:
+        """Return the stages of all its rungs, each once."""
+        return list({key: task for rung in self.rungs for key, task in rung.tasks.items()}.values())
 
 
 @dataclass
@@ -86,10 +83,13 @@ class Trials:
         if len(trial.rungs) == rung < len(planned.rungs):
             self._begin(trial, planned.rungs[rung])
 
+    def climbed(self, number: int) -> int:
+        """Return how many rungs of a trial have a score."""
+        return sum(rung.score is not None for rung in self.record.trials[number].rungs)
+
     def ended(self, number: int, rungs: int = 0, reason: str = "") -> None:
         """Note how a trial ended: failed for a reason, or with all its rungs climbed, or stopped."""
-        trial = self.record.trials[number]
-        climbed = sum(rung.score is not None for rung in trial.rungs)
+        trial, climbed = self.record.trials[number], self.climbed(number)
         unfailed: State = "finished" if climbed == rungs else "stopped"
         trial.state = "failed" if reason else unfailed
         trial.reason = reason
@@ -100,13 +100,19 @@ class Trials:
         if trial.state != "finished":
             self.say(f"{self._title(number)} {trial.state} {reason}".rstrip())
 
+    def died(self, number: int, how: str) -> None:
+        """Tell that a trial's worker died, which begins it again."""
+        self.say(f"{self._title(number)} died   {how}")
+
     def left_open(self, number: int, why: str) -> None:
         """Note that a trial broke off for no reason of its own: the next run takes it up again."""
+        self.record.trials[number].reason = why
+        self._save()
         self.searcher.learn(number, None)
         self.say(f"{self._title(number)} {why}")
 
     def _begin(self, trial: Trial, rung: Rung) -> None:
-        trial.rungs.append(Climbed.of(rung))
+        trial.rungs.append(Climbed(row=rung.name, cells=list(rung.cells)))
         self._save()
 
     def _save(self) -> None:
