@@ -22,6 +22,9 @@ def score(
         str, typer.Option(help="What finds the keypoints of videos that come without.")
     ] = "mediapipe",
     out: Annotated[Path, typer.Option(help="Where tables and definitions go.")] = Path("scores"),
+    judge: Annotated[
+        Path | None, typer.Option(help="A stored judge, store/judge/KEY; else one is trained on --real.")
+    ] = None,
     scale: Scale = None,
     bind: Bind = [],  # noqa: B006
     imports: Import = [],  # noqa: B006
@@ -47,7 +50,8 @@ def score(
         for line in systems.check():
             typer.echo(line)
         file, definition = write_definitions(systems, scale, out)
-        asked = overrides([], bind, None, None, [], imports)
+        stored = [] if judge is None else [f"stage.judge.stored = {str(judge.expanduser().resolve())!r}"]
+        asked = overrides([], [*bind, *stored], None, None, [], imports)
         well = run_sweep(file, asked, Venue(store, engine), console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

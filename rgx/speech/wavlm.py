@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rgx.errors import InputError
 from rgx.registry import register
 from rgx.speech.base import Speech
+from rgx.speech.batches import batch_by_length
 from rgx.speech.beats import fitted
 from rgx.speech.chunks import Chunk, chunks
 from rgx.speech.mel_beat import checked_mels, mel_beat_features
 from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Place
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 STEP_SAMPLES = 320
 RATE_HZ = SAMPLE_RATE_HZ // STEP_SAMPLES
@@ -31,14 +30,16 @@ REACH_SAMPLES = 80
 
 @dataclass(frozen=True)
 class Reading:
-    """How a kind of device reads: so many chunks at a time, in arithmetic of so many bits."""
+    """How a kind of device reads: so many seconds of sound in a batch, in arithmetic of so many bits."""
 
-    chunks: int
+    seconds: float
     bits: int
 
 
-READINGS = {"cuda": Reading(4, 16), "cpu": Reading(1, 32)}
+READINGS = {"cuda": Reading(192.0, 16), "cpu": Reading(0.0, 32)}
 """A GPU gains from both; a processor from neither."""
+BATCHES_TOGETHER = 4
+"""Clips of so many batches are sorted by length, so that little of a batch is padding."""
 
 
 @register("speech", "wavlm", label="WavLM + mel + beat", source="Sec. 4.1")
@@ -125,25 +126,62 @@ class WavLM(Speech):
             raise _unusable(self.model, f"expected a step of {STEP_SAMPLES} samples, found {step}")
         self._network = network.to(device).eval()
 
-    def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
-        hidden = at_motion_rate(self._hidden(waveform, frames), frames)
-        rest = mel_beat_features(waveform, frames, self.mels)
-        return np.concatenate([hidden, rest], axis=1, dtype=np.float32)
+    @property
+    def together_s(self) -> float:
+        return BATCHES_TOGETHER * self._reading().seconds
 
-    def _hidden(self, waveform: np.ndarray, frames: int) -> np.ndarray:
-        """Return the last hidden layer (2T - 1, D) at 50 Hz of a waveform (S,)."""
+    def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        return self.features_of([(waveform, frames)])[0]
+
+    def features_of(self, clips: Sequence[tuple[np.ndarray, int]]) -> list[np.ndarray]:
+        read = zip(clips, self._hidden(clips), strict=True)
+        return [
+            np.concatenate(
+                [at_motion_rate(hidden, frames), mel_beat_features(waveform, frames, self.mels)],
+                axis=1,
+                dtype=np.float32,
+            )
+            for (waveform, frames), hidden in read
+        ]
+
+    def _hidden(self, clips: Sequence[tuple[np.ndarray, int]]) -> list[np.ndarray]:
+        """Return the last hidden layer (2T - 1, D) at 50 Hz of each waveform (S,)."""
+        reading = self._reading()
+        hidden = [np.zeros((max(2 * frames - 1, 0), self.features_width), np.float32) for _, frames in clips]
+        heard = [self._heard(waveform, frames) for waveform, frames in clips]
+        pieces = [(clip, piece) for clip, rows in enumerate(hidden) for piece in self._pieces(len(rows))]
+        # Normalised over time a clip is not the same when it is padded.
+        most = round(reading.seconds * RATE_HZ) if self._normalises_rows else 0
+        for batch in batch_by_length([piece.length for _, piece in pieces], most):
+            some = [pieces[index] for index in batch]
+            sounds = [heard[clip][p.start * STEP_SAMPLES :][: _samples(p.length)] for clip, p in some]
+            for (clip, piece), rows in zip(some, self._read(sounds, reading), strict=True):
+                kept = rows[piece.first - piece.start : piece.last - piece.start]
+                hidden[clip][piece.first : piece.last] = kept
+        return hidden
+
+    def _reading(self) -> Reading:
         if self._network is None:
             raise RuntimeError("speech/wavlm: prepare(device) comes before features")
-        steps = max(2 * frames - 1, 0)
-        hidden = np.zeros((steps, self.features_width), np.float32)
-        if not steps:
-            return hidden
+        return READINGS.get(self._network.device.type, READINGS["cpu"])
+
+    @property
+    def _normalises_rows(self) -> bool:
+        return bool(self._network.config.feat_extract_norm == "layer")
+
+    def _heard(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        """Return a clip as the model was trained to hear it."""
         clip = fitted(waveform, frames * SAMPLES_PER_FRAME)
+        if not self._normalises_rows or not frames:
+            return clip
+        # Models with layer norm (large) were trained on clips of zero mean and unit variance.
+        return (clip - clip.mean()) / np.sqrt(clip.var() + 1e-7)
+
+    def _pieces(self, steps: int) -> list[Chunk]:
+        if not steps:
+            return []
         pieces = chunks(steps, round(self.chunk_s * RATE_HZ), round(self.overlap_s * RATE_HZ))
-        if self._network.config.feat_extract_norm == "layer":
-            # Models with layer norm (large) were trained on clips of zero mean and unit variance.
-            clip = (clip - clip.mean()) / np.sqrt(clip.var() + 1e-7)
-        elif len(pieces) > 1:
+        if len(pieces) > 1 and not self._normalises_rows:
             raise _unusable(
                 self.model,
                 f"its first layer normalises over the whole clip (feat_extract_norm = group), so one of "
@@ -151,29 +189,27 @@ class WavLM(Speech):
                 f"bind speech.wavlm.chunk_s to the longest clip, or take a model with layer norm "
                 f"such as wavlm-large",
             )
-        for some, read in self._read(clip, pieces):
-            for piece, rows in zip(some, read, strict=True):
-                kept = rows[piece.first - piece.start : piece.last - piece.start]
-                hidden[piece.first : piece.last] = kept.float().cpu().numpy()
-        return hidden
+        return pieces
 
-    def _read(self, clip: np.ndarray, pieces: list[Chunk]) -> Iterator[tuple[list[Chunk], Tensor]]:
-        """Yield a few chunks at a time and their last hidden layers (chunks, length, D)."""
+    def _read(self, sounds: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
+        """Return the last hidden layer (B, longest, D) of sounds; beyond the end of a sound is padding."""
         import torch
+        from torch.nn.utils.rnn import pad_sequence
 
         device = self._network.device
-        reading = READINGS.get(device.type, READINGS["cpu"])
-        for first in range(0, len(pieces), reading.chunks):
-            some = pieces[first : first + reading.chunks]
-            heard = np.stack([clip[p.start * STEP_SAMPLES :][: _samples(p.length)] for p in some])
-            with torch.inference_mode():
-                sound = torch.from_numpy(heard).to(device)
-                with torch.autocast(device.type, torch.float16, enabled=reading.bits < 32):
-                    read = self._network(sound).last_hidden_state
-                if not bool(read.isfinite().all()):
-                    # Half precision ends at 65,504; the few chunks that reach it are read in full.
-                    read = self._network(sound).last_hidden_state
-            yield some, read
+        sound = pad_sequence([torch.from_numpy(sound) for sound in sounds], batch_first=True).to(device)
+        lengths = torch.tensor([len(sound) for sound in sounds], device=device)
+        there = (torch.arange(sound.shape[1], device=device) < lengths[:, None]).long()
+        mask = None if bool(there.all()) else there
+        with torch.inference_mode(), warnings.catch_warnings():
+            # transformers gives torch a mask of padding in other numbers than those of attention.
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+            with torch.autocast(device.type, torch.float16, enabled=reading.bits < 32):
+                read = self._network(sound, attention_mask=mask).last_hidden_state
+            if not bool(read.isfinite().all()):
+                # Half precision ends at 65,504; the few batches that reach it are read in full.
+                read = self._network(sound, attention_mask=mask).last_hidden_state
+        return read.float().cpu().numpy()
 
 
 def _samples(steps: int) -> int:

@@ -39,10 +39,13 @@ class MotionScoresStage(Stage):
         batch = windows.batch(index)
         corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
         mean, std = corpus["mean"], corpus["std"]
+        # A judge sees motion in the scale of the corpus it was trained on.
+        scale = inputs.arrays("judge")
 
         @torch.no_grad()
         def embed(motion: np.ndarray) -> np.ndarray:
-            return judge.encode(((torch.from_numpy(motion) - mean) / std).flatten(2)).numpy()
+            seen = (torch.from_numpy(motion) - scale["mean"]) / scale["std"]
+            return judge.encode(seen.flatten(2)).numpy()
 
         # Audio beats are onsets: a tempo grid from a beat tracker does not follow speech (LOG.md).
         frames = windows.starts[index, None] + torch.arange(WINDOW_FRAMES)
@@ -69,8 +72,9 @@ class MotionScoresStage(Stage):
                 "reference_is": metric.reference_is,
             }
         found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
-        return found | self.remarks(inputs)
+        notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]
+        return found | ({"notes": notes} if notes else {})
 
-    def remarks(self, inputs: Inputs) -> dict[str, list[str]]:
+    def remarks(self, inputs: Inputs) -> list[str]:
         """Return what a table must say beside the numbers."""
-        return {}
+        return []

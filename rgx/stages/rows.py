@@ -30,10 +30,12 @@ class KeptRows:
         )
         self._last = time.monotonic()
 
-    def put(self, first: int, rows: np.ndarray) -> None:
-        """Add the next clip's rows; at most once a second all so far are made safe from a kill."""
-        self.array[first : first + len(rows)] = rows
-        self.clips += 1
+    def put(self, first: int, *clips: np.ndarray) -> None:
+        """Add the next clips' rows; at most once a second all so far are made safe from a kill."""
+        for rows in clips:
+            self.array[first : first + len(rows)] = rows
+            first += len(rows)
+        self.clips += len(clips)
         if time.monotonic() - self._last >= KEEP_EVERY_S:
             self.keep()
 

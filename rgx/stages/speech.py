@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from rgx.speech.beats import beats_of, onsets_of
 from rgx.stages.base import Stage
 from rgx.stages.rows import KeptRows
 from rgx.store.workspace import Inputs, Workspace
-from rgx.types import CorpusFacts
+from rgx.types import FPS, CorpusFacts
 
 
 @register("stage", "speech", label="Speech features", source="Sec. 4.1")
@@ -53,12 +53,17 @@ class SpeechStage(Stage):
         rate = len(sound) // sum(span["frames"] for span in spans)
         built.prepare(workspace.device)
         rows = KeptRows(workspace.folder, sum(span["frames"] for span in spans), built.width + 2)
-        for span in spans[rows.clips :]:
-            first, frames = span["start"] * rate, span["frames"]
-            clip = sound[first : first + frames * rate]
-            envelope = built.envelope(clip, frames)
-            marks = np.stack([beats_of(envelope), onsets_of(envelope)], axis=1)
-            rows.put(span["start"], np.concatenate([built.features(clip, frames), marks], axis=1))
+        # Grouped from the first clip on, so that what goes on after a kill reads the same clips together.
+        begun = 0
+        for some in groups_of(spans, built.together_s * FPS):
+            begun += len(some)
+            if begun <= rows.clips:
+                continue
+            firsts = [(span["start"] * rate, span["frames"]) for span in some]
+            clips = [(sound[first : first + frames * rate], frames) for first, frames in firsts]
+            marks = [marks_of(built.envelope(clip, frames)) for clip, frames in clips]
+            found = zip(built.features_of(clips), marks, strict=True)
+            rows.put(some[0]["start"], *(np.concatenate(pair, axis=1) for pair in found))
             workspace.progress(rows.clips, len(spans))
         every = np.ascontiguousarray(rows.array[:, :-2])
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])
@@ -71,3 +76,21 @@ class SpeechStage(Stage):
         }
         workspace.save_arrays({k: torch.from_numpy(v) for k, v in arrays.items()})
         return {"frames": len(every), "beat_share": float(arrays["beats"].mean())}
+
+
+def groups_of(spans: Sequence[Mapping[str, Any]], most: float) -> list[list[Mapping[str, Any]]]:
+    """Return the clips in order, in groups of at most `most` frames or of a single clip."""
+    groups: list[list[Mapping[str, Any]]] = []
+    room = 0.0
+    for span in spans:
+        if not groups or span["frames"] > room:
+            groups.append([])
+            room = most
+        groups[-1].append(span)
+        room -= span["frames"]
+    return groups
+
+
+def marks_of(envelope: np.ndarray) -> np.ndarray:
+    """Return beats and onsets (T, 2) of an onset envelope (T,)."""
+    return np.stack([beats_of(envelope), onsets_of(envelope)], axis=1)

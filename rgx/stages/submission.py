@@ -70,8 +70,8 @@ class SubmissionScoresStage(MotionScoresStage):
 
     judged: ClassVar[str] = "submission"
 
-    def remarks(self, inputs: Inputs) -> dict[str, list[str]]:
-        return {"notes": inputs.about("submission")["notes"]}
+    def remarks(self, inputs: Inputs) -> list[str]:
+        return inputs.about("submission")["notes"]
 
 
 @register("stage", "submission_video", label="Submitted video")

@@ -40,6 +40,7 @@ class Workspace:
         self.folder, self.device, self._report = folder, device, report
         folder.mkdir(parents=True, exist_ok=True)
         self._last = 0.0
+        self._goes_on = False
 
     def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
         """Write named tensors."""
@@ -84,12 +85,13 @@ class Workspace:
         What a run that broke off wrote beyond its last checkpoint gives way: each step is there once.
         """
         path = self.folder / "curve.jsonl"
-        there = path.read_text().splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in there if line.endswith("\n") and json.loads(line)["step"] < step]
-        if kept != there:
+        if not self._goes_on and path.exists():
+            there = path.read_text().splitlines(keepends=True)
+            kept = [line for line in there if line.endswith("\n") and json.loads(line)["step"] < step]
             fresh = path.with_name(".curve.new")
             fresh.write_text("".join(kept))
             fresh.replace(path)
+        self._goes_on = True
         with path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 

@@ -125,7 +125,8 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     with time_limit(cell.resources[stage_name].time_limit_s, folder):
         outputs = stage.run(inputs, workspace, built)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    _finish(task, store, folder, outputs, started, time.process_time() - busy, code, lease)
+    made_on = {"host": socket.gethostname(), "device": _name(device)}
+    _finish(task, store, folder, outputs, started, time.process_time() - busy, code, made_on, lease)
 
 
 def _finish(
@@ -136,6 +137,7 @@ def _finish(
     started: float,
     cpu_seconds: float,
     code: dict[str, Any],
+    made_on: dict[str, str],
     lease: Lease,
 ) -> None:
     ready = folder / "artifact"
@@ -164,7 +166,7 @@ def _finish(
             "started": started,
             "seconds": time.time() - started,
             "cpu_seconds": cpu_seconds,
-            "host": socket.gethostname(),
+            **made_on,
             "software": {
                 "rgx": rgx.__version__,
                 "python": platform.python_version(),
@@ -178,6 +180,10 @@ def _finish(
     lease.check()
     shutil.rmtree(final, ignore_errors=True)
     ready.replace(final)
+
+
+def _name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def _plain(texts: Any) -> list[dict[str, Any]]:

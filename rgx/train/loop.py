@@ -125,7 +125,7 @@ def _state(players: Sequence[_Player], step: int) -> dict[str, Tensor]:
         for index, slots in player.optimiser.state_dict()["state"].items():
             state |= {f"optimiser.{number}.{index}.{slot}": torch.as_tensor(v) for slot, v in slots.items()}
     state["random"] = torch.get_rng_state()
-    if torch.cuda.is_available():
+    if _on_gpu(players):
         state["random_cuda"] = torch.cuda.get_rng_state()
     return state | {"step": torch.tensor(step)}
 
@@ -145,6 +145,11 @@ def _restore(players: Sequence[_Player], state: dict[str, Tensor] | None) -> int
                 slots.setdefault(int(index), {})[slot] = value
         player.optimiser.load_state_dict({**player.optimiser.state_dict(), "state": slots})
     torch.set_rng_state(state["random"])
-    if "random_cuda" in state and torch.cuda.is_available():
+    if "random_cuda" in state and _on_gpu(players):
         torch.cuda.set_rng_state(state["random_cuda"])
     return int(state["step"])
+
+
+def _on_gpu(players: Sequence[_Player]) -> bool:
+    """Tell where the networks are; to ask for a GPU that is not ours would wake it and take its memory."""
+    return any(p.is_cuda for p in players[0].network.parameters())

@@ -32,6 +32,8 @@ MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generato
 PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init", "split"}
 SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
+DEVICE = "cpu"
+"""Where a contract is kept; tests/gpu holds every variant to its contract on a GPU."""
 
 
 def variants(*axes):
@@ -60,12 +62,12 @@ def trunk():
 
 
 def encoders(features=FEATURES):
-    return nn.ModuleDict({s: SequenceEncoder(features, WIDTH, 1, 2, 0.0) for s in STREAMS})
+    return nn.ModuleDict({s: SequenceEncoder(features, WIDTH, 1, 2, 0.0) for s in STREAMS}).to(DEVICE)
 
 
 def make_batch():
     draw = torch.Generator().manual_seed(7)
-    return Batch(
+    made = Batch(
         motion=torch.randn(3, FRAMES, len(KEPT), 2, generator=draw),
         valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
         speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
@@ -74,17 +76,19 @@ def make_batch():
         speaker=torch.tensor([0, 2, 1]),
         clip=torch.arange(3),
     )
+    return Batch(**{name: tensor.to(DEVICE) for name, tensor in vars(made).items()})
 
 
 def make_tokenizer():
     with torch.random.fork_rng():
         torch.manual_seed(3)
         quantizer = recipe("quantizer", "rvq", codes=8, layers=3)
-        return Tokenizer(recipe("parts", "separate")(), quantizer, WIDTH, 1).eval()
+        return Tokenizer(recipe("parts", "separate")(), quantizer, WIDTH, 1).eval().to(DEVICE)
 
 
 def features(seed=5):
-    return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+    drawn = torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(seed))
+    return drawn.to(DEVICE).requires_grad_()
 
 
 def build(variant, seed=0):
@@ -103,14 +107,15 @@ def build(variant, seed=0):
         made.bound["trunk"] = trunk()
     if "mask_ratio" in variant.parameters:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
-    return made(*shapes)
+    return made(*shapes).to(DEVICE)
 
 
 def teacher():
     with torch.random.fork_rng():
         torch.manual_seed(4)
         sizes = {s: 2 * len(points) for s, points in STREAMS.items()}
-        return nn.ModuleDict({s: SequenceEncoder(n, WIDTH, 1, 2, 0.0) for s, n in sizes.items()}).eval()
+        made = nn.ModuleDict({s: SequenceEncoder(n, WIDTH, 1, 2, 0.0) for s, n in sizes.items()})
+        return made.eval().to(DEVICE)
 
 
 def run_quantizer(module, x):
@@ -138,7 +143,7 @@ def run_distillation(module, x):
 
 def run_fusion(module, x):
     memory = features(6).repeat(1, 2, 1)
-    fused = module(x, memory, torch.arange(TOKENS))
+    fused = module(x, memory, torch.arange(TOKENS, device=DEVICE))
     assert fused.shape == x.shape
     return {"fused": fused}
 

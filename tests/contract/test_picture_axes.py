@@ -19,6 +19,8 @@ registry.load_rooms()
 torch.set_num_threads(1)
 
 SIZE, BATCH = 32, 2
+DEVICE = "cpu"
+"""Where a contract is kept; tests/gpu holds every variant to its contract on a GPU."""
 LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_blocks": 2, "spade_width": 8}
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
 AXES = {
@@ -68,13 +70,13 @@ def build(variant, seed=0):
     if "keypoints" in variant.parameters:
         given["keypoints"] = recipe(registry.find("keypoints", "pose2d"))
     shape = 1 if variant.axis == "discriminator" else SIZE
-    return recipe(variant, **given)(shape)
+    return recipe(variant, **given)(shape).to(DEVICE)
 
 
 def features():
     made = recipe(registry.find("perceptual", "random_features"))
     module = made.variant.cls(**made.bound)
-    module.prepare("cpu")
+    module.prepare(DEVICE)
     return module
 
 
@@ -83,7 +85,7 @@ def pairs():
     pictures = [torch.rand(BATCH, 3, SIZE, SIZE, generator=draw) for _ in range(2)]
     poses = [torch.rand(BATCH, len(KEPT), 2, generator=draw) * 1.6 - 0.8 for _ in range(2)]
     valid = [torch.rand(BATCH, len(KEPT), generator=draw) < 0.9 for _ in range(2)]
-    return Pairs(*pictures, *poses, *valid)
+    return Pairs(*(tensor.to(DEVICE) for tensor in (*pictures, *poses, *valid)))
 
 
 def run_keypoints(module):

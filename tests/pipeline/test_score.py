@@ -97,6 +97,14 @@ def test_metrics_order_planted_systems(systems: Systems, tmp_path: Path) -> None
     assert command("report", str(report), "--store", str(store), "--out", str(tmp_path / "out")) == 0
     table = (tmp_path / "out/systems/systems.md").read_text()
     assert all(name in table for name in PLANTED)
+    (judge,) = (m.parent for m in store.glob("judge/*/manifest.json"))
+    asked = ["--real", str(REAL), "--generated", f"noisy={systems.made['noisy']}", "--scale", "tiny"]
+    asked += ["--judge", str(judge), "--store", str(tmp_path / "elsewhere"), "--engine", "inline"]
+    assert command("score", *asked, "--out", str(tmp_path / "judged")) == 0
+    (again,) = (m["outputs"] for k, m in manifests(tmp_path / "elsewhere").items() if "_scores" in k)
+    assert again["scores"] == scores["noisy"]
+    assert again["notes"] == ["FGD and Diversity: in a judge that was trained elsewhere."]
+    assert again["notes"][0] in (tmp_path / "judged/build/systems/systems.md").read_text()
 
 
 def test_a_system_that_lacks_clips_is_told(systems: Systems) -> None:
@@ -113,6 +121,16 @@ def test_a_system_that_lacks_clips_is_told(systems: Systems) -> None:
         InputError, match="noisy: .* has no file for any test clip, such as 'chem5': did you mean"
     ):
         systems.check()
+
+
+def test_a_judge_that_is_not_there_is_told(
+    systems: Systems, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--real", str(REAL), "--generated", f"noisy={systems.made['noisy']}", "--engine", "inline"]
+    asked += ["--judge", str(tmp_path / "none"), "--out", str(tmp_path), "--store", str(tmp_path / "store")]
+    assert command("score", *asked) == 2
+    said = capsys.readouterr().err
+    assert "none/network.safetensors: expected a file of pretrained weights, found no such file" in said
 
 
 @pytest.mark.parametrize("pairs", [[], ["Ours"], ["=x"], ["a/b=x"], ["A=x", "A=y"], ["A="]])

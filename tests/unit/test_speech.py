@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rgx.errors import InputError
 from rgx.registry import find
 from rgx.speech import beats, mel_beat, s2g35, wavlm
 from rgx.speech.base import Speech
+from rgx.speech.batches import batch_by_length
 from rgx.speech.chunks import chunks
 from rgx.stages.rows import KeptRows
 from rgx.stages.speech import SpeechStage
@@ -256,16 +258,16 @@ class Spy:
         self.network, self.answers, self.shapes = network, list(answers), []
         self.config, self.device = network.config, network.device
 
-    def __call__(self, sound):
+    def __call__(self, sound, attention_mask=None):
         self.shapes.append(tuple(sound.shape))
-        made = self.network(sound)
+        made = self.network(sound, attention_mask=attention_mask)
         if self.answers:
             made.last_hidden_state = made.last_hidden_state * self.answers.pop(0)
         return made
 
 
 def test_what_the_network_is_given_does_not_grow_with_the_clip(folder, monkeypatch):
-    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(3, 32))
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(6.0, 32))
     given = {}
     for frames in (250, 1000):
         made = loaded(folder, chunk_s=1.0, overlap_s=0.5)
@@ -279,13 +281,50 @@ def test_what_the_network_is_given_does_not_grow_with_the_clip(folder, monkeypat
 def test_half_precision_is_near_and_what_overflows_is_read_again(folder, monkeypatch):
     track = noise(100)
     whole = loaded(folder, chunk_s=1.0).features(track, 100)
-    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(2, 16))
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(4.0, 16))
     half = loaded(folder, chunk_s=1.0).features(track, 100)
     assert 0 < np.abs(half - whole)[:, :32].max() < 0.02 * whole[:, :32].std()
     made = loaded(folder, chunk_s=1.0)
     made._network = Spy(made._network, answers=[np.inf])
     again = made.features(track, 100)
     np.testing.assert_allclose(again, whole, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 900), max_size=30), st.integers(0, 3000))
+def test_batches_hold_every_piece_once_and_no_more_than_there_is_room_for(lengths, most):
+    made = batch_by_length(lengths, most)
+    assert sorted(i for batch in made for i in batch) == list(range(len(lengths)))
+    for batch in made:
+        longest = max(lengths[i] for i in batch)
+        assert len(batch) == 1 or len(batch) * longest <= most
+    for batch, after in pairwise(made):
+        assert min(lengths[i] for i in batch) >= max(lengths[i] for i in after)
+        assert (len(batch) + 1) * max(lengths[i] for i in batch) > most, "there was room for one more"
+
+
+def test_clips_read_together_are_what_each_is_alone(fading, monkeypatch):
+    clips = [(noise(frames, seed=frames), frames) for frames in (50, 31, 120, 0, 33, 80)]
+    alone = [loaded(fading, chunk_s=2.0, overlap_s=0.5).features(*clip) for clip in clips]
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(9.0, 32))
+    made = loaded(fading, chunk_s=2.0, overlap_s=0.5)
+    made._network = Spy(made._network)
+    together = made.features_of(clips)
+    assert sum(n for n, _ in made._network.shapes) == 7 and len(made._network.shapes) == 3
+    for one, two in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_normalises_over_time_reads_clips_one_by_one(folder, tmp_path, monkeypatch):
+    from transformers import WavLMConfig, WavLMModel
+
+    config = WavLMConfig.from_pretrained(folder, feat_extract_norm="group", do_stable_layer_norm=False)
+    WavLMModel(config).save_pretrained(tmp_path, safe_serialization=True)
+    clips = [(noise(frames, seed=frames), frames) for frames in (50, 31)]
+    alone = [loaded(tmp_path).features(*clip) for clip in clips]
+    monkeypatch.setitem(wavlm.READINGS, "cpu", wavlm.Reading(9.0, 32))
+    for one, two in zip(loaded(tmp_path).features_of(clips), alone, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_group_norm_over_time_is_never_cut_in_chunks(folder, tmp_path):
@@ -389,6 +428,16 @@ class Loud(Speech):
         return np.stack([np.abs(frame).mean(axis=1), np.full(frames, frames)], axis=1).astype(np.float32)
 
 
+class Pairwise(Loud):
+    """Reads clips of up to 5 s together; what it finds tells which clips it was given with."""
+
+    together_s = 5.0
+
+    def features_of(self, clips):
+        found = super().features_of(clips)
+        return [rows + len(clips) for rows in found]
+
+
 CLIPS = [40, 81, 33, 120, 90]
 
 
@@ -452,6 +501,20 @@ def test_a_killed_speech_stage_goes_on_at_its_clip(recorded, tmp_path, monkeypat
     made = run_stage(recorded, tmp_path / "killed", again)
     assert again.asked == CLIPS[stop:]
     assert made.keys() == whole.keys()
+    for name in whole:
+        np.testing.assert_array_equal(made[name], whole[name])
+
+
+def test_clips_are_read_in_groups_that_a_kill_does_not_change(recorded, tmp_path, monkeypatch):
+    whole = run_stage(recorded, tmp_path / "whole", Pairwise())
+    clips = np.repeat([2, 2, 1, 1, 1], CLIPS), np.repeat(CLIPS, CLIPS)
+    np.testing.assert_array_equal(whole["features"][:, 1], clips[0] + clips[1])
+    monkeypatch.setattr("rgx.stages.rows.KEEP_EVERY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(recorded, tmp_path / "killed", Pairwise(3))
+    again = Pairwise()
+    made = run_stage(recorded, tmp_path / "killed", again)
+    assert again.asked == CLIPS[3:]
     for name in whole:
         np.testing.assert_array_equal(made[name], whole[name])
 

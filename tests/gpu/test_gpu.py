@@ -1,0 +1,222 @@
+"""What a GPU must give: every variant's numbers as on the CPU, whole cells, what is resumed, who holds it."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from contract import test_axes as motion
+from contract import test_picture_axes as pictures
+from little import ROOT, command, manifests
+from torch import nn
+
+from rgx.sweep.nursery import Nursery
+from rgx.sweep.plan import make_plan
+from rgx.sweep.spec import Overrides, read_sweep
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+]
+TOLERANCE = {"rtol": 2e-3, "atol": 2e-4}
+"""float32 sums in another order, through some tens of layers and, of the gradients, back."""
+CELLS = ("3a/full-model", "3b/baseline", "3d/+ heatmap", "3e/2D-pose (flexible)")
+LITTLE = {
+    "training.adamw.checkpoint_every": 2,
+    "training.adamw.batch": 4,
+    "corpus.puppets.speakers": 2,
+    "corpus.puppets.train_clips": 4,
+    "corpus.puppets.test_clips": 2,
+    "corpus.puppets.clip_s": 4.0,
+    **{
+        f"{stage}/training.adamw.steps": 4
+        for stage in ("judge", "alignment", "tokenizer", "generator", "residual", "animator", "refiner")
+    },
+}
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Both devices multiply in whole float32 and draw tokens from the same stream."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    drawn = torch.multinomial
+    monkeypatch.setattr(torch, "multinomial", lambda odds, n: drawn(odds.double().cpu(), n).to(odds.device))
+
+
+def computed(suite, variant, device, monkeypatch):
+    """Return what a variant without dropout gives on a device, and the gradient of each of its weights."""
+    monkeypatch.setattr(suite, "DEVICE", device)
+    module = suite.build(variant).eval()
+    found = suite.run(variant, module)
+    assert {v.device.type for v in found.values()} <= {device}
+    total = sum((v.square().sum() for v in found.values() if v.requires_grad), torch.zeros((), device=device))
+    if total.requires_grad:
+        total.backward()
+    weights = {f"d {n}": p.grad for n, p in module.named_parameters() if p.grad is not None}
+    return {name: value.detach().cpu() for name, value in {**found, **weights}.items()}
+
+
+@pytest.mark.parametrize("variant", motion.variants(*motion.MODULES))
+def test_a_variant_of_the_motion_half_gives_what_it_gives_on_a_cpu(variant, exact, monkeypatch):
+    agree(*(computed(motion, variant, device, monkeypatch) for device in ("cpu", "cuda")))
+
+
+@pytest.mark.parametrize("variant", pictures.variants(*pictures.NETWORKS))
+def test_a_variant_of_the_picture_half_gives_what_it_gives_on_a_cpu(variant, exact, monkeypatch):
+    agree(*(computed(pictures, variant, device, monkeypatch) for device in ("cpu", "cuda")))
+
+
+def agree(one, two):
+    assert one.keys() == two.keys()
+    for name in one:
+        # A gradient is judged by its own size: its smallest entries are the difference of large ones.
+        size = one[name].abs().max().item() if name.startswith("d ") else 1.0
+        allowed = {**TOLERANCE, "atol": TOLERANCE["atol"] * max(size, 1.0)}
+        torch.testing.assert_close(two[name], one[name], msg=lambda m, n=name: f"{n}: {m}", **allowed)
+
+
+def sweep(store: Path, engine: str, *options: str) -> int:
+    bindings = [x for name, value in LITTLE.items() for x in ("--bind", f"{name} = {value}")]
+    rows = [x for cell in CELLS for x in ("--only", cell)]
+    file = str(ROOT / "sweeps/ablation_table3.yaml")
+    asked = ["--store", str(store), "--engine", engine, "--scale", "tiny", "--no-report"]
+    return command("sweep", file, *rows, *bindings, *asked, *options)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    store = tmp_path_factory.mktemp("undisturbed")
+    assert sweep(store, "inline") == 0
+    return store
+
+
+def scores(store):
+    made = {name: found["outputs"].get("scores") for name, found in manifests(store).items()}
+    return {name: found for name, found in made.items() if found}
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        return [x for inner in value.values() for x in numbers(inner)]
+    if isinstance(value, list):
+        return [x for inner in value for x in numbers(inner)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def test_whole_cells_train_and_score_on_a_gpu(undisturbed):
+    found = scores(undisturbed)
+    assert len(found) >= len(CELLS)
+    assert all(math.isfinite(x) for x in numbers(found))
+    trained = {
+        made["stage"]
+        for made in manifests(undisturbed).values()
+        if made["stage"] in ("animator", "generator")
+    }
+    assert trained == {"animator", "generator"}
+
+
+def test_ray_shares_a_gpu_and_gives_the_same_stages(undisturbed, tmp_path):
+    assert sweep(tmp_path / "store", "ray") == 0
+    assert manifests(tmp_path / "store").keys() == manifests(undisturbed).keys()
+
+
+def test_two_runs_on_a_gpu_give_scores_that_agree(undisturbed, tmp_path):
+    """Sums of a GPU are not ordered, so a few steps of training differ in their last digits only."""
+    assert sweep(tmp_path / "store", "inline") == 0
+    one, two = scores(undisturbed), scores(tmp_path / "store")
+    assert one.keys() == two.keys()
+    for name in one:
+        assert numbers(two[name]) == pytest.approx(numbers(one[name]), rel=0.05, abs=0.05), name
+
+
+class StoppedError(Exception):
+    pass
+
+
+class Kept:
+    """A keeper that holds its checkpoint in memory, on the CPU, as a file would."""
+
+    state = None
+
+    def load_checkpoint(self):
+        return self.state
+
+    def save_checkpoint(self, state):
+        self.state = {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def progress(self, done, total, **values):
+        pass
+
+    def append_metrics(self, step, values):
+        pass
+
+
+def trained(keeper, device, stops=None):
+    """Train a network with dropout for eight steps, or until it is stopped, and return its weights."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3), nn.Linear(8, 1)).to(device)
+    calls = 0
+
+    def losses():
+        nonlocal calls
+        calls += 1
+        if calls == stops:
+            raise StoppedError
+        return {"fit": network(torch.randn(4, 8).to(device)).square().mean()}
+
+    fit(network, losses, AdamW(steps=8, batch=4, learning_rate=1e-2, checkpoint_every=3), keeper)
+    return {name: value.cpu() for name, value in network.state_dict().items()}
+
+
+def test_a_training_on_a_gpu_goes_on_as_if_it_had_not_been_stopped():
+    keeper, whole = Kept(), trained(Kept(), "cuda")
+    with pytest.raises(StoppedError):
+        trained(keeper, "cuda", stops=6)
+    torch.manual_seed(99)
+    resumed = trained(keeper, "cuda")
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_on_a_cpu_and_the_other_way():
+    for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
+        keeper = Kept()
+        with pytest.raises(StoppedError):
+            trained(keeper, first, stops=6)
+        assert all(value.isfinite().all() for value in trained(keeper, second).values())
+
+
+def test_a_training_on_the_cpu_of_a_machine_with_a_gpu_does_not_wake_it():
+    text = "import torch, gpu.test_gpu as t; t.trained(t.Kept(), 'cpu'); print(torch.cuda.is_initialized())"
+    run = [sys.executable, "-c", text]
+    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    found = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    assert found.stdout.split()[-1:] == ["False"], found.stderr
+
+
+def test_a_process_forked_for_a_stage_can_use_the_gpu_and_so_can_the_next(tmp_path):
+    """What is imported before the fork has not woken CUDA, or no child could use it."""
+    plan = make_plan(
+        read_sweep(
+            ROOT / "sweeps/ablation_table3.yaml",
+            Overrides(
+                only=["3a/full-model"], scale="tiny", bindings=[f"{n} = {v}" for n, v in LITTLE.items()]
+            ),
+        )
+    )
+    nursery = Nursery()
+    for task in plan.tasks.values():
+        if task.stage in ("corpus", "speech", "alignment", "tokenizer"):
+            asked = {"task": task.message(), "store": str(tmp_path), "folder": str(ROOT)}
+            told = nursery.run({**asked, "device": "cuda" if task.uses_gpu else "cpu"})
+            assert told == {"made": "made"}, task.stage
+    nursery.process.kill()
+    devices = {m["stage"]: m["device"] for m in manifests(tmp_path).values()}
+    assert devices["corpus"] == "cpu" and devices["tokenizer"] == torch.cuda.get_device_name()
