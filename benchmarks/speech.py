@@ -98,7 +98,9 @@ def main() -> None:
     config = WavLMConfig(**SIZES[options.config])
     device = pick_device()
     with tempfile.TemporaryDirectory() as folder:
-        WavLMModel(config).save_pretrained(folder, safe_serialization=True)
+        with torch.device(device):
+            network = WavLMModel(config)
+        network.save_pretrained(folder, safe_serialization=True)
         speech = wavlm.WavLM(model=str(Path(folder)), features_width=config.hidden_size)
         speech.prepare(device)
     name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()

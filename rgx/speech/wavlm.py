@@ -36,7 +36,7 @@ class Reading:
     bits: int
 
 
-READINGS = {"cuda": Reading(192.0, 16), "cpu": Reading(0.0, 32)}
+READINGS = {"cuda": Reading(96.0, 16), "cpu": Reading(0.0, 32)}
 """A GPU gains from both; a processor from neither."""
 BATCHES_TOGETHER = 4
 """Clips of so many batches are sorted by length, so that little of a batch is padding."""
