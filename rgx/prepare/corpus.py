@@ -106,7 +106,9 @@ def _look(request: Request, sources: list[Source], tasks: _Tasks) -> None:
     tasks.run("examining", examine_streams, looks)
     frames = sum(look.frames for look in looks)
     parts = {look.folder: tuple(look.parts(request.cpus, frames)) for look in looks}
-    tasks.run("tracking", track, [part for found in parts.values() for part in found])
+    every = [part for found in parts.values() for part in found]
+    # The longest first: workers then end at nearly the same time.
+    tasks.run("tracking", track, sorted(every, key=lambda part: -part.frames))
     failed = tasks.failed
     if len(failed) == len(looks) > 1 and len(set(failed.values())) == 1:
         raise InputError(next(iter(failed.values())))  # not the recordings' fault

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
+from rgx.store.artifacts import failure
 
 if TYPE_CHECKING:
     import pandas
@@ -67,7 +68,8 @@ class Results:
     """A sweep's record, its numbers in the order of its rows, and each `stage/metric`'s description.
 
     notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
-    finished stages, by stage and key; owners: each panel's own sweep, where there are several.
+    finished stages, by stage and key; owners: each panel's own sweep, where there are several; failures: why
+    stages failed, by panel, row and stage.
     """
 
     sweep: Sweep
@@ -76,6 +78,7 @@ class Results:
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     owners: dict[str, Sweep] = field(default_factory=dict)
+    failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def owner(self, panel: str) -> Sweep:
         """Return the sweep a panel is of."""
@@ -153,18 +156,21 @@ def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -
     lines: list[Measured] = []
     metrics: dict[str, Metric] = {}
     notes: dict[tuple[str, str], list[str]] = {}
+    failures: dict[tuple[str, str, str], str] = {}
     for row in sweep.rows:
         for stage, key in row.stages.items():
             if (stage, key) not in manifests:
                 manifests[stage, key] = _manifest(store, stage, key)
             manifest = manifests[stage, key]
+            if manifest is None and (reason := failure(store, stage, key)):
+                failures[row.panel, row.row, stage] = reason
             if manifest is not None:
                 lines += _lines(row, stage, key, manifest["outputs"])
                 metrics |= _metrics(store, stage, key, manifest["outputs"])
                 said = notes.setdefault((row.panel, stage), [])
                 said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
     found = {node: manifest for node, manifest in manifests.items() if manifest is not None}
-    return Results(sweep, lines, metrics, notes, found, owners or {})
+    return Results(sweep, lines, metrics, notes, found, owners or {}, failures)
 
 
 def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:

@@ -12,6 +12,8 @@ from rgx.report.source import Written
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
 
 HOLE = "--"
+REASON = 160
+"""Characters of why a run failed; `rgx status` and the log have the rest."""
 DIFFERS = "‡"
 ARROWS: dict[Direction | None, str] = {"down": " ↓", "up": " ↑", "real": " →", None: ""}
 
@@ -168,11 +170,20 @@ def legend(table: Table) -> list[str]:
     notes += _untested(table)
     notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
-        notes.append(f"{HOLE} marks a number that has not been measured, or whose run failed.")
+        notes.append(" ".join([f"{HOLE} marks a number that has not been measured.", *_failed(table)]))
     if table.judges:
         warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
         notes.append(f"Judge: {', '.join(key[:16] for key in table.judges)}.{warning}")
     return notes
+
+
+def _failed(table: Table) -> list[str]:
+    """Return which rows failed, at which stage and why; rows that share a stage share its failure."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row, stage, why in table.failures:
+        rows.setdefault((stage, why), []).append(table.label(row))
+    short = {why: why if len(why) <= REASON else f"{why[:REASON]}…" for _, why in rows}
+    return [f"{', '.join(own)} failed at {stage}: {short[why]}." for (stage, why), own in rows.items()]
 
 
 def _count(least: int, most: int) -> str:

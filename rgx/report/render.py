@@ -250,6 +250,11 @@ def _provenance(gathered: Gathered) -> dict[str, Any]:
                     for stage, key in row.stages.items()
                     if not manifest_path(store, stage, key).is_file()
                 ],
+                "failed": {
+                    stage: why
+                    for (panel, name, stage), why in results.failures.items()
+                    if (panel, name) == (row.panel, row.row)
+                },
                 "numbers": owned.get((row.panel, row.row, row.seed), {}),
             }
         )

@@ -65,6 +65,8 @@ class Table:
     notes: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
     """Columns of published numbers whose metric no finished manifest has, though it has others."""
+    failures: tuple[tuple[str, str, str], ...] = ()
+    """Rows, each with the stage that failed and why."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -176,7 +178,8 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
     stages = sorted({number.stage for number in own if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
     scope = results.owner(name).seed_scope
-    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored)
+    failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
+    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored, failed)
 
 
 def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:

@@ -26,6 +26,16 @@ def running_folder(store: Path, stage: str, key: str) -> Path:
     return store / "running" / f"{stage}-{key[:16]}"
 
 
+def failure(store: Path, stage: str, key: str) -> str:
+    """Return why the last attempt at a stage failed, in one line, or nothing."""
+    try:
+        found = json.loads((running_folder(store, stage, key) / "failure.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    reason = found.get("reason") if isinstance(found, dict) else None
+    return " ".join(reason.split()) if isinstance(reason, str) else ""
+
+
 def read_json(path: Path) -> Any:
     """Return a JSON file's content, or None where there is none or it is cut short."""
     try:

@@ -24,7 +24,7 @@ from rgx.errors import InputError
 from rgx.report import frames
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
-from rgx.report.render import render, terminal_summary
+from rgx.report.render import gather, render, stands, terminal_summary
 from rgx.report.statistics import Agreement, agreement, marks, printed, summarise
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -360,6 +360,34 @@ def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): None}, {"columns": ["fgd"]})
     assert "a & {--} \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
     assert "n = 0" not in files["3b.md"]
+
+
+def test_a_hole_says_which_run_failed_and_why_until_it_has_run(tmp_path: Path) -> None:
+    numbers = {("a", 0): None, ("b", 0): None, ("b_2", 0): None, ("c", 0): {"fgd": 1.0}}
+    report, store = build(tmp_path, numbers, {"columns": ["fgd"], "labels": {"b": "B & b"}})
+    record = json.loads((store / "sweeps/small.json").read_text())
+    failed = {row["row"]: row["stages"]["motion_scores"] for row in record["rows"] if row["row"] != "a"}
+    for row, key in failed.items():
+        folder = store / "running" / f"motion_scores-{key[:16]}"
+        folder.mkdir(parents=True)
+        reason = "out of GPU memory:\nwanted 3_GB" if row != "c" else "it failed once"
+        (folder / "failure.json").write_text(json.dumps({"reason": reason}))
+    render(report, store, tmp_path / "out")
+    folder, said = tmp_path / "out/small", "failed at motion\\_scores: out of GPU memory: wanted 3\\_GB."
+    table = (folder / "3b.md").read_text()
+    assert f"-- marks a number that has not been measured. B \\& b, b\\_2 {said}" in table
+    assert "it failed once" not in table and table.count("failed at") == 1
+    assert rf"B \& b, b\_2 {said}" in " ".join((folder / "3b.tex").read_text().split())
+    assert "B &amp; b, b_2 failed at motion_scores" in (folder / "index.html").read_text()
+    (store / "running" / f"motion_scores-{failed['b'][:16]}" / "failure.json").write_text("{half")
+    assert not stands(gather(report, store), tmp_path / "out"), "what failed is part of what a report says"
+    render(report, store, tmp_path / "out")
+    assert "b\\_2 failed at" in (folder / "3b.md").read_text() and "& b" not in said_after(folder)
+    assert stands(gather(report, store), tmp_path / "out")
+
+
+def said_after(folder: Path) -> str:
+    return (folder / "3b.md").read_text().partition("has not been measured.")[2]
 
 
 def test_scores_that_are_not_finite_are_holes(tmp_path: Path) -> None:
