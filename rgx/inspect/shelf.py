@@ -91,7 +91,9 @@ def part(found: Any, *names: str) -> dict[str, Any]:
 
 def made_when(made: Manifest) -> str:
     """Return how long an artifact took, where and when it was made."""
-    return f"{seconds_of(made)} s on {made.get('host', '?')}, {when(made)}"
+    device = made.get("device", "cpu")
+    where = f"{made.get('host', '?')}{'' if device == 'cpu' else f' ({device})'}"
+    return f"{seconds_of(made)} s on {where}, {when(made)}"
 
 
 def seconds_of(made: Manifest) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_key, select, split
-from rgx.inspect.shelf import Manifest, Shelf, number, part, seconds_of, when
+from rgx.inspect.shelf import Manifest, Shelf, made_when, number, part
 from rgx.report.frames import Metric, SweepRow
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
@@ -93,11 +93,7 @@ def _provenance(made: Manifest, row: SweepRow, shelf: Shelf) -> Iterator[str]:
     for stage in pipeline_order(row.stages, shelf, made["stage"]):
         key = row.stages[stage]
         found, where = shelf.get(stage, key), shelf.folder(stage, key)
-        facts = (
-            f"{seconds_of(found)} s on {found.get('host', '?')}, {when(found)}"
-            if found
-            else "not in the store"
-        )
+        facts = made_when(found) if found else "not in the store"
         data = f", data {found['fingerprint']}" if found and found.get("fingerprint") else ""
         yield f"    {stage:22} {key[:16]}  {facts}{data}  {where}"
     yield "  gin:"

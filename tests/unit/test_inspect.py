@@ -425,6 +425,14 @@ def test_show_tells_a_number_and_all_it_stands_on(store: FakeStore) -> None:
     assert "reference: 5.25" in "\n".join(show("little:3b/baseline/motion_scores/diversity", 0, store.path))
 
 
+@pytest.mark.parametrize(("device", "told"), [("NVIDIA X", "on ada (NVIDIA X), 20"), ("cpu", "on ada, 20")])
+def test_show_names_the_gpu_a_stage_was_made_on(store: FakeStore, device: str, told: str) -> None:
+    path = artifact_folder(store.path, "tokenizer", store.rows[1]["stages"]["tokenizer"]) / "manifest.json"
+    write_json(path, {**json.loads(path.read_text()), "device": device})
+    (line,) = (x for x in show("little:3b/w/o res/fgd", None, store.path) if x.startswith("    tokenizer"))
+    assert told in line
+
+
 def test_show_tells_every_seed_or_the_one_asked_for(store: FakeStore) -> None:
     store.cell("3b", "baseline", seed=4, fgd=9.5)
     both = [line for line in show("little:3b/baseline/fgd", None, store.path) if "FGD" in line]

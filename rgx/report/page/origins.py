@@ -166,14 +166,14 @@ def _made(stage: str, key: str, manifest: Manifest) -> Made:
     software = manifest.get("software")
     software = software if isinstance(software, dict) else {}
     seconds = finite(manifest.get("seconds"))
-    files = manifest.get("files")
+    files, device = manifest.get("files"), manifest.get("device", "cpu")
     return Made(
         stage,
         key,
         there=True,
         begun=moment(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
-        host=str(manifest.get("host") or ""),
+        host=f"{manifest.get('host') or ''}{'' if device == 'cpu' else f' ({device})'}",
         commit=str(software.get("commit") or "")[:SHORT_COMMIT],
         software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),
         data=str(manifest.get("fingerprint") or ""),
