@@ -19,6 +19,7 @@ from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
+pytestmark = pytest.mark.slow
 NOTE = "FGD and Diversity: in a judge that was trained elsewhere."
 ROW = ("--only", "3b/baseline", "--no-report")
 

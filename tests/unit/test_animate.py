@@ -613,6 +613,7 @@ def test_it_runs_at_every_size(size):
         assert model.animate(source, pairs.driving_pose, pairs.driving_valid).picture.shape[-1] == size
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_finite_and_near():
     model, pairs = animator("pose2d_flexible").train(), make_pairs()
     with torch.autocast("cpu", torch.bfloat16):

@@ -101,6 +101,7 @@ def table_of(name: str, values: dict[Any, Any], panel: dict[str, Any], metrics: 
     return latex(assemble(name, made, results), results)
 
 
+@pytest.mark.slow
 @needs_pdflatex
 def test_tables_compile_whatever_their_labels_hold(tmp_path: Path) -> None:
     nasty = [SPECIAL, "long " * 30, "unbreakable_" * 9, "手 \U0001f44b \x00\x07", "%", "\\", "a\nb", "ours"]

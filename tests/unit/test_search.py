@@ -190,6 +190,7 @@ def test_a_finished_search_starts_nothing(
     assert again.splitlines()[1:-1] == first.splitlines()[-len(again.splitlines()) + 1 : -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("searcher", list(SEARCHERS))
 def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
     tmp_path: Path,
@@ -264,6 +265,7 @@ def test_optuna_comes_near_the_peak_and_beats_the_middle_of_its_own_trials(
     assert late < early, "it has learnt where to look"
 
 
+@pytest.mark.slow
 def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
 ) -> None:

@@ -367,6 +367,7 @@ def train(folder: Path, until: int = 99) -> None:
         fit(network, losses, training, Workspace(folder, "cpu", lambda progress: None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [[3], [6], [4], [6, 3], [2, 2, 7]])
 def test_a_curve_that_was_broken_off_is_the_undisturbed_one_in_the_end(
     tmp_path: Path, stops: list[int]
