@@ -17,6 +17,7 @@ from rgx.errors import InputError
 from rgx.inspect import commands
 from rgx.options import INTERRUPTED, Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
 from rgx.prepare import commands as preparation
+from rgx.terminal import harmless
 
 if TYPE_CHECKING:
     from rgx.report.render import Gathered
@@ -42,7 +43,7 @@ def main() -> None:
         app()
     except InputError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {harmless(line)}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -133,10 +134,10 @@ def plan(
         state = "miss" if key in missing else "hit "
         typer.echo(f"{state} {task.stage:14} {key[:16]}  {task.row}")
         if key in missing:
-            typer.echo(f"       {reasons[key]}")
+            typer.echo(f"       {harmless(reasons[key])}")
     there = [(task.stage, key) for key, task in made.tasks.items() if key not in missing]
     for line in drift(Shelf(store), there):
-        typer.echo(line)
+        typer.echo(harmless(line))
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")
     for search in made.searches:
@@ -187,7 +188,7 @@ def _render_if_new(definition: Path, store: Path, out: Path) -> None:
 
     gathered = gather(definition, store)
     if stands(gathered, out):
-        typer.echo(summary(gathered))
+        typer.echo(harmless(summary(gathered)))
         typer.echo(f"the report under {out / gathered.results.sweep.name} stands")
         return
     _render(definition, store, out)
@@ -200,7 +201,7 @@ def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Pa
     gc.set_threshold(100_000)
     gathered = gather(definition, store)
     paths = write(gathered, out)
-    typer.echo(summary(gathered))
+    typer.echo(harmless(summary(gathered)))
     typer.echo(f"{len(paths)} files under {paths[0].parent if paths else out}")
     return gathered, paths
 

@@ -10,6 +10,7 @@ import typer
 
 from rgx.errors import InputError
 from rgx.options import INTERRUPTED, Bind, Engine, Import, Scale, Store, overrides
+from rgx.terminal import harmless
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -57,7 +58,7 @@ def score(
         raise typer.Exit(INTERRUPTED) from None
     gathered = gather(definition, store)
     paths = write(gathered, out / "build")
-    typer.echo(summary(gathered))
+    typer.echo(harmless(summary(gathered)))
     typer.echo(f"{len(paths)} files under {paths[0].parent}")
     if not well:
         raise typer.Exit(1)

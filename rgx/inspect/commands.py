@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rgx.options import Bind, File, Import, Scale, Seed, Seeds, Set, Store, overrides
+from rgx.terminal import harmless
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -19,7 +20,7 @@ CellAddress = Annotated[str, typer.Argument(help="A cell in the store: ablation_
 def _say(lines: Iterable[str]) -> None:
     """Print lines; what a manifest from elsewhere holds must not steer the terminal."""
     for line in lines:
-        typer.echo("".join(c if c.isprintable() else "�" for c in line))
+        typer.echo(harmless(line).replace("\n", "�"))
 
 
 @app.command()

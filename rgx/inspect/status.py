@@ -12,6 +12,7 @@ from rgx.inspect.cells import read_sweep_record, row_key, sweep_names
 from rgx.inspect.running import Running, read_running
 from rgx.inspect.shelf import Shelf
 from rgx.report.frames import Sweep
+from rgx.terminal import harmless
 
 
 def running_table(store: Path, sweeps: list[Sweep]) -> Table:
@@ -31,7 +32,7 @@ def running_table(store: Path, sweeps: list[Sweep]) -> Table:
         where = f"{one.host} {one.pid}" if one.pid is not None else ""
         progress = f"{one.done}/{one.total}" if one.total else ""
         table.add_row(
-            *map(Text, (one.stage, one.key, names[0] + more, where, clock(one.age_s),
+            *map(_text, (one.stage, one.key, names[0] + more, where, clock(one.age_s),
                         clock(one.heartbeat_age_s), progress, _eta(one), state(one)))
         )  # fmt: skip
     return table
@@ -46,7 +47,7 @@ def sweeps_table(store: Path, sweeps: list[Sweep]) -> Table:
         done = {one for one in stages if shelf.has(*one)}
         cells = sum(done.issuperset(row.stages.items()) for row in sweep.rows)
         counts = (cells, len(sweep.rows), len(done), len(stages) - len(done))
-        table.add_row(*map(Text, (sweep.name, *map(str, counts))))
+        table.add_row(*map(_text, (sweep.name, *map(str, counts))))
     return table
 
 
@@ -81,6 +82,10 @@ def _eta(one: Running) -> str:
         return ""
     # A resumed stage counts steps of its earlier life too, so its rate looks faster than it is.
     return f"{'≥ ' if one.resumed else ''}{clock(one.eta_s)}"
+
+
+def _text(cell: str) -> Text:
+    return Text(harmless(cell))
 
 
 def _table(title: str, heads: tuple[str, ...]) -> Table:

@@ -9,8 +9,8 @@ from typing import Any, Self
 import yaml
 from pydantic_core import ErrorDetails
 
-from rgx.aliases import refuse_bombs
 from rgx.errors import InputError, nearest
+from rgx.tricks import refuse_tricks
 
 BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Many times as fast where PyYAML was built with libyaml, as its wheels are."""
@@ -57,7 +57,7 @@ class Source:
         try:
             loader = Loader(text)
             root = loader.get_single_node()
-            refuse_bombs(root)
+            refuse_tricks(root)
             data = None if root is None else loader.construct_document(root)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)

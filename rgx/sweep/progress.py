@@ -12,6 +12,7 @@ from rich.table import Table
 from rgx.store.artifacts import read_json, running_folder
 from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Task
+from rgx.terminal import harmless
 
 PLAIN_EVERY_S = 15.0
 
@@ -50,7 +51,7 @@ class Progress:
 
     def line(self, text: str) -> None:
         """Print a line above the live table."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(harmless(text), highlight=False, markup=False, soft_wrap=True)
 
     def started(self, task: Task) -> None:
         """Note that a stage began."""

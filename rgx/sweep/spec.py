@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rgx.aliases import refuse_bombs
 from rgx.config import TARGETS, Text, choose
 from rgx.errors import InputError, nearest
 from rgx.plugins import find_plugin, load_plugin
@@ -20,6 +19,7 @@ from rgx.sweep.lines import Lines
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.search.file import SearchFile, SearchName, fields_at
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
+from rgx.tricks import refuse_tricks
 
 __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
@@ -88,7 +88,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
         raise InputError(f"no sweep file {path}: {nearest(path.name, stems)}")
     try:
         tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-        refuse_bombs(tree)
+        refuse_tricks(tree)
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)

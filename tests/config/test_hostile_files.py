@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
 import yaml
 from little import LITTLE, command
 
-from rgx.aliases import MOST, refuse_bombs
+from rgx.terminal import harmless
+from rgx.tricks import MOST, refuse_tricks
 
 HEAD = LITTLE.split("panels:")[0]
 PANEL = "panels:\n  p:\n    full: {}\n"
@@ -57,6 +59,9 @@ HOSTILE = {
     "gin in a value": (HEAD + "  corpus.puppets.seed: '@os.system()'\n" + PANEL, "expected int, found str"),
     "gin in a key": (HEAD + '  "a.b = 1\\nimport os\\nx.y": 1\n' + PANEL, "imports and includes stand"),
     "an include in a key": (HEAD + """  "include '/etc/passwd'\\na.b": 1\n""" + PANEL, "include"),
+    "a row that clears the screen": (HEAD + 'panels:\n  p:\n    "a\\e[2J": {}\n', "character U+001B"),
+    "a panel that names the window": (HEAD + 'panels:\n  "p\\x9d0;x\\a":\n    a: {}\n', "U+009D"),
+    "a value that rings": (HEAD + '  a.x: "\\a"\n' + PANEL, "U+0007"),
     "a way out of the store": (HEAD.replace("name: little", "name: ../little") + PANEL, "pattern"),
     "an absolute name": (HEAD.replace("name: little", "name: /tmp/little") + PANEL, "pattern"),
 }  # fmt: skip
@@ -74,15 +79,27 @@ def test_a_file_made_to_do_harm_is_refused_with_its_line(
     assert time.process_time() - began < 20
     told = capsys.readouterr().err
     assert part in told and f"{file}:" in told and "Traceback" not in told
-    assert len(told) < 2000
+    assert len(told) < 2000 and told.replace("\n", "").isprintable()
     assert [path.name for path in tmp_path.iterdir()] == ["hostile.yaml"]
 
 
 def test_aliases_as_people_use_them_are_no_harm() -> None:
     text = "a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, y: 3}\n"
-    refuse_bombs(yaml.compose(text, Loader=yaml.SafeLoader))
-    refuse_bombs(yaml.compose(f"a: {'x' * (MOST // 2)}\n", Loader=yaml.SafeLoader))
-    refuse_bombs(yaml.compose("", Loader=yaml.SafeLoader))
+    refuse_tricks(yaml.compose(text, Loader=yaml.SafeLoader))
+    refuse_tricks(yaml.compose(f"a: {'x' * (MOST // 2)}\n", Loader=yaml.SafeLoader))
+    refuse_tricks(yaml.compose("", Loader=yaml.SafeLoader))
+
+
+def test_letters_of_every_language_are_no_harm() -> None:
+    text = 'a: "Ünïcödé 手 \u00a0\u200d→ ⚠ \\t \\n"\n'
+    refuse_tricks(yaml.compose(text, Loader=yaml.SafeLoader))
+    assert harmless(yaml.safe_load(text)["a"]) == yaml.safe_load(text)["a"]
+
+
+def test_what_steers_a_terminal_is_unicode_s_control_characters() -> None:
+    for number in range(0x3000):
+        control = unicodedata.category(chr(number)) == "Cc" and chr(number) not in "\n\t"
+        assert (harmless(chr(number)) == "�") == control, hex(number)
 
 
 @pytest.mark.parametrize("over", [-20, 20])
@@ -90,7 +107,7 @@ def test_the_size_is_that_of_what_is_written_out(over: int) -> None:
     text = f"[&a {'x' * ((MOST + over) // 4)}, *a, *a, *a]\n"
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
     if over < 0:
-        refuse_bombs(tree)
+        refuse_tricks(tree)
         return
     with pytest.raises(yaml.YAMLError, match=GROWS):
-        refuse_bombs(tree)
+        refuse_tricks(tree)

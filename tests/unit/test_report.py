@@ -19,6 +19,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from little import command
 
 from rgx.errors import InputError
 from rgx.report import frames
@@ -384,6 +385,20 @@ def test_a_hole_says_which_run_failed_and_why_until_it_has_run(tmp_path: Path) -
     render(report, store, tmp_path / "out")
     assert "b\\_2 failed at" in (folder / "3b.md").read_text() and "& b" not in said_after(folder)
     assert stands(gather(report, store), tmp_path / "out")
+
+
+def test_what_a_store_says_cannot_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, store = build(tmp_path, {("a\x1b[2J", 0): {"fgd": 1.0}, ("b", 0): None}, {"columns": ["fgd"]})
+    (made,) = store.glob("motion_scores/*/manifest.json")
+    manifest = json.loads(made.read_text())
+    manifest["outputs"]["notes"] = ["a note\x1b]0;title\x07 of elsewhere"]
+    made.write_text(json.dumps(manifest))
+    assert command("report", str(report), "--store", str(store), "--out", str(tmp_path / "out")) == 0
+    told = capsys.readouterr().out
+    assert "a note" in told and "of elsewhere" in told
+    assert not set(told) & {"\x1b", "\x07"}
 
 
 def said_after(folder: Path) -> str:

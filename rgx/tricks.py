@@ -1,4 +1,4 @@
-"""YAML whose aliases stand for far more than the file holds is refused before it is taken apart."""
+"""YAML that is not what it seems is refused before it is taken apart."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 import yaml
 
+from rgx.terminal import STEERING
+
 MOST = 4_000_000
 """Letters and values a file may stand for, its aliases written out."""
 
 
-def refuse_bombs(tree: yaml.Node | None) -> None:
-    """Raise yaml.YAMLError, with the place, where aliases hold themselves or grow beyond measure.
+def refuse_tricks(tree: yaml.Node | None) -> None:
+    """Raise yaml.YAMLError, with the place, for aliases that grow beyond measure and texts that steer.
 
     tree: as `yaml.compose` returns it, where each alias is the very node it stands for.
     """
@@ -27,6 +29,8 @@ def _size(node: yaml.Node, known: dict[int, int | None]) -> int:
             raise _refused(node, "an alias stands inside what it stands for")
         return found
     known[id(node)] = None
+    if isinstance(node, yaml.ScalarNode) and (trick := STEERING.search(node.value)):
+        raise _refused(node, f"a text holds the control character U+{ord(trick[0]):04X}")
     size = 1 + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
     for part in _parts(node):
         size += _size(part, known)
