@@ -22,7 +22,7 @@ lint: install
 	$(BIN)/mypy
 
 test: install lint
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=20
 
 quick: install
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
