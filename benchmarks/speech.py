@@ -1,9 +1,9 @@
 """How fast WavLM reads a corpus: `python benchmarks/speech.py [--clips N] [--config tiny]`.
 
-Clips of 4 to 15 s of noise, as many seconds as PATS has in clips of that length, through `speech/wavlm` with
-random weights of WavLM-Large's size: clip by clip in float32, clip by clip in the device's own precision, and
-in batches of more and more seconds. Figures are seconds of sound a second, the ratio is to the first line.
-The share of mel and beats, which a processor makes and the network does not wait for, has a line of its own.
+Clips of 4 to 15 s of noise through `speech/wavlm` with random weights of WavLM-Large's size: clip by clip in
+float32, clip by clip in the device's own precision, and in batches of more and more seconds. Figures are
+seconds of sound a second, the ratio is to the first line. Mel and beats, which a processor makes before or
+after the network has read, have a line of their own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rgx.speech.mel_beat import mel_beat_features
 from rgx.store.workspace import pick_device
 from rgx.types import FPS, SAMPLES_PER_FRAME
 
-# Source: the model card's config.json, microsoft/wavlm-large.
+# The sizes of WavLM-Large. Source: Chen 2022.
 LARGE = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096,
     "feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": False,

@@ -141,7 +141,8 @@ def plan(
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")
     for search in made.searches:
-        typer.echo(intention(about(search, made.name, store), len(missing.keys() & search.shared.keys())))
+        told = intention(about(search, made.name, store), len(missing.keys() & search.shared.keys()))
+        typer.echo(harmless(told))
     typer.echo(
         f"{len(made.cells)} cells, {len(made.tasks)} unique stages, "
         f"{len(made.tasks) - len(missing)} in the store, {len(missing)} to run; "

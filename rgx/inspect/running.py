@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rgx.inspect.shelf import read_object
+from rgx.store.artifacts import failure
 from rgx.store.lease import LEASE, held
 
 STAMP = "%Y-%m-%d %H:%M:%S"
@@ -53,10 +54,9 @@ def _read(folder: Path) -> Running:
     since = _age(folder / "progress.json")
     spent = age - since if age is not None and since is not None else None
     eta = spent / done * (total - done) if spent is not None and spent > 0 and done else None
-    failure = read_object(folder / "failure.json") or {}
     return Running(
         folder, stage, key, str(lease.get("host", "")), pid if isinstance(pid, int) else None, held(folder),
-        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, str(failure.get("reason", "")),
+        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, failure(folder),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rgx.store.artifacts import MANIFEST, artifact_folder
+from rgx.store.artifacts import MANIFEST, artifact_folder, made_where
 
 KEY = re.compile(r"[0-9a-f]{64}")
 SHORT_KEY = re.compile(r"[0-9a-f]{16}")
@@ -91,9 +91,7 @@ def part(found: Any, *names: str) -> dict[str, Any]:
 
 def made_when(made: Manifest) -> str:
     """Return how long an artifact took, where and when it was made."""
-    device = made.get("device", "cpu")
-    where = f"{made.get('host', '?')}{'' if device == 'cpu' else f' ({device})'}"
-    return f"{seconds_of(made)} s on {where}, {when(made)}"
+    return f"{seconds_of(made)} s on {made_where(made)}, {when(made)}"
 
 
 def seconds_of(made: Manifest) -> str:

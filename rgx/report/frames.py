@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.store.artifacts import failure
+from rgx.store.artifacts import failure, running_folder
 
 if TYPE_CHECKING:
     import pandas
@@ -162,7 +162,7 @@ def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -
             if (stage, key) not in manifests:
                 manifests[stage, key] = _manifest(store, stage, key)
             manifest = manifests[stage, key]
-            if manifest is None and (reason := failure(store, stage, key)):
+            if manifest is None and (reason := failure(running_folder(store, stage, key))):
                 failures[row.panel, row.row, stage] = reason
             if manifest is not None:
                 lines += _lines(row, stage, key, manifest["outputs"])

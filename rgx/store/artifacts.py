@@ -26,10 +26,16 @@ def running_folder(store: Path, stage: str, key: str) -> Path:
     return store / "running" / f"{stage}-{key[:16]}"
 
 
-def failure(store: Path, stage: str, key: str) -> str:
-    """Return why the last attempt at a stage failed, in one line, or nothing."""
+def made_where(made: dict[str, Any]) -> str:
+    """Return the machine a manifest names, and the GPU where it was made on one."""
+    gpu = made.get("gpu")
+    return f"{made.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
+
+
+def failure(folder: Path) -> str:
+    """Return why the last attempt in a stage's running folder failed, in one line, or nothing."""
     try:
-        found = json.loads((running_folder(store, stage, key) / "failure.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ""
     reason = found.get("reason") if isinstance(found, dict) else None

@@ -125,7 +125,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     with time_limit(cell.resources[stage_name].time_limit_s, folder):
         outputs = stage.run(inputs, workspace, built)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    made_on = {"host": socket.gethostname(), "device": _name(device)}
+    made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
     _finish(task, store, folder, outputs, started, time.process_time() - busy, code, made_on, lease)
 
 
@@ -182,8 +182,9 @@ def _finish(
     ready.replace(final)
 
 
-def _name(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+def _gpu(device: str) -> str:
+    """Return the name of the GPU that a stage was given, or nothing."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
 
 
 def _plain(texts: Any) -> list[dict[str, Any]]:

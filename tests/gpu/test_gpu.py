@@ -119,23 +119,23 @@ def gpu():
     return torch.cuda.get_device_name()
 
 
-def devices(store):
-    return {made["stage"]: made["device"] for made in manifests(store).values()}
+def gpus(store):
+    return {made["stage"]: made["gpu"] for made in manifests(store).values()}
 
 
 def test_whole_cells_train_and_score_on_a_gpu(undisturbed):
     found = scores(undisturbed)
     assert {name.split("/")[0] for name in found} == SCORED
     assert all(math.isfinite(x) for x in numbers(found))
-    there = devices(undisturbed)
+    there = gpus(undisturbed)
     assert {there[stage] for stage in ("judge", "generator", "animator", "refiner")} == {gpu()}
-    assert {there[stage] for stage in ("corpus", "speech", "frames", "motion_scores")} == {"cpu"}
+    assert {there[stage] for stage in ("corpus", "speech", "frames", "motion_scores")} == {""}
 
 
 def test_ray_lends_the_gpu_to_the_same_stages_and_their_scores_agree(undisturbed, tmp_path):
     """Sums of a GPU are not ordered, so a few steps of training differ in their last digits only."""
     assert sweep(tmp_path / "store", "ray") == 0
-    assert devices(tmp_path / "store") == devices(undisturbed)
+    assert gpus(tmp_path / "store") == gpus(undisturbed)
     one, two = scores(undisturbed), scores(tmp_path / "store")
     assert one.keys() == two.keys()
     for name in one:
@@ -238,5 +238,5 @@ def test_a_process_forked_for_a_stage_can_use_the_gpu_and_so_can_the_next(tmp_pa
             told = nursery.run(wanted)
             assert told == {"made": "made"}, task.stage
     nursery.process.kill()
-    there = devices(tmp_path)
-    assert there["corpus"] == "cpu" and there["tokenizer"] == gpu()
+    there = gpus(tmp_path)
+    assert there["corpus"] == "" and there["tokenizer"] == gpu()

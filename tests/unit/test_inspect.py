@@ -425,10 +425,10 @@ def test_show_tells_a_number_and_all_it_stands_on(store: FakeStore) -> None:
     assert "reference: 5.25" in "\n".join(show("little:3b/baseline/motion_scores/diversity", 0, store.path))
 
 
-@pytest.mark.parametrize(("device", "told"), [("NVIDIA X", "on ada (NVIDIA X), 20"), ("cpu", "on ada, 20")])
-def test_show_names_the_gpu_a_stage_was_made_on(store: FakeStore, device: str, told: str) -> None:
+@pytest.mark.parametrize(("gpu", "told"), [("NVIDIA X", "on ada (NVIDIA X), 20"), ("", "on ada, 20")])
+def test_show_names_the_gpu_a_stage_was_made_on(store: FakeStore, gpu: str, told: str) -> None:
     path = artifact_folder(store.path, "tokenizer", store.rows[1]["stages"]["tokenizer"]) / "manifest.json"
-    write_json(path, {**json.loads(path.read_text()), "device": device})
+    write_json(path, {**json.loads(path.read_text()), "gpu": gpu})
     (line,) = (x for x in show("little:3b/w/o res/fgd", None, store.path) if x.startswith("    tokenizer"))
     assert told in line
 

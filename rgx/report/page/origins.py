@@ -12,6 +12,7 @@ from rgx.report.figures.graph import ordered
 from rgx.report.frames import Measured, Results, SweepRow, finite
 from rgx.report.page.anchors import Anchors
 from rgx.report.statistics import Table
+from rgx.store.artifacts import made_where
 
 SHORT_KEY, SHORT_COMMIT = 16, 10
 LOG = "log.txt"
@@ -166,14 +167,14 @@ def _made(stage: str, key: str, manifest: Manifest) -> Made:
     software = manifest.get("software")
     software = software if isinstance(software, dict) else {}
     seconds = finite(manifest.get("seconds"))
-    files, device = manifest.get("files"), manifest.get("device", "cpu")
+    files = manifest.get("files")
     return Made(
         stage,
         key,
         there=True,
         begun=moment(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
-        host=f"{manifest.get('host') or ''}{'' if device == 'cpu' else f' ({device})'}",
+        host=made_where(manifest),
         commit=str(software.get("commit") or "")[:SHORT_COMMIT],
         software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),
         data=str(manifest.get("fingerprint") or ""),
