@@ -28,18 +28,17 @@ import torch
 from tabulate import tabulate
 
 from rgx.config import build_cell
-from rgx.nn.precision import fast
-from rgx.registry import load_rooms
-from rgx.stages.base import load_windows
-from rgx.stages.frames import load_pictures
-from rgx.stages.rendering import CHUNK, Renderer, to_bytes
-from rgx.stages.video import poses_in_chunks, source_of
+from rgx.gesture.data.reading import load_pictures, load_windows
+from rgx.gesture.nn.precision import fast
+from rgx.gesture.rendering import CHUNK, Renderer, poses_in_chunks, source_of, to_bytes
+from rgx.gesture.types import FPS, WINDOW_FRAMES
+from rgx.methods import import_methods
+from rgx.registry import import_own
+from rgx.run.worker import run_task
 from rgx.store.artifacts import artifact_folder
 from rgx.store.workspace import Inputs, Workspace, load_network, pick_device
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.sweep.worker import run_task
-from rgx.types import FPS, WINDOW_FRAMES
 
 SWEEP, ROW, TARGETS = Path("sweeps/ablation_table3.yaml"), "3d/+ heatmap", ("judge", "video")
 TRAINED = {
@@ -102,7 +101,8 @@ def durations(noted: list[tuple[float, int]], warmup: int) -> list[float]:
 
 def train(task: Task, store: Path, threads: int, warmup: int) -> Figures:
     """Run one stage in this process."""
-    load_rooms()
+    import_own()
+    import_methods()
     before = peak_bytes()
     device = pick_device() if task.uses_gpu else "cpu"
     with every_step() as noted:
@@ -114,7 +114,8 @@ def train(task: Task, store: Path, threads: int, warmup: int) -> Figures:
 def infer(part: str, task: Task, store: Path, threads: int, repeats: int) -> Figures:
     """Run one part of inference `repeats` times in this process after two calls that do not count."""
     torch.set_num_threads(threads)
-    load_rooms()
+    import_own()
+    import_methods()
     before = peak_bytes()
     call = inference(task, store)[part]
     times = []

@@ -28,11 +28,11 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from rgx.run import engine_ray
+from rgx.run.graph import Graph
+from rgx.run.progress import Progress
 from rgx.store.artifacts import manifest, read_json, write_json
-from rgx.sweep import cluster
-from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Plan, make_plan
-from rgx.sweep.progress import Progress
 from rgx.sweep.spec import Overrides, read_sweep
 
 SWEEP = Path(__file__).parents[1] / "sweeps" / "ablation_table3.yaml"
@@ -108,7 +108,7 @@ def measured(tasks: Iterable[dict[str, Any]], store: Path) -> list[dict[str, Any
 
 def run_row(config: dict[str, Any]) -> None:
     """Run every stage of a row in this process, and keep what it cost."""
-    from rgx.sweep.worker import run_task
+    from rgx.run.worker import run_task
 
     file = Path(config["row"])
     tasks, store, began = json.loads(file.read_text()), file.with_suffix(""), time.monotonic()
@@ -173,7 +173,7 @@ def shared(plan: Plan, folder: Path) -> Side:
     with Clock(folder) as clock:
         if graph.waiting:
             with Progress(graph, Console(stderr=True), int(ray.cluster_resources()["CPU"])) as progress:
-                cluster.execute(graph, progress)
+                engine_ray.execute(graph, progress)
         wall = clock.total()
     if graph.failed:
         raise SystemExit(f"stages failed: {graph.failed}")
@@ -260,7 +260,7 @@ def main() -> None:
     planning = time.monotonic() - began
     print(f"{len(plan.cells)} rows, {len(plan.tasks)} unique stages; each row by itself: "
           f"{sum(map(len, rows_of(plan)))} stages", flush=True)  # fmt: skip
-    cluster.start_ray(None)
+    engine_ray.start_ray(None)
     with tempfile.TemporaryDirectory(prefix="rgx-plain-") as scratch:
         folder = (arguments.folder or Path(scratch)).resolve()
         found = {}

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from rgx.config import build_cell
-from rgx.metrics.bas import BasGtRelative
-from rgx.metrics.base import Evaluation
-from rgx.metrics.fgd import FGD
-from rgx.stages.base import load_windows
-from rgx.stages.motion import MotionStage
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.metrics.bas import BasGtRelative
+from rgx.gesture.metrics.base import Evaluation
+from rgx.gesture.metrics.fgd import FGD
+from rgx.gesture.stages.motion import MotionStage
+from rgx.run.worker import seed_of
 from rgx.store.artifacts import artifact_folder, manifest
 from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.sweep.worker import seed_of
 
 SWEEP, ROW = Path("sweeps/ablation_table3.yaml"), "3b/+distill"
 STAGES = ("corpus", "speech", "judge", "tokenizer", "generator", "residual")

@@ -14,16 +14,16 @@ from pathlib import Path
 import torch
 
 from rgx.config import build_cell
-from rgx.metrics.base import VideoPair
-from rgx.nn.hands import hand_mask
-from rgx.stages.frames import load_pictures
-from rgx.stages.reconstruction_scores import ReconstructionScoresStage
-from rgx.stages.scoring import score_windows
+from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.metrics.base import VideoPair
+from rgx.gesture.nn.hands import hand_mask
+from rgx.gesture.scoring import score_windows
+from rgx.gesture.stages.reconstruction_scores import ReconstructionScoresStage
+from rgx.gesture.types import WINDOW_FRAMES
 from rgx.store.artifacts import artifact_folder, manifest
 from rgx.store.workspace import Inputs, Workspace
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.types import WINDOW_FRAMES
 
 SWEEP = Path("sweeps/ablation_table3.yaml")
 

@@ -24,16 +24,16 @@ from tabulate import tabulate
 from torch import Tensor
 
 from rgx.config import build_cell
-from rgx.data.puppet_body import FRAME_PX
-from rgx.data.puppet_render import render
-from rgx.data.puppets import Puppets
-from rgx.nn.precision import fast
-from rgx.skeleton import KEPT
-from rgx.stages.rendering import CHUNK, Renderer, to_bytes, to_pictures
+from rgx.gesture.data.puppet_body import FRAME_PX
+from rgx.gesture.data.puppet_render import render
+from rgx.gesture.data.puppets import Puppets
+from rgx.gesture.nn.precision import fast
+from rgx.gesture.rendering import CHUNK, Renderer, to_bytes, to_pictures
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.types import FPS, Clip
+from rgx.gesture.video.files import write_mp4
 from rgx.store.workspace import pick_device
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.types import FPS, Clip
-from rgx.video.files import write_mp4
 
 SWEEP, ROW = Path("sweeps/ablation_table3.yaml"), "3a/full-model"
 SCALES = {64: "tiny", 128: "small", 256: "paper"}

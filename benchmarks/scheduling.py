@@ -18,11 +18,11 @@ from pathlib import Path
 import ray
 from rich.console import Console
 
+from rgx.run import engine_ray
+from rgx.run.graph import Graph
+from rgx.run.progress import Progress
 from rgx.store.artifacts import manifest
-from rgx.sweep import cluster
-from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Plan, Task, make_plan
-from rgx.sweep.progress import Progress
 from rgx.sweep.spec import Overrides, read_sweep
 
 SWEEP = Path(__file__).parents[1] / "sweeps" / "ablation_table3.yaml"
@@ -101,10 +101,10 @@ def run(file: Path, only: list[str], seconds: float, cpus: int, gpus: int, folde
     graph = Graph(plan, store)
     ray.init(num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False)
     try:
-        cluster.start_ray(None)
+        engine_ray.start_ray(None)
         with Noting(graph) as progress:
             began = time.monotonic()
-            cluster.execute(graph, progress)
+            engine_ray.execute(graph, progress)
             wall = time.monotonic() - began
     finally:
         ray.shutdown()

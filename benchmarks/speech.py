@@ -21,10 +21,10 @@ import torch
 from tabulate import tabulate
 from transformers import WavLMConfig, WavLMModel
 
-from rgx.speech import wavlm
-from rgx.speech.mel_beat import mel_beat_features
+from rgx.gesture.speech import wavlm
+from rgx.gesture.speech.mel_beat import mel_beat_features
+from rgx.gesture.types import FPS, SAMPLES_PER_FRAME
 from rgx.store.workspace import pick_device
-from rgx.types import FPS, SAMPLES_PER_FRAME
 
 # The sizes of WavLM-Large. Source: Chen 2022.
 LARGE = {

@@ -7,20 +7,20 @@ import gc
 import json
 import sys
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgx.apps import commands as apps
 from rgx.errors import InputError
 from rgx.inspect import commands
+from rgx.methods import method_commands
 from rgx.options import INTERRUPTED, Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
-from rgx.prepare import commands as preparation
 from rgx.terminal import harmless
 
 if TYPE_CHECKING:
-    from rgx.report.render import Gathered
+    from rgx.report.gather import Gathered
     from rgx.sweep.plan import Plan
     from rgx.sweep.spec import Overrides
 
@@ -40,6 +40,10 @@ class Tracked(StrEnum):
 def main() -> None:
     """Run the command line: 0 done, 1 some stage failed, 2 bad input."""
     try:
+        for module in method_commands(Path.cwd()):
+            app.registered_commands += [
+                c for c in import_module(module).app.registered_commands if c not in app.registered_commands
+            ]
         app()
     except InputError as error:
         for line in str(error).splitlines():
@@ -67,13 +71,17 @@ def variants(
     imports: Import = [],  # noqa: B006
 ) -> None:
     """List the variants of every axis with label, source and parameters."""
-    from rgx.plugins import find_plugin, load_plugin
-    from rgx.registry import load_rooms
+    from rgx.methods import default_methods, find_plugin, import_methods, is_package, load_plugin
+    from rgx.registry import import_own
     from rgx.registry import variants as roster
 
-    load_rooms()
+    import_own()
+    here = Path.cwd()
+    packages = [name for name in imports if is_package(name, here)]
+    import_methods([*default_methods(here), *packages], here)
     for name in imports:
-        load_plugin(*find_plugin(name, Path.cwd()))
+        if name not in packages:
+            load_plugin(*find_plugin(name, here))
     rows: list[dict[str, Any]] = [
         {
             "axis": v.axis,
@@ -110,8 +118,8 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
-    from rgx.inspect.code import drift
-    from rgx.inspect.shelf import Shelf
+    from rgx.store.manifests import Shelf
+    from rgx.sweep.code import drift
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
 
@@ -170,7 +178,7 @@ def sweep(
     """Run every stage a sweep needs and does not have, then render its report."""
     from rich.console import Console
 
-    from rgx.sweep.run import Venue, run_sweep
+    from rgx.run.invocation import Venue, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
     try:
@@ -185,7 +193,8 @@ def sweep(
 
 
 def _render_if_new(definition: Path, store: Path, out: Path) -> None:
-    from rgx.report.render import gather, stands, summary
+    from rgx.report.gather import gather
+    from rgx.report.render import stands, summary
 
     gathered = gather(definition, store)
     if stands(gathered, out):
@@ -196,7 +205,8 @@ def _render_if_new(definition: Path, store: Path, out: Path) -> None:
 
 
 def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Path]]:
-    from rgx.report.render import gather, summary, write
+    from rgx.report.gather import gather
+    from rgx.report.render import summary, write
 
     # A report is many small things that live as long as it takes: looking for garbage is a tenth of its time.
     gc.set_threshold(100_000)
@@ -225,5 +235,4 @@ def report(
         typer.echo(f"{write_pdf(gathered, paths, out)}")
 
 
-for part in (commands, preparation, apps):
-    app.registered_commands += part.app.registered_commands
+app.registered_commands += commands.app.registered_commands

@@ -13,13 +13,12 @@ from gin import config_parser
 
 from rgx.bindings import Binding, Text, hidden, unread, variants_in
 from rgx.errors import InputError, nearest
-from rgx.nn.meta import shapes_only
+from rgx.meta import shapes_only
 from rgx.registry import axes, find, variants
-from rgx.stages.base import Stage
-from rgx.stages.resources import Resources
+from rgx.resources import Resources
+from rgx.stage import Stage
 from rgx.store.keys import key_of
 
-TARGETS = ("motion_scores",)
 Known = dict[str, Any]
 """What stages built, by everything that decides it."""
 
@@ -158,7 +157,7 @@ def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
     return f"{place}: {head}" if place else head
 
 
-def build_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:
+def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
     """Parse, build every stage the targets need on the current device, and wire them.
 
     known: what equal stages of other cells built, taken over and added to, so that a thousand cells
@@ -217,7 +216,7 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
         raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
 
 
-def plan_cell(texts: Sequence[Text], targets: Sequence[str] = TARGETS, known: Known | None = None) -> Cell:
+def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
     """Build a cell on the meta device: the pre-flight of a sweep."""
     with shapes_only():
         return build_cell(texts, targets, known)

@@ -15,18 +15,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import gin
 
 from rgx.errors import InputError, nearest
-from rgx.types import UNKEYED
 
 T = TypeVar("T")
-ROOMS = (
-    *("train", "nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"),
-    *("metrics", "stages"),
-)
+UNKEYED = "not part of an artifact's identity"
+Place = Annotated[str, UNKEYED]
+"""A path, device or hub name: where something is, never what it is."""
+OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures")
+"""Where the framework itself registers variants."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,9 @@ def find(axis: str, name: str) -> Variant:
     raise InputError(f"unknown variant '{name}' on axis '{axis}': {nearest(name, names)}")
 
 
-def load_rooms() -> None:
-    """Import every module of every room, so that the roster is complete."""
-    for room in ROOMS:
-        package = importlib.import_module(f"rgx.{room}")
-        for module in pkgutil.walk_packages(package.__path__, f"rgx.{room}."):
+def import_own() -> None:
+    """Import what the framework itself registers: training, resources and kinds of figures."""
+    for room in OWN_ROOMS:
+        package = importlib.import_module(room)
+        for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{room}."):
             importlib.import_module(module.name)

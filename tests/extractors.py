@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from rgx.poses.mediapipe import ENVIRONMENT as MEDIAPIPE
-from rgx.poses.mmpose import ENVIRONMENT as MMPOSE
+from rgx.gesture.poses.mediapipe import ENVIRONMENT as MEDIAPIPE
+from rgx.gesture.poses.mmpose import ENVIRONMENT as MMPOSE
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 POSE = "rtmpose-m_8xb64-270e_coco-wholebody-256x192"
 DETECTOR = "rtmdet_nano_320-8xb32_coco-person"
-CHILD = Path(__file__).resolve().parents[1] / "rgx/poses/mmpose_child.py"
+CHILD = Path(__file__).resolve().parents[1] / "rgx/gesture/poses/mmpose_child.py"
 MAKE_WEIGHTS = """
 import runpy, sys
 import numpy as np

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 
 def write_jpegs(path: Path, *widths: int) -> None:

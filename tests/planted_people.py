@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 import rgx
-from rgx.poses.base import Extractor
+from rgx.gesture.poses.base import Extractor
 
 AUDIO_HZ = 48_000
 TICK = Fraction(1, 90_000)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
 from rgx.inspect.cells import parse_search_record, pipeline_order, read_sweep_record, row_key, select
-from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep, SweepRow
 from rgx.store.artifacts import MANIFEST, checksum
+from rgx.store.manifests import Shelf, read_object
 from rgx.sweep.search.results import Record
 
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"

@@ -9,8 +9,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep, SweepRow
+from rgx.store.manifests import Shelf, read_object
 from rgx.sweep.search.results import Record
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, select, split
-from rgx.inspect.differences import Identity, own_changes
-from rgx.inspect.shelf import Shelf, number
 from rgx.inspect.show import scores_of
 from rgx.report.frames import SweepRow
+from rgx.store.differences import Identity, own_changes
+from rgx.store.manifests import Shelf, number
 
 EXAMPLE = "SWEEP:TABLE/ROW, such as ablation_table3:3b/+distill"
 

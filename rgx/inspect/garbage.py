@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.running import Running, read_running
-from rgx.inspect.shelf import Shelf
 from rgx.inspect.status import read_sweeps, state
 from rgx.inspect.unbundle import SCRATCH
 from rgx.store.artifacts import MANIFEST, running_folder
 from rgx.store.lease import Lease, LeaseHeldError, held
+from rgx.store.manifests import Shelf
 
 Reached = set[tuple[str, str]]
 """Stage and first 16 hex of the key of each artifact that a sweep record stands on."""

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rgx.inspect.shelf import read_object
 from rgx.store.artifacts import failure
 from rgx.store.lease import LEASE, held
+from rgx.store.manifests import read_object
 
 STAMP = "%Y-%m-%d %H:%M:%S"
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_key, select, split
-from rgx.inspect.shelf import Manifest, Shelf, made_when, number, part
 from rgx.report.frames import Metric, SweepRow
+from rgx.store.manifests import Manifest, Shelf, made_when, number, part
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
 MOST_DECIMALS = 12

@@ -10,8 +10,8 @@ from rich.text import Text
 from rgx.errors import InputError
 from rgx.inspect.cells import read_sweep_record, row_key, sweep_names
 from rgx.inspect.running import Running, read_running
-from rgx.inspect.shelf import Shelf
 from rgx.report.frames import Sweep
+from rgx.store.manifests import Shelf
 from rgx.terminal import harmless
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
+from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
 from rgx.inspect.cells import parse_sweep_record, row_key
-from rgx.inspect.members import Artifact, check_key, open_bundle, read_bundle, read_chunks
-from rgx.inspect.shelf import Shelf, read_object
 from rgx.report.frames import Sweep
 from rgx.store.artifacts import MANIFEST, open_store, write_json
 from rgx.store.lease import Lease
+from rgx.store.manifests import Shelf, read_object
 from rgx.sweep.search.results import Record
 
 SCRATCH = ".import-"

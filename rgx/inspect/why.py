@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.code import other_code
-from rgx.inspect.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
 from rgx.inspect.running import Running, read_running
-from rgx.inspect.shelf import Manifest, Shelf, made_when
+from rgx.inspect.search_trials import trial_rows
 from rgx.inspect.status import state
-from rgx.inspect.trials import trial_rows
+from rgx.store.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
+from rgx.store.manifests import Manifest, Shelf, made_when
+from rgx.sweep.code import other_code
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Sweep
 

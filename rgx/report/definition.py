@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from rgx.errors import InputError, nearest
-from rgx.report.figures import FIGURES, Figure
+from rgx.methods import default_methods, find_package, import_method
+from rgx.registry import import_own, variants
+from rgx.report.figures.base import Figure
 from rgx.report.panel import Panel, PanelName
 from rgx.report.published import resolve
 from rgx.report.source import Source
@@ -21,6 +23,8 @@ class Report(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sweep: str | list[str]
+    method: str | list[str] = []
+    """Whose kinds of figures it asks for, beside the framework's own; else the project's."""
     panels: dict[PanelName, Panel] = Field(min_length=1)
     figures: dict[PanelName, InstanceOf[Figure]] = {}
     caption: str = ""
@@ -51,8 +55,9 @@ def load(path: Path) -> Report:
     """Read a report file; raises InputError with file, line and the nearest right spelling."""
     source = Source(path, Report.model_fields)
     problems = list(source.repeated())
+    kinds = _kinds(source)
     data = source.data | ({"panels": _panels(source)} if "panels" in source.data else {})
-    figures = _figures(data.pop("figures", {}), source, problems)
+    figures = _figures(data.pop("figures", {}), kinds, source, problems)
     try:
         report = Report.model_validate(data | {"figures": figures})
     except ValidationError as error:
@@ -79,7 +84,20 @@ def _panels(source: Source) -> Any:
     }
 
 
-def _figures(given: Any, source: Source, problems: list[str]) -> dict[str, Figure]:
+def _kinds(source: Source) -> dict[str, type[Figure]]:
+    """Return the kinds of figures of the framework and of the report's methods; raises InputError."""
+    given = source.data.get("method", [])
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    near = source.path.parent
+    import_own()
+    for name in names or default_methods(near):
+        import_method(find_package(str(name), near, source.where(["method"])), figures_only=True)
+    return {variant.name: variant.cls for variant in variants("figure")}
+
+
+def _figures(
+    given: Any, kinds: dict[str, type[Figure]], source: Source, problems: list[str]
+) -> dict[str, Figure]:
     """Build the figures that can be built, and say of the others what is wrong."""
     if not isinstance(given, dict):
         problems.append(f"{source.where(['figures'])}: 'figures' is {given!r}, expected names with a kind")
@@ -88,15 +106,15 @@ def _figures(given: Any, source: Source, problems: list[str]) -> dict[str, Figur
     for name, settings in given.items():
         under = ["figures", str(name)]
         kind = settings.get("kind") if isinstance(settings, dict) else None
-        if not isinstance(kind, str) or kind not in FIGURES:
+        if not isinstance(kind, str) or kind not in kinds:
             where = source.where([*under, "kind"])
-            problems.append(f"{where}: 'figures/{name}/kind' is {kind!r}; {nearest(str(kind), FIGURES)}")
+            problems.append(f"{where}: 'figures/{name}/kind' is {kind!r}; {nearest(str(kind), kinds)}")
             continue
         values = {key: value for key, value in settings.items() if key != "kind"}
         try:
-            figures[name] = FIGURES[kind].model_validate(values)
+            figures[name] = kinds[kind].model_validate(values)
         except ValidationError as error:
-            fields = {3: ["kind", *FIGURES[kind].model_fields], **FIGURES[kind].deeper}
+            fields = {3: ["kind", *kinds[kind].model_fields], **kinds[kind].deeper}
             problems += [source.explain(item, fields, under) for item in error.errors()]
     return figures
 

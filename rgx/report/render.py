@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,38 +16,19 @@ from rgx import __version__
 from rgx.errors import InputError, nearest
 from rgx.report import hyperparameters, style, tables
 from rgx.report.combined import combined
-from rgx.report.definition import Report, load
+from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
-from rgx.report.figures import Material
+from rgx.report.figures.base import Material
 from rgx.report.frames import Results, manifest_path
+from rgx.report.gather import Gathered, gather
 from rgx.report.latex import latex
 from rgx.report.page import videos
 from rgx.report.page.anchors import INDEX
 from rgx.report.page.write import pages
-from rgx.report.statistics import Table, assemble
+from rgx.report.statistics import Table
 from rgx.report.strips import stack, strips
-from rgx.report.sweeps import read
 
 RECORD = "provenance.json"
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """All that a report is written from: its file, the store's numbers and its panels' tables."""
-
-    report_file: Path
-    store: Path
-    report: Report
-    results: Results
-    panels: list[Table]
-
-
-def gather(report_file: Path, store: Path) -> Gathered:
-    """Read everything and build the panels that the sweep has; raises InputError for what cannot be read."""
-    report = load(report_file)
-    results = read(report, report_file, store)
-    panels = [assemble(name, panel, results) for name, panel in report.panels.items() if results.rows(name)]
-    return Gathered(report_file, store, report, results, panels)
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:

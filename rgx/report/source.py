@@ -10,7 +10,7 @@ import yaml
 from pydantic_core import ErrorDetails
 
 from rgx.errors import InputError, nearest
-from rgx.tricks import refuse_tricks
+from rgx.yaml_source import refuse_tricks
 
 BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Many times as fast where PyYAML was built with libyaml, as its wheels are."""

@@ -9,26 +9,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-PACKAGE = "rgx"
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def source_digest(
-    *modules: str, sources: Mapping[str, str] | None = None, root: Path = ROOT
+    *modules: str, sources: Mapping[str, str] | None = None, roots: Mapping[str, Path] | None = None
 ) -> dict[str, str]:
-    """Return module → SHA-256 of its syntax tree, for the modules and every `rgx` module they import.
+    """Return module → SHA-256 of its syntax tree, for the modules and all they import of the same packages.
 
     Comments, docstrings, formatting and the version of Python do not change a digest; what only a type
-    checker imports is left out. sources: the text of modules that are no file, such as a user's own.
+    checker imports is left out. sources: the text of modules that are no file; roots: the folder that holds
+    each package that is followed.
     """
-    sources = sources or {}
+    sources, roots = sources or {}, {"rgx": ROOT, **(roots or {})}
     found: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name in found:
             continue
-        path = _file(name, root)
+        path = _file(name, roots)
         if name in sources:
             found[name], imports = _read_text(sources[name])
         elif path is not None:
@@ -36,7 +36,7 @@ def source_digest(
         else:
             continue
         package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += {m for group in imports for m in _resolve(group, package, root)}
+        waiting += {m for group in imports for m in _resolve(group, package, roots)}
     return dict(sorted(found.items()))
 
 
@@ -50,8 +50,9 @@ _Import = tuple[int, str, tuple[str, ...]]
 """The level, module and names of a `from … import …`; `import …` has no names."""
 
 
-def _file(name: str, root: Path) -> Path | None:
-    if name.partition(".")[0] != PACKAGE:
+def _file(name: str, roots: Mapping[str, Path]) -> Path | None:
+    root = roots.get(name.partition(".")[0])
+    if root is None:
         return None
     place = root.joinpath(*name.split("."))
     return next((p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()), None)
@@ -93,7 +94,7 @@ def _imports(node: ast.AST) -> Iterator[_Import]:
         yield from _imports(child)
 
 
-def _resolve(found: _Import, package: str, root: Path) -> Iterator[str]:
+def _resolve(found: _Import, package: str, roots: Mapping[str, Path]) -> Iterator[str]:
     level, module, names = found
     if level:
         parts = package.split(".")
@@ -102,4 +103,4 @@ def _resolve(found: _Import, package: str, root: Path) -> Iterator[str]:
         yield module
     for name in names:
         inner = f"{module}.{name}"
-        yield inner if _file(inner, root) else module
+        yield inner if _file(inner, roots) else module

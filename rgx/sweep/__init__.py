@@ -1,8 +1,1 @@
-"""Sweep file to plan to execution."""
-
-from __future__ import annotations
-
-import os
-
-# Ray reads this when it is imported: what became of a stage whose worker died, rgx tells itself.
-os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "died or was killed|been marked dead|killed due to")
+"""What to run: the sweep file, its rows, and the unique stages behind them."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from rgx.config import Cell, plan_cell
 from rgx.errors import InputError
-from rgx.inspect import differences
-from rgx.inspect.differences import Identity, Walk, flatten, stored
-from rgx.inspect.shelf import Shelf
+from rgx.store import differences
 from rgx.store.artifacts import intact, manifest
+from rgx.store.differences import Identity, Walk, flatten, stored
+from rgx.store.manifests import Shelf
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
@@ -78,7 +78,7 @@ def make_plan(sweep: Sweep) -> Plan:
     cells = list(built.values())
     for search in sweep.searches:
         try:
-            planned, points = plan_search(search, sweep.seeds, sweep.plugins, known)
+            planned, points = plan_search(search, sweep.seeds, sweep.origin, known)
         except InputError as error:
             errors.append(str(error))
             continue
@@ -112,7 +112,7 @@ def _read_nowhere(cells: list[Cell]) -> list[str]:
 
 
 def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str, str]:
-    tasks = tasks_of(cell, row, seed, sweep.plugins)
+    tasks = tasks_of(cell, row, seed, sweep.origin)
     for task in tasks.values():
         plan.tasks.setdefault(task.key, task)
     return {stage: task.key for stage, task in tasks.items()}

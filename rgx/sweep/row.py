@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rgx.config import TARGETS, Text, choose
+from rgx.config import Text, choose
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Row:
     panel: str
     name: str
     texts: tuple[Text, ...]
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...]
 
     @property
     def key(self) -> str:

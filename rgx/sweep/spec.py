@@ -10,20 +10,29 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rgx.config import TARGETS, Text, choose
+from rgx.config import Text, choose
 from rgx.errors import InputError, nearest
-from rgx.plugins import find_plugin, load_plugin
-from rgx.registry import load_rooms, variants
+from rgx.methods import (
+    Package,
+    default_methods,
+    find_package,
+    find_plugin,
+    folders_of,
+    import_method,
+    is_package,
+    load_plugin,
+    project_of,
+)
+from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.lines import Lines
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.search.file import SearchFile, SearchName, fields_at
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
-from rgx.tricks import refuse_tricks
+from rgx.sweep.tasks import Origin
+from rgx.yaml_source import refuse_tricks
 
 __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 class SweepFile(BaseModel):
@@ -31,6 +40,7 @@ class SweepFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    method: str | list[str] = []
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     config: list[str] = Field(min_length=1)
     scale: str | None = None
@@ -64,7 +74,7 @@ class Sweep:
     path: Path
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
-    plugins: tuple[tuple[str, str], ...] = ()
+    origin: Origin = field(default_factory=Origin)
     searches: tuple[Search, ...] = ()
 
 
@@ -102,12 +112,9 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     seeds = overrides.seeds if overrides.seeds is not None else file.seeds
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
-    load_rooms()
-    plugins = tuple(find_plugin(name, path.parent) for name in [*file.imports, *overrides.imports])
-    for plugin in plugins:
-        load_plugin(*plugin)
-    targets = _targets(file, lines)
-    shared = _shared_texts(file, overrides, path, lines)
+    origin, usual = _origin(file, overrides, lines)
+    targets = _targets(file, usual, lines)
+    shared = _shared_texts(file, overrides, origin, lines)
     asked = _command_line(overrides)
     rows = []
     every = [*file.panels, *file.search]
@@ -130,7 +137,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
         raise InputError(
             f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
         )
-    return Sweep(file.name, path, tuple(seeds), tuple(rows), plugins, tuple(searches))
+    return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches))
 
 
 def _told(error: ValidationError, lines: Lines) -> str:
@@ -146,8 +153,33 @@ def _told(error: ValidationError, lines: Lines) -> str:
     return f"{lines.place(spot)}: {what}: {first['msg'].removeprefix('Value error, ')}{hint}"
 
 
-def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
-    """Return the last stages of each panel; raises InputError for an unknown panel or stage."""
+def _origin(file: SweepFile, overrides: Overrides, lines: Lines) -> tuple[Origin, tuple[str, ...]]:
+    """Import every method and file the sweep names; returns them, and the methods' usual targets.
+
+    Raises InputError for one that is not found, cannot be imported, or registers a name that is taken.
+    """
+    import_own()
+    near = lines.path.parent
+    given = [file.method] if isinstance(file.method, str) else file.method
+    place = lines.place(("method",)) if given else str(lines.path)
+    imports = [*file.imports, *overrides.imports]
+    packages = [name for name in imports if is_package(name, near)]
+    methods = [find_package(name, near, place) for name in given or default_methods(near)]
+    methods += [find_package(name, near, f"import {name}") for name in packages]
+    usual: list[str] = []
+    for package in dict.fromkeys(methods):
+        usual += import_method(package).targets
+    plugins = tuple(find_plugin(name, near) for name in imports if name not in packages)
+    for plugin in plugins:
+        load_plugin(*plugin)
+    return Origin(tuple(dict.fromkeys(methods)), plugins), tuple(dict.fromkeys(usual))
+
+
+def _targets(file: SweepFile, usual: tuple[str, ...], lines: Lines) -> dict[str, tuple[str, ...]]:
+    """Return the last stages of each panel; raises InputError for an unknown panel or stage, or for none.
+
+    usual: those of a panel that names none.
+    """
     stages = [variant.name for variant in variants("stage")]
     for panel, names in file.targets.items():
         place = lines.place(("targets", panel))
@@ -157,7 +189,14 @@ def _targets(file: SweepFile, lines: Lines) -> dict[str, tuple[str, ...]]:
         if unknown or not names:
             found = f"unknown stage '{unknown[0]}': {nearest(unknown[0], stages)}" if unknown else "no stage"
             raise InputError(f"{place}: targets of {panel}: {found}")
-    return {panel: tuple(file.targets.get(panel, TARGETS)) for panel in file.panels}
+    targets = {panel: tuple(file.targets.get(panel, usual)) for panel in file.panels}
+    for panel, last in targets.items():
+        if not last:
+            raise InputError(
+                f"{lines.place(('panels', panel))}: panel {panel} has no targets and its method names none; "
+                f"expected `targets: {{{panel}: [stage]}}`, with stages of {', '.join(stages)}"
+            )
+    return targets
 
 
 def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> Text:
@@ -170,14 +209,15 @@ def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> T
     return row_text(flat, places, str(lines.path))
 
 
-def _shared_texts(file: SweepFile, overrides: Overrides, path: Path, lines: Lines) -> list[Text]:
-    texts = []
+def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, lines: Lines) -> list[Text]:
+    path, texts = lines.path, []
+    folders = _gin_folders(path, origin.methods)
     for index, name in enumerate(file.config):
-        texts.append(_gin_file(name, path, lines.place(("config", index))))
+        texts.append(_gin_file(name, folders, lines.place(("config", index))))
     scale = overrides.scale or file.scale
     if scale:
         where = "--scale" if overrides.scale else lines.place(("scale",))
-        texts.append(_gin_file(f"gin/scale/{scale}.gin", path, where))
+        texts.append(_gin_file(f"gin/scale/{scale}.gin", folders, where))
     if file.bind:
         bound = [f"{k} = {v!r}" for k, v in file.bind.items()]
         texts.append(Text("\n".join(bound), str(path), lines=(lines.place(("bind",)),) * len(bound)))
@@ -197,8 +237,14 @@ def _command_line(overrides: Overrides) -> list[Text]:
     return texts
 
 
-def _gin_file(name: str, near: Path, place: str) -> Text:
-    folders = [Path.cwd(), near.parent, near.parent.parent, PROJECT]
+def _gin_folders(path: Path, methods: tuple[Package, ...]) -> list[Path]:
+    """Return where gin files are looked for: beside the sweep file, in its project, here, in its methods."""
+    near, project = path.parent, project_of(path.parent)
+    own = [folder for package in methods for folder in folders_of(package)]
+    return list(dict.fromkeys([near, near.parent, *([project] if project else []), Path.cwd(), *own]))
+
+
+def _gin_file(name: str, folders: list[Path], place: str) -> Text:
     for folder in folders:
         if (folder / name).is_file():
             return Text((folder / name).read_text(), name)

@@ -6,11 +6,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rgx.config import Cell, Text
-from rgx.stages.resources import Resources
+from rgx.methods import Package
+from rgx.resources import Resources
 from rgx.store.keys import key_of
 from rgx.sweep.row import Row
 
 Plugins = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the variants of a sweep are registered: its methods, and single files as (name, source)."""
+
+    methods: tuple[Package, ...] = ()
+    plugins: Plugins = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Task:
     ancestors: dict[str, str]
     texts: tuple[Text, ...]
     targets: tuple[str, ...]
+    methods: tuple[Package, ...]
     plugins: Plugins
     row: str
 
@@ -42,7 +52,7 @@ class Task:
         return {**asdict(self), "resources": None, "threads": self.resources.threads}
 
 
-def tasks_of(cell: Cell, row: Row, seed: int, plugins: Plugins) -> dict[str, Task]:
+def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]:
     """Return the task of each stage of a cell, parents first."""
     tasks: dict[str, Task] = {}
     for name, stage in cell.stages.items():
@@ -53,6 +63,7 @@ def tasks_of(cell: Cell, row: Row, seed: int, plugins: Plugins) -> dict[str, Tas
         key = key_of(stage.identity(), stage.version, parents, fingerprint, own_seed)
         tasks[name] = Task(
             name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, stage.uses_gpu(),
-            cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets, plugins, row.key,
+            cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets,
+            origin.methods, origin.plugins, row.key,
         )  # fmt: skip
     return tasks

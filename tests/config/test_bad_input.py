@@ -23,7 +23,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """Return a function that sweeps a text, expects exit 2 and an untouched store, and returns stderr."""
     monkeypatch.chdir(ROOT)
     run = lambda *given: pytest.fail("the sweep was not refused")  # noqa: E731
-    monkeypatch.setattr("rgx.sweep.run.ENGINES", {"inline": run, "ray": run})
+    monkeypatch.setattr("rgx.run.invocation.ENGINES", {"inline": run, "ray": run})
 
     def run(text: str, *options: str, store: Path | None = None) -> str:
         file, place = tmp_path / "bad.yaml", store or tmp_path / "store"

@@ -29,7 +29,7 @@ Refused = Callable[..., str]
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
     monkeypatch.chdir(ROOT)
     run = lambda *given: pytest.fail("the sweep was not refused")  # noqa: E731
-    monkeypatch.setattr("rgx.sweep.run.ENGINES", {"inline": run, "ray": run})
+    monkeypatch.setattr("rgx.run.invocation.ENGINES", {"inline": run, "ray": run})
 
     def run(text: str, *options: str) -> str:
         (tmp_path / "bad.yaml").write_text(text)
@@ -225,7 +225,7 @@ def test_pictures_that_change_size_within_a_file(refused: Refused, tmp_path: Pat
 
 @pytest.mark.parametrize("missing", ["VIDEO_ENCODER", "AUDIO_ENCODER"])
 def test_a_missing_encoder(refused: Refused, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    monkeypatch.setattr(f"rgx.video.files.{missing}", "h26x")
+    monkeypatch.setattr(f"rgx.gesture.video.files.{missing}", "h26x")
     told = refused(GOOD.replace("[reconstruction_scores]", "[video_scores]"))
     assert "p/row" in told and "has no encoder 'h26x'" in told
 

@@ -11,7 +11,7 @@ import yaml
 from little import LITTLE, command
 
 from rgx.terminal import harmless
-from rgx.tricks import MOST, refuse_tricks
+from rgx.yaml_source import MOST, refuse_tricks
 
 HEAD = LITTLE.split("panels:")[0]
 PANEL = "panels:\n  p:\n    full: {}\n"

@@ -6,18 +6,18 @@ from typing import Any
 
 import gin
 import pytest
+from roster import load_roster
 
 from rgx import registry
 from rgx.errors import InputError, nearest
-from rgx.registry import Recipe, find, load_rooms, record_of, register, variants
-from rgx.types import Place
+from rgx.registry import Place, Recipe, find, record_of, register, variants
 
 AXIS = "registry_test_axis"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def trial_axis() -> Iterator[None]:
-    load_rooms()
+    load_roster()
     before = dict(registry._roster)
 
     @register(AXIS, "whole", label="Whole", source="here")

@@ -77,10 +77,10 @@ def test_what_cannot_be_asked_is_refused(binding: str, told: str) -> None:
 def test_more_than_the_cluster_has_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import ray
 
-    from rgx.sweep import cluster
-    from rgx.sweep.graph import Graph
+    from rgx.run import engine_ray
+    from rgx.run.graph import Graph
 
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     graph = Graph(planned("judge/resources.stage.cpus = 8"), tmp_path)
     with pytest.raises(InputError, match="stage judge asks for 8 CPU, the cluster has 2"):
-        cluster.check_resources(graph)
+        engine_ray.check_resources(graph)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from little import LITTLE, command
+from roster import load_roster
 
-from rgx import registry
 from rgx.errors import InputError
 from rgx.sweep.plan import make_plan
 from rgx.sweep.search import searchers
@@ -158,7 +158,7 @@ def planned(tmp_path: Path) -> Iterator[Callable[..., object]]:
         (tmp_path / "s.yaml").write_text(text)
         return make_plan(read_sweep(tmp_path / "s.yaml", Overrides(**given)))  # type: ignore[arg-type]
 
-    registry.load_rooms()
+    load_roster()
     yield plan
 
 

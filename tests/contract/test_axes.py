@@ -7,18 +7,19 @@ import json
 import numpy as np
 import pytest
 import torch
+from roster import load_roster
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rgx import registry
-from rgx.data.splits import Interval
-from rgx.generate.base import Decoding
-from rgx.nn.encoders import SequenceEncoder
-from rgx.skeleton import KEPT, STREAMS
-from rgx.tokens.tokenizer import Tokenizer
-from rgx.types import SAMPLES_PER_FRAME, Batch
+from rgx.gesture.data.splits import Interval
+from rgx.gesture.generate.base import Decoding
+from rgx.gesture.nn.encoders import SequenceEncoder
+from rgx.gesture.skeleton import KEPT, STREAMS
+from rgx.gesture.tokens.tokenizer import Tokenizer
+from rgx.gesture.types import SAMPLES_PER_FRAME, Batch
 
-registry.load_rooms()
+load_roster()
 torch.set_num_threads(1)
 
 ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
@@ -199,7 +200,7 @@ def equal(one, two):
 
 
 def test_every_axis_has_a_contract():
-    found = {v.axis for v in registry.variants() if v.cls.__module__.startswith("rgx.")}
+    found = {v.axis for v in registry.variants() if v.cls.__module__.startswith("rgx.")} - {"figure"}
     assert found - ELSEWHERE - PICTURES == MODULES | PLAIN
     assert set(RUN) == MODULES
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from roster import load_roster
 from safetensors.torch import load_file, save_file
 
 from rgx import registry
-from rgx.animate.base import Animated
 from rgx.config import plan_cell
-from rgx.skeleton import KEPT
+from rgx.gesture.animate.base import Animated
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.types import Pairs
 
-registry.load_rooms()
+load_roster()
 torch.set_num_threads(1)
 
 SIZE, BATCH = 32, 2

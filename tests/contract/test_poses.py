@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from extractors import SHARED, detector_weights, mediapipe_python, mmpose_weights
 from PIL import Image
+from roster import load_roster
 
 from rgx import registry
 from rgx.errors import InputError
-from rgx.poses.base import Extractor
-from rgx.poses.files import Files
-from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
-from rgx.poses.mmpose import MMPose
-from rgx.poses.npz_files import write_own_npz
+from rgx.gesture.poses.base import Extractor
+from rgx.gesture.poses.files import Files
+from rgx.gesture.poses.mediapipe import MediaPipe, MediaPipeFollowing
+from rgx.gesture.poses.mmpose import MMPose
+from rgx.gesture.poses.npz_files import write_own_npz
 
-registry.load_rooms()
+load_roster()
 HEIGHT, WIDTH = 240, 180
 
 

@@ -61,7 +61,7 @@ def kill(*pids: int) -> None:
 
 def working(root: int) -> list[int]:
     """Return the processes below one that run stages: Ray's workers, their nurseries and those of stages."""
-    names = ("ray::ImplicitFunc", "rgx.sweep.nursery")
+    names = ("ray::ImplicitFunc", "rgx.run.fork_server")
     return [p for p, command in family(root).items() if any(name in command for name in names)]
 
 

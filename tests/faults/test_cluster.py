@@ -16,7 +16,7 @@ from rgx.cli import main
 PLUGIN = """\
 import os, pathlib
 import torch
-from rgx.generate.base import MaskRatio
+from rgx.gesture.generate.base import MaskRatio
 from rgx.registry import register
 
 @register("mask_ratio", "told_for_a_test")

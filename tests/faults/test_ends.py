@@ -19,15 +19,16 @@ import torch
 from little import LITTLE, ROOT, manifests, results
 from nodes import OURS, Run, kill, leases, wait_for
 
+from rgx.run import ray_failures
+from rgx.run import time_limit as limits
+from rgx.run.failures import reason_of, write_failure
+from rgx.run.time_limit import TimeLimitError, time_limit
 from rgx.store.artifacts import read_json, write_json
-from rgx.sweep import deaths, watchdog
-from rgx.sweep.failures import reason_of, write_failure
-from rgx.sweep.watchdog import TimeLimitError, time_limit
 
 PLUGIN = """\
 import os, pathlib, signal, time
 import torch
-from rgx.generate.base import MaskRatio
+from rgx.gesture.generate.base import MaskRatio
 from rgx.registry import register
 
 @register("mask_ratio", "hangs_for_a_test")
@@ -115,10 +116,10 @@ def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
     run = start(finished, tmp_path, DEATHS, 40)
     assert run.wait() == 1, run.text
     assert "ran past its time limit of 40 s" in run.text
-    assert f"from its last checkpoint on, try 2 of {deaths.MOST}" in run.text
+    assert f"from its last checkpoint on, try 2 of {ray_failures.MOST}" in run.text
     assert "failed: generator-" in run.text
-    assert f"died {deaths.MOST} times, last killed without a word; probably out of memory" in run.text
-    assert len(list(tmp_path.glob("death-99-*"))) == deaths.MOST
+    assert f"died {ray_failures.MOST} times, last killed without a word; probably out of memory" in run.text
+    assert len(list(tmp_path.glob("death-99-*"))) == ray_failures.MOST
     assert len(list(tmp_path.glob("death-1-*"))) == 1
     made = [m for m in manifests(tmp_path / "store").values() if m["row"] == "3b/once"]
     assert sorted(m["stage"] for m in made) == ["generator", "motion", "motion_scores"]
@@ -257,7 +258,7 @@ def test_a_limit_in_another_thread_leaves_its_reason_and_ends_the_process(
         codes.append(code)
         ended.set()
 
-    monkeypatch.setattr(watchdog.os, "_exit", end)
+    monkeypatch.setattr(limits.os, "_exit", end)
 
     def work() -> None:
         with time_limit(0.1, tmp_path):
@@ -320,5 +321,5 @@ def test_what_ray_says_of_a_death_is_told_shortly(tmp_path: Path, told: str, how
         error_file = str(tmp_path / "error.txt")
 
     Path(Trial.error_file).write_text(told)
-    assert deaths.how_it_died(Trial()).startswith(how)
-    assert deaths.how_it_died(None) == deaths.UNTOLD
+    assert ray_failures.how_it_died(Trial()).startswith(how)
+    assert ray_failures.how_it_died(None) == ray_failures.UNTOLD

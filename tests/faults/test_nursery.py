@@ -15,8 +15,8 @@ import pytest
 from little import LITTLE, ROOT
 from nodes import wait_for
 
+from rgx.run.fork_server import FORKS, DiedError, Nursery
 from rgx.store.artifacts import intact, read_json, running_folder
-from rgx.sweep.nursery import FORKS, DiedError, Nursery
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 ASKER = """\
 import json, sys
-from rgx.sweep.nursery import Nursery
+from rgx.run.fork_server import Nursery
 Nursery().run(json.loads(sys.stdin.read()))
 """
 

@@ -14,12 +14,12 @@ from little import LITTLE, ROOT
 from rich.console import Console
 
 from rgx.errors import InputError
+from rgx.run import ray_failures
+from rgx.run.engine_ray import StageSearcher, start_ray
+from rgx.run.graph import Graph
+from rgx.run.progress import Progress
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
-from rgx.sweep import deaths
-from rgx.sweep.cluster import StageSearcher, start_ray
-from rgx.sweep.graph import Graph
 from rgx.sweep.plan import Plan, make_plan
-from rgx.sweep.progress import Progress
 from rgx.sweep.spec import Overrides, read_sweep
 
 
@@ -59,7 +59,7 @@ def driver(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drive
 
 
 def test_the_dead_are_tried_again_and_given_up_in_the_end(driver: Driver, tmp_path: Path) -> None:
-    for count in range(1, deaths.MOST + 1):
+    for count in range(1, ray_failures.MOST + 1):
         trial, task, folder = driver.hand_out()
         assert task["stage"] == "corpus" and task["trial"] == trial
         write_json(folder / "lease.json", {"host": "gone", "pid": 1, "token": trial})
@@ -67,11 +67,11 @@ def test_the_dead_are_tried_again_and_given_up_in_the_end(driver: Driver, tmp_pa
         driver.searcher.started[trial] = SimpleNamespace(error_file=str(tmp_path / "error.txt"))
         driver.searcher.on_trial_complete(trial_id=trial, error=True)
         assert not (folder / "lease.json").exists(), "nobody may wait for the dead"
-        assert (task["key"] in driver.graph.waiting) == (count < deaths.MOST)
+        assert (task["key"] in driver.graph.waiting) == (count < ray_failures.MOST)
     assert driver.graph.failed == {task["key"]: "died 3 times, last its machine died or left the cluster"}
     assert len(driver.graph.blocked) == len(driver.graph.plan.tasks) - 1
     assert driver.graph.finished and driver.searcher.suggest("after") == "FINISHED"
-    assert driver.told.getvalue().count("from its last checkpoint on, try") == deaths.MOST - 1
+    assert driver.told.getvalue().count("from its last checkpoint on, try") == ray_failures.MOST - 1
 
 
 def test_anothers_lease_is_left_alone(driver: Driver) -> None:
@@ -123,7 +123,7 @@ def test_a_ray_that_does_not_start_is_told_in_words(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_worker_dead_before_its_stage_began_costs_no_try(driver: Driver) -> None:
-    for _ in range(deaths.MOST_UNSTARTED):
+    for _ in range(ray_failures.MOST_UNSTARTED):
         trial, _, _ = driver.hand_out()
         driver.searcher.on_trial_complete(trial_id=trial, error=True)
     assert not driver.graph.deaths and not driver.graph.failed

@@ -17,8 +17,8 @@ from contract import test_picture_axes as pictures
 from little import ROOT, command, manifests
 from torch import nn
 
-from rgx.speech.wavlm import WavLM
-from rgx.sweep.nursery import Nursery
+from rgx.gesture.speech.wavlm import WavLM
+from rgx.run.fork_server import Nursery
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 from rgx.train.loop import fit

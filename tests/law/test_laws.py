@@ -9,13 +9,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from roster import load_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
-ROOMS = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics"} | {"video"}
-MAY_IMPORT = {"types", "registry", "skeleton", "nn", "errors"}
-READS = {("data", "poses"), ("data", "video")}
-"""A corpus of recordings reads keypoint and video files: the arrows between rooms, along the data flow."""
+GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics", "video"}
+READS = {"types", "skeleton", "nn"}
+FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
+"""A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
+FLOORS = (
+    *({"errors", "terminal"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}, {"bindings"}),
+    *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}, {"inspect"}),
+    *({"cli"}, {"__main__"}),
+)
+"""The framework from the ground up: what stands on a floor imports that floor and those below."""
 
 
 def imported(path: Path) -> set[str]:
@@ -30,28 +37,71 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def depends_on() -> dict[str, set[str]]:
+    """Return module → the modules of rgx it imports, whether at its top or in a function."""
+    names = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in MODULES
+    }
+    return {
+        name: {one for one in imported(path) if one in names} - {name, "rgx"} for name, path in names.items()
+    }
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph, done = depends_on(), set()
+
+    def walk(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " → ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for other in sorted(graph[name]):
+                walk(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        walk(name, ())
+
+
+def test_imports_only_go_down() -> None:
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    for name, others in depends_on().items():
+        own = name.split(".")[1] if "." in name else "cli"
+        if own == "gesture":
+            continue
+        assert own in floor, f"rgx/{own} stands on no floor"
+        for other in others:
+            there = other.split(".")[1]
+            assert there != "gesture", f"{name} imports {other}: the framework knows no method"
+            assert floor[there] <= floor[own], f"{name} imports {other}, a floor above"
+
+
+def test_the_rooms_of_the_gesture_method_import_only_what_they_stand_on() -> None:
+    allowed = {"errors", "registry", "methods"}
+    for name, others in depends_on().items():
+        parts = name.split(".")
+        if parts[:2] != ["rgx", "gesture"] or len(parts) < 3:
+            continue
+        for other in others:
+            there = other.split(".")[1:]
+            if parts[2] in GESTURE | READS and there[0] != "gesture":
+                assert there[0] in allowed, f"{name} imports {other}"
+            elif parts[2] in GESTURE | READS:
+                flows = there[1] == parts[2] or there[1] in READS or (parts[2], there[1]) in FLOWS
+                assert flows, f"{name} imports {other}: another room"
+
+
+def test_stages_never_import_stages() -> None:
+    for name, others in depends_on().items():
+        if name.startswith("rgx.gesture.stages."):
+            assert not [one for one in others if one.startswith("rgx.gesture.stages.")], name
+
+
 def room(path: Path) -> str:
     return path.relative_to(ROOT / "rgx").parts[0].removesuffix(".py")
 
 
-def test_rooms_never_import_each_other() -> None:
-    for path in MODULES:
-        own = room(path)
-        if own not in ROOMS | {"nn", "train", "types", "skeleton"}:
-            continue
-        allowed = {"types", "errors", "registry"} if own == "train" else MAY_IMPORT
-        for name in imported(path):
-            parts = name.split(".")
-            if parts[0] != "rgx" or len(parts) < 2:
-                continue
-            there = parts[1]
-            if there not in {own} | allowed and (own, there) not in READS:
-                raise AssertionError(f"{path.relative_to(ROOT)} imports {name}")
-
-
 @pytest.mark.parametrize(
     ("library", "doors"),
-    [("gin", {"registry", "config"}), ("ray", {"sweep"}), ("matplotlib", {"report"})],
+    [("gin", {"registry", "config"}), ("ray", {"run", "sweep"}), ("matplotlib", {"report", "gesture"})],
 )
 def test_libraries_with_one_door(library: str, doors: set[str]) -> None:
     for path in MODULES:
@@ -73,9 +123,9 @@ def test_sizes() -> None:
 
 
 def test_no_choice_by_name() -> None:
-    from rgx.registry import axes, load_rooms, variants
+    from rgx.registry import axes, variants
 
-    load_rooms()
+    load_roster()
     names = {v.name for v in variants()} - {"none"} | set(axes())
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -96,9 +146,9 @@ def test_every_module_and_public_thing_says_what_it_is() -> None:
 
 
 def test_every_variant_names_its_source() -> None:
-    from rgx.registry import load_rooms, variants
+    from rgx.registry import variants
 
-    load_rooms()
+    load_roster()
     for variant in variants():
         assert variant.source and variant.summary and variant.label, variant.key
 
@@ -121,7 +171,8 @@ def test_the_readme_tree_is_the_tree() -> None:
         name = re.split(r"\s{2,}", line.strip())[0]
         for part in name.split(" · "):
             assert (ROOT / part).exists(), f"README's tree names {part}, which is not there"
-    for folder in sorted(p.parent.relative_to(ROOT) for p in (ROOT / "rgx").glob("*/__init__.py")):
+    for path in (*(ROOT / "rgx").glob("*/__init__.py"), *(ROOT / "rgx" / "gesture").glob("*/__init__.py")):
+        folder = path.parent.relative_to(ROOT)
         assert f"{folder}/" in tree, f"README's tree leaves out {folder}/"
 
 

@@ -14,14 +14,14 @@ import torch
 from extractors import POSE, SHARED, detector_weights, mediapipe_python, mmpose_python, mmpose_weights
 from PIL import Image
 
-from rgx.data.videos import Videos
 from rgx.errors import InputError
-from rgx.poses.files import read_keypoints
-from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
-from rgx.poses.mediapipe_points import BODY_IDS, FEET_IDS
-from rgx.poses.mmpose import MMPose
-from rgx.poses.npz_files import write_own_npz
-from rgx.skeleton import LEFT_HAND, RIGHT_HAND
+from rgx.gesture.data.videos import Videos
+from rgx.gesture.poses.files import read_keypoints
+from rgx.gesture.poses.mediapipe import MediaPipe, MediaPipeFollowing
+from rgx.gesture.poses.mediapipe_points import BODY_IDS, FEET_IDS
+from rgx.gesture.poses.mmpose import MMPose
+from rgx.gesture.poses.npz_files import write_own_npz
+from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND
 
 RECORDINGS = SHARED / "data/recordings"
 PRESENTER = RECORDINGS / "presenter_30fps.mp4"

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from made import FIGURES, OURS, make
 
-from rgx.report.render import gather, render
-from rgx.video.files import write_mp4
+from rgx.gesture.video.files import write_mp4
+from rgx.report.gather import gather
+from rgx.report.render import render
 
 pytestmark = pytest.mark.slow
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

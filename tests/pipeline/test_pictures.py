@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from weight_files import alexnet_state, linear_state, vgg19_state
 
-from rgx.types import WINDOW_FRAMES
+from rgx.gesture.types import WINDOW_FRAMES
 
 pytestmark = pytest.mark.slow
 SWEEP = """\
@@ -111,11 +111,11 @@ def test_pictures_hold_the_poses_they_show(home: Path) -> None:
     frames, arrays = np.load(folder / "frames.npy"), load_file(folder / "arrays.safetensors")
     about = json.loads((folder / "about.json").read_text())
     assert frames.shape == (400, 32, 32, 3) and len(arrays["pose"]) == 400
-    from rgx.data.puppets import Puppets
+    from rgx.gesture.data.puppets import Puppets
 
     clip = next(iter(Puppets(speakers=2, train_clips=1, test_clips=1, clip_s=4.0).clips()))
     assert about["spans"][0]["name"] == clip.name
-    from rgx.skeleton import KEPT
+    from rgx.gesture.skeleton import KEPT
 
     expected = torch.from_numpy(clip.keypoints[:, KEPT]) / 128 - 1
     seen = torch.from_numpy(clip.valid[:, KEPT])
@@ -257,7 +257,8 @@ def test_generated_poses_cannot_drive_unsupervised_keypoints(
 
 
 def test_a_report_stands_until_a_number_or_its_definition_changes(home: Path, tmp_path: Path) -> None:
-    from rgx.report.render import gather, stands, write
+    from rgx.report.gather import gather
+    from rgx.report.render import stands, write
 
     report = home / "reports" / "pictures.yaml"
     assert not stands(gather(report, home / "store"), tmp_path)

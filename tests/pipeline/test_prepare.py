@@ -27,12 +27,12 @@ from pats_folder import HEAD
 from PIL import Image
 from planted_people import Person, Planted, every, one, plain, record, waving
 
-from rgx.data.splits import S2GSplit
-from rgx.data.videos import Videos
-from rgx.poses.mediapipe_points import BODY_IDS
-from rgx.poses.npz_files import write_own_npz
-from rgx.prepare.shots import Shots
-from rgx.prepare.timing import at_25_hz
+from rgx.gesture.data.splits import S2GSplit
+from rgx.gesture.data.videos import Videos
+from rgx.gesture.poses.mediapipe_points import BODY_IDS
+from rgx.gesture.poses.npz_files import write_own_npz
+from rgx.gesture.prepare.shots import Shots
+from rgx.gesture.prepare.timing import at_25_hz
 
 PLUGIN = str(Path(planted_people.__file__))
 SHARED = ROOT.parent / "shared"

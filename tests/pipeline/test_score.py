@@ -13,13 +13,13 @@ from little import command, manifests
 from planted_people import draw, plain, waving
 from rich.console import Console
 
-from rgx.apps.score import Systems, parse, write_definitions
-from rgx.apps.tracked import track_videos
-from rgx.data.submissions import Submission
 from rgx.errors import InputError
-from rgx.poses.files import read_keypoints
-from rgx.poses.npz_files import write_own_npz
-from rgx.video.files import write_mp4
+from rgx.gesture.apps.score import Systems, parse, write_definitions
+from rgx.gesture.apps.tracked import track_videos
+from rgx.gesture.data.submissions import Submission
+from rgx.gesture.poses.files import read_keypoints
+from rgx.gesture.poses.npz_files import write_own_npz
+from rgx.gesture.video.files import write_mp4
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pats_mini"
 PLUGIN = str(Path(planted_people.__file__))

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 import torch
 from little import LITTLE, ROOT, command, manifests, results, sweep
+from roster import load_roster
 
 from rgx import registry
 from rgx.store.artifacts import artifact_folder
 
 METRIC = """\
 import math
-from rgx.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
 @register("metric", "peak_for_a_test", label="Peak")
@@ -71,7 +72,7 @@ search:
 def quiet_machine() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    registry.load_rooms()
+    load_roster()
     before = dict(registry._roster)
     yield
     registry._roster.clear()

@@ -13,8 +13,8 @@ from little import LITTLE, ROOT, manifests, sweep
 from safetensors.torch import load_file, save_file
 
 from rgx.config import build_cell
-from rgx.metrics.fgd import frechet
-from rgx.stages.base import load_windows
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.metrics.fgd import frechet
 from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep

@@ -15,17 +15,18 @@ import pytest
 import torch
 from little import LITTLE, ROOT, manifests, results
 from little import sweep as rgx
+from roster import load_roster
 
 from rgx import registry
 from rgx.cli import main
-from rgx.data.windows import Windows
+from rgx.gesture.data.windows import Windows
+from rgx.run import worker
 from rgx.store.artifacts import artifact_folder, checksum, write_json
 from rgx.store.lease import Lease, LeaseHeldError
-from rgx.sweep import worker
 
 PLUGIN = """\
 import torch
-from rgx.generate.base import MaskRatio
+from rgx.gesture.generate.base import MaskRatio
 from rgx.registry import register
 
 @register("mask_ratio", "NAME", label="Mine")
@@ -41,7 +42,7 @@ class Mine(MaskRatio):
 NAN_PLUGIN = """\
 import torch
 from rgx.registry import register
-from rgx.tokens.base import Distillation
+from rgx.gesture.tokens.base import Distillation
 
 @register("distillation", "nan_for_a_test")
 class NanDistillation(Distillation):
@@ -61,7 +62,7 @@ class NanDistillation(Distillation):
 def quiet_machine() -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    registry.load_rooms()
+    load_roster()
     before = dict(registry._roster)
     yield
     registry._roster.clear()

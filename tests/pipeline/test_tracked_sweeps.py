@@ -17,13 +17,13 @@ import pytest
 from little import LITTLE, ROOT, manifests
 from little import sweep as inline
 
+from rgx.run.search_rungs import message
+from rgx.run.search_tracking import TrialTracking
+from rgx.run.trackers import MLflow, make_trackers, parameters, scalars
+from rgx.run.tracking import Tracking
 from rgx.sweep.plan import make_plan
-from rgx.sweep.search.climb import message
 from rgx.sweep.search.record import read_record
-from rgx.sweep.search.tracking import TrialTracking
 from rgx.sweep.spec import read_sweep
-from rgx.sweep.trackers import MLflow, make_trackers, parameters, scalars
-from rgx.sweep.tracking import Tracking
 
 pytestmark = pytest.mark.slow
 TRACKERS = [
@@ -41,7 +41,7 @@ TEXT = (
 PLUGIN = """\
 import torch
 from rgx.registry import register
-from rgx.tokens.base import Distillation
+from rgx.gesture.tokens.base import Distillation
 
 @register("distillation", "breaks_for_a_test")
 class Breaks(Distillation):

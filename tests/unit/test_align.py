@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from rgx.align.contrastive import ContrastiveAlignment, contrastive_loss, recall, span_mask
-from rgx.skeleton import KEPT, STREAMS
-from rgx.types import Batch
+from rgx.gesture.align.contrastive import ContrastiveAlignment, contrastive_loss, recall, span_mask
+from rgx.gesture.skeleton import KEPT, STREAMS
+from rgx.gesture.types import Batch
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

@@ -14,19 +14,19 @@ from torch import nn
 
 import rgx
 from rgx import registry
-from rgx.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
-from rgx.animate.detector import equivariance
-from rgx.animate.inpainting import warp
-from rgx.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
-from rgx.animate.layers import Block
-from rgx.animate.thin_plate import ThinPlate
-from rgx.animate.tps import ThinPlateAnimator, agree, pyramid_distance
-from rgx.data.puppets import Puppets
 from rgx.errors import InputError
-from rgx.nn.grid import pixel_grid, resize, sample
-from rgx.nn.perceptual import PerceptualFeatures
-from rgx.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
-from rgx.types import Pairs
+from rgx.gesture.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
+from rgx.gesture.animate.detector import equivariance
+from rgx.gesture.animate.inpainting import warp
+from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
+from rgx.gesture.animate.layers import Block
+from rgx.gesture.animate.thin_plate import ThinPlate
+from rgx.gesture.animate.tps import ThinPlateAnimator, agree, pyramid_distance
+from rgx.gesture.data.puppets import Puppets
+from rgx.gesture.nn.grid import pixel_grid, resize, sample
+from rgx.gesture.nn.perceptual import PerceptualFeatures
+from rgx.gesture.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
+from rgx.gesture.types import Pairs
 
 torch.set_num_threads(1)
 
@@ -516,7 +516,7 @@ def test_the_perceptual_loss_is_summed_over_four_sizes_down_to_16_px():
 
 
 def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():
-    """`align_corners` one way throughout: nothing but rgx.nn.grid samples or resizes pictures bilinearly."""
+    """`align_corners` one way throughout: only rgx.gesture.nn.grid samples or resizes pictures bilinearly."""
     for path in sorted(Path(rgx.__file__).parent.rglob("*.py")):
         text = path.read_text()
         if not any(word in text for word in ("_sample", "_grid", "bilinear", "bicubic", "align_corners")):

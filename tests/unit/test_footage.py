@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rgx.data.base import Corpus
-from rgx.data.puppet_body import move, puppet
-from rgx.data.puppet_render import render
-from rgx.data.puppet_speech import speak, voice
-from rgx.data.puppets import Puppets, PuppetsUncoupled
-from rgx.data.videos import Videos
-from rgx.skeleton import FACE, LEFT_HAND, RIGHT_HAND
-from rgx.types import Clip, Footage
+from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.puppet_body import move, puppet
+from rgx.gesture.data.puppet_render import render
+from rgx.gesture.data.puppet_speech import speak, voice
+from rgx.gesture.data.puppets import Puppets, PuppetsUncoupled
+from rgx.gesture.data.videos import Videos
+from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND
+from rgx.gesture.types import Clip, Footage
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
 needs_mini = pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/pats_mini, absent here")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgx.poses.gaps import bridge_gaps
+from rgx.gesture.poses.gaps import bridge_gaps
 
 LONGEST = st.integers(0, 8)
 

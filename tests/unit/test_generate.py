@@ -8,23 +8,24 @@ from dataclasses import replace
 
 import pytest
 import torch
+from roster import load_roster
 from torch import nn
 
 from rgx import registry
 from rgx.errors import InputError
-from rgx.generate import masked as masked_module
-from rgx.generate.base import Decoding
-from rgx.generate.decode import IterativeDecoding, OneShotDecoding, choose
-from rgx.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
-from rgx.generate.masked import mask_some
-from rgx.generate.style import AdaptiveInstanceNorm, ConditionalLayerNorm
-from rgx.nn.encoders import SequenceEncoder
-from rgx.skeleton import KEPT
-from rgx.tokens.parts import SeparateParts
-from rgx.tokens.tokenizer import Tokenizer
-from rgx.types import Batch
+from rgx.gesture.generate import masked as masked_module
+from rgx.gesture.generate.base import Decoding
+from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
+from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
+from rgx.gesture.generate.masked import mask_some
+from rgx.gesture.generate.style import AdaptiveInstanceNorm, ConditionalLayerNorm
+from rgx.gesture.nn.encoders import SequenceEncoder
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.tokens.parts import SeparateParts
+from rgx.gesture.tokens.tokenizer import Tokenizer
+from rgx.gesture.types import Batch
 
-registry.load_rooms()
+load_roster()
 torch.set_num_threads(1)
 CODES, FEATURES, FRAMES = 12, 5, 16
 

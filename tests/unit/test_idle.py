@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from rgx.sweep import idle
-from rgx.sweep.idle import IdleWorkers, idle_workers_kept, in_the_way
+from rgx.run import ray_workers
+from rgx.run.ray_workers import IdleWorkers, idle_workers_kept, in_the_way
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def test_none_goes_for_a_stage_that_can_have_it() -> None:
 def test_all_go_after_a_while_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(workers(CPU=1).flush_cached_objects(force_all=True)) == ["first", "second"]
     made = workers(CPU=1)
-    monkeypatch.setattr(idle, "LONGEST_S", -1.0)
+    monkeypatch.setattr(ray_workers, "LONGEST_S", -1.0)
     assert list(made.flush_cached_objects()) == ["first", "second"]
     assert not made.has_cached_object(CPU)
 

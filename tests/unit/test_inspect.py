@@ -21,18 +21,18 @@ from rgx.config import plan_cell
 from rgx.errors import InputError
 from rgx.inspect import commands
 from rgx.inspect.bundle import export
-from rgx.inspect.code import code_behind, drift, other_code
 from rgx.inspect.compare import compare
-from rgx.inspect.differences import flatten
 from rgx.inspect.garbage import delete, find_garbage
 from rgx.inspect.running import read_running
-from rgx.inspect.shelf import Shelf
 from rgx.inspect.show import show
 from rgx.inspect.status import read_sweeps, running_table, sweeps_table
 from rgx.inspect.why import why
 from rgx.store.artifacts import artifact_folder, manifest, running_folder, write_json
+from rgx.store.differences import flatten
 from rgx.store.keys import key_of
+from rgx.store.manifests import Shelf
 from rgx.store.source import combined_digest, source_digest
+from rgx.sweep.code import code_behind, drift, other_code
 from rgx.sweep.plan import Plan, explain, explain_missing, make_plan
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
 
@@ -281,44 +281,43 @@ def test_source_digest_follows_imports_and_nothing_else(tmp_path: Path) -> None:
         room__near="from rgx.top import f",
         deep="late = 1",
     )
-    found = source_digest("rgx.top", root=tmp_path)
+    found = source_digest("rgx.top", roots={"rgx": tmp_path})
     assert list(found) == ["rgx.deep", "rgx.errors", "rgx.room.inner", "rgx.room.near", "rgx.top"]
 
 
 def test_source_digest_sees_code_and_not_words(tmp_path: Path) -> None:
     text = 'def f(a: int = 1) -> int:\n    """Old."""\n    return a + 1\n'
-    before = source_digest("rgx.m", root=package(tmp_path, m=text))
+    before = source_digest("rgx.m", roots={"rgx": package(tmp_path, m=text)})
     same = (
         '"""New."""\n# a comment\ndef f(a: int=1) -> int:\n    """Other\n    words."""\n\n    return (a+1)\n'
     )
-    assert source_digest("rgx.m", root=package(tmp_path / "same", m=same)) == before
+    assert source_digest("rgx.m", roots={"rgx": package(tmp_path / "same", m=same)}) == before
     for index, other in enumerate(("a + 2", "a - 1", "None", "")):
         where = package(tmp_path / str(index), m=text.replace("a + 1", other))
-        found = source_digest("rgx.m", root=where)
+        found = source_digest("rgx.m", roots={"rgx": where})
         assert found != before and combined_digest(found) != combined_digest(before)
-    assert source_digest("mine", sources={"mine": "from rgx.m import f"}, root=tmp_path).keys() == {
+    assert source_digest("mine", sources={"mine": "from rgx.m import f"}, roots={"rgx": tmp_path}).keys() == {
         "mine",
         "rgx.m",
     }
 
 
 def test_code_behind_a_stage_covers_its_variants_and_drift_names_the_module(tmp_path: Path) -> None:
-    stage = plan_cell(sweep_of().rows[0].texts).stages["tokenizer"]
+    stage = plan_cell(sweep_of().rows[0].texts, ("motion_scores",)).stages["tokenizer"]
     code = code_behind(stage.record)
-    variants = {"rgx.tokens.residual_vq", "rgx.tokens.distillation", "rgx.tokens.parts"}
-    assert {"rgx.stages.tokenizer", "rgx.tokens.tokenizer", "rgx.train.loop"} | variants <= code[
-        "modules"
-    ].keys()
+    names = ("residual_vq", "distillation", "parts", "tokenizer")
+    variants = {f"rgx.gesture.tokens.{name}" for name in names}
+    assert {"rgx.gesture.stages.tokenizer", "rgx.train.loop"} | variants <= code["modules"].keys()
     assert not [m for m in code["modules"] if m.startswith(("rgx.sweep", "rgx.report", "rgx.inspect"))]
     manifest: dict[str, Any] = {
         "stage": "tokenizer", "key": "a" * 64, "record": stage.record, "parents": {}, "code": code
     }  # fmt: skip
     assert other_code(manifest) == []
     assert other_code({**manifest, "code": None}) is None
-    code["modules"]["rgx.tokens.residual_vq"] = "0" * 64
+    code["modules"]["rgx.gesture.tokens.residual_vq"] = "0" * 64
     write_json(artifact_folder(tmp_path, "tokenizer", "a" * 64) / "manifest.json", manifest)
     assert drift(Shelf(tmp_path), [("tokenizer", "a" * 64), ("corpus", "b" * 64)]) == [
-        "made by other code: tokenizer-aaaaaaaa; changed since: rgx.tokens.residual_vq"
+        "made by other code: tokenizer-aaaaaaaa; changed since: rgx.gesture.tokens.residual_vq"
     ]
 
 
@@ -327,10 +326,10 @@ def test_why_tells_that_an_artifact_was_made_by_other_code(tmp_path: Path) -> No
     task = next(t for t in plan.tasks.values() if t.stage == "judge")
     path = artifact_folder(tmp_path, "judge", task.key) / "manifest.json"
     code = code_behind(task.record)
-    code["modules"] |= {"rgx.metrics.judge": "0" * 64, "rgx.no_more": "1" * 64}
+    code["modules"] |= {"rgx.gesture.metrics.judge": "0" * 64, "rgx.no_more": "1" * 64}
     write_json(path, json.loads(path.read_text()) | {"code": code})
     found = blocks(why(sweep_of(), ROW, None, tmp_path))
-    assert found["judge"][1:] == ["made by other code; changed since: rgx.metrics.judge, rgx.no_more"]
+    assert found["judge"][1:] == ["made by other code; changed since: rgx.gesture.metrics.judge, rgx.no_more"]
     assert len(found["corpus"]) == 1
 
 

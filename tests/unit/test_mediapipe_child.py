@@ -7,10 +7,10 @@ from types import SimpleNamespace as Made
 import numpy as np
 import pytest
 
-from rgx.poses.mediapipe import _parts
-from rgx.poses.mediapipe_points import to_wholebody
+from rgx.gesture.poses.mediapipe import _parts
+from rgx.gesture.poses.mediapipe_points import to_wholebody
 
-CHILD = runpy.run_path(str(Path(__file__).resolve().parents[2] / "rgx/poses/mediapipe_child.py"))
+CHILD = runpy.run_path(str(Path(__file__).resolve().parents[2] / "rgx/gesture/poses/mediapipe_child.py"))
 
 
 def face(x: float, y: float, size: float = 0.1, score: float = 0.9) -> Made:

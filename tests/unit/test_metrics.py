@@ -12,16 +12,16 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-import rgx.metrics
-from rgx.metrics.bas import BasAudioToMotion, BasGtRelative, BasMotionToAudio, alignment, nearest_beat
-from rgx.metrics.base import Evaluation, Metric
-from rgx.metrics.beats import body_speed, motion_beats
-from rgx.metrics.diversity import Diversity, distinct_pairs
-from rgx.metrics.fgd import FGD, frechet, root
-from rgx.metrics.judge import Judge
-from rgx.metrics.pcm import PCM, pcm_curve
+import rgx.gesture.metrics
+from rgx.gesture.metrics.bas import BasAudioToMotion, BasGtRelative, BasMotionToAudio, alignment, nearest_beat
+from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.beats import body_speed, motion_beats
+from rgx.gesture.metrics.diversity import Diversity, distinct_pairs
+from rgx.gesture.metrics.fgd import FGD, frechet, root
+from rgx.gesture.metrics.judge import Judge
+from rgx.gesture.metrics.pcm import PCM, pcm_curve
+from rgx.gesture.skeleton import KEPT, STREAMS
 from rgx.registry import find, variants
-from rgx.skeleton import KEPT, STREAMS
 
 POINTS, FRAMES = len(KEPT), 80
 FACE = len(STREAMS["face"])
@@ -299,7 +299,7 @@ def test_judge_loss_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_registered_metric_says_how_to_read_it() -> None:
-    for module in pkgutil.walk_packages(rgx.metrics.__path__, "rgx.metrics."):
+    for module in pkgutil.walk_packages(rgx.gesture.metrics.__path__, "rgx.gesture.metrics."):
         importlib.import_module(module.name)
     known = {v.name: v for v in variants("metric")}
     assert set(NAMES) <= set(known)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pats_folder import write_folder, write_interval
 
-from rgx.data.pats import Pats
-from rgx.data.pats_files import read_interval, read_missing, read_table, shape_of
-from rgx.data.splits import Interval, RandomSplit, S2GSplit, TableSplit, VideoSplit, leaks
 from rgx.errors import InputError
-from rgx.skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
+from rgx.gesture.data.pats import Pats
+from rgx.gesture.data.pats_files import read_interval, read_missing, read_table, shape_of
+from rgx.gesture.data.splits import Interval, RandomSplit, S2GSplit, TableSplit, VideoSplit, leaks
+from rgx.gesture.skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
 h5py = pytest.importorskip("h5py", reason="needs the extra rgx[pats]")
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pats"

@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from weight_files import hollow, vgg19_state, vgg_features
 
 from rgx.errors import InputError
-from rgx.nn.frozen import IMAGENET_MEAN, IMAGENET_STD, FrozenConvolutions, Layer, random_state, shapes
-from rgx.nn.perceptual import VGG19, PerceptualFeatures, RandomFeatures
-from rgx.nn.weights import (
+from rgx.gesture.nn.frozen import IMAGENET_MEAN, IMAGENET_STD, FrozenConvolutions, Layer, random_state, shapes
+from rgx.gesture.nn.perceptual import VGG19, PerceptualFeatures, RandomFeatures
+from rgx.gesture.nn.weights import (
     fingerprint_of,
     fingerprint_of_script,
     fingerprint_of_state,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
-from rgx.poses.files import read_keypoints
-from rgx.skeleton import FACE, LEFT_HAND, RIGHT_HAND
+from rgx.gesture.poses.files import read_keypoints
+from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 
 DWPOSE = Path(__file__).resolve().parents[2].parent / "shared/data/poses/dwpose_good"
 BODY_18 = (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
-from rgx.poses.files import Files, read_keypoints
-from rgx.poses.mediapipe_points import FACE_IDS
-from rgx.poses.npz_files import write_own_npz
+from rgx.gesture.poses.files import Files, read_keypoints
+from rgx.gesture.poses.mediapipe_points import FACE_IDS
+from rgx.gesture.poses.npz_files import write_own_npz
 
 FRAMES = 3
 LEFT_FIRST = {

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
-from rgx.poses import isolated
-from rgx.poses.base import same_size, scored
-from rgx.poses.isolated import Environment, run_child
-from rgx.poses.mediapipe import MediaPipe, MediaPipeFollowing
-from rgx.poses.mmpose import MMPose
+from rgx.gesture.poses import isolated
+from rgx.gesture.poses.base import same_size, scored
+from rgx.gesture.poses.isolated import Environment, run_child
+from rgx.gesture.poses.mediapipe import MediaPipe, MediaPipeFollowing
+from rgx.gesture.poses.mmpose import MMPose
 
 ECHO = """
 import json, os, struct, sys

@@ -6,10 +6,10 @@ import pytest
 from pats_folder import HEAD
 
 from rgx.errors import InputError
-from rgx.prepare.crop import Square
-from rgx.prepare.index import named_pieces
-from rgx.prepare.intervals import read_intervals
-from rgx.prepare.sources import Listed, Source, all_sources
+from rgx.gesture.prepare.crop import Square
+from rgx.gesture.prepare.index import named_pieces
+from rgx.gesture.prepare.intervals import read_intervals
+from rgx.gesture.prepare.sources import Listed, Source, all_sources
 from rgx.store.artifacts import write_json
 
 

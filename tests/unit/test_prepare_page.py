@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rgx.prepare.quality import PAGE, write_page
-from rgx.prepare.sheets import Kept, draw_sheet
-from rgx.prepare.sources import Source
+from rgx.gesture.prepare.contact_sheets import Kept, draw_sheet
+from rgx.gesture.prepare.quality import PAGE, write_page
+from rgx.gesture.prepare.sources import Source
 from rgx.store.artifacts import write_json
 
 NASTY = "<script>alert(1)</script>.mp4"

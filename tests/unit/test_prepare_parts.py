@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from planted_people import Planted, plain, record, waving
 
 from rgx.errors import InputError
-from rgx.prepare.analysis import ANALYSIS, TRACK, Judgement, judge
-from rgx.prepare.extractors import Choice
-from rgx.prepare.looks import Look, examine_streams
-from rgx.prepare.parts import divide, track
+from rgx.gesture.prepare.analysis import ANALYSIS, TRACK, Judgement, judge
+from rgx.gesture.prepare.extractors import Choice
+from rgx.gesture.prepare.parts import divide, track
+from rgx.gesture.prepare.sightings import Look, examine_streams
 from rgx.store.artifacts import read_json
 
 PLUGIN = ("planted_people", Path(planted_people.__file__).read_text())

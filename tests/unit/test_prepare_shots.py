@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgx.prepare.pictures import Upright, read_pictures
-from rgx.prepare.shots import Shots, cells_of
+from rgx.gesture.prepare.pictures import Upright, read_pictures
+from rgx.gesture.prepare.shots import Shots, cells_of
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared/data/recordings"
 CUTS_S = {

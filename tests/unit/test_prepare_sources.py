@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
-from rgx.prepare.crop import Square
-from rgx.prepare.extractors import read_choice
-from rgx.prepare.sources import clip_stems, find_files, identify
-from rgx.prepare.splits import Piece, cut, cut_by_time, split_sources
-from rgx.sweep.parallel import map_tasks
+from rgx.gesture.prepare.crop import Square
+from rgx.gesture.prepare.extractors import read_choice
+from rgx.gesture.prepare.sources import clip_stems, find_files, identify
+from rgx.gesture.prepare.splits import Piece, cut, cut_by_time, split_sources
+from rgx.run.parallel import map_tasks
 
 SQUARE = Square(0, 0, 100)
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgx.prepare.crop import Square, square_around
-from rgx.prepare.speakers import Follower, Stretch, View, stretches
-from rgx.prepare.tracks import seen_inside, shares, without_jumps
+from rgx.gesture.prepare.crop import Square, square_around
+from rgx.gesture.prepare.speakers import Follower, Stretch, View, stretches
+from rgx.gesture.prepare.tracks import seen_inside, shares, without_jumps
 
 ONE, NONE, MANY, MUTE = View.ONE, View.NO_ONE, View.SEVERAL, View.MUTE
 

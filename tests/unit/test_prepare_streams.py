@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from planted_people import every, record
 
-from rgx.prepare.streams import RefusedError, examine
+from rgx.gesture.prepare.streams import RefusedError, examine
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared/data/recordings"
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_people import every, plain, record
 
-from rgx.prepare.pictures import Upright, colours_of_opencv, cut_out, read_pictures
-from rgx.prepare.sound import read_speech
-from rgx.prepare.streams import RefusedError
-from rgx.prepare.timing import at_25_hz, decode, read_span
+from rgx.gesture.prepare.pictures import Upright, colours_of_opencv, cut_out, read_pictures
+from rgx.gesture.prepare.sound import read_speech
+from rgx.gesture.prepare.streams import RefusedError
+from rgx.gesture.prepare.timing import at_25_hz, decode, read_span
 
 
 def slow_at_25_hz(times: list[Fraction]) -> list[Fraction]:

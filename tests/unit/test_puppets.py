@@ -7,12 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rgx.data.puppet_render import render
-from rgx.data.puppets import Puppets, PuppetsUncoupled
 from rgx.errors import InputError
+from rgx.gesture.data.puppet_render import render
+from rgx.gesture.data.puppets import Puppets, PuppetsUncoupled
+from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND, measure
+from rgx.gesture.types import SAMPLES_PER_FRAME, Clip
 from rgx.registry import find
-from rgx.skeleton import FACE, LEFT_HAND, RIGHT_HAND, measure
-from rgx.types import SAMPLES_PER_FRAME, Clip
 
 SMALL = {"speakers": 2, "train_clips": 3, "test_clips": 1}
 

@@ -16,22 +16,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from rgx.config import build_cell
-from rgx.data.puppet_render import FRAME_PX, render
-from rgx.data.puppets import Puppets
 from rgx.errors import InputError
-from rgx.nn.grid import pixel_grid, resize
-from rgx.nn.hands import hand_mask
-from rgx.nn.precision import fast, laid_out
-from rgx.refine import edges as edges_module
-from rgx.refine.adversarial import Hinge, LeastSquares, NonSaturating
-from rgx.refine.discriminator import PatchDiscriminator, SpectralConv
-from rgx.refine.edges import edge_map, squared_distance
-from rgx.refine.refiners import EdgeHeatmapRefiner, NoRefiner, PlainRefiner, SkeletonRefiner
-from rgx.refine.spade import Spade
-from rgx.refine.structure import FixedSkeleton, LearnedEdges, NoStructure
-from rgx.skeleton import KEPT, LEFT_HAND, edges, kept_index
+from rgx.gesture.data.puppet_render import FRAME_PX, render
+from rgx.gesture.data.puppets import Puppets
+from rgx.gesture.nn.grid import pixel_grid, resize
+from rgx.gesture.nn.hands import hand_mask
+from rgx.gesture.nn.precision import fast, laid_out
+from rgx.gesture.refine import edges as edges_module
+from rgx.gesture.refine.adversarial import Hinge, LeastSquares, NonSaturating
+from rgx.gesture.refine.discriminator import PatchDiscriminator, SpectralConv
+from rgx.gesture.refine.edges import edge_map, squared_distance
+from rgx.gesture.refine.refiners import EdgeHeatmapRefiner, NoRefiner, PlainRefiner, SkeletonRefiner
+from rgx.gesture.refine.spade import Spade
+from rgx.gesture.refine.structure import FixedSkeleton, LearnedEdges, NoStructure
+from rgx.gesture.skeleton import KEPT, LEFT_HAND, edges, kept_index
+from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
-from rgx.types import Pairs
 
 SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
 torch.set_num_threads(1)
@@ -647,9 +647,9 @@ def test_a_discriminator_learns_that_the_map_does_not_fit_the_picture():
 def test_plans_never_import_the_compiler():
     code = (
         "import sys, torch\n"
-        "from rgx.nn.meta import shapes_only\n"
-        "from rgx.refine.discriminator import PatchDiscriminator\n"
-        "from rgx.refine.refiners import EdgeHeatmapRefiner, PlainRefiner, SkeletonRefiner\n"
+        "from rgx.meta import shapes_only\n"
+        "from rgx.gesture.refine.discriminator import PatchDiscriminator\n"
+        "from rgx.gesture.refine.refiners import EdgeHeatmapRefiner, PlainRefiner, SkeletonRefiner\n"
         "with shapes_only():\n"
         "    made = [EdgeHeatmapRefiner(64), SkeletonRefiner(64), PlainRefiner(64), PatchDiscriminator(1)]\n"
         "assert all(p.is_meta for m in made for p in m.parameters())\n"

@@ -25,7 +25,8 @@ from rgx.errors import InputError
 from rgx.report import frames
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
-from rgx.report.render import gather, render, stands, terminal_summary
+from rgx.report.gather import gather
+from rgx.report.render import render, stands, terminal_summary
 from rgx.report.statistics import Agreement, agreement, marks, printed, summarise
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -564,7 +565,7 @@ def test_terminal_summary(tmp_path: Path) -> None:
             "did you mean 'paired_t'?",
         ),
         ("sweep: [\n", 2, "not YAML"),
-        ("", 1, "expected the keys sweep, panels"),
+        ("", 1, "expected the keys sweep, method, panels"),
     ],
 )
 def test_report_errors_name_file_line_and_spelling(tmp_path: Path, text: str, line: int, said: str) -> None:

@@ -20,7 +20,8 @@ from rgx.errors import InputError
 from rgx.report.definition import load
 from rgx.report.effects import effects, level_means
 from rgx.report.figures.factorial import Factorial
-from rgx.report.render import gather, render
+from rgx.report.gather import gather
+from rgx.report.render import render
 
 RATES = [0.001, 0.002, 0.004]
 

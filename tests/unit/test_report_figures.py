@@ -19,23 +19,24 @@ from safetensors.numpy import save_file
 from test_report import METRICS, ROOT, digest
 
 from rgx.errors import InputError
+from rgx.gesture.figures.codebook import Codebook
 from rgx.report import hyperparameters
 from rgx.report.definition import load
-from rgx.report.figures import FIGURES, Material
-from rgx.report.figures.base import parameter
-from rgx.report.figures.codebook import Codebook
+from rgx.report.figures.base import Material, parameter
 from rgx.report.figures.curve import Curve
-from rgx.report.figures.few import few
+from rgx.report.figures.extremes import few
 from rgx.report.figures.graph import artifacts, nearest_parents, ordered
 from rgx.report.figures.training import Training
 from rgx.report.frames import Metric
+from rgx.report.gather import Gathered, gather
 from rgx.report.panel import Panel
 from rgx.report.published import load as load_published
-from rgx.report.render import Gathered, gather, render
+from rgx.report.render import render
 from rgx.report.statistics import Cell, Table
 from rgx.report.style import saved
 
 STEPS = {"full": 5, "ten": 10, "two": 2}
+KINDS = ("bars", "beats", "codebook", "curve", "factorial", "graph", "training", "trajectories")
 
 
 def put(store: Path, stage: str, key: str, **manifest: Any) -> None:
@@ -155,7 +156,7 @@ def material(gathered: Gathered) -> Material:
 def test_every_kind_is_drawn_as_pdf_and_png(tmp_path: Path) -> None:
     report, store = fill(tmp_path, ["3f"], STEPS, 3)
     paths = {path.name: path for path in render(report, store, tmp_path / "out")}
-    for name in FIGURES:
+    for name in KINDS:
         assert paths[f"{name}.pdf"].read_bytes().startswith(b"%PDF")
         assert paths[f"{name}.png"].read_bytes().startswith(b"\x89PNG")
         assert f"![{name}]({name}.png)" in paths["index.md"].read_text()
@@ -315,9 +316,9 @@ def test_a_figure_of_nothing_measured_is_left_out(tmp_path: Path) -> None:
     for path in store.glob("*/*/curve.jsonl"):
         path.unlink()
     paths = {path.name: path for path in render(report, store, tmp_path / "out")}
-    assert not {f"{name}.pdf" for name in FIGURES} & set(paths) and "hyperparameters.md" not in paths
+    assert not {f"{name}.pdf" for name in KINDS} & set(paths) and "hyperparameters.md" not in paths
     assert paths["index.md"].read_text().count("Nothing this figure shows has been measured yet.") == len(
-        FIGURES
+        KINDS
     )
 
 

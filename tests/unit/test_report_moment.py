@@ -16,18 +16,18 @@ from safetensors.numpy import load_file
 from test_report import digest
 from test_report_figures import STEPS, fill, material
 
-from rgx.data.windows import window_starts
 from rgx.errors import InputError
-from rgx.metrics.bas import BasGtRelative
+from rgx.gesture.data.windows import window_starts
+from rgx.gesture.figures.beats import Beats
+from rgx.gesture.figures.test_window import Moment, window_places
+from rgx.gesture.figures.trajectories import JOINTS, Trajectories
+from rgx.gesture.metrics.bas import BasGtRelative
+from rgx.gesture.skeleton import kept_index
+from rgx.gesture.types import ClipSpan
 from rgx.report.definition import load
-from rgx.report.figures import FIGURES
-from rgx.report.figures.beats import Beats
-from rgx.report.figures.moment import Moment, window_places
-from rgx.report.figures.trajectories import JOINTS, Trajectories
-from rgx.report.render import gather
-from rgx.skeleton import kept_index
-from rgx.types import ClipSpan
+from rgx.report.gather import gather
 
+KINDS = ("bars", "beats", "codebook", "curve", "factorial", "graph", "training", "trajectories")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -175,4 +175,4 @@ def test_no_figure_needs_torch(tmp_path: Path) -> None:
     )
     arguments = [sys.executable, "-c", code, str(report), str(store), str(tmp_path / "out")]
     subprocess.run(arguments, check=True, cwd=ROOT)
-    assert {f"{name}.pdf" for name in FIGURES} <= {path.name for path in tmp_path.glob("out/made/*.pdf")}
+    assert {f"{name}.pdf" for name in KINDS} <= {path.name for path in tmp_path.glob("out/made/*.pdf")}

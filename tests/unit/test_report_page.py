@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 
+from rgx.report.gather import gather
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, quoted
 from rgx.report.page import sheet, videos
 from rgx.report.page.origins import moment, shared_lines
-from rgx.report.render import gather, render, stands
+from rgx.report.render import render, stands
 
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
 HERE = Path(sheet.__file__).parent

@@ -15,17 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from little import LITTLE, ROOT, command, manifests
+from roster import load_roster
 
 from rgx import registry
+from rgx.run import ray_failures
+from rgx.run.search_schedulers import Judged, make_scheduler
+from rgx.run.search_trials import Planned, Trials
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
-from rgx.sweep import deaths
 from rgx.sweep.plan import make_plan
 from rgx.sweep.search.record import read_record
 from rgx.sweep.search.results import Record
-from rgx.sweep.search.schedulers import Judged, make_scheduler
 from rgx.sweep.search.searchers import SEARCHERS, History
 from rgx.sweep.search.space import Choices, Range, Space
-from rgx.sweep.search.trials import Planned, Trials
 from rgx.sweep.spec import read_sweep
 
 HEAD = LITTLE.split("panels:")[0].replace("realistic_gesture.gin]", "realistic_gesture.gin, planted.gin]")
@@ -43,7 +44,7 @@ ASHA = """\
       asha: {budget: metric.planted_for_a_test.budget, rungs: [1, 2, 4]}
 """
 PLUGIN = """\
-from rgx.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
 @register("metric", "planted_for_a_test", label="Planted")
@@ -79,7 +80,7 @@ def metrics_in(record: Any) -> Iterator[Mapping[str, Any]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def roster() -> Iterator[None]:
-    registry.load_rooms()
+    load_roster()
     before = dict(registry._roster)
     yield
     registry._roster.clear()
@@ -106,8 +107,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         stages.append(task["stage"])
         return "made"
 
-    monkeypatch.setattr("rgx.sweep.inline.run_task", run_task)
-    monkeypatch.setattr("rgx.sweep.search.climb.run_task", run_task)
+    monkeypatch.setattr("rgx.run.engine_inline.run_task", run_task)
+    monkeypatch.setattr("rgx.run.search_rungs.run_task", run_task)
     return stages
 
 
@@ -183,7 +184,7 @@ def test_a_finished_search_starts_nothing(
 ) -> None:
     first = searched(SEARCH)
     before, was = len(ran), record(tmp_path)
-    monkeypatch.setattr("rgx.sweep.search.run.Trials", lambda *_: pytest.fail("a trial was begun"))
+    monkeypatch.setattr("rgx.run.searches.Trials", lambda *_: pytest.fail("a trial was begun"))
     again = searched(SEARCH)
     assert len(ran) == before
     assert record(tmp_path) == was
@@ -200,9 +201,9 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = SEARCH + f"    searcher: {searcher}\n"
-    from rgx.sweep.search import climb
+    from rgx.run import search_rungs
 
-    run_task, calls = climb.run_task, []
+    run_task, calls = search_rungs.run_task, []
 
     def stopped(task: Mapping[str, Any], store: Path, device: str) -> str:
         calls.append(task["stage"])
@@ -211,7 +212,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
         return run_task(task, store, device)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rgx.sweep.search.climb.run_task", stopped)
+        patch.setattr("rgx.run.search_rungs.run_task", stopped)
         searched(text, code=130)
     half = record(tmp_path)["trials"]
     assert [t["state"] for t in half] == ["finished"] * 4 + ["open"]
@@ -301,16 +302,16 @@ def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
 def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
     tmp_path: Path, searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rgx.sweep.search import climb
+    from rgx.run import search_rungs
 
-    run_task = climb.run_task
+    run_task = search_rungs.run_task
 
     def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
         if any(m["at"] < 1e-4 for m in metrics_in(task["record"])):
             raise RuntimeError("too small")
         return run_task(task, store, device)
 
-    monkeypatch.setattr("rgx.sweep.search.climb.run_task", broken)
+    monkeypatch.setattr("rgx.run.search_rungs.run_task", broken)
     width = "      trunk.transformer.width: {low: 32, high: 64, integer: true}\n"
     text = SEARCH.replace("    metric:", width + "    metric:").replace("trials: 8", "trials: 16")
     told = searched(text + "    searcher: optuna\n")
@@ -329,7 +330,7 @@ def test_a_search_none_of_whose_trials_finished_is_no_success(
     def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
         raise RuntimeError("nothing works")
 
-    monkeypatch.setattr("rgx.sweep.search.climb.run_task", broken)
+    monkeypatch.setattr("rgx.run.search_rungs.run_task", broken)
     told = searched(SEARCH, code=1)
     assert "8 failed" in told
     assert "best:" not in told
@@ -506,7 +507,7 @@ class Driver:
     """A searcher of trials, and what it said."""
 
     def __init__(self, file: Path, store: Path) -> None:
-        from rgx.sweep.search.cluster import TrialSearcher
+        from rgx.run.search_ray import TrialSearcher
 
         plan = make_plan(read_sweep(file))
         (search,) = plan.searches
@@ -569,11 +570,11 @@ def test_a_trial_whose_worker_died_goes_on_from_its_rung_before_others_begin(dri
 
 @pytest.mark.slow
 def test_a_trial_that_always_dies_is_given_up_and_the_same_command_tries_it_again(driver: Driver) -> None:
-    for _ in range(deaths.MOST):
+    for _ in range(ray_failures.MOST):
         trial, sent = driver.hand_out()
         driver.searcher.on_trial_complete(trial_id=trial, error=True)
     assert driver.trials.record.trials[0].state == "open"
-    reason = f"died {deaths.MOST} times, last killed without a word; probably out of memory"
+    reason = f"died {ray_failures.MOST} times, last killed without a word; probably out of memory"
     assert driver.trials.record.trials[0].reason.startswith(reason)
     assert driver.said[-1].endswith(f"{reason}; the same command tries it again")
     _, other = driver.hand_out()

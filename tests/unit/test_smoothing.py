@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgx.poses.smoothing import smooth
+from rgx.gesture.poses.smoothing import smooth
 
 
 def slow(values: np.ndarray, frames: int) -> np.ndarray:

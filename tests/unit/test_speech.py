@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgx.errors import InputError
+from rgx.gesture.speech import beats, mel_beat, s2g35, wavlm
+from rgx.gesture.speech.base import Speech
+from rgx.gesture.speech.batches import batch_by_length
+from rgx.gesture.speech.chunks import chunks
+from rgx.gesture.stages.speech import SpeechStage
+from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from rgx.registry import find
-from rgx.speech import beats, mel_beat, s2g35, wavlm
-from rgx.speech.base import Speech
-from rgx.speech.batches import batch_by_length
-from rgx.speech.chunks import chunks
-from rgx.stages.rows import KeptRows
-from rgx.stages.speech import SpeechStage
 from rgx.store.artifacts import write_json
+from rgx.store.kept_rows import KeptRows
 from rgx.store.workspace import Inputs, Workspace
-from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning:librosa")
 SPEECH = Path(__file__).resolve().parents[2].parent / "shared/data/speech"
@@ -494,7 +494,7 @@ def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(rec
 @pytest.mark.parametrize("stop", range(len(CLIPS)))
 def test_a_killed_speech_stage_goes_on_at_its_clip(recorded, tmp_path, monkeypatch, stop):
     whole = run_stage(recorded, tmp_path / "whole", Loud())
-    monkeypatch.setattr("rgx.stages.rows.KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr("rgx.store.kept_rows.KEEP_EVERY_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run_stage(recorded, tmp_path / "killed", Loud(stop))
     again = Loud()
@@ -509,7 +509,7 @@ def test_clips_are_read_in_groups_that_a_kill_does_not_change(recorded, tmp_path
     whole = run_stage(recorded, tmp_path / "whole", Pairwise())
     clips = np.repeat([2, 2, 1, 1, 1], CLIPS), np.repeat(CLIPS, CLIPS)
     np.testing.assert_array_equal(whole["features"][:, 1], clips[0] + clips[1])
-    monkeypatch.setattr("rgx.stages.rows.KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr("rgx.store.kept_rows.KEEP_EVERY_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run_stage(recorded, tmp_path / "killed", Pairwise(3))
     again = Pairwise()

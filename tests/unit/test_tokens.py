@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from roster import load_roster
 from safetensors.torch import load_file, save_file
 
 from rgx import registry
-from rgx.nn.motion import motion_losses
-from rgx.skeleton import KEPT
-from rgx.tokens.fsq import FiniteScalarQuantizer
-from rgx.tokens.parts import JointParts, SeparateParts
-from rgx.tokens.residual_vq import Codebook, PlainVQ, ResidualVQ
-from rgx.tokens.tokenizer import Tokenizer
+from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.tokens.fsq import FiniteScalarQuantizer
+from rgx.gesture.tokens.parts import JointParts, SeparateParts
+from rgx.gesture.tokens.residual_vq import Codebook, PlainVQ, ResidualVQ
+from rgx.gesture.tokens.tokenizer import Tokenizer
 
-registry.load_rooms()
+load_roster()
 torch.set_num_threads(1)
 
 
@@ -265,7 +266,7 @@ def test_tokenizer_shapes_and_agreement_of_its_two_decodings():
 
 def test_fsq_refuses_levels_below_three() -> None:
     from rgx.errors import InputError
-    from rgx.tokens.fsq import FiniteScalarQuantizer
+    from rgx.gesture.tokens.fsq import FiniteScalarQuantizer
 
     with pytest.raises(InputError, match="at least 3"):
         FiniteScalarQuantizer(4, levels=(2, 8))

@@ -20,11 +20,11 @@ from torch import nn
 
 from rgx.cli import Tracked
 from rgx.errors import InputError
+from rgx.run.search_tracking import TrialTracking
+from rgx.run.trackers import TRACKERS, StageRun, Tracker, make_trackers, parameters, scalars
+from rgx.run.tracking import Tracking
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
 from rgx.store.workspace import Workspace
-from rgx.sweep.search.tracking import TrialTracking
-from rgx.sweep.trackers import TRACKERS, StageRun, Tracker, make_trackers, parameters, scalars
-from rgx.sweep.tracking import Tracking
 from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
 
@@ -183,7 +183,7 @@ def soon(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rgx.sweep.tracking.EVERY_S", 0.02)
+    monkeypatch.setattr("rgx.run.tracking.EVERY_S", 0.02)
 
 
 def test_a_stage_is_followed_while_it_runs_and_its_outputs_come_last(tmp_path: Path, quick: None) -> None:
@@ -256,7 +256,7 @@ def test_a_tracker_that_is_gone_is_told_of_once_and_the_others_go_on(tmp_path: P
 
 def test_a_tracker_that_is_stuck_holds_up_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("rgx.sweep.tracking.LONGEST_S", 0.1)
+    monkeypatch.setattr("rgx.run.tracking.LONGEST_S", 0.1)
     finish(tmp_path, {})
     started = time.monotonic()
     with Tracking([Stuck("little", tmp_path)], "little", tmp_path, said.append) as tracking:

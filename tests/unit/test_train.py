@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rgx.errors import InputError, NotFiniteError
-from rgx.tokens.residual_vq import ResidualVQ
+from rgx.gesture.tokens.residual_vq import ResidualVQ
 from rgx.train.loop import Opponent, fit
 from rgx.train.optimiser import AdamW
 

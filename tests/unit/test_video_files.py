@@ -14,9 +14,9 @@ import pytest
 from jpeg_video import write_jpegs
 
 from rgx.errors import InputError
-from rgx.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
-from rgx.video.files import check_pictures, fit, probe, read_frames, read_speech, write_mp4
-from rgx.video.layout import BAR_PX, pick, side_by_side, strip
+from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from rgx.gesture.video.files import check_pictures, fit, probe, read_frames, read_speech, write_mp4
+from rgx.gesture.video.layout import BAR_PX, pick, side_by_side, strip
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
 needs_mini = pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/pats_mini, absent here")
@@ -185,7 +185,7 @@ def test_frames_of_different_sizes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["VIDEO_ENCODER", "AUDIO_ENCODER"])
 def test_a_missing_encoder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    monkeypatch.setattr(f"rgx.video.files.{missing}", "h26x")
+    monkeypatch.setattr(f"rgx.gesture.video.files.{missing}", "h26x")
     with pytest.raises(InputError, match=r"a\.mp4: PyAV .* has no encoder 'h26x'"):
         write_mp4(tmp_path / "a.mp4", failing(AssertionError("rendered in vain")), np.zeros(9, np.float32))
     assert not list(tmp_path.iterdir())
@@ -211,7 +211,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, limit: int) -> None:
 import resource, signal, numpy as np
 from pathlib import Path
 from rgx.errors import InputError
-from rgx.video.files import write_mp4
+from rgx.gesture.video.files import write_mp4
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 random = np.random.default_rng(0)

@@ -16,21 +16,21 @@ from torch.nn import functional as F
 from weight_files import alexnet_state, linear_state
 
 from rgx.errors import InputError
-from rgx.metrics.base import Metric, VideoMetric, VideoPair
-from rgx.metrics.dover import DoverAesthetic, DoverTechnical
-from rgx.metrics.dover_views import aesthetic_view, fragments, technical_view
-from rgx.metrics.fgd import frechet
-from rgx.metrics.fvd import ReconstructionFVD, VideoFVD
-from rgx.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
-from rgx.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
-from rgx.metrics.pixels import (
+from rgx.gesture.metrics.base import Metric, VideoMetric, VideoPair
+from rgx.gesture.metrics.dover import DoverAesthetic, DoverTechnical
+from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, technical_view
+from rgx.gesture.metrics.fgd import frechet
+from rgx.gesture.metrics.fvd import ReconstructionFVD, VideoFVD
+from rgx.gesture.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
+from rgx.gesture.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
+from rgx.gesture.metrics.pixels import (
     CHUNK,
     ReconstructionHandPSNR,
     ReconstructionHandSSIM,
     ReconstructionPSNR,
     ReconstructionSSIM,
 )
-from rgx.nn.weights import fingerprint_of
+from rgx.gesture.nn.weights import fingerprint_of
 from rgx.registry import find
 
 FRAMES, SIZE = 12, 24

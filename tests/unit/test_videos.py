@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from jpeg_video import write_jpegs
 
-from rgx.data.splits import S2GSplit, TableSplit, VideoSplit
-from rgx.data.videos import Videos
 from rgx.errors import InputError
+from rgx.gesture.data.splits import S2GSplit, TableSplit, VideoSplit
+from rgx.gesture.data.videos import Videos
+from rgx.gesture.video.files import probe, read_speech
 from rgx.registry import find
-from rgx.video.files import probe, read_speech
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
 FRAMES = 90
@@ -257,7 +257,7 @@ def test_shoulders_seen_in_turn_are_bridged(folder: Path) -> None:
 
 def test_files_are_read_once_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr("rgx.data.videos.probe", lambda path: read.append(path.name) or probe(path))
+    monkeypatch.setattr("rgx.gesture.data.videos.probe", lambda path: read.append(path.name) or probe(path))
     first = Videos(str(folder)).facts()
     assert sorted(read) == ["a.mp4", "b.mp4"]
     assert Videos(str(folder)).facts() == first and len(read) == 2
@@ -312,7 +312,7 @@ def test_pictures_that_change_size(folder: Path) -> None:
 
 def test_pictures_fewer_than_packets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     some = [np.zeros((16, 16, 3), np.uint8)] * (FRAMES - 1)
-    monkeypatch.setattr("rgx.data.videos.read_frames", lambda *_: iter(some))
+    monkeypatch.setattr("rgx.gesture.data.videos.read_frames", lambda *_: iter(some))
     with pytest.raises(InputError, match=r"a\.mp4: 89 pictures can be decoded, expected 90"):
         next(Videos(str(folder)).footage(16))
 
@@ -383,7 +383,7 @@ needs_mini = pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/
 
 @needs_mini
 def test_real_facts_decode_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rgx.data.videos.read_speech", lambda *_: pytest.fail("facts decoded audio"))
+    monkeypatch.setattr("rgx.gesture.data.videos.read_speech", lambda *_: pytest.fail("facts decoded audio"))
     facts = Videos(str(MINI)).facts()
     assert facts.speakers == ("chemistry", "noah", "oliver", "seth")
     assert sum(facts.clips.values()) == 20 and set(facts.clips) <= {"train", "dev", "test"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rgx.data.windows import Windows, window_starts
-from rgx.types import WINDOW_FRAMES, ClipSpan
+from rgx.gesture.data.windows import Windows, window_starts
+from rgx.gesture.types import WINDOW_FRAMES, ClipSpan
 
 
 def corpus(*frames, split="train"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
-from rgx.report.figures.few import few
+from rgx.report.figures.extremes import few
 from rgx.report.frames import by_row
 from rgx.report.statistics import Table
 
@@ -19,6 +20,7 @@ MOST = 24
 """Rows that are drawn; of more, the best and the worst by the first metric shown."""
 
 
+@register("figure", "bars")
 class Bars(PanelFigure):
     """A panel's metrics, one set of bars each."""
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rgx.errors import InputError, nearest
 from rgx.report import style
-from rgx.report.figures.few import few
+from rgx.report.figures.extremes import few
 from rgx.report.frames import Results, SweepRow, manifest_path
 from rgx.report.layout import ARROWS
 from rgx.report.panel import Panel

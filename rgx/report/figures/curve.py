@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rgx.errors import InputError
+from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head, parameter
 from rgx.report.statistics import Table
@@ -18,6 +19,7 @@ MOST_TICKS = 6
 """Numbers below axes that do not run into each other."""
 
 
+@register("figure", "curve")
 class Curve(PanelFigure):
     """A panel's metrics against `parameter` of `stage`, read from what ran, such as `decode/steps`."""
 

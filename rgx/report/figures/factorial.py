@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tabulate import tabulate
 
 from rgx.errors import InputError
+from rgx.registry import register
 from rgx.report import style
 from rgx.report.effects import Levels, effects, level_means
 from rgx.report.escape import escape_markdown
@@ -31,6 +32,7 @@ class Factor(BaseModel):
     parameter: str
 
 
+@register("figure", "factorial")
 class Factorial(PanelFigure):
     """Main effects of a panel's factors and the interaction of each two, with a table of their sizes."""
 

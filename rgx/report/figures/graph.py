@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Figure, Material
 from rgx.report.frames import finite
@@ -18,6 +19,7 @@ MANY, TALL = 200, 50
 """Lines that are seen one by one, and dots in a column that have room for their full size."""
 
 
+@register("figure", "graph")
 class Graph(Figure):
     """Every artifact of the sweep once, in the column of its stage, its area after its seconds."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rgx.errors import InputError, nearest
+from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, RowsFigure
 
@@ -21,6 +22,7 @@ SHOWN: dict[str, Callable[[float], bool]] = {"linear": lambda y: True, "log": la
 SCALES: dict[str, Callable[[Axes], None]] = {"linear": lambda axes: None, "log": style.logarithmic}
 
 
+@register("figure", "training")
 class Training(RowsFigure):
     """What `stage` logged while it trained, for some rows of a panel."""
 

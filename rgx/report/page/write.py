@@ -21,7 +21,7 @@ from rgx.report.page.sheet import sheet
 from rgx.report.page.videos import Clip
 
 if TYPE_CHECKING:
-    from rgx.report.render import Gathered
+    from rgx.report.gather import Gathered
 
 HERE = Path(__file__).parent
 ASSETS = ("page.css", "page.js")

@@ -12,7 +12,7 @@ from rgx.errors import InputError, nearest
 from rgx.store.keys import key_of
 from rgx.sweep.row import Row
 from rgx.sweep.search.spec import Search
-from rgx.sweep.tasks import Plugins, Task, tasks_of
+from rgx.sweep.tasks import Origin, Task, tasks_of
 
 METRIC = "metric/"
 FORMAT = 1
@@ -42,7 +42,7 @@ class SearchPlan:
 
     search: Search
     seeds: tuple[int, ...]
-    plugins: Plugins
+    origin: Origin
     known: Known
     shared: dict[str, Task]
     own: tuple[Task, ...]
@@ -69,14 +69,14 @@ class SearchPlan:
 
 
 def plan_search(
-    search: Search, seeds: tuple[int, ...], plugins: Plugins, known: Known
+    search: Search, seeds: tuple[int, ...], origin: Origin, known: Known
 ) -> tuple[SearchPlan, list[Cell]]:
     """Plan cells from the low ends to the high ends, and return what they have in common, and them.
 
     Raises InputError for values that make no cell, a metric its stage does not report, and a factor
     that does not change the metric.
     """
-    bare = SearchPlan(search, seeds, plugins, known, {}, (), "")
+    bare = SearchPlan(search, seeds, origin, known, {}, (), "")
     space = search.whole_space
     points = [_end(bare, values) for values in space.diagonal()]
     cells, rungs = [cell for cell, _ in points], [rung for _, rung in points]
@@ -94,7 +94,7 @@ def plan_search(
     # At one seed, for a trial's stages are of one kind whatever the seed.
     own = tuple(tasks[key] for key in rungs[0].cells[0][1].values() if key not in common)
     signature = _signature(search, rungs)
-    return SearchPlan(search, seeds, plugins, known, shared, own, signature), cells
+    return SearchPlan(search, seeds, origin, known, shared, own, signature), cells
 
 
 def _end(plan: SearchPlan, values: Mapping[str, Any]) -> tuple[Cell, Rung]:
@@ -111,7 +111,7 @@ def _rung(plan: SearchPlan, row: Row) -> tuple[Cell, Rung]:
     cells: list[tuple[int, dict[str, str]]] = []
     every: dict[str, Task] = {}
     for seed in plan.seeds:
-        tasks = tasks_of(cell, row, seed, plan.plugins)
+        tasks = tasks_of(cell, row, seed, plan.origin)
         cells.append((seed, {stage: task.key for stage, task in tasks.items()}))
         every |= {task.key: task for task in tasks.values() if task.key not in every}
     return cell, Rung(row.name, tuple(cells), every)

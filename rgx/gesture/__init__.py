@@ -1,0 +1,15 @@
+"""Realistic-Gesture: co-speech gesture video generation, re-implemented from the paper."""
+
+from __future__ import annotations
+
+from rgx.methods import Method
+
+METHOD = Method(
+    targets=("motion_scores",),
+    rooms=(
+        *("nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics"),
+        *("stages", "figures"),
+    ),
+    figures=("figures",),
+    commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands"),
+)

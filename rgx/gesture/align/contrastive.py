@@ -1,0 +1,105 @@
+"""CLIP-style alignment of speech and gesture, with synchronous span masking and a beat head."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange, reduce, repeat
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgx.gesture.align.base import Alignment
+from rgx.gesture.nn.encoders import SequenceEncoder
+from rgx.gesture.skeleton import STREAMS, stream_slice
+from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
+from rgx.registry import register
+
+
+def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float) -> Tensor:
+    """Return eq. (1): both directions of InfoNCE over matching rows, summed without ½.
+
+    z_s, z_g (B, D), L2-normalised. Source: eq. (1) as read in facts §3 and §14 row 1.
+    """
+    logits = z_s @ z_g.T / temperature
+    target = torch.arange(len(logits), device=logits.device)
+    return F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
+
+
+def span_mask(batch: int, frames: int, share: float, span: int, device: torch.device) -> Tensor:
+    """Return (B, T) bool with contiguous spans, whole tokens long, that cover `share` of each row.
+
+    Source: Sec. 4.1 ("30 % of segments"), read as contiguous spans (facts §14 row 2).
+    """
+    blocks = frames // span
+    hidden = round(share * blocks)
+    order = torch.rand(batch, blocks).argsort(dim=1).argsort(dim=1)
+    mask = repeat(order < hidden, "b n -> b (n s)", s=span)
+    return F.pad(mask, (0, frames - mask.shape[1])).to(device)
+
+
+@register("alignment", "contrastive", label="Contrastive", source="Sec. 4.1, eq. (1)")
+class ContrastiveAlignment(Alignment):
+    """Paired face and body encoders trained so that matching speech and gesture embed alike."""
+
+    def __init__(
+        self,
+        features: int,
+        width: int = 256,
+        layers: int = 3,
+        heads: int = 4,
+        dropout: float = 0.1,
+        temperature: float = 0.1,
+        masked_share: float = 0.3,
+        span_frames: int = 8,
+        beat_weight: float = 0.5,
+        beat_positive: float = 10.0,
+    ) -> None:
+        super().__init__()
+        self.width, self.temperature = width, temperature
+        self.masked_share, self.span_frames = masked_share, span_frames
+        self.beat_weight = beat_weight
+        size = (width, layers, heads, dropout)
+        self.speech = nn.ModuleDict({s: SequenceEncoder(features, *size) for s in STREAMS})
+        self.gesture = nn.ModuleDict({s: SequenceEncoder(2 * len(p), *size) for s, p in STREAMS.items()})
+        self.beat = nn.ModuleDict({s: nn.Linear(width, FRAMES_PER_TOKEN) for s in STREAMS})
+        self.hidden_speech = nn.Parameter(torch.zeros(features))
+        self.hidden_gesture = nn.ParameterDict(
+            {s: nn.Parameter(torch.zeros(2 * len(p))) for s, p in STREAMS.items()}
+        )
+        self.register_buffer("beat_positive", torch.tensor(beat_positive))
+
+    def embed(self, batch: Batch, stream: str) -> tuple[Tensor, Tensor]:
+        z_s = self.speech[stream](batch.speech)
+        z_g = self.gesture[stream](_gesture(batch, stream))
+        return _pool(z_s), _pool(z_g)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        frames = batch.speech.shape[1]
+        mask = span_mask(len(batch.speech), frames, self.masked_share, self.span_frames, batch.speech.device)[
+            ..., None
+        ]
+        speech = torch.where(mask, self.hidden_speech, batch.speech)
+        found: dict[str, Tensor] = {}
+        for stream in STREAMS:
+            gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
+            c_s, c_g = self.speech[stream](speech), self.gesture[stream](gesture)
+            found[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
+            logits = rearrange(self.beat[stream](c_g), "b n f -> b (n f)")
+            found[f"beat_{stream}"] = self.beat_weight * F.binary_cross_entropy_with_logits(
+                logits, batch.beats.float(), pos_weight=self.beat_positive
+            )
+        return found
+
+
+def _gesture(batch: Batch, stream: str) -> Tensor:
+    return rearrange(batch.motion[:, :, stream_slice(stream)], "b t k c -> b t (k c)")
+
+
+def _pool(content: Tensor) -> Tensor:
+    return F.normalize(reduce(content, "b n d -> b d", "mean"), dim=-1)
+
+
+def recall(z_s: Tensor, z_g: Tensor, rank: int) -> float:
+    """Return the share of gestures found among the `rank` nearest of their speech: z_s, z_g (B, D)."""
+    similarity = z_s @ z_g.T
+    better = (similarity >= similarity.diagonal()[:, None]).sum(dim=1) - 1
+    return float((better < rank).float().mean())

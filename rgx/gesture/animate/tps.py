@@ -1,0 +1,148 @@
+"""Axis animator: thin-plate-spline image animation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rgx.errors import InputError
+from rgx.gesture.animate.base import Animated, Animator, Keypoints
+from rgx.gesture.animate.dense_motion import DenseMotion, Motion
+from rgx.gesture.animate.inpainting import Inpainting
+from rgx.gesture.nn.grid import resize
+from rgx.gesture.nn.perceptual import PerceptualFeatures
+from rgx.gesture.types import Pairs
+from rgx.registry import Recipe, register
+
+RAMP, OFF = 0.1, 0.35
+"""Shares of the training after which dropout is highest, and after which it ends. Source: facts §6.1."""
+SMALLEST_PX = 16
+"""The coarsest picture of the perceptual pyramid of 1, ½, ¼ and ⅛. Source: ours."""
+
+
+@dataclass
+class Source:
+    """Pictures with what does not depend on the driving pose: features, control points and which are seen."""
+
+    picture: Tensor
+    features: list[Tensor]
+    points: Tensor
+    visible: Tensor
+
+    def expanded(self, batch: int) -> Source:
+        """Return it for B driving poses; one source serves them all."""
+
+        def widen(x: Tensor) -> Tensor:
+            return x.expand(batch, *x.shape[1:])
+
+        widened = [widen(f) for f in self.features]
+        return Source(widen(self.picture), widened, widen(self.points), widen(self.visible))
+
+
+def agree(
+    source: Tensor, driving: Tensor, source_visible: Tensor, driving_visible: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return control points (B, G, P, 2) of both pictures that a spline can go through.
+
+    A point not visible in both moves with the mean of its group's points that are; with none, it
+    stays. One visible in neither stands in their middle, where every affine motion agrees with the mean.
+    """
+    in_source, in_driving = source_visible[..., None], driving_visible[..., None]
+    both = in_source & in_driving
+    count = both.sum(2, keepdim=True).clamp(min=1)
+    middle = driving.where(both, 0.0).sum(2, keepdim=True) / count
+    shift = middle - source.where(both, 0.0).sum(2, keepdim=True) / count
+    driving = driving.where(in_driving, (source + shift).where(in_source, middle))
+    return source.where(in_source, driving - shift), driving
+
+
+@register("animator", "tps", label="TPS", source="Zhao & Zhang 2022; Sec. 4.3; facts §6")
+class ThinPlateAnimator(Animator):
+    """Splines through control points, a mask that chooses among them, and inpainting.
+
+    Normalises within pictures (see `layers`), so neither batch size nor neighbours change a frame.
+    limit: the furthest a spline moves a pixel, in half picture widths.
+    """
+
+    def __init__(
+        self,
+        size_px: int,
+        keypoints: Recipe[Keypoints] | None = None,
+        width: int = 64,
+        max_width: int = 512,
+        downs: int = 3,
+        motion_width: int = 64,
+        motion_blocks: int = 5,
+        motion_scale: float = 0.25,
+        perceptual_weight: float = 10.0,
+        warp_weight: float = 10.0,
+        dropout: float = 0.3,
+        limit: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if keypoints is None:
+            raise InputError("animator.tps needs keypoints; bind them")
+        if not 0 <= dropout < 1:
+            raise InputError(f"animator.tps.dropout = {dropout}: expected 0 or more and below 1")
+        self.size_px = size_px
+        self.keypoints = keypoints(size_px)
+        self.driven_by_pose = self.keypoints.driven_by_pose
+        groups, points = self.keypoints.groups, self.keypoints.points
+        self.motion = DenseMotion(
+            size_px, groups, points, downs, motion_width, motion_blocks, motion_scale, limit
+        )
+        self.inpainting = Inpainting(size_px, width, max_width, downs)
+        self.perceptual_weight, self.warp_weight = perceptual_weight, warp_weight
+        self.dropout = dropout
+        self.step: Tensor
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def dropout_at(self, step: int, steps: int) -> float:
+        """Return the probability that a spline is left out at a step counted from 0."""
+        if step >= OFF * steps:
+            return 0.0
+        return self.dropout * min(1.0, (step + 1) / max(1.0, RAMP * steps))
+
+    def losses(self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int) -> dict[str, Tensor]:
+        dropout = 0.0
+        if self.training:
+            dropout = self.dropout_at(int(self.step), steps)
+            self.step += 1
+        source = self.begin(pairs.source, pairs.source_pose, pairs.source_valid)
+        motion = self._move(source, pairs.driving_pose, pairs.driving_valid, pairs.driving, dropout)
+        made = self.inpainting(source.picture, source.features, motion)
+        losses = {"perceptual": self.perceptual_weight * pyramid_distance(perceptual, made, pairs.driving)}
+        if self.warp_weight:
+            warp = self.inpainting.warp_loss(source.features, pairs.driving, motion)
+            losses["warp"] = self.warp_weight * warp
+        return losses | self.keypoints.losses(pairs.driving)
+
+    def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> Source:
+        features = self.inpainting.encode(picture)
+        return Source(picture, features, self.keypoints(picture, pose), self.keypoints.visible(valid))
+
+    def animate(self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None = None) -> Animated:
+        source = source.expanded(len(pose))
+        motion = self._move(source, pose, valid, picture)
+        made = self.inpainting(source.picture, source.features, motion)
+        return Animated(made, motion.occlusion[0])
+
+    def _move(
+        self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None, dropout: float = 0.0
+    ) -> Motion:
+        driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
+        points, driving = agree(source.points, driving, source.visible, visible)
+        return self.motion(source.picture, points, driving, dropout)
+
+
+def pyramid_distance(perceptual: PerceptualFeatures, made: Tensor, real: Tensor) -> Tensor:
+    """Return the perceptual distance summed over the sizes 1, ½, ¼ and ⅛, down to 16 px."""
+    total = made.new_zeros(())
+    for level in range(4):
+        size = (made.shape[-2] // 2**level, made.shape[-1] // 2**level)
+        if level and min(size) < SMALLEST_PX:
+            break
+        total = total + perceptual.distance(resize(made, size), resize(real, size))
+    return total

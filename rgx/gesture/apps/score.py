@@ -1,0 +1,117 @@
+"""Any system's files to a table: `rgx score` writes a sweep and a report, so that they run like any other."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rgx.errors import InputError, nearest
+from rgx.gesture.data.submissions import Submission
+
+PANEL = "systems"
+COLUMNS = ("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio")
+VIDEO_COLUMNS = ("submission_video_scores/video_fvd_random",)
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Systems:
+    """Recordings and what systems made for the clips of their test split."""
+
+    real: Path
+    made: Mapping[str, Path]
+
+    @property
+    def have_videos(self) -> bool:
+        """Whether every system made videos, so that the metrics of videos can be a column."""
+        return all(Submission(str(path)).videos() for path in self.made.values())
+
+    def check(self) -> list[str]:
+        """Return a line for each system that lacks test clips; raises InputError for one that has none."""
+        tests, lines = test_clips(self.real), []
+        for name, path in self.made.items():
+            found = Submission(str(path)).keypoints()
+            absent = [clip for clip in tests if clip not in found]
+            if len(absent) == len(tests):
+                offered = nearest(tests[0], found) if found else "it has no keypoint files"
+                raise InputError(
+                    f"{name}: {path} has no file for any test clip, such as '{tests[0]}': {offered}"
+                )
+            if absent:
+                more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+                lines.append(
+                    f"{name}: {len(absent)} of {len(tests)} test clips are absent and not scored: "
+                    f"{', '.join(absent[:SHOWN])}{more}"
+                )
+        return lines
+
+
+def parse(pairs: Sequence[str]) -> dict[str, Path]:
+    """Return systems by name from NAME=DIR; raises InputError for anything else or a name given twice."""
+    made: dict[str, Path] = {}
+    for pair in pairs:
+        name, equals, folder = pair.partition("=")
+        if not equals or not folder or not re.fullmatch(r"[^/\\\s][^/\\]*", name):
+            raise InputError(f"--generated {pair}: expected NAME=DIR, such as Ours=results/ours")
+        if name in made:
+            raise InputError(f"--generated {pair}: '{name}' is given twice")
+        made[name] = Path(folder).expanduser().resolve()
+    if not made:
+        raise InputError("--generated NAME=DIR: expected at least one system")
+    return made
+
+
+def test_clips(real: Path) -> list[str]:
+    """Return the names of the test clips of a corpus of videos; raises InputError without any."""
+    index = real / "index.csv"
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{index}: unreadable as the index of a corpus: {error}") from None
+    tests = [row["clip"] for row in rows if row.get("clip") and row.get("split") == "test"]
+    if not tests:
+        raise InputError(f"{index}: no clip of split 'test'")
+    return tests
+
+
+def sweep_of(systems: Systems, scale: str | None) -> dict[str, Any]:
+    """Return the sweep file that scores systems against recordings."""
+    ends = ["submission_scores", *(["submission_video_scores"] if systems.have_videos else [])]
+    return {
+        "name": PANEL,
+        "config": ["gin/realistic_gesture.gin", "gin/data/videos.gin", "gin/data/submission.gin"],
+        **({"scale": scale} if scale else {}),
+        "bind": {"corpus.videos.folder": str(systems.real)},
+        "targets": {PANEL: ends},
+        "panels": {
+            PANEL: {
+                name: {"submission": {"folder": {"path": str(path)}}} for name, path in systems.made.items()
+            }
+        },
+    }
+
+
+def report_of(systems: Systems) -> dict[str, Any]:
+    """Return the report file that shows the systems as one table."""
+    columns = [*COLUMNS, *(VIDEO_COLUMNS if systems.have_videos else ())]
+    caption = f"Systems against the recordings of {systems.real.name}."
+    return {"sweep": f"sweeps/{PANEL}.yaml", "panels": {PANEL: {"caption": caption, "columns": columns}}}
+
+
+def write_definitions(systems: Systems, scale: str | None, out: Path) -> tuple[Path, Path]:
+    """Write `sweeps/systems.yaml` and `reports/systems.yaml`; raises InputError where they cannot be."""
+    sweep, report = out / "sweeps" / f"{PANEL}.yaml", out / "reports" / f"{PANEL}.yaml"
+    try:
+        for path, content in ((sweep, sweep_of(systems, scale)), (report, report_of(systems))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    return sweep, report

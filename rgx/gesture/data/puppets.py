@@ -1,0 +1,141 @@
+"""The corpus rgx makes itself: puppets whose speech drives their motion, with the coupling written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from collections.abc import Iterator
+
+import numpy as np
+
+from rgx.errors import InputError
+from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.puppet_body import FRAME_PX, move, puppet
+from rgx.gesture.data.puppet_render import render
+from rgx.gesture.data.puppet_speech import Speech, speak, voice
+from rgx.gesture.types import FPS, WINDOW_FRAMES, Clip, CorpusFacts, Footage
+from rgx.registry import register
+
+VERSION = 1
+"""Raise it whenever the same parameters would make other clips or pictures."""
+
+SPLITS = ("train", "test")
+SPEECH, MOTION, OTHER_SPEECH = range(3)
+"""The random streams of a clip; the last is the speech of a clip that is not in the corpus."""
+
+
+@register("corpus", "puppets", label="Puppets", source="ours")
+class Puppets(Corpus):
+    """Procedural speakers: mouths follow amplitude, strokes land on stresses, words have gestures.
+
+    Planted: 'stroke_frames', 'stress_frames', 'word_frames', 'word_ids' (N,) int64, 'amplitude' (T,) float32.
+    Raises InputError when a parameter is out of range. Source: ours.
+    """
+
+    def __init__(
+        self,
+        speakers: int = 4,
+        train_clips: int = 16,
+        test_clips: int = 4,
+        clip_s: float = 12.0,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= speakers <= len(string.ascii_lowercase):
+            raise InputError(f"puppets.speakers = {speakers}: expected 1 to {len(string.ascii_lowercase)}")
+        if train_clips < 0 or test_clips < 0 or train_clips + test_clips == 0:
+            raise InputError(
+                f"puppets.train_clips = {train_clips}, test_clips = {test_clips}: expected at least one clip"
+            )
+        shortest = (WINDOW_FRAMES + 1) / FPS
+        if not round(clip_s * FPS) > WINDOW_FRAMES:
+            raise InputError(
+                f"puppets.clip_s = {clip_s}: expected at least {shortest}, a condition frame and a window"
+            )
+        if seed < 0:
+            raise InputError(f"puppets.seed = {seed}: expected 0 or more")
+        self.names = tuple(f"puppet_{letter}" for letter in string.ascii_lowercase[:speakers])
+        self.counts = {"train": train_clips, "test": test_clips}
+        self.frames = round(clip_s * FPS)
+        self.seed = seed
+
+    def facts(self) -> CorpusFacts:
+        """Return the speakers, the clips per split, and a hash of version and parameters."""
+        content = {
+            "corpus": type(self).__name__,
+            "version": VERSION,
+            "speakers": len(self.names),
+            "clips": self.counts,
+            "frames": self.frames,
+            "seed": self.seed,
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        clips = {split: len(self.names) * count for split, count in self.counts.items()}
+        return CorpusFacts(self.names, clips, hashlib.sha256(canonical.encode()).hexdigest())
+
+    def clips(self) -> Iterator[Clip]:
+        """Yield every clip, train before test, speaker by speaker."""
+        for place in self._places():
+            yield self.clip(*place)
+
+    def footage(self, size_px: int) -> Iterator[Footage]:
+        """Yield every clip's pictures: the puppet itself, also where its keypoints lose a hand."""
+        for split, speaker, index in self._places():
+            clip, true = self._perform(split, speaker, index)
+            yield Footage(clip.name, render(true, speaker, size_px), float(FRAME_PX))
+
+    def clip(self, split: str, speaker: int, index: int) -> Clip:
+        """Return one clip, the same whatever other clips the corpus has."""
+        return self._perform(split, speaker, index)[0]
+
+    def _perform(self, split: str, speaker: int, index: int) -> tuple[Clip, np.ndarray]:
+        """Return one clip and the true points (T, 133, 2) in px, which its keypoints are a track of."""
+        speech = self.speech(split, speaker, index, SPEECH)
+        driver = self.driver(split, speaker, index, speech)
+        moves = self._stream(split, speaker, index, MOTION)
+        true, keypoints, valid = move(puppet(speaker), driver, moves)
+        clip = Clip(
+            name=f"{self.names[speaker]}_{split}_{index:03d}",
+            speaker=self.names[speaker],
+            split=split,
+            keypoints=keypoints,
+            valid=valid,
+            waveform=speech.waveform,
+            planted={
+                "stroke_frames": driver.stress_frames,
+                "stress_frames": speech.stress_frames,
+                "word_frames": speech.word_frames,
+                "word_ids": speech.word_ids,
+                "amplitude": speech.amplitude,
+            },
+        )
+        return clip, true
+
+    def speech(self, split: str, speaker: int, index: int, stream: int) -> Speech:
+        """Return the speech of one random stream of a clip."""
+        return speak(voice(speaker), self.frames, self._stream(split, speaker, index, stream))
+
+    def driver(self, split: str, speaker: int, index: int, speech: Speech) -> Speech:
+        """Return the speech that moves the body: here the speech that is heard."""
+        return speech
+
+    def _places(self) -> Iterator[tuple[str, int, int]]:
+        for split in SPLITS:
+            for speaker in range(len(self.names)):
+                for index in range(self.counts[split]):
+                    yield split, speaker, index
+
+    def _stream(self, split: str, speaker: int, index: int, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, speaker, SPLITS.index(split), index, stream])
+
+
+@register("corpus", "puppets_uncoupled", label="Puppets, uncoupled", source="ours")
+class PuppetsUncoupled(Puppets):
+    """The same puppets moved by speech that is not heard, so that nothing links sound and motion.
+
+    The waveforms equal those of `puppets` with the same parameters. Source: ours.
+    """
+
+    def driver(self, split: str, speaker: int, index: int, speech: Speech) -> Speech:
+        """Return the speech of another clip of the same speaker."""
+        return self.speech(split, speaker, index, OTHER_SPEECH)

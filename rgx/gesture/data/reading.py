@@ -1,0 +1,66 @@
+"""What stages read from the artifacts of `corpus`, `speech` and `frames`: windows and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from rgx.errors import InputError
+from rgx.gesture.data.pictures import Pictures, PictureSpan
+from rgx.gesture.data.windows import Windows
+from rgx.gesture.types import ClipSpan
+
+
+class Artifacts(Protocol):
+    """The artifacts of a stage's parents."""
+
+    folders: Mapping[str, Path]
+
+    def arrays(self, stage: str, name: str = "arrays") -> dict[str, Tensor]:
+        """Return a parent's named tensors."""
+        ...
+
+    def about(self, stage: str) -> dict[str, Any]:
+        """Return a parent's JSON facts."""
+        ...
+
+
+def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
+    """Return a split's windows with motion and speech standardised by the training split.
+
+    Raises InputError for a split without a clip that is long enough.
+    """
+    about, corpus = inputs.about("corpus"), inputs.arrays("corpus")
+    spans = [ClipSpan(**span) for span in about["spans"]]
+    frames = len(corpus["motion"])
+    if "speech" in inputs.folders:
+        speech = inputs.arrays("speech")
+        features = (speech["features"] - speech["mean"]) / speech["std"]
+        beats = speech["beats"]
+    else:
+        features, beats = torch.zeros(frames, 0), torch.zeros(frames, dtype=torch.bool)
+    motion = (corpus["motion"] - corpus["mean"]) / corpus["std"]
+    windows = Windows(
+        spans,
+        split,
+        *(x.to(device) for x in (motion, corpus["valid"], features, beats)),
+    )
+    if not len(windows):
+        raise InputError(
+            f"the {split} split has no clip of at least 81 frames (one condition frame and a window of 80)"
+        )
+    return windows
+
+
+def load_pictures(inputs: Artifacts, device: str) -> Pictures:
+    """Return the pictures of a parent `frames`."""
+    arrays = inputs.arrays("frames")
+    spans = [
+        PictureSpan(**{**span, "origin": tuple(span["origin"])}) for span in inputs.about("frames")["spans"]
+    ]
+    path = inputs.folders["frames"] / "frames.npy"
+    return Pictures(path, arrays["pose"], arrays["valid"], spans, device)

@@ -1,0 +1,295 @@
+"""A folder of talking-head or upper-body videos with keypoint files beside them."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rgx.errors import InputError, nearest
+from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.splits import Interval, Split, leaks
+from rgx.gesture.poses.files import content, read_keypoints
+from rgx.gesture.poses.gaps import bridge_gaps
+from rgx.gesture.poses.smoothing import smooth
+from rgx.gesture.skeleton import measure
+from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage
+from rgx.gesture.video.files import Video, check_pictures, probe, read_frames, read_speech
+from rgx.registry import Place, register
+
+COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
+KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypoints/{}")
+"""Where a clip's points may lie: a file, or a folder of one file a frame."""
+
+
+class Row(NamedTuple):
+    """One line of the index; a clip that is of no interval is one itself."""
+
+    line: int
+    clip: str
+    speaker: str
+    split: str
+    interval: str
+    video: str
+
+    def as_interval(self) -> Interval:
+        """Return what it is a part of, as a split sees it."""
+        return Interval(self.interval, self.speaker, self.video, 0.0, 0.0, self.split)
+
+
+class Learned(NamedTuple):
+    """What one clip's files hold, small enough to remember: no pixels, points or sound."""
+
+    video: Video
+    identity: tuple[str, int, str]
+
+
+@register("corpus", "videos", label="Videos")
+class Videos(Corpus):
+    """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/` or `keypoints/`.
+
+    split: what trains and tests, by the columns `interval` and `video`, instead of the index; clips of an
+    interval that it leaves out are in neither.
+    """
+
+    def __init__(
+        self,
+        folder: Place = "data/videos",
+        index: str = "index.csv",
+        longest_gap_frames: int = 5,
+        visibility: float = 0.5,
+        smoothing_frames: int = 1,
+        split: Split | None = None,
+    ) -> None:
+        if longest_gap_frames < 0:
+            raise InputError(f"corpus.videos.longest_gap_frames = {longest_gap_frames}: expected 0 or more")
+        if not 0 <= visibility <= 1:
+            raise InputError(f"corpus.videos.visibility = {visibility}: expected 0 to 1")
+        if smoothing_frames < 1 or smoothing_frames % 2 == 0:
+            raise InputError(f"corpus.videos.smoothing_frames = {smoothing_frames}: expected an odd number")
+        self.folder, self.index = Path(folder), Path(folder) / index
+        self.longest_gap_frames, self.visibility = longest_gap_frames, visibility
+        self.smoothing_frames, self.split = smoothing_frames, split
+
+    def facts(self) -> CorpusFacts:
+        """Return speakers, clips per split and a fingerprint of index, landmarks and videos.
+
+        Raises one InputError with every problem of the index and of the files it names. What a file was
+        found to hold is remembered until it changes.
+        """
+        learned = self._learn_all()
+        counts = Counter(row.split for row in learned)
+        lines = sorted(repr((r.clip, r.speaker, r.split, *found.identity)) for r, found in learned.items())
+        return CorpusFacts(
+            speakers=tuple(sorted({row.speaker for row in learned})),
+            clips={split: counts[split] for split in SPLITS if counts[split]},
+            fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        )
+
+    def clips(self) -> Iterator[Clip]:
+        """Yield every clip in order of its name; raises InputError for an unusable one."""
+        rows, problems = self._read_index()
+        _raise(problems)
+        for row in sorted(rows, key=lambda r: r.clip):
+            path, landmarks = self._files(row)
+            raw, seen, video = _read(path, landmarks, self.visibility)
+            keypoints, valid = _bridge(landmarks, raw, seen, self.longest_gap_frames)
+            keypoints = smooth(keypoints, valid, self.smoothing_frames)
+            waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
+            yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
+
+    def report(self) -> dict[str, float]:
+        """Return how many test intervals are of a video that also trains, where the index names videos."""
+        intervals = [row.as_interval() for row in self._read_index()[0] if row.video]
+        if not intervals:
+            return {}
+        return {"test_clips_of_train_videos": len(leaks(intervals, {i.name: i.listed for i in intervals}))}
+
+    def footage(self, size_px: int) -> Iterator[Footage]:
+        """Yield every clip's pictures in order of its name."""
+        self.check_pictures()
+        learned = self._learn_all()
+        for row in sorted(learned, key=lambda r: r.clip):
+            path, video = self._files(row)[0], learned[row].video
+            picture = np.dtype((np.uint8, (size_px, size_px, 3)))
+            frames = np.fromiter(read_frames(path, size_px), picture)
+            if len(frames) != video.frames:
+                expected = f"expected {video.frames} as in its landmarks"
+                raise InputError(f"{path}: {len(frames)} pictures can be decoded, {expected}")
+            yield Footage(row.clip, frames, float(video.width_px))
+
+    def check_pictures(self) -> None:
+        """Raise one InputError naming every clip whose pictures are not square and of one size."""
+        problems: list[str] = []
+        for row in self._learn_all():
+            try:
+                check_pictures(self._files(row)[0])
+            except InputError as error:
+                problems.append(f"{self.index} line {row.line}: {error}")
+        _raise(problems)
+
+    def _learn_all(self) -> dict[Row, Learned]:
+        """Return what the files of every row hold; raises one InputError with every problem."""
+        rows, problems = self._read_index()
+        learned: dict[Row, Learned] = {}
+        for row in rows:
+            try:
+                files = self._files(row)
+                stamps = tuple(_stamp(file) for file in files)
+                learned[row] = _learn(*files, stamps, self.longest_gap_frames, self.visibility)
+            except InputError as error:
+                problems.append(f"{self.index} line {row.line}: {error}")
+        _raise(problems)
+        _raise(self._without_windows(learned))
+        return learned
+
+    def _without_windows(self, learned: dict[Row, Learned]) -> list[str]:
+        """Return a problem for each split whose clips are all too short to have a window."""
+        longest: dict[str, tuple[int, str]] = {}
+        for row, found in learned.items():
+            longest[row.split] = max(longest.get(row.split, (0, "")), (found.video.frames, row.clip))
+        needed = f"at least {WINDOW_FRAMES + 1} frames (one condition frame and a window of {WINDOW_FRAMES})"
+        return [
+            f"{self.index}: no clip of split '{split}' has {needed}; the longest, '{clip}', has {frames}"
+            for split, (frames, clip) in longest.items()
+            if frames <= WINDOW_FRAMES
+        ]
+
+    def _files(self, row: Row) -> tuple[Path, Path]:
+        places = [self.folder / place.format(row.clip) for place in KEYPOINTS]
+        found = [place for place in places if place.exists()]
+        if len(found) > 1:
+            raise InputError(f"{found[0]} and {found[1]} are both there: keep one")
+        return self.folder / "clips" / f"{row.clip}.mp4", (found or places)[0]
+
+    def _read_index(self) -> tuple[list[Row], list[str]]:
+        """Return the usable rows and what is wrong with the rest; raises InputError without an index."""
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder}: no such folder; expected {self.index.name}, clips/, landmarks/")
+        try:
+            with self.index.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file, strict=True)
+                missing = [column for column in COLUMNS if column not in (names := reader.fieldnames or [])]
+                if missing:
+                    near = nearest(missing[0], names)
+                    raise InputError(f"{self.index} line 1: no column {', '.join(missing)}: {near}")
+                rows = [_row(reader.line_num, line) for line in reader]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{self.index}: unreadable as a CSV index: {error}") from None
+        if not rows:
+            raise InputError(f"{self.index}: names no clips")
+        return self._usable(rows)
+
+    def _usable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
+        usable: list[Row] = []
+        problems, first = list[str](), dict[str, int]()
+        if self.split is not None:
+            if self.split.parts_videos and (unknown := [row for row in rows if not row.video]):
+                raise InputError(
+                    f"{self.index} line {unknown[0].line}: clip '{unknown[0].clip}' is of no video: "
+                    "corpus.videos.split needs the column video, as `rgx prepare` writes it"
+                )
+            assigned = self.split.assign(list({row.interval: row.as_interval() for row in rows}.values()))
+            rows = [r._replace(split=assigned[r.interval]) for r in rows if r.interval in assigned]
+        for row in rows:
+            wrong = [] if row.speaker else [f"clip '{row.clip}' has no speaker"]
+            if not row.clip or not row.clip.isprintable() or set(row.clip) & set("/\\"):
+                wrong.append(f"clip '{row.clip}' is not a file name")
+            elif first.setdefault(row.clip, row.line) != row.line:
+                wrong.append(f"clip '{row.clip}' is already named in line {first[row.clip]}")
+            if row.split not in SPLITS:
+                wrong.append(f"split '{row.split}' of clip '{row.clip}': {nearest(row.split, SPLITS)}")
+            problems += [f"{self.index} line {row.line}: {what}" for what in wrong]
+            usable += [] if wrong else [row]
+        empty = sorted({"train", "test"} - {row.split for row in rows})
+        problems += [f"{self.index}: no clip of split '{s}', expected at least one" for s in empty]
+        return usable, problems
+
+
+def _row(number: int, line: dict[str, str | None]) -> Row:
+    clip, speaker, split = ((line[column] or "").strip() for column in COLUMNS)
+    interval, video = ((line.get(column) or "").strip() for column in ("interval", "video"))
+    return Row(number, clip, speaker, split, interval or clip, video)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does, or one in a folder; nothing for an absent one."""
+    try:
+        stats = [file.stat() for file in content(path)]
+    except OSError:
+        return ()
+    return tuple(n for s in stats for n in (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
+
+
+@functools.cache
+def _learn(
+    path: Path, landmarks: Path, stamps: tuple[tuple[int, ...], ...], gap: int, visibility: float
+) -> Learned:
+    """Return what a clip's files hold, read once for as long as their stamps stay the same."""
+    keypoints, valid, video = _read(path, landmarks, visibility)
+    try:
+        measure(keypoints, valid)
+    except ValueError:  # bridging may still help; it is slow, so only where it must
+        _bridge(landmarks, keypoints, valid, gap)
+    return Learned(video, (_sha256(landmarks), path.stat().st_size, _sha256(path)))
+
+
+def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
+    """Return a clip's raw keypoints, validity and video; raises InputError when they are no use."""
+    video = probe(path)
+    people = read_keypoints(landmarks, video.width_px, video.height_px)
+    if people.shape[1] != 1:
+        told = f"{people.shape[1]} people in a frame, expected one"
+        raise InputError(f"{landmarks}: {told}: keep the speaker's points only")
+    if len(people) != video.frames:
+        expected = f"expected {video.frames} as in {path}"
+        raise InputError(f"{landmarks}: {len(people)} frames of landmarks, {expected}")
+    points = people.reshape(len(people), -1, 3)
+    keypoints, scores = points[..., :2], points[..., 2]
+    valid = (scores > visibility) & _inside(keypoints, video)
+    if not valid.any():
+        found = keypoints[scores > 0] / (video.width_px, video.height_px)
+        if not len(found):
+            raise InputError(f"{landmarks}: no point is found in any frame")
+        if not _inside(keypoints, video)[scores > 0].any():
+            where = f"at {found.min():.3g} to {found.max():.3g} of its size, expected 0 to 1"
+            raise InputError(f"{landmarks}: every point lies outside the picture in every frame, {where}")
+        raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
+    return keypoints, valid, video
+
+
+def _inside(keypoints: np.ndarray, video: Video) -> np.ndarray:
+    inside: np.ndarray = (keypoints >= 0) & (keypoints <= (video.width_px, video.height_px))
+    return np.logical_and.reduce(inside, axis=-1)
+
+
+def _bridge(
+    landmarks: Path, keypoints: np.ndarray, valid: np.ndarray, gap: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints and validity with short gaps bridged; raises InputError without two shoulders."""
+    keypoints, valid = bridge_gaps(keypoints, valid, gap)
+    try:
+        measure(keypoints, valid)
+    except ValueError as error:
+        raise InputError(f"{landmarks}: {error}") from None
+    return keypoints, valid
+
+
+def _sha256(path: Path) -> str:
+    if path.is_dir():
+        lines = [f"{file.name} {_sha256(file)}" for file in content(path)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _raise(problems: list[str]) -> None:
+    if problems:
+        tail = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise InputError("\n".join([*problems[:SHOWN], *tail]))

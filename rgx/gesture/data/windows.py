@@ -1,0 +1,95 @@
+"""Windows of 3.2 s over a corpus held in memory on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan
+
+
+class Span(Protocol):
+    """What windows need to know of a clip."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def speaker(self) -> int: ...
+    @property
+    def split(self) -> str: ...
+
+
+def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return each window's first frame, clip and speaker (W,); the frame before it is the condition.
+
+    Source: facts §1 (3.2 s windows, 0.4 s stride) and §2.1 (one condition frame and 80 frames).
+    """
+    rows = [
+        (span.start + 1 + offset, clip, span.speaker)
+        for clip, span in enumerate(spans)
+        if span.split == split
+        for offset in range(0, span.frames - WINDOW_FRAMES, WINDOW_STRIDE_FRAMES)
+    ]
+    starts, clips, speakers = torch.tensor(rows, dtype=torch.long).reshape(-1, 3).unbind(dim=1)
+    return starts, clips, speakers
+
+
+class Windows:
+    """All windows of one split; batches are gathered on the device, no per-item loader.
+
+    motion (T, K, 2) standardised, valid (T, K), speech (T, F), beats (T,) over all clips' frames.
+    """
+
+    def __init__(
+        self,
+        spans: Sequence[ClipSpan],
+        split: str,
+        motion: Tensor,
+        valid: Tensor,
+        speech: Tensor,
+        beats: Tensor,
+    ) -> None:
+        self.starts, self.clips, self.speakers = window_starts(spans, split)
+        self.motion, self.valid, self.speech, self.beats = motion, valid, speech, beats
+        by_clip = [torch.nonzero(self.clips == c)[:, 0] for c in self.clips.unique()]
+        self._by_clip = by_clip
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, index: Tensor) -> Batch:
+        """Return the windows at `index` (B,)."""
+        device = self.motion.device
+        starts = self.starts[index].to(device)
+        frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=device)
+        return Batch(
+            motion=self.motion[frames],
+            valid=self.valid[frames],
+            speech=self.speech[frames],
+            beats=self.beats[frames],
+            condition=self.motion[starts - 1],
+            speaker=self.speakers[index].to(device),
+            clip=self.clips[index].to(device),
+        )
+
+    def draw(self, size: int) -> Batch:
+        """Return `size` random windows."""
+        return self.batch(torch.randint(len(self), (size,)))
+
+    def draw_apart(self, size: int) -> Batch:
+        """Return random windows of at most `size` different clips, one a clip.
+
+        Overlapping windows of one clip would be false negatives. Source: facts §3.
+        """
+        chosen = torch.randperm(len(self._by_clip))[:size]
+        index = torch.stack([w[torch.randint(len(w), ())] for w in (self._by_clip[c] for c in chosen)])
+        return self.batch(index)
+
+    def chunks(self, size: int) -> list[Tensor]:
+        """Return the indices of all windows in order, `size` at a time."""
+        return list(torch.arange(len(self)).split(size))

@@ -1,0 +1,1 @@
+"""Kinds of figures about motion and its tokens."""

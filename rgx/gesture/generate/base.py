@@ -1,0 +1,98 @@
+"""The contracts of the axes generator, fusion, style, residual, mask_ratio, decode and audio_init."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from rgx.gesture.types import Batch, MotionTokenizer
+
+
+class Fusion(nn.Module):
+    """How gesture features (B, N, D) take in speech memory (B, M, D)."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
+        """Return the fused features; place (N,) is each token's own position in the memory."""
+
+
+class Style(nn.Module):
+    """How a speaker's identity shapes gesture features."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
+        """Return the styled features (B, N, D); speaker (B,) long."""
+
+
+class MaskRatio(ABC):
+    """How much of a window is masked in training."""
+
+    @abstractmethod
+    def draw(self, count: int) -> Tensor:
+        """Return `count` ratios in [0, 1], from the global random state."""
+
+
+@dataclass
+class Decoding:
+    """What a decoder sees: tokens (B, N) with condition tokens fixed, and the model to ask.
+
+    predict: tokens (B, N), masked positions (B, N) bool → logits (B, N, V).
+    """
+
+    tokens: Tensor
+    masked: Tensor
+    predict: Callable[[Tensor, Tensor], Tensor]
+
+
+class Decode(ABC):
+    """How masked tokens are filled in at inference."""
+
+    @abstractmethod
+    def fill(self, decoding: Decoding) -> Tensor:
+        """Return tokens (B, N) with every masked position predicted and all others untouched."""
+
+
+class AudioInit(ABC):
+    """Where the generator's speech encoders start from."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def start(self, encoders: nn.ModuleDict, aligned: nn.ModuleDict | None) -> None:
+        """Set the weights of the encoders (by stream) in place."""
+
+
+class Generator(nn.Module):
+    """Speech, a condition frame and a speaker to motion."""
+
+    needs_tokens: ClassVar[bool]
+    speech: nn.ModuleDict
+
+    @abstractmethod
+    def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
+        """Return the named scalar losses of a batch; their sum is minimised."""
+
+    @abstractmethod
+    def sample(
+        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
+    ) -> Tensor:
+        """Return motion (B, T, K, 2); reads the batch's speech, condition and speaker only."""
+
+
+class Residual(nn.Module):
+    """Base tokens to the tokens of the residual layers."""
+
+    present: ClassVar[bool] = True
+    speech: nn.ModuleDict
+
+    @abstractmethod
+    def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:
+        """Return the named scalar losses of a batch."""
+
+    @abstractmethod
+    def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return tokens (B, N + 1, Q) of base tokens (B, N + 1, 1), the condition token first."""

@@ -1,0 +1,61 @@
+"""Axis decode: how masked tokens are filled in at inference."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from rgx.errors import InputError
+from rgx.gesture.generate.base import Decode, Decoding
+from rgx.registry import register
+
+
+def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor, Tensor]:
+    """Return drawn codes (B, N) and their confidence under the full distribution.
+
+    logits (B, N, V); only the best `top_share` of the codes may be drawn. Source: facts §5.1.
+    """
+    probability = logits.softmax(-1)
+    keep = max(1, math.ceil(top_share * logits.shape[-1]))
+    best, index = logits.topk(keep, dim=-1)
+    drawn = torch.multinomial((best / temperature).softmax(-1).flatten(0, 1), 1)
+    codes = index.gather(-1, drawn.view(*index.shape[:-1], 1))
+    return codes[..., 0], probability.gather(-1, codes)[..., 0]
+
+
+@register("decode", "iterative", label="Iterative", source="Sec. 4.2 Inference, Table 3f")
+class IterativeDecoding(Decode):
+    """Fill all, keep the confident, re-mask the lowest; what was accepted is never re-masked.
+
+    The share still masked after step l of L is cos(π l / 2L).
+    """
+
+    def __init__(self, steps: int = 5, temperature: float = 1.0, top_share: float = 0.1) -> None:
+        if steps < 1 or temperature <= 0 or not 0 < top_share <= 1:
+            raise InputError(
+                "decode.iterative: expected steps >= 1, temperature > 0 and 0 < top_share <= 1, "
+                f"found {steps}, {temperature}, {top_share}"
+            )
+        self.steps, self.temperature, self.top_share = steps, temperature, top_share
+
+    def fill(self, decoding: Decoding) -> Tensor:
+        tokens, masked = decoding.tokens.clone(), decoding.masked.clone()
+        total = masked.sum(dim=1, keepdim=True)
+        for step in range(1, self.steps + 1):
+            drawn, confidence = choose(decoding.predict(tokens, masked), self.temperature, self.top_share)
+            tokens = torch.where(masked, drawn, tokens)
+            remain = torch.floor(total * math.cos(math.pi / 2 * step / self.steps) + 1e-6)
+            rank = confidence.masked_fill(~masked, torch.inf).argsort(dim=1).argsort(dim=1)
+            masked = masked & (rank < remain)
+        return tokens
+
+
+@register("decode", "one_shot", label="One shot")
+class OneShotDecoding(Decode):
+    """Fill all masked tokens at once with the likeliest codes."""
+
+    def fill(self, decoding: Decoding) -> Tensor:
+        best = decoding.predict(decoding.tokens, decoding.masked).argmax(dim=-1)
+        return torch.where(decoding.masked, best, decoding.tokens)

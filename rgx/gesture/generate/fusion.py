@@ -1,0 +1,34 @@
+"""Axis fusion: how speech enters the gesture features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rgx.gesture.generate.base import Fusion
+from rgx.registry import register
+
+
+@register("fusion", "cross_attention", label="Cross-attention", source="Sec. 4.2")
+class CrossAttention(Fusion):
+    """Gesture features are the query, speech features key and value."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+
+    def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
+        return x + self.attention(self.norm(x), memory, memory, need_weights=False)[0]
+
+
+@register("fusion", "concat", label="Concatenation", source="Sec. 5.4, Table 3c 'concat'")
+class Concatenation(Fusion):
+    """Each token is joined with the speech of its own time, feature by feature."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(nn.Linear(2 * width, width), nn.Dropout(dropout))
+
+    def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
+        return x + self.mix(torch.cat([x, memory[:, place]], dim=-1))

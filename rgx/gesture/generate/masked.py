@@ -1,0 +1,148 @@
+"""Axis generator: the masked gesture generator of Sec. 4.2."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgx.errors import InputError
+from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
+from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.types import Batch, MotionTokenizer
+from rgx.registry import Recipe, register
+
+
+def mask_some(ratio: Tensor, tokens: int) -> Tensor:
+    """Return (B, N) bool with round(ratio · N), at least one, random positions set in each row."""
+    count = (ratio * tokens).round().clamp(min=1)
+    return torch.rand(len(ratio), tokens).argsort(dim=1).argsort(dim=1) < count[:, None]
+
+
+@register("generator", "masked", label="Masked", source="Sec. 4.2, eq. (4)")
+class MaskedGenerator(Generator):
+    """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
+
+    Streams follow one another in time with a type embedding and are masked independently; each
+    begins with the condition token, which is never masked. Source: facts §5.1 (b).
+    """
+
+    needs_tokens = True
+
+    def __init__(
+        self,
+        tokenizer: MotionTokenizer | None,
+        speech: nn.ModuleDict,
+        speakers: int,
+        trunk: Recipe[Trunk] | None = None,
+        mask_ratio: MaskRatio | None = None,
+        condition_dropout: float = 0.1,
+        replaced_share: float = 0.1,
+        reconstruction_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if trunk is None or mask_ratio is None:
+            raise InputError("generator.masked needs a trunk and a mask_ratio; bind both")
+        if tokenizer is None:
+            raise InputError("generator.masked predicts tokens, and there are none")
+        self.speech, self.mask_ratio = speech, mask_ratio
+        self.streams, self.codes = tuple(tokenizer.members), tokenizer.codes
+        self.condition_dropout, self.replaced_share = condition_dropout, replaced_share
+        self.reconstruction_weight = reconstruction_weight
+        content = sum(encoder.width for encoder in speech.values())
+        self.trunk = trunk(content, speakers)
+        width = self.trunk.width
+        self.embedding = nn.ModuleDict({s: nn.Embedding(self.codes + 1, width) for s in self.streams})
+        self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
+        self.head = nn.ModuleDict({s: nn.Linear(width, self.codes) for s in self.streams})
+        self.silence = nn.Parameter(torch.zeros(content))
+
+    def content(self, batch: Batch) -> Tensor:
+        """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
+        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        if self.training and self.condition_dropout:
+            drop = torch.rand(len(content), 1, 1) < self.condition_dropout
+            content = torch.where(drop.to(content.device), self.silence, content)
+        return content
+
+    def predict(self, tokens: Tensor, masked: Tensor, content: Tensor, speaker: Tensor) -> Tensor:
+        """Return logits (B, S·(N + 1), V) of tokens (B, S·(N + 1)), streams one after another."""
+        each = tokens.masked_fill(masked, self.codes).chunk(len(self.streams), dim=1)
+        x = torch.cat(
+            [
+                self.embedding[s](t) + self.stream_type[i]
+                for i, (s, t) in enumerate(zip(self.streams, each, strict=True))
+            ],
+            dim=1,
+        )
+        place = place_tokens(len(self.streams), each[0].shape[1] - 1, tokens.device)
+        y = self.trunk(x, content, place, speaker).chunk(len(self.streams), dim=1)
+        return torch.cat([self.head[s](part) for s, part in zip(self.streams, y, strict=True)], dim=1)
+
+    def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
+        assert tokenizer is not None
+        with torch.no_grad():
+            condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
+        true = torch.cat([torch.cat([condition[s], window[s]], 1)[..., 0] for s in self.streams], dim=1)
+        size = window[self.streams[0]].shape[1]
+        masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
+        masked = torch.cat(masks, dim=1).to(true.device)
+        # Source: facts §5.1: of the chosen, a tenth become a random code and a tenth of the rest stay.
+        fate = torch.rand(true.shape).to(true.device)
+        random = torch.randint(self.codes, true.shape).to(true.device)
+        seen = torch.where(masked & (fate < self.replaced_share), random, true)
+        hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
+        logits = self.predict(seen, hidden, self.content(batch), batch.speaker)
+        losses = {"tokens": F.cross_entropy(logits[masked], true[masked], label_smoothing=0.0)}
+        if self.reconstruction_weight:
+            motion = self._soft_motion(logits, true, masked, window, tokenizer)
+            found = motion_losses(motion, batch.motion, batch.valid)
+            losses |= {k: self.reconstruction_weight * v for k, v in found.items()}
+        return losses
+
+    def _soft_motion(
+        self,
+        logits: Tensor,
+        true: Tensor,
+        masked: Tensor,
+        window: dict[str, Tensor],
+        tokenizer: MotionTokenizer,
+    ) -> Tensor:
+        """Decode expected base codes where masked, true codes elsewhere, with the true residual layers.
+
+        Source: Sec. 4.2, last sentence before inference; the soft expectation is ours (facts §5.1).
+        """
+        latents = {}
+        parts = (x.chunk(len(self.streams), dim=1) for x in (logits, true, masked))
+        for stream, own_logits, own_true, own_masked in zip(self.streams, *parts, strict=True):
+            books = [tokenizer.codebook(stream, q) for q in range(tokenizer.layers)]
+            expected = own_logits[:, 1:].softmax(-1) @ books[0]
+            base = torch.where(own_masked[:, 1:, None], expected, books[0][own_true[:, 1:]])
+            rest = [books[q][window[stream][..., q]] for q in range(1, tokenizer.layers)]
+            latents[stream] = base + sum(rest, torch.zeros_like(base))
+        return tokenizer.decode_latents(latents)
+
+    @torch.no_grad()
+    def sample(
+        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
+    ) -> Tensor:
+        assert tokenizer is not None
+        content = self.content(batch)
+        size = content.shape[1]
+        condition = tokenizer.condition_tokens(batch.condition)
+        tokens = torch.cat([F.pad(condition[s][..., 0], (0, size)) for s in self.streams], dim=1)
+        masked = repeat(
+            F.pad(torch.ones(size, dtype=torch.bool), (1, 0)),
+            "n -> b (s n)",
+            b=len(tokens),
+            s=len(self.streams),
+        ).to(tokens.device)
+        filled = decode.fill(
+            Decoding(tokens, masked, lambda t, m: self.predict(t, m, content, batch.speaker))
+        )
+        each = filled.chunk(len(self.streams), dim=1)
+        base = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
+        full = residual.extend(base, batch) if residual is not None else base
+        return tokenizer.decode({s: t[:, 1:] for s, t in full.items()})

@@ -1,0 +1,54 @@
+"""Axis generator: raw landmarks regressed from speech, Table 3b's baseline."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from rgx.errors import InputError
+from rgx.gesture.generate.base import Decode, Generator, Residual
+from rgx.gesture.generate.trunk import Trunk
+from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
+from rgx.registry import Recipe, register
+
+
+@register("generator", "regression", label="Regression", source="Sec. 5.4, Table 3b 'baseline'")
+class RegressionGenerator(Generator):
+    """The same trunk without tokens: four frames of landmarks from each position, in one pass."""
+
+    needs_tokens = False
+
+    def __init__(
+        self,
+        tokenizer: MotionTokenizer | None,
+        speech: nn.ModuleDict,
+        speakers: int,
+        trunk: Recipe[Trunk] | None = None,
+    ) -> None:
+        super().__init__()
+        if trunk is None:
+            raise InputError("generator.regression needs a trunk; bind one")
+        self.speech = speech
+        self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
+        coordinates = 2 * len(KEPT)
+        self.inward = nn.Linear(coordinates, self.trunk.width)
+        self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)
+
+    def forward(self, batch: Batch) -> Tensor:
+        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        x = self.inward(rearrange(batch.condition, "b k c -> b 1 (k c)")).expand(-1, content.shape[1], -1)
+        place = torch.arange(content.shape[1], device=x.device)
+        y = self.outward(self.trunk(x, content, place, batch.speaker))
+        return rearrange(y, "b n (f k c) -> b (n f) k c", f=FRAMES_PER_TOKEN, c=2)
+
+    def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
+        return motion_losses(self(batch), batch.motion, batch.valid)
+
+    @torch.no_grad()
+    def sample(
+        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
+    ) -> Tensor:
+        return self(batch)

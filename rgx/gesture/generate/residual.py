@@ -1,0 +1,95 @@
+"""Axis residual: the tokens of the residual layers from those below them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rgx.errors import InputError
+from rgx.gesture.generate.base import Residual
+from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.types import Batch, MotionTokenizer
+from rgx.registry import Recipe, register
+
+
+@register("residual", "none", label="w/o residual", source="Sec. 5.4, Table 3c 'w/o res'")
+class NoResidual(Residual):
+    """Base tokens are decoded alone."""
+
+    present = False
+
+    def __init__(self, tokenizer: MotionTokenizer, speech: nn.ModuleDict, speakers: int) -> None:
+        super().__init__()
+
+
+@register("residual", "transformer", label="Residual", source="Sec. 4.2, eq. (4)")
+class ResidualTransformer(Residual):
+    """Predicts layer j from the summed embeddings of layers below j, speech, speaker and j.
+
+    One random j a step. Source: eq. (4) as read in facts §14 rows 8–11.
+    """
+
+    def __init__(
+        self,
+        tokenizer: MotionTokenizer,
+        speech: nn.ModuleDict,
+        speakers: int,
+        trunk: Recipe[Trunk] | None = None,
+    ) -> None:
+        super().__init__()
+        if trunk is None:
+            raise InputError("residual.transformer needs a trunk; bind one")
+        if tokenizer.layers < 2:
+            raise InputError(
+                "residual.transformer needs a quantizer with residual layers; this one has a single "
+                "layer: choose residual: none or quantizer: rvq"
+            )
+        self.speech, self.streams, self.layers = speech, tuple(tokenizer.members), tokenizer.layers
+        self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
+        width, codes = self.trunk.width, tokenizer.codes
+
+        def table(make: type[nn.Module], *size: int) -> nn.ModuleDict:
+            return nn.ModuleDict(
+                {s: nn.ModuleList(make(*size) for _ in range(self.layers - 1)) for s in self.streams}
+            )
+
+        self.embedding, self.head = table(nn.Embedding, codes, width), table(nn.Linear, width, codes)
+        self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
+        self.layer = nn.Parameter(nn.init.normal_(torch.empty(self.layers, width), std=0.02))
+
+    def predict(self, tokens: dict[str, Tensor], layer: int, batch: Batch) -> dict[str, Tensor]:
+        """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""
+        x = torch.cat(
+            [
+                sum((self.embedding[s][q](tokens[s][..., q]) for q in range(layer)), self.stream_type[i])
+                for i, s in enumerate(self.streams)
+            ],
+            dim=1,
+        )
+        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        place = place_tokens(len(self.streams), content.shape[1], x.device)
+        y = self.trunk(x + self.layer[layer], content, place, batch.speaker)
+        parts = y.chunk(len(self.streams), dim=1)
+        return {s: self.head[s][layer - 1](p) for s, p in zip(self.streams, parts, strict=True)}
+
+    def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:
+        with torch.no_grad():
+            condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
+        tokens = {s: torch.cat([condition[s], window[s]], dim=1) for s in self.streams}
+        layer = int(torch.randint(1, self.layers, ()))
+        logits = self.predict(tokens, layer, batch)
+        return {
+            f"tokens_{s}": F.cross_entropy(logits[s][:, 1:].flatten(0, 1), tokens[s][:, 1:, layer].flatten())
+            for s in self.streams
+        }
+
+    @torch.no_grad()
+    def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        tokens = dict(base)
+        for layer in range(1, self.layers):
+            logits = self.predict(tokens, layer, batch)
+            tokens = {
+                s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams
+            }
+        return tokens

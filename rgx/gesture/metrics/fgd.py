@@ -1,0 +1,86 @@
+"""Fréchet distance between real and generated motion in judge features."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.registry import register
+
+SHUFFLES = 10
+"""Random halves behind one floor."""
+
+
+def gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (D,) and unbiased covariance (D, D) of features (W, D) in float64.
+
+    Raises ValueError for fewer than two windows or values that are not finite.
+    """
+    if features.ndim != 2:
+        raise ValueError(f"judge features must be (W, D), found shape {features.shape}")
+    if len(features) < 2:
+        raise ValueError(f"a Fréchet distance needs at least 2 windows a side, found {len(features)}")
+    wide = features.astype(np.float64)
+    if not np.isfinite(wide).all():
+        raise ValueError("judge features hold values that are not finite")
+    mean = wide.mean(axis=0)
+    centred = wide - mean
+    return mean, centred.T @ centred / (len(wide) - 1)
+
+
+def root(covariance: np.ndarray) -> np.ndarray:
+    """Return the symmetric square root of a covariance (D, D); raises ValueError when it is not one."""
+    values, vectors = np.linalg.eigh(covariance)
+    # A covariance has no negative eigenvalue; rounding may leave one of the order of D machine epsilons.
+    rounding = len(values) * np.finfo(np.float64).eps * max(float(np.abs(values).max()), 0.0)
+    if values.min() < -10 * rounding:
+        raise ValueError(f"not a covariance: its least eigenvalue is {values.min():.3g}")
+    return (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+
+
+def frechet(real: np.ndarray, generated: np.ndarray) -> float:
+    """Return |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½) of two feature sets (W, D).
+
+    Eigenvalues of the symmetric product are squared singular values of C₁^½ C₂^½, so their roots are
+    taken directly; no matrix root of a non-symmetric product and no added epsilon.
+    """
+    mean_real, cov_real = gaussian(real)
+    mean_generated, cov_generated = gaussian(generated)
+    if mean_real.shape != mean_generated.shape:
+        raise ValueError(f"feature widths differ: {len(mean_real)} real, {len(mean_generated)} generated")
+    overlap = np.linalg.svd(root(cov_real) @ root(cov_generated), compute_uv=False).sum()
+    shift = mean_real - mean_generated
+    return float(shift @ shift + np.trace(cov_real) + np.trace(cov_generated) - 2 * overlap)
+
+
+def floor(real: np.ndarray, seed: int) -> float:
+    """Return the mean distance between random halves of real features (W, D): what is no difference at all.
+
+    One shuffle alone says little: halves of 64 puppet videos were 0.0001 to 0.026 apart. Source: ours.
+    """
+    random, half = np.random.default_rng(seed), len(real) // 2
+    orders = [random.permutation(len(real)) for _ in range(SHUFFLES)]
+    return float(np.mean([frechet(real[order[:half]], real[order[half:]]) for order in orders]))
+
+
+@register("metric", "fgd", label="FGD", source="Yoon 2020; paper Table 1")
+class FGD(Metric):
+    """FGD = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½) of judge features. Source: Yoon 2020, Heusel 2017.
+
+    The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
+    """
+
+    direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    reference_is = f"the floor, random halves of the real windows against each other, mean of {SHUFFLES}"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def score(self, evaluation: Evaluation) -> float:
+        return frechet(evaluation.embed(evaluation.real), evaluation.embed(evaluation.generated))
+
+    def reference(self, evaluation: Evaluation) -> float:
+        """Return the floor; raises ValueError with fewer than 4 windows."""
+        return floor(evaluation.embed(evaluation.real), self.seed)

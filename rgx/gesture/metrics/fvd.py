@@ -1,0 +1,120 @@
+"""FVD: Fréchet distance between real and generated videos in the features of a network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rgx.errors import InputError
+from rgx.gesture.metrics.base import VideoMetric, VideoPair
+from rgx.gesture.metrics.fgd import FGD, floor, frechet
+from rgx.gesture.nn.grid import resize
+from rgx.gesture.nn.weights import fingerprint_of_script, load_script, required
+from rgx.registry import Place, register
+
+LEAST_FRAMES = 10
+LOGITS = 400
+I3D_TAKES = ("rescale", "resize", "return_features")
+
+
+class FrechetVideoDistance(VideoMetric):
+    """Fréchet distance of one feature vector a window, real against generated. Source: Unterthiner 2018.
+
+    The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
+    """
+
+    direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    reference_is: ClassVar[str] = FGD.reference_is
+    name: ClassVar[str]
+    size_px: ClassVar[int]
+    seed: int
+
+    @abstractmethod
+    def features(self, video: Tensor) -> Tensor:
+        """Return features (1, D) of a video (1, 3, T, size_px, size_px) in [−1, 1]."""
+
+    @torch.no_grad()
+    def measure(self, pair: VideoPair) -> np.ndarray:
+        """Return the features of the real and of the generated video, one after the other.
+
+        Raises ValueError for fewer than 10 frames.
+        """
+        if len(pair.real) < LEAST_FRAMES:
+            raise ValueError(f"FVD needs at least {LEAST_FRAMES} frames, found {len(pair.real)}")
+        size = (self.size_px, self.size_px)
+        found = [
+            self.features(resize(video, size).transpose(0, 1)[None].contiguous() * 2 - 1)
+            for video in (pair.real, pair.generated)
+        ]
+        return torch.cat(found, dim=1)[0].double().cpu().numpy()
+
+    def score(self, measured: Sequence[np.ndarray]) -> float:
+        """Return the distance; raises ValueError with fewer than 2 windows."""
+        real, generated = np.split(np.stack(measured), 2, axis=1)
+        return frechet(real, generated)
+
+    def reference(self, measured: Sequence[np.ndarray]) -> float:
+        """Return the floor, NaN with fewer than 4 windows."""
+        if len(measured) < 4:
+            return float("nan")
+        real, _ = np.split(np.stack(measured), 2, axis=1)
+        return floor(real, self.seed)
+
+
+class I3DDistance(FrechetVideoDistance):
+    """FVD. network: I3D of Kinetics-400 as TorchScript, called as the public implementations do.
+
+    network(video (1, 3, T, 224, 224) in [−1, 1], rescale=False, resize=False, return_features=True)
+    returns 400 logits. Source: Unterthiner 2018, facts §8.
+    """
+
+    decimals: ClassVar[int] = 2
+    size_px: ClassVar[int] = 224
+
+    def __init__(self, network: Place = "", seed: int = 0) -> None:
+        self.network, self.seed = network, seed
+        self._network: torch.jit.ScriptModule | None = None
+
+    def _path(self) -> str:
+        what, otherwise = "I3D (Kinetics-400) as TorchScript", f"use metric/{self.name}_random"
+        return required(self.network, f"metric.{self.name}.network", what, otherwise)
+
+    def fingerprint(self) -> str:
+        return fingerprint_of_script(self._path(), I3D_TAKES)
+
+    def prepare(self, device: str) -> None:
+        """Load the network onto a device; raises InputError for a file that is not one."""
+        self._network = load_script(self._path(), I3D_TAKES).to(device)
+
+    def features(self, video: Tensor) -> Tensor:
+        """Raise InputError for a network that does not give 400 logits."""
+        if self._network is None:
+            raise RuntimeError(f"metric/{self.name}: prepare(device) comes before measure")
+        found = self._network(video, rescale=False, resize=False, return_features=True)
+        if found.shape != (1, LOGITS):
+            raise InputError(f"{self.network}: expected {LOGITS} logits, found shape {tuple(found.shape)}")
+        return found
+
+
+I3D = "I3D-K400 logits as TorchScript at 224 px (bilinear, low-pass where it shrinks), [−1, 1], every frame"
+
+
+@register("metric", "reconstruction_fvd", label="FVD", source="Unterthiner 2018; paper Table 3a")
+class ReconstructionFVD(I3DDistance):
+    """FVD of reconstructed videos. Source: Unterthiner 2018, facts §8 and §14.19."""
+
+    name: ClassVar[str] = "reconstruction_fvd"
+    protocol: ClassVar[str] = f"self-reconstruction, {I3D}"
+
+
+@register("metric", "video_fvd", label="FVD", source="Unterthiner 2018; paper Tables 1 and 3d")
+class VideoFVD(I3DDistance):
+    """FVD of videos made from speech. Source: Unterthiner 2018, facts §8 and §14.19."""
+
+    name: ClassVar[str] = "video_fvd"
+    protocol: ClassVar[str] = f"speech-driven, {I3D}"

@@ -1,0 +1,62 @@
+"""Sequence encoders from 25 Hz frames to the token rate, shared by alignment and generation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from rgx.gesture.types import FRAMES_PER_TOKEN
+
+
+def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Return sinusoidal position codes (N, D). Source: Vaswani et al. 2017, Sec. 3.5."""
+    steps = torch.arange(length, device=device, dtype=torch.float32)[:, None]
+    rates = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
+    return torch.cat([torch.sin(steps * rates), torch.cos(steps * rates)], dim=-1)
+
+
+class ResidualConv(nn.Module):
+    """Two dilated convolutions over time with a skip: (B, D, T) → (B, D, T). Source: facts §4."""
+
+    def __init__(self, width: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class SequenceEncoder(nn.Module):
+    """Frames (B, T, F) to content at the token rate (B, T / 4, D): strided convolutions, transformer.
+
+    Source: facts §1 (three-layer residual CNN and three-layer transformer) and §3 (token rate).
+    """
+
+    def __init__(self, features: int, width: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.stem = nn.Sequential(
+            nn.Conv1d(features, width, 3, padding=1),
+            *(
+                nn.Sequential(nn.Conv1d(width, width, 4, stride=2, padding=1), ResidualConv(width))
+                for _ in range(int(math.log2(FRAMES_PER_TOKEN)))
+            ),
+        )
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 2 * width, dropout, batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = rearrange(self.stem(rearrange(x, "b t f -> b f t")), "b d n -> b n d")
+        y = y + positions(y.shape[1], self.width, y.device)
+        return self.norm(self.transformer(y))

@@ -1,0 +1,29 @@
+"""Where the hands are in a picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rgx.gesture.nn.grid import pixel_grid
+from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND, kept_index
+
+MARGIN = 0.05
+"""Added on every side of a hand's points, in half picture widths. Source: ours."""
+
+
+def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return (B, 1, H, W) bool: the boxes around the valid points of each hand; empty where it has none.
+
+    pose (B, K, 2) in [−1, 1], valid (B, K).
+    """
+    grid = pixel_grid(*size, pose.device)
+    mask = torch.zeros(len(pose), *size, dtype=torch.bool, device=pose.device)
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        kept = [kept_index(point) for point in hand]
+        seen = valid[:, kept, None]
+        low = pose[:, kept].masked_fill(~seen, torch.inf).amin(1) - MARGIN
+        high = pose[:, kept].masked_fill(~seen, -torch.inf).amax(1) + MARGIN
+        inside = (grid >= low[:, None, None]) & (grid <= high[:, None, None])
+        mask |= inside.all(-1)
+    return mask[:, None]

@@ -1,0 +1,104 @@
+"""Axis perceptual: features in which two pictures are compared."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from rgx.errors import InputError
+from rgx.gesture.nn.frozen import VGG_19, FrozenConvolutions, pyramid, random_state, shapes
+from rgx.gesture.nn.weights import fingerprint_of_state, read_state, required
+from rgx.registry import Place, register
+
+
+class PerceptualFeatures(nn.Module):
+    """A fixed network whose activations tell pictures apart; `prepare` loads it before use."""
+
+    note: ClassVar[str] = ""
+    """What a table must say of numbers that this network had a part in."""
+
+    def fingerprint(self) -> str:
+        """Return the identity of pretrained weights; raises InputError for a file that is not them."""
+        return ""
+
+    def prepare(self, device: str) -> None:
+        """Load the weights, frozen, on a device."""
+
+    @abstractmethod
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """Return activations, shallow to deep, of pictures (B, 3, H, W) in [0, 1]."""
+
+    def distance(self, made: Tensor, real: Tensor) -> Tensor:
+        """Return the mean absolute difference of activations, summed over layers; gradients reach `made`."""
+        return sum(
+            ((a - b.detach()).abs().mean() for a, b in zip(self(made), self(real), strict=True)),
+            start=made.new_zeros(()),
+        )
+
+
+class ConvolutionFeatures(PerceptualFeatures):
+    """Activations of frozen convolutions; without parameters and absent from every state dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network: FrozenConvolutions | None = None
+
+    @abstractmethod
+    def load(self) -> FrozenConvolutions:
+        """Return the network on the CPU."""
+
+    def prepare(self, device: str) -> None:
+        """Load or draw the weights onto a device; raises InputError for a file that is not them."""
+        self.network = self.load().to(device)
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        if self.network is None:
+            raise RuntimeError(f"{type(self).__name__}: prepare(device) comes before features")
+        return self.network(picture)
+
+
+@register("perceptual", "vgg19", label="VGG-19", source="Johnson 2016; Simonyan 2015; facts §6.1")
+class VGG19(ConvolutionFeatures):
+    """relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of VGG-19, ImageNet's normalisation inside.
+
+    weights: torchvision's state dict of VGG-19, as .pth or .safetensors; only `features.*` is read.
+    Source: Johnson 2016 (the loss), Simonyan 2015 (the network), facts §6.1 (the layers).
+    """
+
+    def __init__(self, weights: Place = "") -> None:
+        super().__init__()
+        self.weights = weights
+
+    def _path(self) -> str:
+        what, otherwise = "torchvision's VGG-19 weights", "use perceptual/random_features"
+        return required(self.weights, "perceptual.vgg19.weights", what, otherwise)
+
+    def fingerprint(self) -> str:
+        return fingerprint_of_state(self._path(), shapes(VGG_19))
+
+    def load(self) -> FrozenConvolutions:
+        return FrozenConvolutions(VGG_19, read_state(self._path(), shapes(VGG_19)))
+
+
+@register("perceptual", "random_features", label="random features")
+class RandomFeatures(ConvolutionFeatures):
+    """A pyramid of random convolutions, the same for the same seed everywhere. Source: ours.
+
+    It stands in for VGG-19 where its weights are not at hand: a picture equal to another is at
+    distance 0, and edges and colours count, but nothing it tells apart was learnt.
+    """
+
+    note = "The perceptual loss is measured in random features, not VGG-19."
+
+    def __init__(self, width: int = 32, layers: int = 4, seed: int = 0) -> None:
+        super().__init__()
+        for name, value in (("width", width), ("layers", layers)):
+            if value < 1:
+                raise InputError(f"perceptual.random_features.{name} = {value}: expected 1 or more")
+        self.width, self.layers, self.seed = width, layers, seed
+
+    def load(self) -> FrozenConvolutions:
+        layers = pyramid(self.width, self.layers)
+        return FrozenConvolutions(layers, random_state(layers, self.seed))

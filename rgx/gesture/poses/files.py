@@ -1,0 +1,81 @@
+"""Keypoint files made by other programs or by rgx, all read as COCO-WholeBody 133."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rgx.errors import InputError, nearest
+from rgx.gesture.poses.base import Extractor, same_size
+from rgx.gesture.poses.dwpose_files import read_dwpose
+from rgx.gesture.poses.json_files import read_mmpose, read_openpose
+from rgx.gesture.poses.npz_files import read_npz
+from rgx.registry import Place, register
+
+FOLDER = "a folder of "
+READERS: dict[str, Callable[[Path, int, int], np.ndarray]] = {
+    ".npz": read_npz,
+    ".json": read_mmpose,
+    FOLDER + ".json": read_openpose,
+    FOLDER + ".npy": read_dwpose,
+}
+"""Readers by suffix, a folder's being that of the files in it."""
+
+
+def read_keypoints(path: str | Path, width_px: int, height_px: int) -> np.ndarray:
+    """Return the people (T, P, 133, 3) float32 of a keypoint file, in px of pictures of the given size.
+
+    Each point is x, y and a score in [0, 1], all 0 where it was not found. Raises InputError naming the file
+    when it is absent, unreadable or not one of: MediaPipe Holistic's or rgx's .npz, MMPose's .json, a folder
+    of OpenPose's .json or of DWPose's .npy frames.
+    """
+    path = Path(path)
+    return READERS[_kind(path)](path, width_px, height_px)
+
+
+def content(path: Path) -> list[Path]:
+    """Return the files a keypoint file or folder consists of, in order of their names."""
+    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        suffixes = sorted({p.suffix for p in content(path)} & {".json", ".npy"})
+        if len(suffixes) != 1:
+            found = " and ".join(suffixes) or "neither"
+            raise InputError(f"{path}: a folder with {found}, expected .json or .npy frames")
+        return FOLDER + suffixes[0]
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected keypoints")
+    if path.suffix not in READERS:
+        raise InputError(f"{path}: keypoints in '{path.suffix}': {nearest(path.suffix, READERS)}")
+    return path.suffix
+
+
+@register(
+    "poses", "files", label="Keypoint file", source="ours; formats of MediaPipe, MMPose, OpenPose, DWPose"
+)
+class Files(Extractor):
+    """Points that another program found, a frame of the file for each picture."""
+
+    def __init__(self, path: Place = "") -> None:
+        if not path:
+            raise InputError("poses.files.path: expected the keypoint file or folder of the video")
+        self.path = Path(path)
+
+    def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the file's people (P, 133, 3); raises InputError unless it has a frame for each picture."""
+        people: np.ndarray | None = None
+        shown = 0
+        for frame in same_size(frames):
+            if people is None:
+                people = read_keypoints(self.path, frame.shape[1], frame.shape[0])
+            if shown == len(people):
+                raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has more")
+            found = people[shown]
+            yield found[(found[..., 2] > 0).any(axis=-1)]
+            shown += 1
+        if people is not None and shown != len(people):
+            raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has {shown}")

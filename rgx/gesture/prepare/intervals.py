@@ -1,0 +1,73 @@
+"""Recordings cut by an interval table, as PATS publishes it, instead of by their shots alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from rgx.errors import InputError, nearest
+from rgx.gesture.data.pats_files import read_missing, read_table
+from rgx.gesture.data.splits import Interval
+from rgx.gesture.prepare.sources import Listed, Source
+from rgx.gesture.types import FPS
+
+MISSING = "missing_intervals.h5"
+
+
+class Table(NamedTuple):
+    """The intervals of each source video, in order of time."""
+
+    path: Path
+    videos: dict[str, tuple[Listed, ...]]
+
+    def given(self, sources: Iterable[Source], left_out: dict[str, str]) -> list[Source]:
+        """Return sources with the intervals that the table has of a video called as their file.
+
+        One without any is left out with the reason. Raises InputError when the table has none of any.
+        """
+        found = []
+        for source in sources:
+            listed = self.videos.get(source.path.stem, ())
+            if listed:
+                found.append(replace(source, intervals=listed))
+            else:
+                near = nearest(source.path.stem, self.videos)
+                left_out[source.name] = f"no interval of {self.path.name} is of this video: {near}"
+        if not found:
+            raise InputError(
+                f"{self.path}: no interval is of any of these recordings; expected files called as its "
+                f"video_fn, such as {next(iter(self.videos))}.mp4"
+            )
+        return found
+
+
+def read_intervals(path: Path) -> Table:
+    """Return an interval table without its mirrored copies and the intervals listed as missing beside it.
+
+    Of intervals of one video that overlap, the later one begins where the earlier ends. Raises InputError
+    with the line. Source: facts §2.2.
+    """
+    missing = read_missing(path.parent / MISSING)
+    intervals = [i for i in read_table(path) if not {i.name, str(i.number)} & missing]
+    twice = [name for name, number in Counter(i.name for i in intervals).items() if number > 1]
+    if twice:
+        raise InputError(f"{path}: interval {twice[0]} is listed twice")
+    if not intervals:
+        raise InputError(f"{path}: lists no intervals")
+    videos: dict[str, list[Interval]] = {}
+    for interval in sorted(intervals, key=lambda i: (i.start_s, i.name)):
+        videos.setdefault(interval.video, []).append(interval)
+    return Table(path, {video: _frames(found) for video, found in videos.items()})
+
+
+def _frames(intervals: Sequence[Interval]) -> tuple[Listed, ...]:
+    found: list[Listed] = []
+    for i in intervals:
+        first = max(round(i.start_s * FPS), found[-1].last if found else 0)
+        last = round(i.end_s * FPS)
+        if last > first:
+            found.append(Listed(i.name, i.speaker, i.video, i.listed, first, last))
+    return tuple(found)

@@ -1,0 +1,93 @@
+"""Stretches to clips, and clips to train and test: by source, or by time where there is one source."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from rgx.gesture.prepare.crop import Square
+from rgx.gesture.types import WINDOW_FRAMES
+
+LONGEST_FRAMES = 375
+"""A longer stretch becomes several clips: a corpus reads a clip's pictures at once. Source: facts §2.1."""
+SHORTEST_FRAMES = GAP_FRAMES = WINDOW_FRAMES + 1
+TEST_SHARE = 0.1
+TIME_SHARES = (0.2, 0.3, 0.4, 0.5)
+"""Shares of the frames tried, the least first, until train and test each have a clip."""
+TRAIN, TEST = "train", "test"
+
+
+class Piece(NamedTuple):
+    """Frames [first, last) of a source that become one clip, and the square cut out of them."""
+
+    first: int
+    last: int
+    square: Square
+    split: str = TRAIN
+
+
+def split_sources(speakers: Mapping[str, str]) -> dict[str, str]:
+    """Return the split of each source: test for about a tenth, for at least one of two or more.
+
+    speakers: each source's speaker, by the source's own hash, so that neither its name nor the machine
+    decides. A speaker's last source stays in train unless no speaker has two. Source: ours; facts §2.1.
+    """
+    order = sorted(speakers, key=_share)
+    left = Counter(speakers.values())
+    test: set[str] = set()
+    for source in order:
+        if left[speakers[source]] > 1 and (not test or _share(source) < TEST_SHARE):
+            test.add(source)
+            left[speakers[source]] -= 1
+    if not test and len(order) > 1:
+        test.add(order[0])
+    return {source: TEST if source in test else TRAIN for source in speakers}
+
+
+def _share(source: str) -> float:
+    """Return where in [0, 1) a source's hash puts it."""
+    return int(hashlib.sha256(source.encode()).hexdigest()[:12], 16) / 16**12
+
+
+def cut(stretches: Iterable[Piece]) -> list[Piece]:
+    """Return stretches as pieces of at most 375 frames, as equal as can be, none shorter than a window."""
+    pieces = []
+    for stretch in stretches:
+        frames = stretch.last - stretch.first
+        count = -(-frames // LONGEST_FRAMES)
+        ends = [stretch.first + frames * n // count for n in range(count + 1)] if count else []
+        pieces += [
+            stretch._replace(first=first, last=last)
+            for first, last in pairwise(ends)
+            if last - first >= SHORTEST_FRAMES
+        ]
+    return pieces
+
+
+def cut_by_time(stretches: list[Piece]) -> list[Piece]:
+    """Return pieces of one source: the last fifth is test, and what lies a window before it is left out.
+
+    The share grows to a half until each has a piece; without success all is train. Source: ours.
+    """
+    total = sum(stretch.last - stretch.first for stretch in stretches)
+    for share in TIME_SHARES:
+        border = _border(stretches, round(total * share))
+        before = [s._replace(last=min(s.last, border - GAP_FRAMES)) for s in stretches]
+        after = [s._replace(first=max(s.first, border), split=TEST) for s in stretches]
+        train, test = cut(before), cut(after)
+        if train and test:
+            return train + test
+    return cut(stretches)
+
+
+def _border(stretches: list[Piece], frames: int) -> int:
+    """Return the frame after which the last `frames` usable frames, and at least a window of them, lie."""
+    frames = max(frames, SHORTEST_FRAMES)
+    for stretch in reversed(stretches):
+        if frames <= stretch.last - stretch.first:
+            return stretch.last - frames
+        frames -= stretch.last - stretch.first
+    return 0

@@ -1,0 +1,159 @@
+"""Real and generated windows to the scores of every metric: what the protocols share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from rgx.errors import InputError
+from rgx.gesture.data.reading import load_pictures, load_windows
+from rgx.gesture.metrics.base import Evaluation, Metric, VideoMetric, VideoPair
+from rgx.gesture.nn.hands import hand_mask
+from rgx.gesture.rendering import to_pictures
+from rgx.gesture.types import WINDOW_FRAMES
+from rgx.registry import find
+from rgx.stage import Stage
+from rgx.store.workspace import Inputs, Workspace
+
+
+def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
+    """Return the identity of all pretrained weights the metrics read."""
+    return " ".join(found for metric in metrics if (found := metric.fingerprint()))
+
+
+def score_windows(
+    metrics: Sequence[VideoMetric], pairs: Iterable[VideoPair], total: int, workspace: Workspace
+) -> dict[str, Any]:
+    """Return scores, references and descriptions, the windows taken one at a time."""
+    for metric in metrics:
+        metric.prepare(workspace.device)
+    measured: list[list[np.ndarray]] = [[] for _ in metrics]
+    size = 0
+    for done, pair in enumerate(pairs, start=1):
+        size = pair.real.shape[-1]
+        for kept, metric in zip(measured, metrics, strict=True):
+            if len(found := metric.measure(pair)):
+                kept.append(found)
+        workspace.progress(done, total)
+    scores, references, about = {}, {}, {}
+    for kept, metric in zip(measured, metrics, strict=True):
+        variant = find(*metric.record["variant"].split("/"))
+        scores[variant.name] = float(metric.score(kept)) if kept else float("nan")
+        references[variant.name] = float(metric.reference(kept)) if kept else float("nan")
+        about[variant.name] = {
+            "label": variant.label,
+            "direction": metric.direction,
+            "unit": metric.unit,
+            "decimals": metric.decimals,
+            "protocol": f"{metric.protocol}; {len(kept)} windows of {WINDOW_FRAMES} frames, {size} px",
+            "source": variant.source,
+            "stand_in": metric.stand_in,
+            "reference_is": metric.reference_is,
+        }
+    return {"scores": scores, "references": references, "metrics": about, "windows": total}
+
+
+class MotionScoring(Stage):
+    """Every motion metric over one stage's motion, with what a table needs to print the scores."""
+
+    version = 2
+    seeded = False
+    judged: ClassVar[str] = "motion"
+    """The stage whose motion is scored: all test windows, or those it names."""
+
+    def __init__(self, metrics: tuple[Metric, ...] = ()) -> None:
+        if not metrics:
+            raise InputError("no metrics are bound, so there is nothing to score")
+        self.metrics = metrics
+
+    def parents(self) -> tuple[str, ...]:
+        return ("corpus", "speech", "judge", self.judged)
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        windows = load_windows(inputs, "test", "cpu")
+        made = inputs.arrays(self.judged)
+        index = made.get("windows", torch.arange(len(windows)))
+        batch = windows.batch(index)
+        corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
+        mean, std = corpus["mean"], corpus["std"]
+        # A judge sees motion in the scale of the corpus it was trained on.
+        scale = inputs.arrays("judge")
+
+        @torch.no_grad()
+        def embed(motion: np.ndarray) -> np.ndarray:
+            seen = (torch.from_numpy(motion) - scale["mean"]) / scale["std"]
+            return judge.encode(seen.flatten(2)).numpy()
+
+        # Audio beats are onsets: a tempo grid from a beat tracker does not follow speech (LOG.md).
+        frames = windows.starts[index, None] + torch.arange(WINDOW_FRAMES)
+        evaluation = Evaluation(
+            real=(batch.motion * std + mean).numpy(),
+            generated=made["motion"].numpy(),
+            valid=batch.valid.numpy(),
+            audio_beats=inputs.arrays("speech")["onsets"][frames].numpy(),
+            embed=embed,
+        )
+        scores, references, about = {}, {}, {}
+        for metric in self.metrics:
+            key = metric.record["variant"]
+            variant = find(*key.split("/"))
+            scores[variant.name] = float(metric.score(evaluation))
+            references[variant.name] = float(metric.reference(evaluation))
+            about[variant.name] = {
+                "label": variant.label,
+                "direction": metric.direction,
+                "unit": metric.unit,
+                "decimals": metric.decimals,
+                "protocol": metric.protocol,
+                "source": variant.source,
+                "reference_is": metric.reference_is,
+            }
+        found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
+        notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]
+        return found | ({"notes": notes} if notes else {})
+
+    def remarks(self, inputs: Inputs) -> list[str]:
+        """Return what a table must say beside the numbers."""
+        return []
+
+
+class VideoScoring(Stage):
+    """Every video metric over the windows of one stage, against the same windows of the recording."""
+
+    seeded = False
+    judged: ClassVar[str] = "video"
+    """The stage whose windows are scored."""
+
+    def __init__(self, metrics: tuple[VideoMetric, ...] = ()) -> None:
+        if not metrics:
+            raise InputError("no metrics are bound, so there is nothing to score")
+        self.metrics = metrics
+
+    def uses_gpu(self) -> bool:
+        return True
+
+    def parents(self) -> tuple[str, ...]:
+        return ("frames", self.judged)
+
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.metrics)
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        device = workspace.device
+        pictures, about = load_pictures(inputs, device), inputs.about(self.judged)
+        frames = np.load(inputs.folders[self.judged] / "frames.npy", mmap_mode="r")
+
+        def pairs() -> Iterator[VideoPair]:
+            for start, made in zip(about["starts"], frames, strict=True):
+                index = torch.arange(start, start + WINDOW_FRAMES)
+                size = (pictures.size_px, pictures.size_px)
+                hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
+                yield VideoPair(pictures.pictures(index), to_pictures(made, device), hands.to(device))
+
+        return {
+            **score_windows(self.metrics, pairs(), len(frames), workspace),
+            "notes": about["notes"],
+        }

@@ -1,0 +1,53 @@
+"""Log-mel bands, onset strength and beats: the features that need no weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rgx.errors import InputError
+from rgx.gesture.speech.base import Speech
+from rgx.gesture.speech.beats import beats_of, mel_power, onset_envelope
+from rgx.registry import register
+
+FLOOR_DB = -80.0
+MOST_MELS = 256
+
+
+@register("speech", "mel_beat", label="Mel + beat", source="Sec. 4.1; facts: mel 128 + onset + beat")
+class MelBeat(Speech):
+    """Log-mel spectrum, onset envelope and beats, F = mels + 2; raises InputError for an unusable `mels`."""
+
+    def __init__(self, mels: int = 128) -> None:
+        self.mels = checked_mels("speech.mel_beat", mels)
+
+    @property
+    def width(self) -> int:
+        return self.mels + 2
+
+    def features(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        return mel_beat_features(waveform, frames, self.mels)
+
+
+def checked_mels(where: str, mels: int) -> int:
+    """Return `mels`; raises InputError where bands of a 64 ms window would be empty."""
+    if not 1 <= mels <= MOST_MELS:
+        raise InputError(f"{where}.mels = {mels}: expected 1 to {MOST_MELS}")
+    return mels
+
+
+def log_mel(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
+    """Return (T, mels) float32 in [-1, 1]: 0 dB below the clip's maximum is 1, 80 dB and more is -1."""
+    power = mel_power(waveform, frames, mels).T
+    peak = power.max(initial=0.0)
+    if peak <= 0:
+        return np.full((frames, mels), -1, np.float32)
+    decibels = 10 * np.log10(np.maximum(power / peak, 10 ** (FLOOR_DB / 10)))
+    return np.clip(1 - 2 * decibels / FLOOR_DB, -1, 1, dtype=np.float32)
+
+
+def mel_beat_features(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
+    """Return (T, mels + 2) float32: log-mel, onset envelope as a share of its maximum, beat as 0 or 1."""
+    envelope = onset_envelope(waveform, frames)
+    share = envelope / max(envelope.max(initial=0.0), np.finfo(np.float32).tiny)
+    columns = [log_mel(waveform, frames, mels), share[:, None], beats_of(envelope)[:, None]]
+    return np.concatenate(columns, axis=1, dtype=np.float32)

@@ -1,0 +1,60 @@
+"""Pictures and poses to an animator: a source picture warped to follow a pose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from rgx.errors import InputError
+from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.nn.perceptual import PerceptualFeatures
+from rgx.gesture.nn.precision import fast, laid_out
+from rgx.registry import Recipe, register
+from rgx.stage import Stage, count_parameters
+from rgx.store.workspace import Inputs, Workspace
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
+
+
+@register("stage", "animator", label="Animator", source="Sec. 3 and 4.3; facts §6")
+class AnimatorStage(Stage):
+    """Trains on pairs of frames of the same clip."""
+
+    trains = True
+
+    def __init__(
+        self,
+        animator: Recipe[Animator] | None = None,
+        perceptual: PerceptualFeatures | None = None,
+        training: AdamW | None = None,
+    ) -> None:
+        if animator is None or perceptual is None or training is None:
+            raise InputError("stage.animator needs animator, perceptual and training")
+        self.animator, self.perceptual, self.training = animator, perceptual, training
+
+    def parents(self) -> tuple[str, ...]:
+        return ("frames",)
+
+    def fingerprint(self) -> str:
+        return self.perceptual.fingerprint()
+
+    def build(self, parents: Mapping[str, Any]) -> Animator:
+        return self.animator(parents["frames"])
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: Animator) -> dict[str, Any]:
+        pictures = load_pictures(inputs, workspace.device)
+        self.perceptual.prepare(workspace.device)
+        steps = self.training.steps
+
+        def losses() -> dict[str, torch.Tensor]:
+            pairs = pictures.draw(self.training.batch)
+            with fast(workspace.device):
+                return built.losses(pairs, self.perceptual, steps)
+
+        values = fit(laid_out(built, workspace.device), losses, self.training, workspace)
+        workspace.save_network(built)
+        workspace.save_about({"notes": [self.perceptual.note] if self.perceptual.note else []})
+        return {"parameters": count_parameters(built), **values}

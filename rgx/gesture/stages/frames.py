@@ -1,0 +1,76 @@
+"""Recordings to pictures of one size, with the pose of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from rgx.errors import InputError
+from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.pictures import picture_span
+from rgx.gesture.types import ClipSpan
+from rgx.registry import register
+from rgx.stage import Stage
+from rgx.store.workspace import Inputs, Workspace
+
+SMALLEST_PX = 32
+
+
+@register("stage", "frames", label="Pictures", source="Sec. 5.1 (256 × 256); facts §2.1")
+class FramesStage(Stage):
+    """Every frame of the corpus, uncompressed for random access; apart from the corpus, so that the size
+    of pictures never changes what motion is trained on."""
+
+    seeded = False
+
+    def __init__(self, corpus: Corpus | None = None, size_px: int = 256) -> None:
+        if corpus is None:
+            raise InputError("stage.frames.corpus is not bound")
+        if size_px < SMALLEST_PX or size_px % SMALLEST_PX:
+            raise InputError(f"stage.frames.size_px = {size_px}: expected a multiple of {SMALLEST_PX}")
+        self.corpus, self.size_px = corpus, size_px
+
+    def parents(self) -> tuple[str, ...]:
+        return ("corpus",)
+
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return self.corpus.facts().fingerprint
+
+    def build(self, parents: Mapping[str, Any]) -> int:
+        """Return the width of a picture in px."""
+        self.corpus.check_pictures()
+        return self.size_px
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: int) -> dict[str, Any]:
+        corpus = inputs.arrays("corpus")
+        spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
+        shape = (len(corpus["motion"]), built, built, 3)
+        frames = np.lib.format.open_memmap(
+            workspace.folder / "frames.npy", mode="w+", dtype=np.uint8, shape=shape
+        )
+        poses, placed = [], []
+        for span, footage in zip(spans, self.corpus.footage(built), strict=True):
+            if (footage.name, len(footage.frames)) != (span.name, span.frames):
+                raise InputError(
+                    f"clip {span.name} has {span.frames} frames of keypoints, but the pictures are "
+                    f"{len(footage.frames)} of {footage.name}"
+                )
+            rows = slice(span.start, span.start + span.frames)
+            frames[rows] = footage.frames
+            place = picture_span(span, footage.frame_px)
+            poses.append(place.place(corpus["motion"][rows]))
+            placed.append(asdict(place))
+            workspace.progress(len(placed), len(spans))
+        frames.flush()
+        workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"]})
+        workspace.save_about({"spans": placed})
+        return {"clips": len(spans), "frames": shape[0], "size_px": built}

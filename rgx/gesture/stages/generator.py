@@ -1,0 +1,69 @@
+"""Speech to base tokens, or to raw landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rgx.errors import InputError
+from rgx.gesture.align.base import Alignment
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.generate.base import AudioInit, Generator
+from rgx.gesture.tokens.base import Quantizer
+from rgx.registry import Recipe, register
+from rgx.stage import Stage, count_parameters
+from rgx.store.workspace import Inputs, Workspace
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
+
+
+@register("stage", "generator", label="Generator", source="Sec. 4.2")
+class GeneratorStage(Stage):
+    """Trains the generator; its speech encoders start as audio_init says and learn more slowly."""
+
+    trains = True
+
+    def __init__(
+        self,
+        generator: Recipe[Generator] | None = None,
+        quantizer: Recipe[Quantizer] | None = None,
+        alignment: Recipe[Alignment] | None = None,
+        audio_init: AudioInit | None = None,
+        training: AdamW | None = None,
+        speech_rate: float = 0.1,
+    ) -> None:
+        if generator is None or quantizer is None or alignment is None or audio_init is None:
+            raise InputError("stage.generator needs generator, quantizer, alignment and audio_init")
+        if training is None:
+            raise InputError("stage.generator.training is not bound")
+        self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
+        self.audio_init, self.training, self.speech_rate = audio_init, training, speech_rate
+        if generator.needs_tokens != quantizer.has_tokens:
+            wants = "predicts tokens" if generator.needs_tokens else "predicts raw landmarks"
+            raise InputError(
+                f"generator: {generator.variant.name} {wants}, which quantizer: {quantizer.variant.name} "
+                f"does not give: choose another generator or another quantizer"
+            )
+
+    def parents(self) -> tuple[str, ...]:
+        tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
+        return ("corpus", "speech", *tokens, *self.audio_init.needs)
+
+    def build(self, parents: Mapping[str, Any]) -> Generator:
+        speech = self.alignment(parents["speech"].width).speech
+        return self.generator(parents.get("tokenizer"), speech, len(parents["corpus"].speakers))
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
+        windows = load_windows(inputs, "train", workspace.device)
+        aligned = inputs.built.get("alignment")
+        self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
+        tokenizer = inputs.built.get("tokenizer")
+        values = fit(
+            built,
+            lambda: built.losses(windows.draw(self.training.batch), tokenizer),
+            self.training,
+            workspace,
+            slower=[(built.speech, self.speech_rate)],
+        )
+        workspace.save_network(built)
+        return {"parameters": count_parameters(built), **values}

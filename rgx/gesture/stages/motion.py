@@ -1,0 +1,64 @@
+"""Speech of the test windows to generated motion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rgx.errors import InputError
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.generate.base import Decode, Residual
+from rgx.gesture.tokens.base import Quantizer
+from rgx.registry import Recipe, register
+from rgx.stage import Stage
+from rgx.store.workspace import Inputs, Workspace
+
+
+@register("stage", "motion", label="Motion", source="Sec. 4.2 Inference")
+class MotionStage(Stage):
+    """Generates every test window from its speech, its condition frame and its speaker."""
+
+    def __init__(
+        self,
+        quantizer: Recipe[Quantizer] | None = None,
+        residual: Recipe[Residual] | None = None,
+        decode: Decode | None = None,
+        batch: int = 64,
+    ) -> None:
+        if quantizer is None or residual is None or decode is None:
+            raise InputError("stage.motion needs quantizer, residual and decode")
+        self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
+
+    def uses_gpu(self) -> bool:
+        return True
+
+    def parents(self) -> tuple[str, ...]:
+        tokens = self.quantizer.has_tokens
+        residual = tokens and self.residual.present
+        return (
+            "corpus",
+            "speech",
+            *(("tokenizer",) if tokens else ()),
+            "generator",
+            *(("residual",) if residual else ()),
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """Without tokens there is nothing to decode and no residual layer."""
+        if self.quantizer.has_tokens:
+            return self.record
+        return {k: v for k, v in self.record.items() if k not in ("decode", "residual")}
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        windows = load_windows(inputs, "test", workspace.device)
+        corpus = inputs.arrays("corpus")
+        generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
+        residual = inputs.built.get("residual")
+        pieces = []
+        for index in windows.chunks(self.batch):
+            motion = generator.sample(windows.batch(index), tokenizer, self.decode, residual).cpu()
+            pieces.append(motion * corpus["std"] + corpus["mean"])
+            workspace.progress(sum(map(len, pieces)), len(windows))
+        workspace.save_arrays({"motion": torch.cat(pieces)})
+        return {"windows": len(windows)}

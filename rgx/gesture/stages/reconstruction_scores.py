@@ -1,0 +1,78 @@
+"""Self-reconstruction: test windows rendered from their own poses, against themselves (Table 3a)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from rgx.errors import InputError
+from rgx.gesture.data.pictures import Pictures
+from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.metrics.base import VideoMetric, VideoPair
+from rgx.gesture.nn.hands import hand_mask
+from rgx.gesture.refine.base import Refiner
+from rgx.gesture.rendering import CHUNK, Renderer, save_strip, source_of, to_bytes
+from rgx.gesture.scoring import fingerprint_of, score_windows
+from rgx.gesture.types import WINDOW_FRAMES
+from rgx.registry import Recipe, register
+from rgx.stage import Stage
+from rgx.store.workspace import Inputs, Workspace
+
+
+@register("stage", "reconstruction_scores", label="Reconstruction scores", source="Sec. 5.4, Table 3a")
+class ReconstructionScoresStage(Stage):
+    """Each window from its condition frame, driven by its own frames; no generated motion takes part."""
+
+    seeded = False
+
+    def __init__(
+        self,
+        refiner: Recipe[Refiner] | None = None,
+        metrics: tuple[VideoMetric, ...] = (),
+        windows_per_clip: int = 1,
+    ) -> None:
+        if refiner is None or not metrics:
+            raise InputError("stage.reconstruction_scores needs refiner and metrics")
+        if windows_per_clip < 1:
+            raise InputError(
+                f"stage.reconstruction_scores.windows_per_clip = {windows_per_clip}: expected 1 or more"
+            )
+        self.refiner, self.metrics, self.windows_per_clip = refiner, metrics, windows_per_clip
+
+    def uses_gpu(self) -> bool:
+        return True
+
+    def parents(self) -> tuple[str, ...]:
+        return ("frames", "animator", *(("refiner",) if self.refiner.present else ()))
+
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.metrics)
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        pictures = load_pictures(inputs, workspace.device)
+        renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
+        windows = pictures.windows("test", self.windows_per_clip)
+
+        def pairs() -> Iterator[VideoPair]:
+            for row, (_, _, start) in enumerate(windows):
+                made = renderer.render(*source_of(pictures, start), frames_in_chunks(pictures, start))
+                index = torch.arange(start, start + WINDOW_FRAMES)
+                size = (pictures.size_px, pictures.size_px)
+                hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
+                found = torch.cat(list(made))
+                if row == 0:
+                    save_strip(workspace, pictures, start, to_bytes(found))
+                yield VideoPair(pictures.pictures(index), found, hands.to(workspace.device))
+
+        scores = score_windows(self.metrics, pairs(), len(windows), workspace)
+        return {**scores, "notes": inputs.about("refiner" if self.refiner.present else "animator")["notes"]}
+
+
+def frames_in_chunks(
+    pictures: Pictures, start: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield the poses, validity and pictures of a window a chunk at a time."""
+    for index in torch.arange(start, start + WINDOW_FRAMES).split(CHUNK):
+        yield pictures.pose[index], pictures.valid[index], pictures.pictures(index)

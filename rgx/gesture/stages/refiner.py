@@ -1,0 +1,116 @@
+"""Animated pictures to refined ones, against a discriminator that knows the structure of the pose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rgx.errors import InputError
+from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.nn.hands import hand_mask
+from rgx.gesture.nn.perceptual import PerceptualFeatures
+from rgx.gesture.nn.precision import fast, laid_out
+from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
+from rgx.gesture.types import Pairs
+from rgx.registry import Recipe, register
+from rgx.stage import Stage, count_parameters
+from rgx.store.workspace import Inputs, Workspace
+from rgx.train.loop import Opponent, fit
+from rgx.train.optimiser import AdamW
+
+
+@register("stage", "refiner", label="Refiner", source="Sec. 4.3, eq. (8)")
+class RefinerStage(Stage):
+    """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
+
+    hand_weight: the weight of L1 inside the hand boxes, 1 for none. Source: Sec. 4.3; facts §1 and §7.
+    """
+
+    trains = True
+
+    def __init__(
+        self,
+        refiner: Recipe[Refiner] | None = None,
+        discriminator: Recipe[Discriminator] | None = None,
+        adversarial: Adversarial | None = None,
+        perceptual: PerceptualFeatures | None = None,
+        training: AdamW | None = None,
+        discriminator_training: AdamW | None = None,
+        l1_weight: float = 10.0,
+        perceptual_weight: float = 1.0,
+        adversarial_weight: float = 0.1,
+        hand_weight: float = 5.0,
+    ) -> None:
+        if refiner is None or discriminator is None or adversarial is None or perceptual is None:
+            raise InputError("stage.refiner needs refiner, discriminator, adversarial and perceptual")
+        if training is None or discriminator_training is None:
+            raise InputError("stage.refiner needs training and discriminator_training")
+        self.refiner, self.discriminator, self.adversarial = refiner, discriminator, adversarial
+        self.perceptual, self.training = perceptual, training
+        self.discriminator_training = discriminator_training
+        self.l1_weight, self.perceptual_weight = l1_weight, perceptual_weight
+        self.adversarial_weight, self.hand_weight = adversarial_weight, hand_weight
+
+    def parents(self) -> tuple[str, ...]:
+        return ("frames", "animator")
+
+    def fingerprint(self) -> str:
+        return self.perceptual.fingerprint()
+
+    def build(self, parents: Mapping[str, Any]) -> Refiner:
+        return self.refiner(parents["frames"])
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: Refiner) -> dict[str, Any]:
+        device = workspace.device
+        pictures, animator = load_pictures(inputs, device), inputs.built["animator"]
+        self.perceptual.prepare(device)
+        critic = laid_out(self.discriminator(built.map_channels).to(device), device)
+        seen: dict[str, Tensor] = {}
+
+        def refine() -> dict[str, Tensor]:
+            pairs = pictures.draw(self.training.batch)
+            with fast(device):
+                made, structure = self._refine(built, animator, pairs)
+                # The discriminator must not teach the map: it would move the edges to please itself.
+                seen.update(real=pairs.driving, fake=made.detach(), structure=structure.detach())
+                fake = critic(made, structure.detach())
+                return {**self._losses(made, pairs), "adversarial": self._against(fake)}
+
+        def criticise() -> dict[str, Tensor]:
+            with fast(device):
+                real, fake = (critic(seen[x], seen["structure"]) for x in ("real", "fake"))
+                return {"discriminator": self.adversarial.discriminator_loss(real, fake)}
+
+        opponent = Opponent(critic, criticise, self.discriminator_training)
+        values = fit(laid_out(built, device), refine, self.training, workspace, opponents=[opponent])
+        workspace.save_network(built)
+        notes = inputs.about("animator")["notes"]
+        workspace.save_about({"notes": sorted({*notes, self.perceptual.note} - {""})})
+        return {"parameters": count_parameters(built), **values}
+
+    def _against(self, fake: Tensor) -> Tensor:
+        return self.adversarial_weight * self.adversarial.refiner_loss(fake)
+
+    @staticmethod
+    def _refine(refiner: Refiner, animator: Animator, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            source = animator.begin(pairs.source, pairs.source_pose, pairs.source_valid)
+            pose, valid = pairs.driving_pose, pairs.driving_valid
+            animated = animator.animate(source, pose, valid, pairs.driving)
+        made = refiner(animated.picture, animated.trusted, pose, valid)
+        size = (made.shape[-2], made.shape[-1])
+        return made, refiner.structure(pose, valid, size)
+
+    def _losses(self, made: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+        size = (made.shape[-2], made.shape[-1])
+        hands = hand_mask(pairs.driving_pose, pairs.driving_valid, size)
+        weight = 1 + (self.hand_weight - 1) * hands.float()
+        error = (made - pairs.driving).abs().mean(1, keepdim=True)
+        return {
+            "l1": self.l1_weight * (error * weight).sum() / weight.sum(),
+            "perceptual": self.perceptual_weight * self.perceptual.distance(made, pairs.driving),
+        }

@@ -1,0 +1,57 @@
+"""Base tokens to residual tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rgx.errors import InputError
+from rgx.gesture.align.base import Alignment
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.generate.base import AudioInit, Residual
+from rgx.registry import Recipe, register
+from rgx.stage import Stage, count_parameters
+from rgx.store.workspace import Inputs, Workspace
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
+
+
+@register("stage", "residual", label="Residual generator", source="Sec. 4.2")
+class ResidualStage(Stage):
+    """Trains the residual generator; its speech encoders start as audio_init says."""
+
+    trains = True
+
+    def __init__(
+        self,
+        residual: Recipe[Residual] | None = None,
+        alignment: Recipe[Alignment] | None = None,
+        audio_init: AudioInit | None = None,
+        training: AdamW | None = None,
+        speech_rate: float = 0.1,
+    ) -> None:
+        if residual is None or alignment is None or audio_init is None or training is None:
+            raise InputError("stage.residual needs residual, alignment, audio_init and training")
+        self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
+        self.training, self.speech_rate = training, speech_rate
+
+    def parents(self) -> tuple[str, ...]:
+        return ("corpus", "speech", "tokenizer", *self.audio_init.needs)
+
+    def build(self, parents: Mapping[str, Any]) -> Residual:
+        speech = self.alignment(parents["speech"].width).speech
+        return self.residual(parents["tokenizer"], speech, len(parents["corpus"].speakers))
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: Residual) -> dict[str, Any]:
+        windows = load_windows(inputs, "train", workspace.device)
+        aligned = inputs.built.get("alignment")
+        self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
+        values = fit(
+            built,
+            lambda: built.losses(windows.draw(self.training.batch), inputs.built["tokenizer"]),
+            self.training,
+            workspace,
+            slower=[(built.speech, self.speech_rate)],
+        )
+        workspace.save_network(built)
+        return {"parameters": count_parameters(built), **values}

@@ -1,0 +1,92 @@
+"""Motion to tokens: the RVQ-VAE, with speech-aware content distilled into its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from rgx.errors import InputError
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
+from rgx.gesture.tokens.tokenizer import Tokenizer
+from rgx.gesture.types import Batch
+from rgx.registry import Recipe, register
+from rgx.stage import Stage, count_parameters
+from rgx.store.workspace import Inputs, Workspace
+from rgx.train.loop import fit
+from rgx.train.optimiser import AdamW
+
+
+@register("stage", "tokenizer", label="Tokenizer", source="Sec. 4.1, eq. (3)")
+class TokenizerStage(Stage):
+    """One codec per stream."""
+
+    trains = True
+
+    def __init__(
+        self,
+        parts: Parts | None = None,
+        quantizer: Recipe[Quantizer] | None = None,
+        distillation: Recipe[Distillation] | None = None,
+        training: AdamW | None = None,
+        width: int = 512,
+        depth: int = 3,
+        commitment: float = 0.02,
+    ) -> None:
+        if parts is None or quantizer is None or distillation is None or training is None:
+            raise InputError("stage.tokenizer needs parts, quantizer, distillation and training")
+        self.parts, self.quantizer, self.distillation = parts, quantizer, distillation
+        self.training, self.width, self.depth, self.commitment = training, width, depth, commitment
+
+    def parents(self) -> tuple[str, ...]:
+        needs = self.distillation.needs
+        return ("corpus", *(("speech",) if needs else ()), *needs)
+
+    def build(self, parents: Mapping[str, Any]) -> Tokenizer:
+        return Tokenizer(self.parts, self.quantizer, self.width, self.depth)
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: Tokenizer) -> dict[str, Any]:
+        windows = load_windows(inputs, "train", workspace.device)
+        alignment = inputs.built.get("alignment")
+        teacher = alignment.gesture if alignment is not None else None
+        teacher_width = alignment.width if alignment is not None else 1
+        distillations = nn.ModuleDict(
+            {s: self.distillation(self.width, m, teacher_width) for s, m in built.members.items()}
+        ).to(workspace.device)
+        both = nn.ModuleDict({"tokenizer": built, "distillation": distillations})
+
+        def losses() -> dict[str, torch.Tensor]:
+            batch = windows.draw(self.training.batch)
+            motion, quantized = built(batch.motion)
+            found = motion_losses(motion, batch.motion, batch.valid)
+            for stream, q in quantized.items():
+                found[f"commitment_{stream}"] = self.commitment * q.commitment
+                found[f"distillation_{stream}"] = distillations[stream](q.output, batch, teacher)
+            return found
+
+        values = fit(both, losses, self.training, workspace)
+        workspace.save_network(built)
+        test = load_windows(inputs, "test", workspace.device)
+        found = describe(built, test.batch(torch.arange(len(test))))
+        return {"parameters": count_parameters(built), **values, **found}
+
+
+@torch.no_grad()
+def describe(tokenizer: Tokenizer, batch: Batch) -> dict[str, float]:
+    """Return held-out reconstruction error (standardised) by layers used, and each layer's perplexity."""
+    tokens = tokenizer.tokens(batch.motion)
+    found = {}
+    for layers in range(1, tokenizer.layers + 1):
+        motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})
+        error = (motion - batch.motion).abs()[batch.valid].mean()
+        found[f"error_{layers}_layers"] = float(error)
+    for stream, codes in tokens.items():
+        for layer in range(tokenizer.layers):
+            share = torch.bincount(codes[..., layer].flatten(), minlength=tokenizer.codes).double()
+            share = share / share.sum()
+            found[f"perplexity_{stream}_{layer}"] = float(torch.exp(-torch.xlogy(share, share).sum()))
+    return found

@@ -1,0 +1,110 @@
+"""The RVQ-VAE: one codec per stream, motion to tokens and back."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+from rgx.gesture.nn.encoders import ResidualConv
+from rgx.gesture.skeleton import STREAMS, stream_slice
+from rgx.gesture.tokens.base import Parts, Quantized, Quantizer
+from rgx.gesture.types import FRAMES_PER_TOKEN
+from rgx.registry import Recipe
+
+
+class Codec(nn.Module):
+    """Convolutional encoder (÷4), quantizer and decoder of one stream. Source: facts §4."""
+
+    def __init__(self, coordinates: int, quantizer: Recipe[Quantizer], width: int, depth: int) -> None:
+        super().__init__()
+        self.quantizer = quantizer(width)
+        halvings = int(math.log2(FRAMES_PER_TOKEN))
+
+        def stack() -> list[nn.Module]:
+            return [ResidualConv(width, 3**d) for d in range(depth)]
+
+        encoder: list[nn.Module] = [nn.Conv1d(coordinates, width, 3, padding=1), nn.ReLU()]
+        decoder: list[nn.Module] = [nn.Conv1d(width, width, 3, padding=1)]
+        for _ in range(halvings):
+            encoder += [nn.Conv1d(width, width, 4, stride=2, padding=1), *stack()]
+            decoder += [
+                *reversed(stack()),
+                nn.Upsample(scale_factor=2),
+                nn.Conv1d(width, width, 3, padding=1),
+            ]
+        encoder += [nn.Conv1d(width, width, 3, padding=1)]
+        decoder += [nn.ReLU(), nn.Conv1d(width, coordinates, 3, padding=1)]
+        self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return latents (B, N, D) of coordinates (B, T, C)."""
+        return rearrange(self.encoder(rearrange(x, "b t c -> b c t")), "b d n -> b n d")
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return coordinates (B, T, C) of latents (B, N, D)."""
+        return rearrange(self.decoder(rearrange(latents, "b n d -> b d n")), "b c t -> b t c")
+
+
+class Tokenizer(nn.Module):
+    """A codec per stream; motion (B, T, K, 2) ↔ tokens {stream: (B, N, Q)}."""
+
+    def __init__(self, parts: Parts, quantizer: Recipe[Quantizer], width: int, depth: int) -> None:
+        super().__init__()
+        self.members = parts.streams
+        self.codecs = nn.ModuleDict(
+            {
+                stream: Codec(2 * sum(len(STREAMS[m]) for m in members), quantizer, width, depth)
+                for stream, members in self.members.items()
+            }
+        )
+        one = next(iter(self.codecs.values())).quantizer
+        self.width, self.codes, self.layers = width, one.codes, one.layers
+
+    def split(self, motion: Tensor) -> dict[str, Tensor]:
+        """Return each stream's coordinates (B, T, C)."""
+        return {
+            stream: torch.cat(
+                [rearrange(motion[:, :, stream_slice(m)], "b t k c -> b t (k c)") for m in members], -1
+            )
+            for stream, members in self.members.items()
+        }
+
+    def merge(self, coordinates: dict[str, Tensor]) -> Tensor:
+        """Return the motion (B, T, K, 2) of the streams' coordinates."""
+        return rearrange(
+            torch.cat([coordinates[s] for s in self.members], dim=-1), "b t (k c) -> b t k c", c=2
+        )
+
+    def forward(self, motion: Tensor) -> tuple[Tensor, dict[str, Quantized]]:
+        quantized = {
+            s: self.codecs[s].quantizer(self.codecs[s].encode(x)) for s, x in self.split(motion).items()
+        }
+        return self.decode_latents({s: q.output for s, q in quantized.items()}), quantized
+
+    def tokens(self, motion: Tensor) -> dict[str, Tensor]:
+        """Return the tokens (B, N, Q) of each stream."""
+        return {
+            s: self.codecs[s].quantizer(self.codecs[s].encode(x)).codes for s, x in self.split(motion).items()
+        }
+
+    def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]:
+        """Return one token (B, 1, Q) a stream for a frame (B, K, 2), repeated to a token's length.
+
+        Source: facts §5.1, "condition token from one frame".
+        """
+        return self.tokens(repeat(frame, "b k c -> b t k c", t=FRAMES_PER_TOKEN))
+
+    def codebook(self, stream: str, layer: int) -> Tensor:
+        """Return the entries (V, D) of one layer of a stream's quantizer."""
+        return self.codecs[stream].quantizer.codebook(layer)
+
+    def decode_latents(self, latents: dict[str, Tensor]) -> Tensor:
+        """Return the motion of quantized latents (B, N, D) of each stream."""
+        return self.merge({s: self.codecs[s].decode(latents[s]) for s in self.members})
+
+    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
+        """Return the motion of tokens (B, N, q), q ≤ Q layers."""
+        return self.decode_latents({s: self.codecs[s].quantizer.lookup(tokens[s]) for s in self.members})

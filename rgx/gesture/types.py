@@ -1,0 +1,133 @@
+"""The nouns on the arrows and the one alphabet of shapes.
+
+B batch · T motion frames (25 Hz) · S audio samples (16 kHz) · K keypoints ·
+C flattened coordinates (2K) · F speech features · N tokens (T / 4) · Q quantizer layers ·
+V codes in a codebook · D width of a network · H, W height and width of a picture in px ·
+G groups of control points · P control points in a group
+
+Poses in pictures are (K, 2) with x to the right and y down, −1 and 1 at the picture's edges (not at the
+centres of its outer pixels), so that they mean the same at every resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FPS = 25
+SAMPLE_RATE_HZ = 16_000
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
+WINDOW_FRAMES = 80
+WINDOW_STRIDE_FRAMES = 10
+FRAMES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of one speaker, at 25 frames per second.
+
+    keypoints (T, 133, 2) in pixels, float32; valid (T, 133) bool;
+    waveform (S,) mono float32 at 16 kHz with S = 640 T.
+    planted: what a procedural corpus knows about itself (e.g. 'stroke_frames'), empty otherwise.
+    log_mel (T, M): mel bands of a corpus without recordings, whose waveform is then empty.
+    """
+
+    name: str
+    speaker: str
+    split: str
+    keypoints: np.ndarray
+    valid: np.ndarray
+    waveform: np.ndarray
+    planted: dict[str, np.ndarray] = field(default_factory=dict)
+    log_mel: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What shapes and keys depend on, known from a corpus' index without running anything.
+
+    heard: the array of a clip that holds its speech, 'waveform' or 'log_mel'.
+    """
+
+    speakers: tuple[str, ...]
+    clips: dict[str, int]
+    fingerprint: str
+    heard: str = "waveform"
+
+
+@dataclass(frozen=True)
+class ClipSpan:
+    """Where one clip lies in the concatenated arrays of a corpus, and how to undo its normalisation."""
+
+    name: str
+    speaker: int
+    split: str
+    start: int
+    frames: int
+    origin_px: tuple[float, float]
+    scale_px: float
+
+
+@dataclass
+class Batch:
+    """Windows of a corpus on the training device.
+
+    motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
+    standardised; beats (B, T) bool; condition (B, K, 2), the frame before the window;
+    speaker (B,) long; clip (B,) long.
+    """
+
+    motion: Tensor
+    valid: Tensor
+    speech: Tensor
+    beats: Tensor
+    condition: Tensor
+    speaker: Tensor
+    clip: Tensor
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The pictures of one clip: frames (T, H, H, 3) uint8, resized from square frames `frame_px` wide."""
+
+    name: str
+    frames: np.ndarray
+    frame_px: float
+
+
+@dataclass
+class Pairs:
+    """Two pictures of the same clip, B times, on the training device.
+
+    source, driving (B, 3, H, W) in [0, 1]; their poses (B, K, 2) in [−1, 1]; valid (B, K) bool.
+    """
+
+    source: Tensor
+    driving: Tensor
+    source_pose: Tensor
+    driving_pose: Tensor
+    source_valid: Tensor
+    driving_valid: Tensor
+
+
+class MotionTokenizer(Protocol):
+    """What a generator may ask of a trained tokenizer; motion (B, T, K, 2), tokens (B, N, Q) a stream."""
+
+    codes: int
+    layers: int
+    members: dict[str, tuple[str, ...]]
+
+    def tokens(self, motion: Tensor) -> dict[str, Tensor]: ...
+
+    def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]: ...
+
+    def codebook(self, stream: str, layer: int) -> Tensor: ...
+
+    def decode(self, tokens: dict[str, Tensor]) -> Tensor: ...
+
+    def decode_latents(self, latents: dict[str, Tensor]) -> Tensor: ...

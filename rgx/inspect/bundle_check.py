@@ -1,0 +1,165 @@
+"""The members of a bundle, each checked before a byte of it is written anywhere."""
+
+from __future__ import annotations
+
+import json
+import struct
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rgx.errors import InputError
+from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManifest
+from rgx.inspect.cells import parse_search_record, parse_sweep_record
+from rgx.report.frames import Sweep
+from rgx.store.artifacts import MANIFEST
+from rgx.store.manifests import KEY
+from rgx.sweep.search.results import Record
+
+CHUNK_BYTES = 2**20
+Members = dict[str, tarfile.TarInfo]
+BROKEN = (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError, struct.error, OSError)
+"""What reading a damaged or hostile tar file raises."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One artifact of a bundle: its folder, its manifest, and its members by file name."""
+
+    folder: str
+    manifest: BundledManifest
+    members: Members
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that is in a bundle: artifacts, the record of its sweep, and of searches by their folder."""
+
+    artifacts: list[Artifact]
+    sweep: Sweep
+    searches: dict[str, Record]
+
+
+@contextmanager
+def open_bundle(file: Path) -> Iterator[tarfile.TarFile]:
+    """Open a bundle for reading; whatever its bytes make the tar library raise becomes an InputError."""
+    # "r:" reads no compression, so that a file cannot be larger unpacked than it is.
+    try:
+        with tarfile.open(file, "r:") as tar:
+            yield tar
+    except BROKEN as error:
+        raise InputError(f"{file}: this bundle cannot be taken in: {str(error) or error!r}") from None
+
+
+def read_bundle(tar: tarfile.TarFile, file: Path) -> Content:
+    """Return what is in a bundle; raises InputError for what no bundle holds.
+
+    The files of artifacts are not read yet: of them only name, kind and size are checked.
+    """
+    folders, record, searches = _members(tar, file)
+    artifacts = [Artifact(f, _manifest(tar, f, members, file), members) for f, members in folders.items()]
+    sweep = _record(tar, record, file)
+    return Content(artifacts, sweep, dict(_search(tar, member, sweep, file) for member in searches))
+
+
+def _members(
+    tar: tarfile.TarFile, file: Path
+) -> tuple[dict[str, Members], tarfile.TarInfo, list[tarfile.TarInfo]]:
+    """Return the members by folder and file name, the sweep record's, and those of searches."""
+    folders: dict[str, Members] = {}
+    records: list[tarfile.TarInfo] = []
+    searches: list[tarfile.TarInfo] = []
+    seen: set[str] = set()
+    while (member := tar.next()) is not None:
+        name = member.name
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+            raise InputError(f"{file}: {name!r} is not a plain file (a link, folder, device or sparse file)")
+        if name.casefold() in seen:
+            raise InputError(f"{file}: {name!r} is there twice")
+        seen.add(name.casefold())
+        if RECORD.fullmatch(name):
+            records.append(member)
+        elif SEARCH.fullmatch(name):
+            searches.append(member)
+        elif found := MEMBER.fullmatch(name):
+            folder = f"{found['stage']}/{found['key']}"
+            folders.setdefault(folder, {})[found["file"]] = member
+        else:
+            raise InputError(f"{file}: {name!r} is no name of a bundle: <stage>/<16 hex>/<file> or sweeps/")
+        json_file = name.endswith(f"/{MANIFEST}") or member in [*records, *searches]
+        if member.size < 0 or (json_file and member.size > JSON_BYTES):
+            raise InputError(f"{file}: {name!r} says it has {member.size} bytes")
+    if len(records) != 1:
+        raise InputError(f"{file}: found {len(records)} sweep records, expected one")
+    return folders, records[0], searches
+
+
+def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -> BundledManifest:
+    """Return an artifact's manifest; refuses one that does not fit its folder and its members' sizes."""
+    if MANIFEST not in members:
+        raise InputError(f"{file}: {folder} has no {MANIFEST}")
+    try:
+        found = BundledManifest.model_validate(_json(tar, members[MANIFEST], file))
+    except ValidationError as error:
+        first = error.errors()[0]
+        spot = "/".join(map(str, first["loc"]))
+        raise InputError(f"{file}: {folder}/{MANIFEST}: {spot}: {first['msg']}") from None
+    if f"{found.stage}/{found.key[:16]}" != folder:
+        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{found.key[:16]}")
+    if unnamed := sorted(members.keys() - {*found.files, MANIFEST}):
+        raise InputError(f"{file}: {folder}/{unnamed[0]} is not named in its manifest")
+    if absent := sorted({*found.files} - members.keys() | ({MANIFEST} & {*found.files})):
+        raise InputError(f"{file}: {folder}: the manifest names {absent[0]!r}, which is not there")
+    for name, about in found.files.items():
+        if members[name].size != about.bytes:
+            raise InputError(
+                f"{file}: {folder}/{name} has {members[name].size} bytes; its manifest says {about.bytes}"
+            )
+    return found
+
+
+def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Sweep:
+    sweep = parse_sweep_record(_json(tar, member, file), f"{file}: {member.name}")
+    if member.name != f"sweeps/{sweep.name}.json":
+        raise InputError(f"{file}: {member.name} is the record of {sweep.name!r}")
+    return sweep
+
+
+def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Sweep, file: Path) -> tuple[str, Record]:
+    """Return a search's folder and record; refuses one of another sweep or table, and a key that is none."""
+    found = SEARCH.fullmatch(member.name)
+    if not found or found["sweep"] != sweep.name or all(row.panel != found["name"] for row in sweep.rows):
+        raise InputError(f"{file}: {member.name!r} is of no search in {sweep.name}")
+    record = parse_search_record(_json(tar, member, file), f"{file}: {member.name}")
+    for rung in (rung for trial in record.trials for rung in trial.rungs):
+        for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
+            check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")
+    return found["folder"], record
+
+
+def check_key(stage: str, key: str, place: str) -> None:
+    """Raise InputError naming the place where a stage's name or key could lead elsewhere."""
+    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
+        raise InputError(f"{place}: {stage!r}: {key[:64]!r} is no key of a stage")
+
+
+def read_chunks(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Iterator[bytes]:
+    """Yield a member's bytes piece by piece; raises InputError where it is cut short."""
+    source, left = tar.extractfile(member), member.size
+    while left and source is not None:
+        chunk = source.read(min(CHUNK_BYTES, left))
+        if not chunk:
+            raise InputError(f"{file}: {member.name!r} is cut short")
+        left -= len(chunk)
+        yield chunk
+
+
+def _json(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> object:
+    try:
+        return json.loads(b"".join(read_chunks(tar, member, file)))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: {member.name}: not JSON: {str(error).splitlines()[0]}") from None

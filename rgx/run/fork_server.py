@@ -1,0 +1,157 @@
+"""Gives each stage a fresh process, forked from one that has imported already what stages need."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import rgx
+
+FORKS = sys.platform == "linux"
+"""Elsewhere a process that has loaded torch is not safe to fork, and Ray starts a worker for every stage."""
+LOOK_S = 0.5
+DIE_WITH_PARENT = 1
+"""Linux's PR_SET_PDEATHSIG."""
+
+
+class DiedError(Exception):
+    """The process of a stage ended without a word."""
+
+
+class Nursery:
+    """A process that has torch and every room imported, and forks a child for each stage it is given.
+
+    A child starts with nothing of the stages before it, and is gone as soon as its nursery or the process
+    that asked is.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = os.pipe()
+        found = [str(Path(rgx.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs)],
+            stdin=subprocess.PIPE,
+            text=True,
+            pass_fds=[theirs],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, found))},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.answers = os.fdopen(ours)
+
+    def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `work` says of a stage, done in a child; raises DiedError."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(asked), file=self.process.stdin, flush=True)
+        told = json.loads(self.answers.readline() or '{"ended": 9}')
+        if "ended" in told:
+            raise DiedError(f"its process ended by {_name(told['ended'])}")
+        return told
+
+
+def work(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the stage asked for in this process and return what became of it, an error's reason included."""
+    from rgx.errors import DamagedError
+    from rgx.run.failures import reason_of, write_failure
+    from rgx.run.worker import run_task
+
+    task, store, folder = asked["task"], Path(asked["store"]), Path(asked["folder"])
+    if folder.is_dir():
+        # A joined node's workers begin elsewhere; a user's relative paths mean the driver's folder.
+        os.chdir(folder)
+    try:
+        return {"made": run_task(task, store, asked["device"])}
+    except DamagedError as error:
+        return {"made": "failed", "reason": reason_of(error), "damaged": sorted(error.stages)}
+    except Exception as error:
+        write_failure(store, task["stage"], task["key"], error)
+        return {"made": "failed", "reason": reason_of(error)}
+
+
+def main() -> None:
+    """Read one request a line from stdin, and write what became of each to the pipe that argv names."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    importlib.import_module("rgx.run.worker")
+    with os.fdopen(int(sys.argv[1]), "w") as answers:
+        while asked := sys.stdin.readline():
+            _warm(asked)
+            print(_raise(asked), file=answers, flush=True)
+
+
+def _warm(asked: str) -> None:
+    """Import the methods of a stage here once, so that each child has them; what is wrong the child says."""
+    from rgx.errors import InputError
+    from rgx.methods import Package, import_method
+    from rgx.registry import import_own
+
+    import_own()
+    with contextlib.suppress(InputError):
+        for package in json.loads(asked)["task"]["methods"]:
+            import_method(Package(**package))
+
+
+def _raise(asked: str) -> str:
+    """Return what a new child says, or how it ended without a word."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        _live(asked, theirs)
+    os.close(theirs)
+    told, status = b"", None
+    while status is None:
+        ready, _, _ = select.select([ours, sys.stdin], [], [], LOOK_S)
+        if sys.stdin in ready:
+            # Nothing is asked while a child lives, so whoever asked is dead.
+            os.killpg(child, signal.SIGKILL)
+            os._exit(1)
+        told += os.read(ours, 1 << 16) if ours in ready else b""
+        # What a child started may outlive it and hold the pipe, so its end is looked for as well.
+        found, code = os.waitpid(child, 0 if told.endswith(b"\n") else os.WNOHANG)
+        status = code if found else None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    while select.select([ours], [], [], 0)[0] and (rest := os.read(ours, 1 << 16)):
+        told += rest
+    os.close(ours)
+    ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    return told.decode().strip() or json.dumps({"ended": ended})
+
+
+def _live(asked: str, answers: int) -> NoReturn:
+    """Be the child: do the stage, say what became of it, and end."""
+    os.setpgid(0, 0)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def tell() -> None:
+        os.write(answers, (json.dumps(work(json.loads(asked))) + "\n").encode())
+
+    # Not in the main thread, so that a time limit may end the process where a library's call never returns.
+    thread = threading.Thread(target=tell)
+    thread.start()
+    thread.join()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _name(number: int) -> str:
+    return signal.Signals(number).name if number else "itself"
+
+
+if __name__ == "__main__":
+    main()

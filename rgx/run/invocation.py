@@ -1,0 +1,103 @@
+"""One sweep from its file to the store: plan it, run what is missing, and say how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from rgx.errors import InputError
+from rgx.run.graph import Graph
+from rgx.run.progress import Progress
+from rgx.run.searches import run_searches
+from rgx.run.trackers import Tracker, make_trackers
+from rgx.store.artifacts import open_store
+from rgx.sweep.plan import Plan, make_plan, plan_whole
+from rgx.sweep.search.record import write_sweep
+from rgx.sweep.spec import Overrides, read_sweep
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Where a sweep runs and what it leaves; track: what shows it while it runs."""
+
+    store: Path
+    engine: str
+    address: str | None = None
+    track: Sequence[str] = ()
+
+
+def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> bool:
+    """Run every stage and search a sweep needs and does not have, and return whether all went well.
+
+    Raises InputError for what cannot be planned, before anything runs; passes Ctrl-C on.
+    """
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    if venue.track and venue.engine not in TRACKED:
+        raise InputError(
+            f"--track {venue.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
+        )
+    made = make_plan(read_sweep(file, asked))
+    store = open_store(venue.store)
+    trackers = make_trackers(venue.track, made.name, store)
+    whole, outside = plan_whole(file, asked, made)
+    for first, second in made.same:
+        say(f"same cell: {second} is {first}")
+    for line in outside:
+        say(line)
+    write_sweep(whole, store)
+    for task in made.damaged(store):
+        say(f"damaged: {task.title} is made again")
+    graph = Graph(made, store)
+    try:
+        if graph.waiting:
+            ENGINES[venue.engine](graph, console, venue.address, trackers)
+        searched = run_searches(graph, whole, console, venue.engine, venue.address, trackers)
+    except KeyboardInterrupt:
+        say(
+            f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "
+            "goes on from there and from the last checkpoints"
+        )
+        raise
+    for line in _outcome(graph, made):
+        say(line)
+    return searched and not graph.failed
+
+
+def _outcome(graph: Graph, made: Plan) -> list[str]:
+    failed = [f"failed: {made.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
+    return [
+        *failed,
+        f"{made.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
+        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {made.trainings} trainings stand "
+        f"where a sweep row by row does {made.per_row_trainings}",
+    ]
+
+
+def _inline(graph: Graph, console: Console, address: str | None, trackers: list[Tracker]) -> None:
+    from rgx.run import engine_inline
+
+    with Progress(graph, console, 1) as progress:
+        engine_inline.execute(graph, progress)
+
+
+def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tracker]) -> None:
+    from rgx.run import engine_ray
+    from rgx.run.tracking import Tracking
+
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(graph, console, engine_ray.start_ray(address)))
+        tracking = stack.enter_context(Tracking(trackers, graph.plan.name, graph.store, progress.line))
+        engine_ray.execute(graph, progress, [tracking])
+
+
+Engine = Callable[[Graph, Console, str | None, list[Tracker]], None]
+ENGINES: dict[str, Engine] = {"inline": _inline, "ray": _ray}
+TRACKED = {"ray"}
+"""Engines whose trials trackers are told of."""

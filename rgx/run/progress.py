@@ -1,0 +1,119 @@
+"""How a sweep shows itself: a live table on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from rgx.run.graph import Graph
+from rgx.store.artifacts import read_json, running_folder
+from rgx.sweep.plan import Task
+from rgx.terminal import harmless
+
+PLAIN_EVERY_S = 15.0
+
+
+class Progress:
+    """Watches a graph and the running stages' progress files; use as a context."""
+
+    def __init__(self, graph: Graph, console: Console, slots: int) -> None:
+        self.graph, self.console, self.slots = graph, console, slots
+        self.began = time.monotonic()
+        self.starts: dict[str, float] = {}
+        self.seconds: dict[str, list[float]] = {}
+        self.over = threading.Event()
+        self.live = (
+            Live(self._table(), console=console, refresh_per_second=2) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Progress:
+        graph = self.graph
+        self.line(
+            f"{graph.plan.name}: {len(graph.plan.tasks)} stages, {graph.found} in the store, "
+            f"{len(graph.waiting)} to run"
+        )
+        if self.live is not None:
+            self.live.start()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.watcher.join()
+        if self.live is not None:
+            self.live.update(self._table())
+            self.live.stop()
+
+    def line(self, text: str) -> None:
+        """Print a line above the live table."""
+        self.console.print(harmless(text), highlight=False, markup=False, soft_wrap=True)
+
+    def started(self, task: Task) -> None:
+        """Note that a stage began."""
+        self.starts[task.key] = time.monotonic()
+        if self.live is None:
+            self.line(f"{self._clock()} start  {task.title}  for {task.row}")
+
+    def ended(self, task: Task, note: str = "done") -> None:
+        """Note that a stage ended."""
+        took = time.monotonic() - self.starts.get(task.key, time.monotonic())
+        self.seconds.setdefault(task.stage, []).append(took)
+        graph = self.graph
+        count = f"{len(graph.done)}/{len(graph.plan.tasks)}"
+        self.line(f"{self._clock()} {note:6} {task.title}  {took:.1f} s  [{count}, {self._eta()}]")
+
+    def _clock(self) -> str:
+        spent = int(time.monotonic() - self.began)
+        return f"{spent // 60:3d}:{spent % 60:02d}"
+
+    def _eta(self) -> str:
+        if not self.seconds:
+            return "ETA unknown"
+        every = [s for group in self.seconds.values() for s in group]
+        guess = sum(every) / len(every)
+        left = 0.0
+        for task in (*self.graph.waiting.values(), *self.graph.running.values()):
+            group = self.seconds.get(task.stage)
+            expected = sum(group) / len(group) if group else guess
+            began = self.starts.get(task.key) if task.key in self.graph.running else None
+            left += max(0.0, expected - (time.monotonic() - began if began else 0.0))
+        left /= self.slots
+        return f"ETA {int(left) // 60}:{int(left) % 60:02d}"
+
+    def _state(self, task: Task) -> str:
+        if task.key not in self.starts:
+            return "queued"
+        found = read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json")
+        if not found:
+            return "starting"
+        values = "  ".join(f"{k} {v:.4g}" for k, v in found["values"].items())
+        return f"{found['done']}/{found['total']}  {values}"
+
+    def _table(self) -> Table:
+        graph = self.graph
+        table = Table(
+            title=f"{graph.plan.name}  {len(graph.done)}/{len(graph.plan.tasks)} done, "
+            f"{len(graph.failed)} failed, {len(graph.blocked)} blocked, {self._eta()}",
+            title_justify="left",
+        )
+        for head in ("stage", "for", "age", "progress"):
+            table.add_column(head)
+        for task in list(graph.running.values()):
+            age = int(time.monotonic() - self.starts.get(task.key, time.monotonic()))
+            table.add_row(task.title, task.row, f"{age} s", self._state(task))
+        return table
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while not self.over.wait(0.5):
+            if self.live is not None:
+                self.live.update(self._table())
+            elif time.monotonic() - last > PLAIN_EVERY_S:
+                last = time.monotonic()
+                for task in [t for t in self.graph.running.values() if t.key in self.starts]:
+                    self.line(f"{self._clock()} …      {task.title}  {self._state(task)}")

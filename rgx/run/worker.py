@@ -1,0 +1,204 @@
+"""Run one stage: rebuild it, prove it is the planned one, work under a lease, write the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import random
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+import rgx
+from rgx.config import Text, build_cell
+from rgx.errors import DamagedError, InputError
+from rgx.methods import Package, import_method, load_plugin
+from rgx.registry import import_own
+from rgx.run.time_limit import time_limit
+from rgx.store.artifacts import (
+    MANIFEST,
+    artifact_folder,
+    checksum,
+    damage,
+    intact,
+    running_folder,
+    set_aside,
+    write_json,
+)
+from rgx.store.keys import key_of
+from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.workspace import Inputs, Workspace, load_network
+from rgx.sweep.code import code_behind
+
+Report = Callable[[dict[str, Any]], None]
+SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "checkpoint.new", "failure.json"}
+
+
+def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
+    """Leave the task's artifact in the store; returns 'made' or 'found'.
+
+    task: a `Task.message()`, with the name of the trial that runs it, if any; raises what the stage raises,
+    and DamagedError for parents that are not what their manifests say, which are set aside. A finished
+    artifact is never rebuilt.
+    """
+    stage, key = task["stage"], task["key"]
+    folder = running_folder(store, stage, key)
+    lease = Lease(folder, task.get("trial", ""))
+    while True:
+        if intact(store, stage, key):
+            return "found"
+        try:
+            with lease:
+                if intact(store, stage, key):
+                    return "found"
+                # The same thread count in every engine: sums in another order are other numbers.
+                with threadpool_limits(task["threads"]):
+                    _make(task, store, folder, device, lease)
+                return "made"
+        except LeaseHeldError:
+            time.sleep(1.0)
+        finally:
+            if intact(store, stage, key) and folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_damage(task: Mapping[str, Any], store: Path) -> None:
+    """Set aside every parent whose files are not what its manifest says; raises DamagedError naming them."""
+    wrong = {stage: damage(store, stage, key) for stage, key in task["parents"].items()}
+    wrong = {stage: found for stage, found in wrong.items() if found}
+    for stage in wrong:
+        set_aside(store, stage, task["parents"][stage])
+    if wrong:
+        raise DamagedError(wrong)
+
+
+def seed_of(task: Mapping[str, Any]) -> int:
+    """Return a stage's own random seed, from its name and the cell's seed."""
+    text = f"{task['stage']}/{task['seed']}/{task['record'].get('seed', '')}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
+    stage_name, started, busy = task["stage"], time.time(), time.process_time()
+    (folder / "failure.json").unlink(missing_ok=True)
+    torch.set_num_threads(task["threads"])
+    import_own()
+    for package in task["methods"]:
+        import_method(Package(**package))
+    for plugin in task["plugins"]:
+        load_plugin(*plugin)
+    code = code_behind(task["record"])
+    texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
+    seed = seed_of(task)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    cell = build_cell(texts, task["targets"])
+    stage = cell.stages[stage_name]
+    found = key_of(stage.identity(), stage.version, task["parents"], stage.fingerprint(), task["seed"])
+    if found != task["key"]:
+        raise InputError(
+            f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "
+            "the worker's code or data differ from the driver's"
+        )
+    refuse_damage(task, store)
+    folders = {a: artifact_folder(store, a, k) for a, k in task["ancestors"].items()}
+    parents = {}
+    for name in stage.parents():
+        built = cell.built[name]
+        parents[name] = load_network(built, folders[name], device) if isinstance(built, nn.Module) else built
+    torch.manual_seed(seed)
+    built = stage.build(parents)
+    if isinstance(built, nn.Module):
+        built.to(device)
+    workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
+    workspace.log(f"start {stage_name} {task['key'][:16]} on {socket.gethostname()} ({device}), seed {seed}")
+    inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
+    with time_limit(cell.resources[stage_name].time_limit_s, folder):
+        outputs = stage.run(inputs, workspace, built)
+    workspace.log(f"done in {time.time() - started:.1f} s")
+    made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
+    _finish(task, store, folder, outputs, started, time.process_time() - busy, code, made_on, lease)
+
+
+def _finish(
+    task: Mapping[str, Any],
+    store: Path,
+    folder: Path,
+    outputs: dict[str, Any],
+    started: float,
+    cpu_seconds: float,
+    code: dict[str, Any],
+    made_on: dict[str, str],
+    lease: Lease,
+) -> None:
+    ready = folder / "artifact"
+    shutil.rmtree(ready, ignore_errors=True)
+    ready.mkdir()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name not in SCRATCH and not path.name.startswith("."):
+            os.link(path, ready / path.name)
+    files = {p.name: {"sha256": checksum(p), "bytes": p.stat().st_size} for p in sorted(ready.iterdir())}
+    gin_text = "\n".join(f"# {t['where']}\n{t['text']}" for t in _plain(task["texts"]))
+    write_json(
+        ready / MANIFEST,
+        {
+            "stage": task["stage"],
+            "key": task["key"],
+            "record": task["record"],
+            "version": task["version"],
+            "parents": task["parents"],
+            "fingerprint": task["fingerprint"],
+            "seed": task["seed"],
+            "row": task["row"],
+            "gin": gin_text,
+            "outputs": outputs,
+            "code": code,
+            "files": files,
+            "started": started,
+            "seconds": time.time() - started,
+            "cpu_seconds": cpu_seconds,
+            **made_on,
+            "software": {
+                "rgx": rgx.__version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "commit": _commit(),
+            },
+        },
+    )
+    final = artifact_folder(store, task["stage"], task["key"])
+    final.parent.mkdir(parents=True, exist_ok=True)
+    lease.check()
+    shutil.rmtree(final, ignore_errors=True)
+    ready.replace(final)
+
+
+def _gpu(device: str) -> str:
+    """Return the name of the GPU that a stage was given, or nothing."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
+
+
+def _plain(texts: Any) -> list[dict[str, Any]]:
+    return [t if isinstance(t, dict) else {"where": t.where, "text": t.text} for t in texts]
+
+
+def _commit() -> str:
+    root = Path(rgx.__file__).parents[1]
+    try:
+        run = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return run.stdout.strip()

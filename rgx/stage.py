@@ -1,0 +1,54 @@
+"""The contract of a stage."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import nn
+
+from rgx.store.workspace import Inputs, Workspace
+
+
+class Stage(ABC):
+    """One node of the pipeline; never looks up a variant by name, never reads gin."""
+
+    version: ClassVar[int] = 1
+    """Raised by hand when the same parameters mean another result."""
+    seeded: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
+    record: dict[str, Any]
+
+    def uses_gpu(self) -> bool:
+        """Return whether a GPU would make it faster."""
+        return self.trains
+
+    @abstractmethod
+    def parents(self) -> tuple[str, ...]:
+        """Return the stages whose artifacts this one reads, as its parts declare."""
+
+    def fingerprint(self) -> str:
+        """Return the identity of data or pretrained weights read from outside the store."""
+        return ""
+
+    def identity(self) -> dict[str, Any]:
+        """Return the part of the record that the result depends on."""
+        return self.record
+
+    def build(self, parents: Mapping[str, Any]) -> Any:
+        """Return what the stage leaves for its children: a network, or facts.
+
+        Called on the meta device while planning, on the real one before `run`.
+        Raises InputError for a combination that cannot work.
+        """
+        return None
+
+    @abstractmethod
+    def run(self, inputs: Inputs, workspace: Workspace, built: Any) -> dict[str, Any]:
+        """Do the work, leave files in the workspace and return what the manifest should say."""
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
