@@ -1,7 +1,6 @@
 """COCO-WholeBody 133 layout, the parts the method uses, and normalisation by shoulder width.
 
-Source: facts of MMPose's whole-body format; the paper does not say which points it keeps, so
-face 68 + (body 13 + hands 42) is our reading.
+Source: MMPose's whole-body format; which points are kept is reading 7.
 """
 
 from __future__ import annotations

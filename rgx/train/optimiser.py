@@ -6,7 +6,7 @@ from rgx.errors import InputError
 from rgx.registry import register
 
 
-@register("training", "adamw", label="AdamW", source="facts §4; milestones scale with the steps")
+@register("training", "adamw", label="AdamW", source="ours: milestones scale with the steps")
 class AdamW:
     """AdamW with linear warm-up and step decay at shares of the whole run."""
 

@@ -182,3 +182,21 @@ def test_no_path_of_a_machine_in_the_project() -> None:
         path = ROOT / name
         if path.suffix in {".py", ".md", ".gin", ".yaml", ".toml"} and path.is_file():
             assert not re.search(r"/(?:work|root|home)/\w", path.read_text()), name
+
+
+def test_every_reading_that_is_cited_is_there_and_no_other_document_is() -> None:
+    page = (ROOT / "docs/readings.md").read_text()
+    listed = {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.M)}
+    assert listed == set(range(1, len(listed) + 1))
+    cited: set[int] = set()
+    for folder in ("rgx", "gin", "sweeps", "reports"):
+        for path in (p for p in (ROOT / folder).rglob("*") if p.suffix in {".py", ".gin", ".yaml"}):
+            text = path.read_text()
+            assert "facts §" not in text, f"{path.relative_to(ROOT)} cites a document that nobody has"
+            for first, word, second in re.findall(r"\breadings? (\d+)(?: (and|to) (\d+))?", text):
+                numbers = {int(first), int(second or first)}
+                numbers |= set(range(min(numbers), max(numbers))) if word == "to" else set()
+                unknown = numbers - listed
+                assert not unknown, f"{path.relative_to(ROOT)} cites reading {unknown}, which is not there"
+                cited |= numbers
+    assert len(cited) > 30

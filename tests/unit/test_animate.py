@@ -64,7 +64,7 @@ def make_pairs(batch=3, size=64, seed=0):
 
 
 def group(kind):
-    """Return 200 groups (200, 1, 5, 2) of the kinds that facts §6.2 tells apart, and two degenerate ones."""
+    """Return 200 groups (200, 1, 5, 2) of the kinds of readings 30 to 32, and two degenerate ones."""
     draw = torch.Generator().manual_seed(1)
     centre = torch.rand(COUNT, 1, 1, 2, generator=draw) * 1.2 - 0.6
     angle = torch.rand(COUNT, 1, 1, 1, generator=draw) * 2 * math.pi

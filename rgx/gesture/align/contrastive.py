@@ -17,7 +17,7 @@ from rgx.registry import register
 def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float) -> Tensor:
     """Return eq. (1): both directions of InfoNCE over matching rows, summed without ½.
 
-    z_s, z_g (B, D), L2-normalised. Source: eq. (1) as read in facts §3 and §14 row 1.
+    z_s, z_g (B, D), L2-normalised. Source: eq. (1), reading 10.
     """
     logits = z_s @ z_g.T / temperature
     target = torch.arange(len(logits), device=logits.device)
@@ -27,7 +27,7 @@ def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float) -> Tensor:
 def span_mask(batch: int, frames: int, share: float, span: int, device: torch.device) -> Tensor:
     """Return (B, T) bool with contiguous spans, whole tokens long, that cover `share` of each row.
 
-    Source: Sec. 4.1 ("30 % of segments"), read as contiguous spans (facts §14 row 2).
+    Source: Sec. 4.1 ("30 % of segments"), reading 11.
     """
     blocks = frames // span
     hidden = round(share * blocks)
@@ -36,7 +36,7 @@ def span_mask(batch: int, frames: int, share: float, span: int, device: torch.de
     return F.pad(mask, (0, frames - mask.shape[1])).to(device)
 
 
-@register("alignment", "contrastive", label="Contrastive", source="Sec. 4.1, eq. (1)")
+@register("alignment", "contrastive", label="Contrastive", source="Sec. 4.1, eq. (1), readings 10 to 14")
 class ContrastiveAlignment(Alignment):
     """Paired face and body encoders trained so that matching speech and gesture embed alike."""
 

@@ -17,7 +17,7 @@ from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
 
 VARIANCE = 0.01
-"""Of the heat map around a control point. Source: facts §6.1."""
+"""Of the heat map around a control point. Source: reading 29."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Motion:
 class Hourglass(nn.Module):
     """Features (B, inputs, h, w) to features of every level, (B, widths[i], h / 2^i, …), finest first.
 
-    Odd sides round up, so it takes any size; width doubles a level, to 16 times at most. Source: facts §6.1.
+    Odd sides round up, so it takes any size; width doubles a level, to 16 times at most. Source: reading 29.
     """
 
     def __init__(self, inputs: int, width: int, blocks: int) -> None:
@@ -68,7 +68,7 @@ def dropout_softmax(logits: Tensor, probability: float) -> Tensor:
 
     Who is left out has no part in the sum, and who stays weighs 1 / (1 − probability) times as much
     against the background, so the expected sum is that without dropout; the public code divides after
-    taking the exponential, where it has no effect (facts §5.3).
+    taking the exponential, where it has no effect (reading 29).
     """
     if probability > 0:
         out = torch.rand(logits.shape[:2]) < probability
@@ -79,7 +79,7 @@ def dropout_softmax(logits: Tensor, probability: float) -> Tensor:
 
 
 class DenseMotion(nn.Module):
-    """Source picture and control points to motion. Source: facts §6.1.
+    """Source picture and control points to motion. Source: reading 29.
 
     Works at a share `scale` of the resolution; `downs` coarser occlusion maps follow the full one.
     Raises InputError for a share that is not 1, ½, ¼, … or a size that it does not divide.

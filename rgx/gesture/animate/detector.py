@@ -12,13 +12,13 @@ from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, sample
 
 AFFINE, BEND, SIDE = 0.05, 0.005, 5
-"""The random spline of the equivariance loss: spreads of its parts, points a side. Source: facts §6.1."""
+"""The random spline of the equivariance loss: spreads of its parts, points a side. Source: reading 29."""
 
 
 class Detector(nn.Module):
     """A small residual network from a picture (B, 3, H, W) to control points (B, G, P, 2), random at first.
 
-    Source: facts §6.1 (ResNet, sigmoid × 2 − 1); compact, and the points start apart: ours.
+    Source: reading 29 (ResNet, sigmoid × 2 − 1); compact, and the points start apart: ours.
     """
 
     def __init__(self, size_px: int, groups: int, points: int, width: int) -> None:
@@ -41,7 +41,7 @@ class Detector(nn.Module):
 def equivariance(detect: Callable[[Tensor], Tensor], picture: Tensor, transform: ThinPlate) -> Tensor:
     """Return how far points found in a transformed picture are, sent back, from those of the picture.
 
-    The transformed picture shows at z what the picture shows at T(z). Source: facts §6.1.
+    The transformed picture shows at z what the picture shows at T(z). Source: reading 29.
     """
     height, width = picture.shape[-2:]
     grid = pixel_grid(height, width, picture.device) + transform.moves(height, width)[:, 0]

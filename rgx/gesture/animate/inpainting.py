@@ -22,7 +22,7 @@ def warp(picture: Tensor, grid: Tensor) -> Tensor:
 
 
 class Inpainting(nn.Module):
-    """Encoder, features warped and masked at every scale, decoder. Source: facts §6.1.
+    """Encoder, features warped and masked at every scale, decoder. Source: reading 29.
 
     Raises InputError when the picture cannot be halved `downs` times.
     """
@@ -64,7 +64,7 @@ class Inpainting(nn.Module):
     def warp_loss(self, features: list[Tensor], driving: Tensor, motion: Motion) -> Tensor:
         """Return how far warped source features are from those of the driving pictures, masked alike.
 
-        It teaches the grid alone: features and masks are held fixed. Source: facts §6.1.
+        It teaches the grid alone: features and masks are held fixed. Source: reading 29.
         """
         with torch.no_grad():
             wanted = self.encode(driving)

@@ -21,7 +21,7 @@ def deal(groups: int, points: int, seed: int) -> np.ndarray:
     """Return groups of pose points (G, P), each spread over hands, torso and face; no point twice.
 
     Every region is shuffled, the regions are laid end to end, that row is stride-sampled to G · P
-    points, and those are dealt like cards. Source: facts §6.2, b.
+    points, and those are dealt like cards. Source: reading 31.
     Raises InputError for more points than a pose has.
     """
     wanted = groups * points
@@ -33,7 +33,7 @@ def deal(groups: int, points: int, seed: int) -> np.ndarray:
     return row[np.arange(wanted) * len(row) // wanted].reshape(points, groups).T
 
 
-@register("keypoints", "pose2d", label="2D-pose", source="Sec. 3.1, Table 3a; groups: facts §6.2")
+@register("keypoints", "pose2d", label="2D-pose", source="Sec. 3.1, Table 3a; reading 31")
 class PoseKeypoints(Keypoints):
     """Points of the pose in fixed groups that span the body; nothing to learn."""
 
@@ -52,7 +52,7 @@ class PoseKeypoints(Keypoints):
         return valid[:, self.index]
 
 
-@register("keypoints", "unsupervised", label="Unsup-kp", source="Zhao & Zhang 2022; facts §6.1")
+@register("keypoints", "unsupervised", label="Unsup-kp", source="Zhao & Zhang 2022; reading 29")
 class UnsupervisedKeypoints(Keypoints):
     """Points learned from pictures alone, with the equivariance loss; blind to the pose."""
 
@@ -75,7 +75,7 @@ class UnsupervisedKeypoints(Keypoints):
         return {"equivariance": self.weight * random_equivariance(self.detector, picture)}
 
 
-@register("keypoints", "pose2d_flexible", label="+ flex kp", source="Table 3a; facts §6.1")
+@register("keypoints", "pose2d_flexible", label="+ flex kp", source="Table 3a, reading 33")
 class FlexibleKeypoints(Keypoints):
     """The groups of the pose and `flexible` learned ones; the equivariance loss is of those only."""
 

@@ -13,15 +13,15 @@ from torch import Tensor
 from rgx.gesture.nn.grid import pixel_grid
 
 RIDGE = 1e-3
-"""Added to the kernel block only: facts §6.2 shows what it does to the identity on the affine rows. TPSMM's
+"""Added to the kernel block only: reading 30 says what it does to the identity on the affine rows. TPSMM's
 0.01 leaves the points of a moving puppet 2.3 px of 256 off (95th percentile), this 0.3 px."""
 FLAT = 0.002
 """Spread of a group (root mean square, in half picture widths) below which it does not say how the picture
-turns or stretches in that direction; the linear part fades out there. Source: ours (facts §6.2, c)."""
+turns or stretches in that direction; the linear part fades out there. Source: ours, reading 32."""
 
 
 def kernel(squared: Tensor) -> Tensor:
-    """Return U = r² log(r² + 1e-9) of squared distances. Source: facts §6.1."""
+    """Return U = r² log(r² + 1e-9) of squared distances. Source: reading 29."""
     return squared * torch.log(squared + 1e-9)
 
 
@@ -75,7 +75,7 @@ class ThinPlate:
     ) -> ThinPlate:
         """Draw splines (B, 1) on a grid of side × side control points, affine part and weights normal.
 
-        Source: facts §6.1; drawn on the CPU, so that a seed means the same on every device.
+        Source: reading 29; drawn on the CPU, so that a seed means the same on every device.
         """
         points = (pixel_grid(side, side) * side / max(1, side - 1)).reshape(1, 1, -1, 2)
         drawn = torch.randn(batch, 1, points.shape[2] + 3, 2)
@@ -92,7 +92,7 @@ class ThinPlate:
     def moves(self, height: int, width: int, limit: float | None = None) -> Tensor:
         """Return the displacement of all pixels (B, G, H, W, 2), each coordinate within ±limit.
 
-        Far from its points a spline can fling pixels out of the picture. Source: facts §6.2, d.
+        Far from its points a spline can fling pixels out of the picture. Source: reading 32.
         """
         places = pixel_grid(height, width, self.points.device).reshape(-1, 2)
         moved = self.displacement(places).unflatten(2, (height, width))

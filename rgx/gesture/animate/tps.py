@@ -17,7 +17,7 @@ from rgx.gesture.types import Pairs
 from rgx.registry import Recipe, register
 
 RAMP, OFF = 0.1, 0.35
-"""Shares of the training after which dropout is highest, and after which it ends. Source: facts §6.1."""
+"""Shares of the training after which dropout is highest, and after which it ends. Source: reading 29."""
 SMALLEST_PX = 16
 """The coarsest picture of the perceptual pyramid of 1, ½, ¼ and ⅛. Source: ours."""
 
@@ -58,7 +58,7 @@ def agree(
     return source.where(in_source, driving - shift), driving
 
 
-@register("animator", "tps", label="TPS", source="Zhao & Zhang 2022; Sec. 4.3; facts §6")
+@register("animator", "tps", label="TPS", source="Zhao & Zhang 2022; Sec. 4.3; reading 29")
 class ThinPlateAnimator(Animator):
     """Splines through control points, a mask that chooses among them, and inpainting.
 

@@ -21,7 +21,7 @@ from rgx.registry import Place, register
 SHOWN = 5
 
 
-@register("corpus", "pats", label="PATS features", source="Ahuja et al. 2020; facts §2.2")
+@register("corpus", "pats", label="PATS features", source="Ahuja et al. 2020; reading 6")
 class Pats(Corpus):
     """Body-only: a folder with the interval table and `processed/<speaker>/<interval>.h5`.
 

@@ -1,6 +1,6 @@
 """The files of PATS as published: the interval table, the list of missing intervals, one h5 an interval.
 
-Of an h5 only `pose` and `audio/log_mel_400` are read, whatever else it holds or lacks. Source: facts §2.2.
+Of an h5 only `pose` and `audio/log_mel_400` are read, whatever else it holds or lacks. Source: reading 6.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class TableSplit(Split):
         return {i.name: i.listed for i in intervals}
 
 
-@register("split", "s2g", label="S2G-Diffusion", source="facts §2.1: 4,320 train and 480 test ids")
+@register("split", "s2g", label="S2G-Diffusion", source="reading 5: 4,320 train and 480 test ids")
 class S2GSplit(Split):
     """S2G-Diffusion's ids, with a speaker that can no longer be had replaced by another.
 

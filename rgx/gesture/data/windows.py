@@ -27,7 +27,7 @@ class Span(Protocol):
 def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return each window's first frame, clip and speaker (W,); the frame before it is the condition.
 
-    Source: facts §1 (3.2 s windows, 0.4 s stride) and §2.1 (one condition frame and 80 frames).
+    Source: reading 2.
     """
     rows = [
         (span.start + 1 + offset, clip, span.speaker)
@@ -84,7 +84,7 @@ class Windows:
     def draw_apart(self, size: int) -> Batch:
         """Return random windows of at most `size` different clips, one a clip.
 
-        Overlapping windows of one clip would be false negatives. Source: facts §3.
+        Overlapping windows of one clip would be false negatives. Source: reading 13.
         """
         chosen = torch.randperm(len(self._by_clip))[:size]
         index = torch.stack([w[torch.randint(len(w), ())] for w in (self._by_clip[c] for c in chosen)])

@@ -15,7 +15,7 @@ from rgx.registry import register
 def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor, Tensor]:
     """Return drawn codes (B, N) and their confidence under the full distribution.
 
-    logits (B, N, V); only the best `top_share` of the codes may be drawn. Source: facts §5.1.
+    logits (B, N, V); only the best `top_share` of the codes may be drawn. Source: reading 27.
     """
     probability = logits.softmax(-1)
     keep = max(1, math.ceil(top_share * logits.shape[-1]))

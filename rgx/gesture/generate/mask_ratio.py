@@ -27,7 +27,7 @@ class UniformRatio(MaskRatio):
         return self.low + (self.high - self.low) * torch.rand(count)
 
 
-@register("mask_ratio", "cosine", label="Cosine", source="MoMask; facts §5.1")
+@register("mask_ratio", "cosine", label="Cosine", source="MoMask; reading 22")
 class CosineRatio(MaskRatio):
     """cos(πu / 2) of an even u, so high ratios are common."""
 

@@ -26,7 +26,7 @@ class MaskedGenerator(Generator):
     """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
 
     Streams follow one another in time with a type embedding and are masked independently; each
-    begins with the condition token, which is never masked. Source: facts §5.1 (b).
+    begins with the condition token, which is never masked. Source: reading 24.
     """
 
     needs_tokens = True
@@ -89,7 +89,7 @@ class MaskedGenerator(Generator):
         size = window[self.streams[0]].shape[1]
         masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
         masked = torch.cat(masks, dim=1).to(true.device)
-        # Source: facts §5.1: of the chosen, a tenth become a random code and a tenth of the rest stay.
+        # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
         fate = torch.rand(true.shape).to(true.device)
         random = torch.randint(self.codes, true.shape).to(true.device)
         seen = torch.where(masked & (fate < self.replaced_share), random, true)
@@ -112,7 +112,7 @@ class MaskedGenerator(Generator):
     ) -> Tensor:
         """Decode expected base codes where masked, true codes elsewhere, with the true residual layers.
 
-        Source: Sec. 4.2, last sentence before inference; the soft expectation is ours (facts §5.1).
+        Source: Sec. 4.2, last sentence before inference; the soft expectation is ours (reading 25).
         """
         latents = {}
         parts = (x.chunk(len(self.streams), dim=1) for x in (logits, true, masked))

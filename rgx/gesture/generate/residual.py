@@ -27,7 +27,7 @@ class NoResidual(Residual):
 class ResidualTransformer(Residual):
     """Predicts layer j from the summed embeddings of layers below j, speech, speaker and j.
 
-    One random j a step. Source: eq. (4) as read in facts §14 rows 8–11.
+    One random j a step. Source: eq. (4), readings 18 and 28.
     """
 
     def __init__(

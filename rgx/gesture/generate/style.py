@@ -29,7 +29,7 @@ class AdaptiveInstanceNorm(_Modulated):
         return self._modulate(normal, speaker)
 
 
-@register("style", "conditional_layer_norm", label="Cond. LayerNorm", source="facts §5.1")
+@register("style", "conditional_layer_norm", label="Cond. LayerNorm", source="reading 26")
 class ConditionalLayerNorm(_Modulated):
     """Normalise each token over its features, then scale and shift by the speaker; keeps offsets in time."""
 

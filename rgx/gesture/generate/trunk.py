@@ -32,7 +32,7 @@ class Block(nn.Module):
         return self.style(x + self.feed(self.feed_norm(x)), speaker)
 
 
-@register("trunk", "transformer", label="Transformer", source="Sec. 4.2; sizes of facts §5.1")
+@register("trunk", "transformer", label="Transformer", source="Sec. 4.2; sizes: reading 21")
 class Trunk(nn.Module):
     """Gesture features (B, N, D) and speech content (B, M, E) to features (B, N, D).
 

@@ -54,7 +54,7 @@ class BeatAlignment(Metric):
 
 @register("metric", "bas_gt_relative", label="BAS (real)", source="AIST++; paper Table 1")
 class BasGtRelative(BeatAlignment):
-    """Mean over beats of real motion of exp(−d²/2σ²), d to generated beats. Source: AIST++, facts §14.25."""
+    """Mean over beats of real motion of exp(−d²/2σ²), d to generated beats. Source: AIST++, reading 45."""
 
     def score(self, evaluation: Evaluation) -> float:
         anchors, beats = self._beats(evaluation.real), self._beats(evaluation.generated)
@@ -67,7 +67,7 @@ class BasGtRelative(BeatAlignment):
 
 @register("metric", "bas_audio_to_motion", label="BAS (audio→motion)", source="Bailando")
 class BasAudioToMotion(BeatAlignment):
-    """Mean over audio beats of exp(−d²/2σ²), d to the nearest motion beat. Source: Bailando, facts §8."""
+    """Mean over audio beats of exp(−d²/2σ²), d to the nearest motion beat. Source: Bailando, reading 45."""
 
     def _against(self, motion: np.ndarray, audio_beats: np.ndarray) -> float:
         return alignment(audio_beats, self._beats(motion), self.sigma_frames, "audio")
@@ -81,7 +81,7 @@ class BasAudioToMotion(BeatAlignment):
 
 @register("metric", "bas_motion_to_audio", label="BAS (motion→audio)", source="AIST++")
 class BasMotionToAudio(BeatAlignment):
-    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, facts §8."""
+    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 45."""
 
     def _against(self, motion: np.ndarray, audio_beats: np.ndarray) -> float:
         return alignment(self._beats(motion), audio_beats, self.sigma_frames, "motion")

@@ -29,7 +29,7 @@ def motion_beats(motion: np.ndarray, order: int = ORDER_FRAMES) -> np.ndarray:
     faster than any of the `order` steps after, so a standstill counts once, where it begins
     (speeds within `STEADY` are equal). Steps beyond the window are left out of the
     comparison; its first and last step are never beats. Raises ValueError when body points are
-    not finite. Source: mint (AIST++), facts §8.
+    not finite. Source: mint (AIST++), reading 45.
     """
     if order < 1:
         raise ValueError(f"beats need an order of at least 1 frame, found {order}")

@@ -18,7 +18,7 @@ from rgx.registry import Place, register
 
 
 class Dover(VideoMetric):
-    """100 σ((x − centre) / spread) of a raw score x, mean over generated videos. Source: Wu 2023, facts §8.
+    """100 σ((x − centre) / spread) of a raw score x, mean over generated videos. Source: Wu 2023, reading 48.
 
     network: TorchScript, called as network(aesthetic, technical) with two views (1, 3, 32, 224, 224) in
     ImageNet's normalisation. It returns two tensors in the order aesthetic, technical (DOVER's own
@@ -84,7 +84,7 @@ VIEWS = (
 
 @register("metric", "video_dover_aesthetic", label="VQA_A", source="Wu 2023; paper Tables 1 and 3d")
 class DoverAesthetic(Dover):
-    """DOVER's aesthetic score, calibrated for natural video as DOVER does. Source: Wu 2023, facts §8."""
+    """DOVER's aesthetic score, calibrated for natural video as DOVER does. Source: Wu 2023, reading 48."""
 
     name: ClassVar[str] = "video_dover_aesthetic"
     place: ClassVar[int] = 0
@@ -98,7 +98,7 @@ class DoverAesthetic(Dover):
 
 @register("metric", "video_dover_technical", label="VQA_T", source="Wu 2023; paper Tables 1 and 3d")
 class DoverTechnical(Dover):
-    """DOVER's technical score, calibrated for natural video as DOVER does. Source: Wu 2023, facts §8."""
+    """DOVER's technical score, calibrated for natural video as DOVER does. Source: Wu 2023, reading 48."""
 
     name: ClassVar[str] = "video_dover_technical"
     place: ClassVar[int] = 1

@@ -70,7 +70,7 @@ class I3DDistance(FrechetVideoDistance):
     """FVD. network: I3D of Kinetics-400 as TorchScript, called as the public implementations do.
 
     network(video (1, 3, T, 224, 224) in [−1, 1], rescale=False, resize=False, return_features=True)
-    returns 400 logits. Source: Unterthiner 2018, facts §8.
+    returns 400 logits. Source: Unterthiner 2018, reading 47.
     """
 
     decimals: ClassVar[int] = 2
@@ -106,7 +106,7 @@ I3D = "I3D-K400 logits as TorchScript at 224 px (bilinear, low-pass where it shr
 
 @register("metric", "reconstruction_fvd", label="FVD", source="Unterthiner 2018; paper Table 3a")
 class ReconstructionFVD(I3DDistance):
-    """FVD of reconstructed videos. Source: Unterthiner 2018, facts §8 and §14.19."""
+    """FVD of reconstructed videos. Source: Unterthiner 2018, reading 47."""
 
     name: ClassVar[str] = "reconstruction_fvd"
     protocol: ClassVar[str] = f"self-reconstruction, {I3D}"
@@ -114,7 +114,7 @@ class ReconstructionFVD(I3DDistance):
 
 @register("metric", "video_fvd", label="FVD", source="Unterthiner 2018; paper Tables 1 and 3d")
 class VideoFVD(I3DDistance):
-    """FVD of videos made from speech. Source: Unterthiner 2018, facts §8 and §14.19."""
+    """FVD of videos made from speech. Source: Unterthiner 2018, reading 47."""
 
     name: ClassVar[str] = "video_fvd"
     protocol: ClassVar[str] = f"speech-driven, {I3D}"

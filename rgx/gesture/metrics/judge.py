@@ -19,9 +19,9 @@ def masked_l1(difference: Tensor, mask: Tensor | None) -> Tensor:
     return (difference.abs() * weight).sum() / weight.sum().clamp(min=1)
 
 
-@register("judge", "autoencoder", label="motion auto-encoder", source="Yoon 2020; facts §8")
+@register("judge", "autoencoder", label="motion auto-encoder", source="Yoon 2020; reading 43")
 class Judge(nn.Module):
-    """A convolutional auto-encoder of standardised motion windows (B, T, C). Source: Yoon 2020, facts §8.
+    """A convolutional auto-encoder of standardised motion windows (B, T, C). Source: Yoon 2020, reading 43.
 
     Without normalisation layers, so the features of a window never depend on its batch. T is any
     multiple of 8; away from 80 frames the encoding is resampled in time to what the latent expects.

@@ -70,7 +70,7 @@ class LPIPS(FrameMetric):
 
 @register("metric", "reconstruction_lpips", label="LPIPS", source="Zhang 2018; paper Table 3a")
 class ReconstructionLPIPS(LPIPS):
-    """LPIPS v0.1 in AlexNet. Source: Zhang 2018, facts §8.
+    """LPIPS v0.1 in AlexNet. Source: Zhang 2018, reading 49.
 
     backbone: torchvision's state dict of AlexNet, as .pth or .safetensors; only `features.*` is read.
     linear: LPIPS v0.1's weights for AlexNet, by default those that torchmetrics carries.

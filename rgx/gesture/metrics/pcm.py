@@ -27,7 +27,7 @@ def pcm_curve(evaluation: Evaluation, deltas: Sequence[float]) -> np.ndarray:
 
 @register("metric", "pcm", label="PCM", source="DiffSHEG; paper Table 1")
 class PCM(Metric):
-    """Share of valid keypoints with ‖x̂ − x‖₂ < delta shoulder widths. Source: DiffSHEG, facts §8, §14.18."""
+    """Share of valid keypoints with ‖x̂ − x‖₂ < delta shoulder widths. Source: DiffSHEG, reading 46."""
 
     direction: ClassVar[Literal["down", "up", "real"]] = "up"
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)

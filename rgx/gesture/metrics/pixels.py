@@ -82,7 +82,7 @@ class SelfSimilar(FrameMetric):
 
 @register("metric", "reconstruction_psnr", label="PSNR", source="paper Table 3a")
 class ReconstructionPSNR(FrameMetric):
-    """−10 log₁₀ of the mean squared error of a frame. Source: facts §8 (data range 1).
+    """−10 log₁₀ of the mean squared error of a frame. Source: reading 49.
 
     The reference stays empty: real frames would score CAP_DB by definition.
     """
@@ -98,7 +98,7 @@ class ReconstructionPSNR(FrameMetric):
 
 @register("metric", "reconstruction_hand_psnr", label="PSNR (hands)", source="paper Table 3a; boxes ours")
 class ReconstructionHandPSNR(ReconstructionPSNR):
-    """PSNR in the boxes around the real hands; frames without one add nothing. Source: ours, facts §8."""
+    """PSNR in the boxes around the real hands; frames without one add nothing. Source: ours."""
 
     protocol: ClassVar[str] = (
         "self-reconstruction, inside the boxes around the real hands, mean over frames that show one, "
@@ -111,7 +111,7 @@ class ReconstructionHandPSNR(ReconstructionPSNR):
 
 @register("metric", "reconstruction_ssim", label="SSIM", source="Wang 2004; paper Sec. 5.4")
 class ReconstructionSSIM(SelfSimilar):
-    """Structural similarity, mean over pixels and channels. Source: Wang 2004, facts §8 (data range 1)."""
+    """Structural similarity, mean over pixels and channels. Source: Wang 2004, reading 49."""
 
     protocol: ClassVar[str] = (
         "self-reconstruction, mean over frames, Gaussian window of 11 px (sigma 1.5), data range 1, "

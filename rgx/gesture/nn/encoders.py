@@ -19,7 +19,7 @@ def positions(length: int, width: int, device: torch.device | None = None) -> Te
 
 
 class ResidualConv(nn.Module):
-    """Two dilated convolutions over time with a skip: (B, D, T) → (B, D, T). Source: facts §4."""
+    """Two dilated convolutions over time with a skip: (B, D, T) → (B, D, T). Source: reading 17."""
 
     def __init__(self, width: int, dilation: int = 1) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class ResidualConv(nn.Module):
 class SequenceEncoder(nn.Module):
     """Frames (B, T, F) to content at the token rate (B, T / 4, D): strided convolutions, transformer.
 
-    Source: facts §1 (three-layer residual CNN and three-layer transformer) and §3 (token rate).
+    Source: reading 14.
     """
 
     def __init__(self, features: int, width: int, layers: int, heads: int, dropout: float) -> None:

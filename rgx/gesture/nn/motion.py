@@ -9,7 +9,7 @@ from torch.nn import functional as F
 def motion_losses(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str, Tensor]:
     """Return smooth-L1 of positions, velocities and accelerations where all frames involved are valid.
 
-    predicted, target (B, T, K, 2), valid (B, T, K). Source: Sec. 4.2; weights 1, facts §14 row 31.
+    predicted, target (B, T, K, 2), valid (B, T, K). Source: Sec. 4.2, reading 25.
     """
     losses = {}
     for name in ("position", "velocity", "acceleration"):

@@ -59,12 +59,12 @@ class ConvolutionFeatures(PerceptualFeatures):
         return self.network(picture)
 
 
-@register("perceptual", "vgg19", label="VGG-19", source="Johnson 2016; Simonyan 2015; facts §6.1")
+@register("perceptual", "vgg19", label="VGG-19", source="Johnson 2016; Simonyan 2015; reading 29")
 class VGG19(ConvolutionFeatures):
     """relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of VGG-19, ImageNet's normalisation inside.
 
     weights: torchvision's state dict of VGG-19, as .pth or .safetensors; only `features.*` is read.
-    Source: Johnson 2016 (the loss), Simonyan 2015 (the network), facts §6.1 (the layers).
+    Source: Johnson 2016 (the loss), Simonyan 2015 (the network), reading 29 (the layers).
     """
 
     def __init__(self, weights: Place = "") -> None:

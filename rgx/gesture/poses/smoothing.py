@@ -14,7 +14,7 @@ def smooth(keypoints: np.ndarray, valid: np.ndarray, frames: int) -> np.ndarray:
     """Return keypoints (T, K, 2) px, each on the parabola nearest to an odd number of frames around it.
 
     Runs of valid frames (T, K) are smoothed each by itself; one shorter than that, and what is not valid,
-    stays as it is. One frame smooths nothing. Source: Savitzky and Golay 1964; facts §2.3.
+    stays as it is. One frame smooths nothing. Source: Savitzky and Golay 1964; reading 8.
     """
     if frames <= ORDER:
         return keypoints

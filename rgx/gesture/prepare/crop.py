@@ -42,7 +42,7 @@ def square_around(track: np.ndarray, width_px: int, height_px: int) -> Square:
     """Return the square that holds head, arms and hands of a track (T, 133, 3) with a margin.
 
     It lies inside the picture unless the extent itself is larger than the picture's shorter side. Raises
-    ValueError for a track without a point. Source: ours; facts §2.1 crop by hand.
+    ValueError for a track without a point. Source: ours, reading 4.
     """
     boxes = np.concatenate([_boxes(track[at : at + BLOCK]) for at in range(0, len(track), BLOCK)])
     boxes = boxes[np.isfinite(boxes).all(axis=1)]

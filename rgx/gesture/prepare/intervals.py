@@ -48,7 +48,7 @@ def read_intervals(path: Path) -> Table:
     """Return an interval table without its mirrored copies and the intervals listed as missing beside it.
 
     Of intervals of one video that overlap, the later one begins where the earlier ends. Raises InputError
-    with the line. Source: facts §2.2.
+    with the line. Source: reading 6.
     """
     missing = read_missing(path.parent / MISSING)
     intervals = [i for i in read_table(path) if not {i.name, str(i.number)} & missing]

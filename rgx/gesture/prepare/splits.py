@@ -12,7 +12,7 @@ from rgx.gesture.prepare.crop import Square
 from rgx.gesture.types import WINDOW_FRAMES
 
 LONGEST_FRAMES = 375
-"""A longer stretch becomes several clips: a corpus reads a clip's pictures at once. Source: facts §2.1."""
+"""A longer stretch becomes several clips: a corpus reads a clip's pictures at once. Source: reading 3."""
 SHORTEST_FRAMES = GAP_FRAMES = WINDOW_FRAMES + 1
 TEST_SHARE = 0.1
 TIME_SHARES = (0.2, 0.3, 0.4, 0.5)
@@ -33,7 +33,7 @@ def split_sources(speakers: Mapping[str, str]) -> dict[str, str]:
     """Return the split of each source: test for about a tenth, for at least one of two or more.
 
     speakers: each source's speaker, by the source's own hash, so that neither its name nor the machine
-    decides. A speaker's last source stays in train unless no speaker has two. Source: ours; facts §2.1.
+    decides. A speaker's last source stays in train unless no speaker has two. Source: ours, reading 5.
     """
     order = sorted(speakers, key=_share)
     left = Counter(speakers.values())

@@ -96,7 +96,7 @@ def at_25_hz(
     """Yield the item nearest to each time k / 25 s after `start`, the earlier of two, for k from `first` on.
 
     start: the first item's time where it is not given. The last item lasts as long as the one before it.
-    Source: ours; facts §2.1 (25 fps).
+    Source: ours, reading 1.
     """
     step, due = Fraction(0), first
     before: tuple[Fraction, T] | None = None

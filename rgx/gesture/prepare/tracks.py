@@ -16,7 +16,7 @@ def without_jumps(track: np.ndarray) -> np.ndarray:
     """Return a track (T, 133, 3) in which a point that leaves its place for one frame only is not found.
 
     Its neighbours stay close to each other and both are far from it; the corpus interpolates such gaps.
-    Jitter below that stays as it is. Source: ours; facts §2.3 (hidden hands give confident rubbish).
+    Jitter below that stays as it is. Source: ours, reading 8.
     """
     points, found = track[..., :2], track[..., 2] > SURE
     shoulders = found[:, LEFT_SHOULDER] & found[:, RIGHT_SHOULDER]

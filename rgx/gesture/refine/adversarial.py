@@ -20,7 +20,7 @@ class NonSaturating(Adversarial):
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-@register("adversarial", "hinge", label="Hinge", source="SPADE, facts §7; Lim & Ye 2017")
+@register("adversarial", "hinge", label="Hinge", source="SPADE, reading 39; Lim & Ye 2017")
 class Hinge(Adversarial):
     """The discriminator stops caring beyond a margin of 1; the refiner raises the logit."""
 
@@ -31,7 +31,7 @@ class Hinge(Adversarial):
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-@register("adversarial", "lsgan", label="LSGAN", source="S2G stage 3, facts §7; Mao et al. 2017, eq. (9)")
+@register("adversarial", "lsgan", label="LSGAN", source="S2G stage 3, reading 39; Mao et al. 2017, eq. (9)")
 class LeastSquares(Adversarial):
     """Half the squared distance to 1 for real pictures and to 0 for refined ones."""
 

@@ -41,7 +41,7 @@ class SpectralConv(nn.Conv2d):
         return left @ (matrix @ right)
 
 
-@register("discriminator", "patch", label="PatchGAN", source="eq. (8) as read in facts §14 row 16; facts §7")
+@register("discriminator", "patch", label="PatchGAN", source="eq. (8), reading 38")
 class PatchDiscriminator(Discriminator):
     """One logit a patch of the picture beside its structure map; 70 px a patch at 3 layers.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from rgx.gesture.nn.grid import pixel_grid
 
 EPSILON = 1e-8
-"""Keeps eq. (6) finite for coincident points, in squared half picture widths. Source: AutoLink, facts §7."""
+"""Keeps eq. (6) finite for coincident points, in squared half picture widths. Source: reading 36."""
 AT_ONCE = 2**20
 """Distances held at once while the strongest edge is sought; at 8 pictures of 256 px, two edges of 115."""
 
@@ -16,7 +16,7 @@ AT_ONCE = 2**20
 def squared_distance(x: Tensor, y: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """Return the squared distance of places (x, y) to segments, all broadcast; start, end (…, 2).
 
-    Squared, since the root has no gradient on the segment itself. Source: eq. (6), facts §14 row 14.
+    Squared, since the root has no gradient on the segment itself. Source: eq. (6), reading 36.
     """
     x_start, y_start = start.unbind(-1)
     x_along, y_along = (end - start).unbind(-1)
@@ -33,7 +33,7 @@ def edge_map(start: Tensor, end: Tensor, thickness: Tensor, weight: Tensor, size
     σ² is thickness² and half a pixel's square: variances add, so σ never falls below half a pixel, where an
     edge would pass between pixels unseen, and its gradient never dies. Only the strongest edge of a pixel
     has a gradient; so it alone is worked out again with one, and memory does not grow with E.
-    Source: eqs. (5)–(7) as read in facts §14 rows 12–15.
+    Source: eqs. (5)–(7), readings 34 to 37.
     """
     grid = pixel_grid(*size, start.device).to(start)
     x, y = grid[0, :, 0], grid[:, :1, 1]

@@ -17,7 +17,7 @@ from rgx.registry import register
 
 PICTURE, HOLES = 3, 1
 BODY_THICKNESS, HAND_THICKNESS, FACE_THICKNESS = 0.032, 0.016, 0.012
-"""σ at the start, in half picture widths: the body's is AutoLink's 1e-3 = σ² (facts §7), the others ours."""
+"""σ at the start, in half picture widths: the body's is AutoLink's 1e-3 (reading 34), the others ours."""
 
 
 @register("refiner", "none", label="w/o refine", source="Table 3d 'w/o refine'")
@@ -36,7 +36,7 @@ class NoRefiner(Refiner):
 class ResidualRefiner(Refiner):
     """Adds to the animated picture what a U-Net makes of it, of 1 − trusted and of the pose's structure.
 
-    An untrained one changes nothing. Source: Sec. 4.3; input as in S2G's third stage, facts §7.
+    An untrained one changes nothing. Source: Sec. 4.3; input as in S2G's third stage, reading 40.
     """
 
     def __init__(self, size_px: int, downs: int, drawing: Structure, network: UNet) -> None:

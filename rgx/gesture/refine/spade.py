@@ -34,7 +34,7 @@ class PlainNorm(Norm):
 class Spade(Norm):
     """(1 + γ) · norm(x) + β, with γ and β of every pixel read from the structure.
 
-    Source: Park et al. 2019, facts §7.
+    Source: Park et al. 2019, reading 41.
     """
 
     def __init__(self, channels: int, map_channels: int, hidden: int) -> None:

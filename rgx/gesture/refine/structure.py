@@ -15,7 +15,7 @@ from rgx.gesture.refine.edges import edge_map
 from rgx.gesture.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND, edges, kept_index
 
 GROUPS = (BODY, LEFT_HAND, RIGHT_HAND, FACE)
-"""Edges of a group share one thickness. Source: facts §14 row 13."""
+"""Edges of a group share one thickness. Source: reading 35."""
 
 
 class Structure(nn.Module):
@@ -94,7 +94,7 @@ class FixedSkeleton(Edges):
 class LearnedEdges(Edges):
     """Edges with a learnable weight each and a learnable thickness a group, both through softplus.
 
-    Weights start at 1. Source: eq. (5) as read in facts §14 rows 12–13; AutoLink learns the weight only.
+    Weights start at 1. Source: eq. (5), readings 34 and 35; AutoLink learns the weight only.
     """
 
     def __init__(self, body: float, hand: float, face: float) -> None:

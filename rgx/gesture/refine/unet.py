@@ -34,7 +34,7 @@ class UNet(nn.Module):
 
     Width doubles at each of `downs` halvings up to max_width. The way down reads the picture alone; the
     lowest level and the way up are normalised by `norm`, which sees the structure of their resolution.
-    Source: Sec. 4.3; sizes of facts §7.
+    Source: Sec. 4.3, reading 40.
     """
 
     def __init__(

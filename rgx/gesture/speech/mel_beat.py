@@ -13,7 +13,7 @@ FLOOR_DB = -80.0
 MOST_MELS = 256
 
 
-@register("speech", "mel_beat", label="Mel + beat", source="Sec. 4.1; facts: mel 128 + onset + beat")
+@register("speech", "mel_beat", label="Mel + beat", source="Sec. 4.1, reading 9")
 class MelBeat(Speech):
     """Log-mel spectrum, onset envelope and beats, F = mels + 2; raises InputError for an unusable `mels`."""
 

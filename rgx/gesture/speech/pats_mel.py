@@ -13,7 +13,7 @@ from rgx.registry import register
 MELS = 64
 
 
-@register("speech", "pats_mel", label="PATS mel + beat", source="facts §2.2: log_mel_400")
+@register("speech", "pats_mel", label="PATS mel + beat", source="reading 6: log_mel_400")
 class PatsMel(Speech):
     """Log-mel bands of 125 to 7,500 Hz, onset envelope and beats, F = 66, of log_mel (T, 64)."""
 

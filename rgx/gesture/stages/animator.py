@@ -19,7 +19,7 @@ from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
 
 
-@register("stage", "animator", label="Animator", source="Sec. 3 and 4.3; facts §6")
+@register("stage", "animator", label="Animator", source="Sec. 3 and 4.3, reading 29")
 class AnimatorStage(Stage):
     """Trains on pairs of frames of the same clip."""
 

@@ -21,7 +21,7 @@ from rgx.store.workspace import Inputs, Workspace
 SMALLEST_PX = 32
 
 
-@register("stage", "frames", label="Pictures", source="Sec. 5.1 (256 × 256); facts §2.1")
+@register("stage", "frames", label="Pictures", source="Sec. 5.1, reading 4")
 class FramesStage(Stage):
     """Every frame of the corpus, uncompressed for random access; apart from the corpus, so that the size
     of pictures never changes what motion is trained on."""

@@ -22,7 +22,7 @@ from rgx.train.optimiser import AdamW
 NETWORK, SCALE = "network.safetensors", "arrays.safetensors"
 
 
-@register("stage", "judge", label="Judge", source="Sec. 5.2; facts §8")
+@register("stage", "judge", label="Judge", source="Sec. 5.2, reading 43")
 class JudgeStage(Stage):
     """Trained on real training motion only; shared by every cell and every seed.
 

@@ -27,7 +27,7 @@ from rgx.train.optimiser import AdamW
 class RefinerStage(Stage):
     """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
 
-    hand_weight: the weight of L1 inside the hand boxes, 1 for none. Source: Sec. 4.3; facts §1 and §7.
+    hand_weight: the weight of L1 inside the hand boxes, 1 for none. Source: Sec. 4.3, reading 42.
     """
 
     trains = True

@@ -28,7 +28,7 @@ class NoDistillation(Distillation):
 class CosineDistillation(Distillation):
     """β · mean over tokens of 1 − cos(p(Q_R), sg(E(G))), p linear, E the frozen gesture encoders.
 
-    Source: eq. (2) as read in facts §14 rows 4–6; β is ours to sweep.
+    Source: eq. (2), reading 15; β is ours to sweep.
     """
 
     needs = ("alignment",)

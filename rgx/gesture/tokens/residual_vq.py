@@ -15,7 +15,7 @@ class Codebook(nn.Module):
     """One codebook learned by exponential moving average; all state lives in buffers.
 
     Entries unused for long (EMA count below 1) are replaced by random rows of the batch.
-    Source: facts §4 (MoMask's settings), §5.3 (its bugs: rows are shuffled here).
+    Source: readings 17 and 19.
     """
 
     def __init__(self, codes: int, width: int, decay: float) -> None:
@@ -69,7 +69,7 @@ class Codebook(nn.Module):
 class ResidualVQ(Quantizer):
     """Each layer quantizes what the layers before it left over; one straight-through on the sum.
 
-    Source: eq. (3) as read in facts §14 row 7: commitment ‖r_r − sg(e_r)‖², EMA codebooks.
+    Source: eq. (3), reading 16: commitment ‖r_r − sg(e_r)‖², EMA codebooks.
     """
 
     def __init__(

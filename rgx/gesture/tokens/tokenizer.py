@@ -16,7 +16,7 @@ from rgx.registry import Recipe
 
 
 class Codec(nn.Module):
-    """Convolutional encoder (÷4), quantizer and decoder of one stream. Source: facts §4."""
+    """Convolutional encoder (÷4), quantizer and decoder of one stream. Source: reading 17."""
 
     def __init__(self, coordinates: int, quantizer: Recipe[Quantizer], width: int, depth: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Tokenizer(nn.Module):
     def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]:
         """Return one token (B, 1, Q) a stream for a frame (B, K, 2), repeated to a token's length.
 
-        Source: facts §5.1, "condition token from one frame".
+        Source: reading 23.
         """
         return self.tokens(repeat(frame, "b k c -> b t k c", t=FRAMES_PER_TOKEN))
 
