@@ -57,13 +57,13 @@ def fit(
         player.network.train()
     saved, values = start, {}
     for step in range(start, training.steps):
-        found = players[0].step(step, saved)
-        total = float(torch.stack(list(found.values())).sum())
+        terms = players[0].step(step, saved)
+        total = float(torch.stack(list(terms.values())).sum())
         for player in players[1:]:
-            found |= player.step(step, saved)
+            terms |= player.step(step, saved)
         done = step + 1
         if done % max(1, training.steps // 100) == 0 or done == training.steps:
-            values = {name: float(value) for name, value in found.items()}
+            values = {name: float(value) for name, value in terms.items()}
             keeper.append_metrics(done, values)
         if done % training.checkpoint_every == 0:
             keeper.save_checkpoint(_state(players, done))
@@ -96,17 +96,18 @@ class _Player:
         """Take one step and return the losses it was taken on; raises NotFiniteError."""
         for group, (_, share) in zip(self.optimiser.param_groups, self.groups, strict=True):
             group["lr"] = share * self.training.rate(step)
-        found = self.losses()
-        total = torch.stack(list(found.values())).sum()
+        terms = self.losses()
+        total = torch.stack(list(terms.values())).sum()
         if not math.isfinite(value := float(total.detach())):
-            kept = f"the checkpoint of step {saved} is kept" if saved else "no checkpoint had been written"
-            raise NotFiniteError(f"the loss became {value} at step {step + 1}; {kept}")
+            kept = f"the checkpoint of step {saved} is kept"
+            checkpoint = kept if saved else "no checkpoint had been written"
+            raise NotFiniteError(f"the loss became {value} at step {step + 1}; {checkpoint}")
         # An adversarial loss leaves gradients on its opponent: only this player's may count here.
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
         self.optimiser.step()
-        return {name: loss.detach() for name, loss in found.items()}
+        return {name: loss.detach() for name, loss in terms.items()}
 
 
 def _groups(

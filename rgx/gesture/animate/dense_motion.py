@@ -131,6 +131,6 @@ class DenseMotion(nn.Module):
         maps = []
         for level, head in enumerate(self.occlusion):
             size = (full[0] // 2**level, full[1] // 2**level)
-            found = head(levels[min(level, len(levels) - 1)]).float().sigmoid()
-            maps.append(resize(found, size))
+            occlusion = head(levels[min(level, len(levels) - 1)]).float().sigmoid()
+            maps.append(resize(occlusion, size))
         return maps

@@ -45,10 +45,10 @@ def equivariance(detect: Callable[[Tensor], Tensor], picture: Tensor, transform:
     """
     height, width = picture.shape[-2:]
     grid = pixel_grid(height, width, picture.device) + transform.moves(height, width)[:, 0]
-    found, again = detect(torch.cat([picture, sample(picture, grid, "reflection")])).chunk(2)
+    points, again = detect(torch.cat([picture, sample(picture, grid, "reflection")])).chunk(2)
     places = again.flatten(1, 2).float()
     back = places + transform.displacement(places)[:, 0]
-    return (found.flatten(1, 2).float() - back).abs().mean()
+    return (points.flatten(1, 2).float() - back).abs().mean()
 
 
 def random_equivariance(detect: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:

@@ -61,10 +61,10 @@ class ThinPlate:
             inverse = torch.linalg.inv_ex(covariance).inverse
             # Iterated Tikhonov: wrong by (fade / spread²)², so nothing of a group that is not flat.
             fit = (inverse + fade * inverse @ inverse) @ offset.mT
-            one = torch.eye(count, device=offset.device)
-            rest = one - 1 / count - offset @ fit
-            bend = kernel(squared_distances(driving, driving)) + ridge * one
-            system = rest @ bend @ rest + one - rest
+            identity = torch.eye(count, device=offset.device)
+            rest = identity - 1 / count - offset @ fit
+            bend = kernel(squared_distances(driving, driving)) + ridge * identity
+            system = rest @ bend @ rest + identity - rest
             weights = rest @ torch.linalg.solve_ex(system, rest @ moved).result
             straight = moved - bend @ weights
             return cls(driving, weights, fit @ straight, centre, straight.mean(-2, keepdim=True))

@@ -112,8 +112,8 @@ class ThinPlateAnimator(Animator):
             self.step += 1
         source = self.begin(pairs.source, pairs.source_pose, pairs.source_valid)
         motion = self._move(source, pairs.driving_pose, pairs.driving_valid, pairs.driving, dropout)
-        made = self.inpainting(source.picture, source.features, motion)
-        losses = {"perceptual": self.perceptual_weight * pyramid_distance(perceptual, made, pairs.driving)}
+        warped = self.inpainting(source.picture, source.features, motion)
+        losses = {"perceptual": self.perceptual_weight * pyramid_distance(perceptual, warped, pairs.driving)}
         if self.warp_weight:
             warp = self.inpainting.warp_loss(source.features, pairs.driving, motion)
             losses["warp"] = self.warp_weight * warp
@@ -126,8 +126,8 @@ class ThinPlateAnimator(Animator):
     def animate(self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None = None) -> Animated:
         source = source.expanded(len(pose))
         motion = self._move(source, pose, valid, picture)
-        made = self.inpainting(source.picture, source.features, motion)
-        return Animated(made, motion.occlusion[0])
+        warped = self.inpainting(source.picture, source.features, motion)
+        return Animated(warped, motion.occlusion[0])
 
     def _move(
         self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None, dropout: float = 0.0
@@ -137,12 +137,12 @@ class ThinPlateAnimator(Animator):
         return self.motion(source.picture, points, driving, dropout)
 
 
-def pyramid_distance(perceptual: PerceptualFeatures, made: Tensor, real: Tensor) -> Tensor:
+def pyramid_distance(perceptual: PerceptualFeatures, generated: Tensor, real: Tensor) -> Tensor:
     """Return the perceptual distance summed over the sizes 1, ½, ¼ and ⅛, down to 16 px."""
-    total = made.new_zeros(())
+    total = generated.new_zeros(())
     for level in range(4):
-        size = (made.shape[-2] // 2**level, made.shape[-1] // 2**level)
+        size = (generated.shape[-2] // 2**level, generated.shape[-1] // 2**level)
         if level and min(size) < SMALLEST_PX:
             break
-        total = total + perceptual.distance(resize(made, size), resize(real, size))
+        total = total + perceptual.distance(resize(generated, size), resize(real, size))
     return total

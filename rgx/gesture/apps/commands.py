@@ -42,13 +42,13 @@ def score(
     from rgx.run.invocation import Venue, run_sweep
 
     console = Console()
-    made = parse(generated)
+    systems_given = parse(generated)
     if not real.is_dir():
         raise InputError(f"--real {real}: no such folder; expected a corpus with index.csv")
     real, out = real.expanduser().resolve(), out.expanduser().resolve()
     try:
         cpus = (os.cpu_count() or 1) if engine is Engine.ray else 1
-        systems = track_videos(Systems(real, made), poses, imports, out, cpus, console)
+        systems = track_videos(Systems(real, systems_given), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
         file, definition = write_definitions(systems, scale, out)

@@ -36,10 +36,10 @@ class Systems:
         """Return a line for each system that lacks test clips; raises InputError for one that has none."""
         tests, lines = test_clips(self.real), []
         for name, path in self.made.items():
-            found = Submission(str(path)).keypoints()
-            absent = [clip for clip in tests if clip not in found]
+            keypoints = Submission(str(path)).keypoints()
+            absent = [clip for clip in tests if clip not in keypoints]
             if len(absent) == len(tests):
-                offered = nearest(tests[0], found) if found else "it has no keypoint files"
+                offered = nearest(tests[0], keypoints) if keypoints else "it has no keypoint files"
                 raise InputError(
                     f"{name}: {path} has no file for any test clip, such as '{tests[0]}': {offered}"
                 )
@@ -54,17 +54,17 @@ class Systems:
 
 def parse(pairs: Sequence[str]) -> dict[str, Path]:
     """Return systems by name from NAME=DIR; raises InputError for anything else or a name given twice."""
-    made: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for pair in pairs:
         name, equals, folder = pair.partition("=")
         if not equals or not folder or not re.fullmatch(r"[^/\\\s][^/\\]*", name):
             raise InputError(f"--generated {pair}: expected NAME=DIR, such as Ours=results/ours")
-        if name in made:
+        if name in folders:
             raise InputError(f"--generated {pair}: '{name}' is given twice")
-        made[name] = Path(folder).expanduser().resolve()
-    if not made:
+        folders[name] = Path(folder).expanduser().resolve()
+    if not folders:
         raise InputError("--generated NAME=DIR: expected at least one system")
-    return made
+    return folders
 
 
 def test_clips(real: Path) -> list[str]:

@@ -33,14 +33,14 @@ def track_videos(
     plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
     choice = read_choice(poses, plugins, ())
     tests = test_clips(systems.real)
-    made: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for name, path in systems.made.items():
-        made[name], orders = _tracked(path, choice, tests, out / "tracked" / name)
+        folders[name], orders = _tracked(path, choice, tests, out / "tracked" / name)
         outcomes = map_tasks(_track, orders, min(cpus, len(orders)))
         for outcome in track(outcomes, f"poses of {name}", len(orders), console=console, disable=not orders):
             if outcome.error is not None:
                 raise outcome.error
-    return Systems(systems.real, made)
+    return Systems(systems.real, folders)
 
 
 class Order(NamedTuple):
@@ -60,13 +60,13 @@ def _tracked(path: Path, choice: Choice, tests: Sequence[str], folder: Path) -> 
         return path, []
     _link(folder / "clips", videos)
     _link(folder / "keypoints", keypoints)
-    made = {clip: folder / "keypoints" / f"{clip}.npz" for clip in lacking}
-    old = [clip for clip in lacking if not _stands(made[clip], videos[clip])]
-    return folder, [Order(videos[clip], choice, made[clip]) for clip in old]
+    tracks = {clip: folder / "keypoints" / f"{clip}.npz" for clip in lacking}
+    old = [clip for clip in lacking if not _stands(tracks[clip], videos[clip])]
+    return folder, [Order(videos[clip], choice, tracks[clip]) for clip in old]
 
 
-def _stands(made: Path, video: Path) -> bool:
-    return made.is_file() and made.stat().st_mtime_ns >= video.stat().st_mtime_ns
+def _stands(track: Path, video: Path) -> bool:
+    return track.is_file() and track.stat().st_mtime_ns >= video.stat().st_mtime_ns
 
 
 def _link(folder: Path, files: dict[str, Path]) -> None:
@@ -81,7 +81,7 @@ def _link(folder: Path, files: dict[str, Path]) -> None:
 
 
 def _track(order: Order) -> None:
-    video, made = order.video, order.made
+    video, track = order.video, order.made
     extractor = order.choice.make(video).extractor
     _, width, height = shape_of(video)
 
@@ -91,9 +91,9 @@ def _track(order: Order) -> None:
     points = np.stack([_surest(people) for people in extractor.track(frames())])
     if not points[..., 2].any():
         raise InputError(f"{video}: nobody is found in any frame")
-    draft = made.with_suffix(".draft")
+    draft = track.with_suffix(".draft")
     write_own_npz(draft, points, width, height)
-    draft.replace(made)
+    draft.replace(track)
 
 
 def _surest(people: np.ndarray) -> np.ndarray:

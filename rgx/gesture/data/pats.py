@@ -54,18 +54,18 @@ class Pats(Corpus):
         Raises InputError when the folder or table is no use, or when a split is left with nothing.
         """
         intervals, assigned, shapes, unusable = self._survey()
-        kept = [i for i in intervals if i.name in shapes]
-        clips = Counter(assigned[i.name] for i in kept)
+        usable = [i for i in intervals if i.name in shapes]
+        clips = Counter(assigned[i.name] for i in usable)
         empty = [split for split in ("train", "test") if not clips[split]]
         if empty:
-            told = "".join(f"\n{reason}" for reason in list(unusable.values())[:SHOWN])
+            reasons = "".join(f"\n{reason}" for reason in list(unusable.values())[:SHOWN])
             raise InputError(
                 f"{self.folder}: no usable interval in the {empty[0]} split; the table has "
-                f"{len(intervals)} of {', '.join(self.speakers)}, {len(unusable)} are no use{told}"
+                f"{len(intervals)} of {', '.join(self.speakers)}, {len(unusable)} are no use{reasons}"
             )
-        lines = [repr((i.name, i.speaker, assigned[i.name], shapes[i.name])) for i in kept]
+        lines = [repr((i.name, i.speaker, assigned[i.name], shapes[i.name])) for i in usable]
         return CorpusFacts(
-            speakers=tuple(sorted({i.speaker for i in kept})),
+            speakers=tuple(sorted({i.speaker for i in usable})),
             clips=dict(clips),
             fingerprint=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
             heard="log_mel",
@@ -90,8 +90,8 @@ class Pats(Corpus):
     def report(self) -> dict[str, float]:
         """Return intervals left out as no use, and test intervals of whose video another stretch trains."""
         intervals, assigned, shapes, unusable = self._survey()
-        kept = [i for i in intervals if i.name in shapes]
-        return {"unusable_clips": len(unusable), "test_clips_of_train_videos": len(leaks(kept, assigned))}
+        usable = [i for i in intervals if i.name in shapes]
+        return {"unusable_clips": len(unusable), "test_clips_of_train_videos": len(leaks(usable, assigned))}
 
     def check_pictures(self) -> None:
         """Raise InputError: features hold no pictures."""
@@ -121,13 +121,13 @@ class Pats(Corpus):
         unusable: dict[str, str] = {}
         for interval in intervals:
             try:
-                found = shape_of(self._file(interval))
-                if found.frames <= WINDOW_FRAMES:
+                shape = shape_of(self._file(interval))
+                if shape.frames <= WINDOW_FRAMES:
                     raise InputError(
-                        f"{self._file(interval)}: {found.frames} frames at 25 Hz, "
+                        f"{self._file(interval)}: {shape.frames} frames at 25 Hz, "
                         f"expected at least {WINDOW_FRAMES + 1}"
                     )
-                shapes[interval.name] = found
+                shapes[interval.name] = shape
             except InputError as error:
                 unusable[interval.name] = str(error)
         return intervals, assigned, shapes, unusable

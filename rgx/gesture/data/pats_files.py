@@ -101,10 +101,10 @@ def read_missing(path: Path) -> set[str]:
     h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
-            held = file["intervals"][()] if "intervals" in file else []
+            ids = file["intervals"][()] if "intervals" in file else []
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: unreadable as a list of missing intervals: {error}") from None
-    return {i.decode(errors="replace") if isinstance(i, bytes) else str(i) for i in np.asarray(held).ravel()}
+    return {i.decode(errors="replace") if isinstance(i, bytes) else str(i) for i in np.asarray(ids).ravel()}
 
 
 def shape_of(path: Path) -> Shape:
@@ -132,12 +132,12 @@ def _shape(path: Path, stamp: tuple[int, int]) -> Shape:
 
 def _array(path: Path, file: Any, name: str, width: int) -> Any:
     h5py = _h5py()
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
+    array = file.get(name)
+    if not isinstance(array, h5py.Dataset):
         raise InputError(f"{path}: no array {name}; it holds {', '.join(sorted(file)) or 'nothing'}")
-    if found.ndim != 2 or found.shape[1] != width or not len(found) or found.dtype.kind not in "fiu":
-        raise InputError(f"{path}: {name} is {found.dtype} {found.shape}, expected numbers (frames, {width})")
-    return found
+    if array.ndim != 2 or array.shape[1] != width or not len(array) or array.dtype.kind not in "fiu":
+        raise InputError(f"{path}: {name} is {array.dtype} {array.shape}, expected numbers (frames, {width})")
+    return array
 
 
 def read_interval(path: Path, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -153,9 +153,9 @@ def read_interval(path: Path, confidence: float) -> tuple[np.ndarray, np.ndarray
             pose = file["pose/data"][()].astype(np.float64).reshape(-1, 2, JOINTS).transpose(0, 2, 1)
             mel = file["audio/log_mel_400"][()].astype(np.float32)
             sure = np.ones(pose.shape[:2], bool)
-            held = file.get("pose/confidence")
-            if isinstance(held, h5py.Dataset) and held.shape == (len(pose), 2 * JOINTS):
-                sure = held[:, :JOINTS] >= confidence
+            scores = file.get("pose/confidence")
+            if isinstance(scores, h5py.Dataset) and scores.shape == (len(pose), 2 * JOINTS):
+                sure = scores[:, :JOINTS] >= confidence
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: unreadable as h5: {error}") from None
     pose[:, 1:] += pose[:, :1]

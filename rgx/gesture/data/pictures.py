@@ -59,8 +59,8 @@ class Pictures:
 
     def pictures(self, index: Tensor) -> Tensor:
         """Return pictures (B, 3, H, H) float32 in [0, 1] on the device."""
-        found = torch.from_numpy(self.frames[index.cpu().numpy()])
-        return found.to(self.device).permute(0, 3, 1, 2).float() / 255
+        frames = torch.from_numpy(self.frames[index.cpu().numpy()])
+        return frames.to(self.device).permute(0, 3, 1, 2).float() / 255
 
     def pairs(self, source: Tensor, driving: Tensor) -> Pairs:
         """Return the pairs of frames source (B,) and driving (B,)."""
@@ -89,10 +89,10 @@ class Pictures:
         The number counts all windows of the split as `window_starts` does, to find a window's motion.
         """
         starts, clips, _ = window_starts(self.spans, split)
-        found: list[tuple[int, PictureSpan, int]] = []
+        windows: list[tuple[int, PictureSpan, int]] = []
         for number, (start, clip) in enumerate(zip(starts.tolist(), clips.tolist(), strict=True)):
             span = self.spans[clip]
             offset = start - span.start - 1
             if offset % WINDOW_FRAMES == 0 and offset // WINDOW_FRAMES < per_clip:
-                found.append((number, span, start))
-        return found
+                windows.append((number, span, start))
+        return windows

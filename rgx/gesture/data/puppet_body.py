@@ -162,14 +162,14 @@ def _arm(who: Puppet, shoulder: np.ndarray, wrist: np.ndarray, out: int) -> tupl
     upper, fore = who.upper_arm * who.shoulder_px, who.forearm * who.shoulder_px
     reach = wrist - shoulder
     length = np.linalg.norm(reach, axis=-1, keepdims=True)
-    kept = np.clip(length, abs(upper - fore) + 8, upper + fore - 1)
+    bent = np.clip(length, abs(upper - fore) + 8, upper + fore - 1)
     along = reach / np.maximum(length, 1e-6)
-    near = (upper**2 - fore**2 + kept**2) / (2 * kept)
+    near = (upper**2 - fore**2 + bent**2) / (2 * bent)
     height = np.sqrt(np.maximum(upper**2 - near**2, 0))
     across = np.stack([along[:, 1], -along[:, 0]], -1) * out
     # An elbow hangs: it turns through the depth of the picture as the hand goes outward or up.
     swivel = np.tanh(3 * (along[:, 1:] - 1.4 * out * along[:, :1]))
-    return shoulder + near * along + height * swivel * across, shoulder + kept * along
+    return shoulder + near * along + height * swivel * across, shoulder + bent * along
 
 
 def fingers(who: Puppet, elbow: np.ndarray, wrist: np.ndarray, curl: np.ndarray, out: int) -> np.ndarray:

@@ -149,10 +149,10 @@ def _pronounce(who: Voice, word: int, start: int, rng: np.random.Generator) -> l
     for consonant, vowel, stressed in WORDS[word]:
         onset = now + CONSONANTS[consonant][3]
         length = rng.uniform(5, 9) if stressed else rng.uniform(3, 5.5)
-        held = max(3, round(length / who.tempo))
+        frames = max(3, round(length / who.tempo))
         gain = (1.0 if stressed else 0.45) * rng.uniform(0.85, 1.15)
-        spoken.append(Syllable(onset, held, consonant, vowel, stressed, gain))
-        now = onset + held
+        spoken.append(Syllable(onset, frames, consonant, vowel, stressed, gain))
+        now = onset + frames
     return spoken
 
 

@@ -79,9 +79,9 @@ class S2GSplit(Split):
 
     def _read(self) -> dict[int, str]:
         try:
-            held = json.loads(self.file.read_text(encoding="utf-8"))
-            ids = {int(i): name for name in ("train", "test") for i in held[name]}
-            both = set(map(int, held["train"])) & set(map(int, held["test"]))
+            lists = json.loads(self.file.read_text(encoding="utf-8"))
+            ids = {int(i): name for name in ("train", "test") for i in lists[name]}
+            both = set(map(int, lists["train"])) & set(map(int, lists["test"]))
         except OSError as error:
             raise InputError(f"split.s2g.file: {self.file} cannot be read: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
@@ -111,9 +111,9 @@ class Shared(Split):
             groups[interval.speaker].add(self.together(interval))
         tests = {
             (speaker, group)
-            for speaker, found in groups.items()
-            for group in sorted(found, key=_draw)[: max(1, round(self.test_share * len(found)))]
-            if len(found) > 1
+            for speaker, members in groups.items()
+            for group in sorted(members, key=_draw)[: max(1, round(self.test_share * len(members)))]
+            if len(members) > 1
         }
         return {i.name: "test" if (i.speaker, self.together(i)) in tests else "train" for i in intervals}
 

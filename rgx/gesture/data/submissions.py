@@ -105,9 +105,9 @@ def _is_keypoints(path: Path) -> bool:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.sha256()
+    state = hashlib.sha256()
     for file in content(path):
-        found.update(file.name.encode())
-        with file.open("rb") as held:
-            found.update(hashlib.file_digest(held, "sha256").digest())
-    return found.hexdigest()
+        state.update(file.name.encode())
+        with file.open("rb") as opened:
+            state.update(hashlib.file_digest(opened, "sha256").digest())
+    return state.hexdigest()

@@ -85,7 +85,7 @@ class Videos(Corpus):
         """
         learned = self._learn_all()
         counts = Counter(row.split for row in learned)
-        lines = sorted(repr((r.clip, r.speaker, r.split, *found.identity)) for r, found in learned.items())
+        lines = sorted(repr((r.clip, r.speaker, r.split, *rec.identity)) for r, rec in learned.items())
         return CorpusFacts(
             speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
@@ -152,8 +152,8 @@ class Videos(Corpus):
     def _without_windows(self, learned: dict[Row, Learned]) -> list[str]:
         """Return a problem for each split whose clips are all too short to have a window."""
         longest: dict[str, tuple[int, str]] = {}
-        for row, found in learned.items():
-            longest[row.split] = max(longest.get(row.split, (0, "")), (found.video.frames, row.clip))
+        for row, recording in learned.items():
+            longest[row.split] = max(longest.get(row.split, (0, "")), (recording.video.frames, row.clip))
         needed = f"at least {WINDOW_FRAMES + 1} frames (one condition frame and a window of {WINDOW_FRAMES})"
         return [
             f"{self.index}: no clip of split '{split}' has {needed}; the longest, '{clip}', has {frames}"
@@ -163,10 +163,10 @@ class Videos(Corpus):
 
     def _files(self, row: Row) -> tuple[Path, Path]:
         places = [self.folder / place.format(row.clip) for place in KEYPOINTS]
-        found = [place for place in places if place.exists()]
-        if len(found) > 1:
-            raise InputError(f"{found[0]} and {found[1]} are both there: keep one")
-        return self.folder / "clips" / f"{row.clip}.mp4", (found or places)[0]
+        there = [place for place in places if place.exists()]
+        if len(there) > 1:
+            raise InputError(f"{there[0]} and {there[1]} are both there: keep one")
+        return self.folder / "clips" / f"{row.clip}.mp4", (there or places)[0]
 
     def _read_index(self) -> tuple[list[Row], list[str]]:
         """Return the usable rows and what is wrong with the rest; raises InputError without an index."""
@@ -245,8 +245,8 @@ def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, n
     video = probe(path)
     people = read_keypoints(landmarks, video.width_px, video.height_px)
     if people.shape[1] != 1:
-        told = f"{people.shape[1]} people in a frame, expected one"
-        raise InputError(f"{landmarks}: {told}: keep the speaker's points only")
+        crowd = f"{people.shape[1]} people in a frame, expected one"
+        raise InputError(f"{landmarks}: {crowd}: keep the speaker's points only")
     if len(people) != video.frames:
         expected = f"expected {video.frames} as in {path}"
         raise InputError(f"{landmarks}: {len(people)} frames of landmarks, {expected}")
@@ -254,11 +254,11 @@ def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, n
     keypoints, scores = points[..., :2], points[..., 2]
     valid = (scores > visibility) & _inside(keypoints, video)
     if not valid.any():
-        found = keypoints[scores > 0] / (video.width_px, video.height_px)
-        if not len(found):
+        shares = keypoints[scores > 0] / (video.width_px, video.height_px)
+        if not len(shares):
             raise InputError(f"{landmarks}: no point is found in any frame")
         if not _inside(keypoints, video)[scores > 0].any():
-            where = f"at {found.min():.3g} to {found.max():.3g} of its size, expected 0 to 1"
+            where = f"at {shares.min():.3g} to {shares.max():.3g} of its size, expected 0 to 1"
             raise InputError(f"{landmarks}: every point lies outside the picture in every frame, {where}")
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     return keypoints, valid, video

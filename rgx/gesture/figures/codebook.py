@@ -25,15 +25,15 @@ class Codebook(RowsFigure):
 
     def draw(self, material: Material) -> Drawing | None:
         """Draw a set of axes a stream, a line a row; dashed, the codebook's size where all share one."""
-        found = self.perplexities(material)
-        if not found:
+        perplexities = self.perplexities(material)
+        if not perplexities:
             return None
         table = self.table(material)
-        named = len({row for rows in found.values() for row in rows})
+        named = len({row for rows in perplexities.values() for row in rows})
         around = style.Around(named, above=self.picked(material)[1])
-        figure, (line,) = style.axes(self.width, 1, len(found), 1.7, around)
+        figure, (line,) = style.axes(self.width, 1, len(perplexities), 1.7, around)
         labels: dict[str, int] = {}
-        for axes, (stream, rows) in zip(line, found.items(), strict=True):
+        for axes, (stream, rows) in zip(line, perplexities.items(), strict=True):
             for row, layers in rows.items():
                 label = style.text(table.label(row) if table else row)
                 look = style.line(labels.setdefault(label, len(labels)))
@@ -56,7 +56,7 @@ class Codebook(RowsFigure):
 
     def perplexities(self, material: Material) -> dict[str, dict[str, dict[int, list[float]]]]:
         """Return stream → row → layer → the perplexity of each distinct run."""
-        found: dict[str, dict[str, dict[int, list[float]]]] = {}
+        perplexities: dict[str, dict[str, dict[int, list[float]]]] = {}
         seen: set[tuple[str, str]] = set()
         for row in material.rows(self.panel, self.picked(material)[0]):
             manifest = material.manifest(row, self.stage)
@@ -65,9 +65,9 @@ class Codebook(RowsFigure):
             seen.add((row.row, manifest["key"]))
             for name, value in manifest["outputs"].items():
                 if match := PERPLEXITY.fullmatch(name):
-                    rows = found.setdefault(match[1], {})
+                    rows = perplexities.setdefault(match[1], {})
                     rows.setdefault(row.row, defaultdict(list))[int(match[2])].append(float(value))
-        return found
+        return perplexities
 
     def sizes(self, material: Material) -> set[float]:
         """Return the codebook sizes that the shown rows' records give."""

@@ -106,8 +106,8 @@ def _part(path: Path, name: str, which: slice) -> np.ndarray:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as held:
-            return np.asarray(held.get_slice(name)[which])
+        with safe_open(path, framework="numpy") as arrays:
+            return np.asarray(arrays.get_slice(name)[which])
     except SafetensorError as error:
         raise InputError(f"{path}: no '{name}' can be read: {error}") from error
 

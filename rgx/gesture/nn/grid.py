@@ -23,8 +23,8 @@ def sample(picture: Tensor, grid: Tensor, padding: str = "border") -> Tensor:
     In float32 whatever the picture is in: bf16 knows no place finer than a pixel of 256.
     """
     with torch.autocast(picture.device.type, enabled=False):
-        found = F.grid_sample(picture.float(), grid.float(), padding_mode=padding, align_corners=False)
-    return found.to(picture.dtype)
+        sampled = F.grid_sample(picture.float(), grid.float(), padding_mode=padding, align_corners=False)
+    return sampled.to(picture.dtype)
 
 
 def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -20,10 +20,10 @@ def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
     grid = pixel_grid(*size, pose.device)
     mask = torch.zeros(len(pose), *size, dtype=torch.bool, device=pose.device)
     for hand in (LEFT_HAND, RIGHT_HAND):
-        kept = [kept_index(point) for point in hand]
-        seen = valid[:, kept, None]
-        low = pose[:, kept].masked_fill(~seen, torch.inf).amin(1) - MARGIN
-        high = pose[:, kept].masked_fill(~seen, -torch.inf).amax(1) + MARGIN
+        points = [kept_index(point) for point in hand]
+        seen = valid[:, points, None]
+        low = pose[:, points].masked_fill(~seen, torch.inf).amin(1) - MARGIN
+        high = pose[:, points].masked_fill(~seen, -torch.inf).amax(1) + MARGIN
         inside = (grid >= low[:, None, None]) & (grid <= high[:, None, None])
         mask |= inside.all(-1)
     return mask[:, None]

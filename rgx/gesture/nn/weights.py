@@ -58,9 +58,9 @@ def read_state(path: str, expected: Shapes) -> dict[str, Tensor]:
         lacks = f"lacks {len(missing)} of {len(expected)} weights, such as '{missing[0]}'"
         raise InputError(f"{path}: {lacks}; it holds {', '.join(map(str, list(state)[:3])) or 'none'}")
     for key, shape in expected.items():
-        found = tuple(state[key].shape) if isinstance(state[key], Tensor) else type(state[key]).__name__
-        if found != shape:
-            raise InputError(f"{path}: '{key}' has shape {found}, expected {shape}")
+        shape_there = tuple(state[key].shape) if isinstance(state[key], Tensor) else type(state[key]).__name__
+        if shape_there != shape:
+            raise InputError(f"{path}: '{key}' has shape {shape_there}, expected {shape}")
     return {key: state[key].detach().float() for key in expected}
 
 
@@ -118,8 +118,8 @@ def _kind(path: Path) -> str:
 def _stamp(path: str) -> tuple[str, int, int]:
     """Return what a file's content is remembered by."""
     file = _file(path)
-    found = file.stat()
-    return str(file.resolve()), found.st_mtime_ns, found.st_size
+    status = file.stat()
+    return str(file.resolve()), status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=64)

@@ -39,8 +39,8 @@ def same_size(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             raise ValueError(f"frame {n} is {frame.dtype} {frame.shape}: expected uint8 (H, W, 3)")
         first = first or frame.shape
         if frame.shape != first:
-            found = f"{frame.shape[1]}×{frame.shape[0]} px, the first is {first[1]}×{first[0]} px"
-            raise InputError(f"frame {n} of the pictures is {found}: expected one size")
+            size = f"{frame.shape[1]}×{frame.shape[0]} px, the first is {first[1]}×{first[0]} px"
+            raise InputError(f"frame {n} of the pictures is {size}: expected one size")
         yield frame
 
 
@@ -51,8 +51,8 @@ def scored(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     with np.errstate(over="ignore"):  # too large for float32 is not finite there
         people = np.concatenate([points, scores[..., None]], axis=-1).astype(np.float32)
-    found = np.isfinite(people).all(axis=-1, keepdims=True) & (people[..., 2:] > 0)
-    people = np.where(found, people, np.float32(0))
+    finite = np.isfinite(people).all(axis=-1, keepdims=True) & (people[..., 2:] > 0)
+    people = np.where(finite, people, np.float32(0))
     people[..., 2] = np.minimum(people[..., 2], 1)
     return people
 

@@ -33,35 +33,35 @@ def read_dwpose(folder: Path, width_px: int, height_px: int) -> np.ndarray:
     return stacked([_frame(path, _unpickled(path), size_px) for path in numbered(folder, ".npy")])
 
 
-def _frame(path: Path, found: Any, size_px: np.ndarray) -> np.ndarray:
-    bodies = _entry(path, found, "bodies", dict)
+def _frame(path: Path, content: Any, size_px: np.ndarray) -> np.ndarray:
+    bodies = _entry(path, content, "bodies", dict)
     subset = _array(path, bodies, "subset", (None, 18))
     count = len(subset)
     candidate = _array(path, bodies, "candidate", (18 * count, 2)).reshape(count, 18, 2)
     body_scores = np.where(subset < 0, 0, _array(path, bodies, "score", (count, 18)))
-    shown = found.get("draw_pose_params")
+    shown = content.get("draw_pose_params")
     if isinstance(shown, list) and any(shown[i : i + 1] not in ([], [0]) for i in (2, 4)):
         raise InputError(f"{path}: the pose is of a part of a larger picture: draw_pose_params {shown}")
     points, scores = np.zeros((count, POINTS, 2)), np.zeros((count, POINTS))
     points[:, :17], scores[:, :17] = candidate[:, BODY_18], body_scores[:, BODY_18]
-    points[:, FACE] = _array(path, found, "faces", (count, 68, 2))
-    scores[:, FACE] = _array(path, found, "faces_score", (count, 68))
+    points[:, FACE] = _array(path, content, "faces", (count, 68, 2))
+    scores[:, FACE] = _array(path, content, "faces_score", (count, 68))
     # All left hands stand before all right ones.
-    hands = _array(path, found, "hands", (2 * count, 21, 2))
-    hand_scores = _array(path, found, "hands_score", (2 * count, 21))
+    hands = _array(path, content, "hands", (2 * count, 21, 2))
+    hand_scores = _array(path, content, "hands_score", (2 * count, 21))
     points[:, LEFT_HAND], points[:, RIGHT_HAND] = hands[:count], hands[count:]
     scores[:, LEFT_HAND], scores[:, RIGHT_HAND] = hand_scores[:count], hand_scores[count:]
     return scored(points * size_px, scores)
 
 
-def _entry(path: Path, found: Any, name: str, kind: type) -> Any:
-    if not isinstance(found, dict) or not isinstance(found.get(name), kind):
+def _entry(path: Path, content: Any, name: str, kind: type) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get(name), kind):
         raise InputError(f"{path}: no {kind.__name__.strip('_').lower()} '{name}', as DWPose writes")
-    return found[name]
+    return content[name]
 
 
-def _array(path: Path, found: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    array = _entry(path, found, name, _Array).value
+def _array(path: Path, content: Any, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    array = _entry(path, content, name, _Array).value
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: '{name}' is an array of objects, expected numbers")
     wanted = tuple(n if w is None else w for n, w in zip(array.shape, shape, strict=False))

@@ -44,8 +44,8 @@ def _kind(path: Path) -> str:
     if path.is_dir():
         suffixes = sorted({p.suffix for p in content(path)} & {".json", ".npy"})
         if len(suffixes) != 1:
-            found = " and ".join(suffixes) or "neither"
-            raise InputError(f"{path}: a folder with {found}, expected .json or .npy frames")
+            kinds = " and ".join(suffixes) or "neither"
+            raise InputError(f"{path}: a folder with {kinds}, expected .json or .npy frames")
         return FOLDER + suffixes[0]
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected keypoints")
@@ -74,8 +74,8 @@ class Files(Extractor):
                 people = read_keypoints(self.path, frame.shape[1], frame.shape[0])
             if shown == len(people):
                 raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has more")
-            found = people[shown]
-            yield found[(found[..., 2] > 0).any(axis=-1)]
+            points = people[shown]
+            yield points[(points[..., 2] > 0).any(axis=-1)]
             shown += 1
         if people is not None and shown != len(people):
             raise InputError(f"{self.path}: {len(people)} frames of keypoints, the video has {shown}")

@@ -91,12 +91,12 @@ def run_child(
     Pictures are read and sent by a thread while answers are awaited. who: what an error names. Raises
     InputError when the interpreter is absent or the script ends early; what `frames` raises passes through.
     """
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as errors:
         # -I: nothing of this environment reaches it, nor do rgx's own modules beside the script.
         command = [str(python), "-I", str(script), json.dumps(settings)]
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told, env=_environment()
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
             )
         except OSError as error:
             raise InputError(f"{who}: {python} cannot be run: {error.strerror}") from None
@@ -118,7 +118,7 @@ def run_child(
         except _Ended:
             child.stdout.close()
             end = f"{python} {_end(child)} after {answers} pictures"
-            raise InputError(f"{who}: {_last_words(told)} ({end})") from None
+            raise InputError(f"{who}: {_last_words(errors)} ({end})") from None
         finally:
             child.kill()
             child.wait()
@@ -188,7 +188,7 @@ def _end(child: subprocess.Popen[bytes]) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _last_words(told: IO[bytes]) -> str:
-    told.seek(0)
-    lines = [line.strip() for line in told.read().decode(errors="replace").splitlines() if line.strip()]
+def _last_words(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"

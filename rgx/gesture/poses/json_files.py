@@ -41,8 +41,8 @@ def read_mmpose(path: Path, width_px: int, height_px: int) -> np.ndarray:
 
     Raises InputError for frames out of order, other point counts and numbers that are not finite.
     """
-    found = _load(path)
-    listed = found.get("instance_info") if isinstance(found, dict) else found
+    content = _load(path)
+    listed = content.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
         raise InputError(f"{path}: no list 'instance_info' of frames, as MMPose's predictions have")
     frames, first = [], 0
@@ -91,8 +91,8 @@ def stacked(frames: list[np.ndarray]) -> np.ndarray:
 
 
 def _openpose_frame(path: Path) -> np.ndarray:
-    found = _load(path)
-    people = found.get("people") if isinstance(found, dict) else None
+    content = _load(path)
+    people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise InputError(f"{path}: no list 'people', as OpenPose writes")
     return np.array([_openpose_person(path, n, p) for n, p in enumerate(people)], np.float32).reshape(
@@ -110,9 +110,9 @@ def _openpose_person(path: Path, n: int, person: Any) -> np.ndarray:
         if not numbers.size:
             continue
         if numbers.shape != (3 * count,):
-            found = f"{numbers.size / 3:g} points"
+            count_there = f"{numbers.size / 3:g} points"
             raise InputError(
-                f"{where}: {part} has {found}, expected {count} as of BODY_25, face 70, hands 21"
+                f"{where}: {part} has {count_there}, expected {count} as of BODY_25, face 70, hands 21"
             )
         points[list(places)] = numbers.reshape(count, 3)[list(ids)]
     return scored(points[:, :2], points[:, 2])
@@ -124,14 +124,14 @@ def _instance(where: str, instance: Any) -> np.ndarray:
     points = _numbers(f"{where}: keypoints", instance["keypoints"])
     scores = _numbers(f"{where}: keypoint_scores", instance["keypoint_scores"])
     if points.shape != (POINTS, 2) or scores.shape != (POINTS,):
-        found = f"keypoints {points.shape} and keypoint_scores {scores.shape}"
-        raise InputError(f"{where}: {found}, expected {(POINTS, 2)} and {(POINTS,)}")
+        shapes = f"keypoints {points.shape} and keypoint_scores {scores.shape}"
+        raise InputError(f"{where}: {shapes}, expected {(POINTS, 2)} and {(POINTS,)}")
     return scored(points, scores)
 
 
-def _numbers(where: str, found: Any) -> np.ndarray:
+def _numbers(where: str, content: Any) -> np.ndarray:
     try:
-        numbers = np.array(found, dtype=np.float64)
+        numbers = np.array(content, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{where}: not an array of numbers") from None
     if not finite(numbers):
@@ -141,8 +141,8 @@ def _numbers(where: str, found: Any) -> np.ndarray:
 
 def _check_pixels(path: Path, frames: list[np.ndarray]) -> None:
     """Raise InputError for shares of the picture where px belong: they would all fall on its first pixel."""
-    found = np.concatenate([frame[frame[..., 2] > 0, :2].ravel() for frame in frames])
-    if found.size and np.abs(found).max() <= 1:
+    coordinates = np.concatenate([frame[frame[..., 2] > 0, :2].ravel() for frame in frames])
+    if coordinates.size and np.abs(coordinates).max() <= 1:
         raise InputError(f"{path}: coordinates of at most 1, expected px: write them unscaled")
 
 

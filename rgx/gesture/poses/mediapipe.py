@@ -47,8 +47,8 @@ class MediaPipe(Extractor):
         script = Path(__file__).with_name("mediapipe_child.py")
         settings = {"package": PACKAGE, "static": self.alone}
         sizes: list[tuple[int, int]] = []
-        for found in run_child(python, script, settings, _enlarged(frames, sizes), "poses.mediapipe"):
-            people = to_wholebody(_parts(found), *sizes[0])
+        for landmarks in run_child(python, script, settings, _enlarged(frames, sizes), "poses.mediapipe"):
+            people = to_wholebody(_parts(landmarks), *sizes[0])
             yield people[(people[..., 2] > 0).any(axis=-1)]
 
 
@@ -75,8 +75,8 @@ def _enlarged(frames: Iterable[np.ndarray], sizes: list[tuple[int, int]]) -> Ite
         yield frame
 
 
-def _parts(found: np.ndarray) -> dict[str, np.ndarray]:
+def _parts(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     """Return one answer of the child (P, 543, 3) as MediaPipe's parts, each of P people."""
     ends = np.cumsum([shape[0] for shape in SHAPES.values()])[:-1]
-    parts = zip(SHAPES.items(), np.split(found, ends, axis=1), strict=True)
+    parts = zip(SHAPES.items(), np.split(landmarks, ends, axis=1), strict=True)
     return {name: part[..., : shape[1]] for (name, shape), part in parts}

@@ -48,8 +48,8 @@ def main() -> None:
         height, width = HEADER.unpack(header)
         content = pictures.read(height * width * 3)
         picture = np.frombuffer(content, np.uint8).reshape(height, width, 3)
-        found = tracker.process(picture)
-        person = np.concatenate([_part(getattr(found, name), count) for name, count in PARTS])
+        landmarks = tracker.process(picture)
+        person = np.concatenate([_part(getattr(landmarks, name), count) for name, count in PARTS])
         seen = faces.process(picture).detections or []
         people = np.stack([person, *(_head(face) for face in seen if _is_another(face, person))])
         answers.write(HEADER.pack(len(people), people.shape[1]) + people.astype("<f4").tobytes())
@@ -74,9 +74,9 @@ def _is_another(face, person):  # type: ignore[no-untyped-def]
 def _head(face):  # type: ignore[no-untyped-def]
     """Return a face (543, 3) with the points of a head that its detector gives."""
     points = np.full((sum(count for _, count in PARTS), 3), np.nan)
-    found = face.location_data.relative_keypoints
+    keypoints = face.location_data.relative_keypoints
     for place, number in HEAD.items():
-        points[place] = (found[number].x, found[number].y, face.score[0])
+        points[place] = (keypoints[number].x, keypoints[number].y, face.score[0])
     return points
 
 

@@ -77,5 +77,5 @@ class MMPose(Extractor):
         """Yield (P, 133, 3) for each picture, its people in order of the detector's scores."""
         python = Path(self.python) if self.python else ENVIRONMENT.interpreter()
         script = Path(__file__).with_name("mmpose_child.py")
-        for found in run_child(python, script, self.settings, same_size(frames), "poses.mmpose"):
-            yield scored(found[..., :2], found[..., 2])
+        for people in run_child(python, script, self.settings, same_size(frames), "poses.mmpose"):
+            yield scored(people[..., :2], people[..., 2])

@@ -73,14 +73,14 @@ def _models(settings: dict[str, Any]) -> tuple[Any, Any]:
     def find_people(picture: np.ndarray) -> np.ndarray:
         if detector is None:
             return np.array([[0, 0, picture.shape[1], picture.shape[0]]], np.float32)
-        found = inference_detector(detector, picture).pred_instances.cpu().numpy()
-        kept = (found.labels == person) & (found.scores >= settings["least_score"])
-        return found.bboxes[kept]
+        detected = inference_detector(detector, picture).pred_instances.cpu().numpy()
+        sure = (detected.labels == person) & (detected.scores >= settings["least_score"])
+        return detected.bboxes[sure]
 
     def find_points(picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        found = [sample.pred_instances for sample in inference_topdown(model, picture, boxes)]
-        points = np.concatenate([instances.keypoints for instances in found])
-        scores = np.concatenate([instances.keypoint_scores for instances in found])
+        detected = [sample.pred_instances for sample in inference_topdown(model, picture, boxes)]
+        points = np.concatenate([instances.keypoints for instances in detected])
+        scores = np.concatenate([instances.keypoint_scores for instances in detected])
         return np.concatenate([points, scores[..., None]], axis=-1)
 
     return find_people, find_points
@@ -115,12 +115,12 @@ def _config(name: str) -> str:
     specs = [find_spec(package) for package in ("mmpose", "mmdet")]
     folders = [Path(str(spec.origin)).parent / ".mim" for spec in specs if spec]
     pattern = f"{glob.escape(name.removesuffix('.py'))}.py"
-    found = sorted(path for folder in folders for path in folder.rglob(pattern))
-    if not found:
+    configs = sorted(path for folder in folders for path in folder.rglob(pattern))
+    if not configs:
         sys.exit(
             f"{name}: no such file, and neither MMPose nor MMDetection ships a configuration of this name"
         )
-    return str(found[0])
+    return str(configs[0])
 
 
 class Ignored:
@@ -145,9 +145,9 @@ def _weights(checkpoint: str) -> dict[str, Any]:
 
     try:
         with torch.serialization.safe_globals([(Ignored, name) for name in IGNORED]):
-            found = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        found = found.get("state_dict", found)
-        return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state)
+        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))  # the rest tells how to load it all the same
         what = f"it asks for {asked[1]}, which could run code" if asked else "it holds more than weights"

@@ -44,16 +44,16 @@ def _own(path: Path, arrays: dict[str, np.ndarray], width_px: int, height_px: in
             where = int(np.argwhere(~np.isfinite(arrays[name]))[0][0])
             raise InputError(f"{path}: array '{name}' is not finite in frame {where}")
     if ((scores < 0) | (scores > 1)).any():
-        found = f"{scores.min():.3g} to {scores.max():.3g}"
-        raise InputError(f"{path}: array 'scores' goes from {found}, expected 0 to 1")
+        extent = f"{scores.min():.3g} to {scores.max():.3g}"
+        raise InputError(f"{path}: array 'scores' goes from {extent}, expected 0 to 1")
     if size_px.shape != (2,) or size_px.dtype.kind not in "iu":
         raise InputError(f"{path}: array 'size_px' is {size_px.dtype} {size_px.shape}, expected two integers")
     own_width, own_height = (int(n) for n in size_px)
     scale = (width_px / max(own_width, 1), height_px / max(own_height, 1))
     # The same pictures at another resolution; a pixel's rounding is no other shape.
     if min(own_width, own_height) < 1 or abs(scale[0] - scale[1]) * max(own_width, own_height) > 2:
-        found = f"{own_width}×{own_height} px"
-        raise InputError(f"{path}: points of pictures of {found}, the video's are {width_px}×{height_px} px")
+        extent = f"{own_width}×{own_height} px"
+        raise InputError(f"{path}: points of pictures of {extent}, the video's are {width_px}×{height_px} px")
     return scored(points * np.array(scale, np.float32), scores)
 
 
@@ -71,19 +71,19 @@ def _frames(path: Path, name: str, array: np.ndarray) -> int:
 
 def _check(path: Path, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if array.shape != shape or array.dtype.kind != "f":
-        found = f"array '{name}' is {array.dtype} {array.shape}"
-        raise InputError(f"{path}: {found}, expected floats of shape {shape}")
+        shape_there = f"array '{name}' is {array.dtype} {array.shape}"
+        raise InputError(f"{path}: {shape_there}, expected floats of shape {shape}")
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         # NumPy leaves a file it opened itself open when the zip inside turns out to be broken.
         with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            if not isinstance(found, np.lib.npyio.NpzFile):
+            arrays = np.load(file, allow_pickle=False)
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: expected an .npz of keypoints, found a single array")
-            with found:
-                return {name: found[name] for name in _layout(path, set(found.files))}
+            with arrays:
+                return {name: arrays[name] for name in _layout(path, set(arrays.files))}
     except (
         OSError,
         EOFError,

@@ -54,13 +54,13 @@ def judge(order: Judgement) -> None:
     A source that cannot be used is a result too: `refused` says why.
     """
     look, folder = order.look, Path(order.look.folder)
-    found: dict[str, Any] = {"identity": look.identity, "refused": "", "stretches": []}
+    analysis: dict[str, Any] = {"identity": look.identity, "refused": "", "stretches": []}
     try:
-        found |= _judge(look, order.parts)
+        analysis |= _judge(look, order.parts)
     except RefusedError as reason:
-        found["refused"] = str(reason).removeprefix(f"{look.path}: ")
+        analysis["refused"] = str(reason).removeprefix(f"{look.path}: ")
         (folder / TRACK).unlink(missing_ok=True)
-    write_json(folder / ANALYSIS, found)
+    write_json(folder / ANALYSIS, analysis)
     shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
@@ -87,7 +87,7 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
             cuts += [offset + cut for cut in shots.cuts()]
             jumps += [offset + jump for jump in follower.jumps]
     edges = [edge for span in look.spans for edge in span if edge < len(views)]
-    found = stretches(np.array(views, dtype=np.int8), {*cuts, *edges}, jumps)
+    usable = stretches(np.array(views, dtype=np.int8), {*cuts, *edges}, jumps)
     return {
         "facts": facts._asdict(),
         "size_px": about["size_px"],
@@ -95,7 +95,7 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
         "cuts": cuts,
         "stretches": [
             _frame(stretch, read_track(folder), about["size_px"])
-            for stretch in found
+            for stretch in usable
             if views[stretch.first] != View.UNLISTED
         ],
         "frames": len(views),

@@ -62,12 +62,12 @@ class Order(NamedTuple):
     @property
     def made(self) -> dict[str, Any] | None:
         """What became of it, if it was finished and its files are there."""
-        found = read_json(self.file)
-        if not isinstance(found, dict) or found.get("order") != self.record():
+        record = read_json(self.file)
+        if not isinstance(record, dict) or record.get("order") != self.record():
             return None
-        files = [] if found["made"]["reason"] else [file_of(Path(self.out), self.name, s) for s in PLACES]
-        made: dict[str, Any] = found["made"]
-        return made if all(file.is_file() for file in files) else None
+        files = [] if record["made"]["reason"] else [file_of(Path(self.out), self.name, s) for s in PLACES]
+        clip: dict[str, Any] = record["made"]
+        return clip if all(file.is_file() for file in files) else None
 
     def record(self) -> Any:
         """Return what the clip depends on, as JSON holds it."""
@@ -81,17 +81,17 @@ def write_clip(order: Order) -> None:
     for place in PLACES.values():
         (Path(order.out) / place).mkdir(exist_ok=True)
     order.file.parent.mkdir(exist_ok=True)
-    made = _write(order, order.file.parent)
-    for suffix in () if made["reason"] else PLACES:
+    clip = _write(order, order.file.parent)
+    for suffix in () if clip["reason"] else PLACES:
         (order.file.parent / f"{order.name}{suffix}").replace(file_of(Path(order.out), order.name, suffix))
-    write_json(order.file, {"order": order.record(), "made": made})
+    write_json(order.file, {"order": order.record(), "made": clip})
     order.progress.unlink(missing_ok=True)
 
 
 def gather(folder: Path, orders: list[Order]) -> None:
     """Write down that all clips of a source are written; `clips.json` says what is there."""
-    made = [order.made for order in orders]
-    write_json(folder / CLIPS, {"order": [order.record() for order in orders], "made": made})
+    clips = [order.made for order in orders]
+    write_json(folder / CLIPS, {"order": [order.record() for order in orders], "made": clips})
     shutil.rmtree(folder / DRAFTS, ignore_errors=True)
 
 
@@ -111,10 +111,10 @@ def _write(order: Order, drafts: Path) -> dict[str, Any]:
         upright, report = Upright(path, order.pixel_ratio), reporter(order.progress, len(seen))
         shown = read_span(path, piece.first, piece.last)
         squares = (cut_out(upright.picture(frame), *piece.square, SIZE_PX) for frame in shown)
-        kept = Kept(squares, pick(len(seen), COLUMNS), report)
-        write_mp4(drafts / f"{order.name}.mp4", kept, waveform)
+        squares_seen = Kept(squares, pick(len(seen), COLUMNS), report)
+        write_mp4(drafts / f"{order.name}.mp4", squares_seen, waveform)
         write_own_npz(drafts / f"{order.name}.npz", points, SIZE_PX, SIZE_PX)
-        draw_sheet(kept.pictures, points, seen).save(drafts / f"{order.name}.jpg", quality=80)
+        draw_sheet(squares_seen.pictures, points, seen).save(drafts / f"{order.name}.jpg", quality=80)
     return {"name": order.name, "reason": reason, "shares": shares(seen), **piece._asdict()}
 
 

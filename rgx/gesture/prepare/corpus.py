@@ -106,7 +106,7 @@ def _look(request: Request, sources: list[Source], tasks: _Tasks) -> None:
     tasks.run("examining", examine_streams, looks)
     frames = sum(look.frames for look in looks)
     parts = {look.folder: tuple(look.parts(request.cpus, frames)) for look in looks}
-    every = [part for found in parts.values() for part in found]
+    every = [part for group in parts.values() for part in group]
     # The longest first: workers then end at nearly the same time.
     tasks.run("tracking", track, sorted(every, key=lambda part: -part.frames))
     failed = tasks.failed
@@ -139,11 +139,11 @@ def _write(usable: list[Source], tasks: _Tasks) -> None:
     """Write clips of sources whose pieces, points or names are not as they were."""
     orders: dict[Source, list[Order]] = {}
     for source, named in named_pieces(usable).items():
-        found = source.analysis or {}
+        analysis = source.analysis or {}
         own = [
             Order(
-                str(source.path), str(source.folder), str(source.out), name, piece, found["identity"],
-                found["start_s"], found["facts"]["pixel_ratio"],
+                str(source.path), str(source.folder), str(source.out), name, piece, analysis["identity"],
+                analysis["start_s"], analysis["facts"]["pixel_ratio"],
             )
             for name, piece in named.items()
         ]  # fmt: skip
@@ -171,8 +171,8 @@ class _Tasks:
             for item, _, error in map_tasks(task, items, min(self.cpus, len(items))):
                 source = self.sources[item.folder]
                 if error is not None:
-                    told = str(error) if isinstance(error, InputError) else repr(error)
-                    self.failed[source.name] = told
+                    reason = str(error) if isinstance(error, InputError) else repr(error)
+                    self.failed[source.name] = reason
                     log = "".join(traceback.format_exception(error))
                     (source.folder / "log.txt").write_text(log, encoding="utf-8")
                 display.ended(item.progress, "" if error is None else self.failed[source.name])

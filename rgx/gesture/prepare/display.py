@@ -53,9 +53,9 @@ class Display:
     def _watch(self) -> None:
         while not self.over.wait(EVERY_S):
             for task, name in list(self.waiting.items()):
-                found = read_json(task)
-                if not found:
+                step = read_json(task)
+                if not step:
                     continue
                 if task not in self.bars:
-                    self.bars[task] = self.progress.add_task(f"  {name}", total=found["total"])
-                self.progress.update(self.bars[task], completed=found["done"], total=found["total"])
+                    self.bars[task] = self.progress.add_task(f"  {name}", total=step["total"])
+                self.progress.update(self.bars[task], completed=step["done"], total=step["total"])

@@ -28,20 +28,20 @@ class Table(NamedTuple):
 
         One without any is left out with the reason. Raises InputError when the table has none of any.
         """
-        found = []
+        sources_cut = []
         for source in sources:
             listed = self.videos.get(source.path.stem, ())
             if listed:
-                found.append(replace(source, intervals=listed))
+                sources_cut.append(replace(source, intervals=listed))
             else:
                 near = nearest(source.path.stem, self.videos)
                 left_out[source.name] = f"no interval of {self.path.name} is of this video: {near}"
-        if not found:
+        if not sources_cut:
             raise InputError(
                 f"{self.path}: no interval is of any of these recordings; expected files called as its "
                 f"video_fn, such as {next(iter(self.videos))}.mp4"
             )
-        return found
+        return sources_cut
 
 
 def read_intervals(path: Path) -> Table:
@@ -60,14 +60,14 @@ def read_intervals(path: Path) -> Table:
     videos: dict[str, list[Interval]] = {}
     for interval in sorted(intervals, key=lambda i: (i.start_s, i.name)):
         videos.setdefault(interval.video, []).append(interval)
-    return Table(path, {video: _frames(found) for video, found in videos.items()})
+    return Table(path, {video: _frames(rows) for video, rows in videos.items()})
 
 
 def _frames(intervals: Sequence[Interval]) -> tuple[Listed, ...]:
-    found: list[Listed] = []
+    listed: list[Listed] = []
     for i in intervals:
-        first = max(round(i.start_s * FPS), found[-1].last if found else 0)
+        first = max(round(i.start_s * FPS), listed[-1].last if listed else 0)
         last = round(i.end_s * FPS)
         if last > first:
-            found.append(Listed(i.name, i.speaker, i.video, i.listed, first, last))
-    return tuple(found)
+            listed.append(Listed(i.name, i.speaker, i.video, i.listed, first, last))
+    return tuple(listed)

@@ -73,8 +73,8 @@ class Part(NamedTuple):
     @property
     def about(self) -> dict[str, Any] | None:
         """What is known of its pictures as a whole, if it was finished: sizes, times, damage, refusal."""
-        found = read_json(self.file.with_suffix(".json"))
-        return found if isinstance(found, dict) and found.get("order") == self._order() else None
+        record = read_json(self.file.with_suffix(".json"))
+        return record if isinstance(record, dict) and record.get("order") == self._order() else None
 
     def _order(self) -> Any:
         return json.loads(json.dumps([self.identity, self.spans, self.pixel_ratio]))
@@ -167,14 +167,14 @@ def _own_pictures(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield pictures and people at 25 Hz; points from a file belong to all of the source's own pictures."""
     every = ((time, upright.picture(frame)) for time, frame in decode(Path(part.path), count=health))
-    found = _refusing(part.path, _together(every, source.extractor))
-    return at_25_hz((time, (picture, people)) for time, picture, people in found)
+    views = _refusing(part.path, _together(every, source.extractor))
+    return at_25_hz((time, (picture, people)) for time, picture, people in views)
 
 
-def _refusing(path: str, found: Iterator[T]) -> Iterator[T]:
+def _refusing(path: str, views: Iterator[T]) -> Iterator[T]:
     """Pass on what is found; a file of points that does not suit its recording is that recording's fault."""
     try:
-        yield from found
+        yield from views
     except RefusedError:
         raise
     except InputError as error:

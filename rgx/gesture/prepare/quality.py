@@ -107,8 +107,8 @@ def _split_notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]
     notes, own = list[str](), [row for row in rows if not row["interval"]]
     if listed := [row for row in rows if row["interval"]]:
         count = sum(len(source.intervals) for source in sources)
-        made = len({row["interval"] for row in listed})
-        notes.append(f"Cut and split by a table: {made} of its {count} intervals here have a clip.")
+        covered = len({row["interval"] for row in listed})
+        notes.append(f"Cut and split by a table: {covered} of its {count} intervals here have a clip.")
         trained = {row["video"] for row in listed if row["split"] == "train"}
         leaky = {row["interval"] for row in listed if row["split"] == "test" and row["video"] in trained}
         if leaky:
@@ -129,12 +129,12 @@ def _poses(source: Source) -> str:
 
 def _section(out: Path, source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the page says of one source."""
-    found = source.analysis or {}
+    analysis = source.analysis or {}
     squares = {clip["name"]: Square(*clip["square"]) for clip in source.made}
     clips = [
         {
             **row,
-            "padded": squares[row["clip"]].beyond(*found["size_px"]),
+            "padded": squares[row["clip"]].beyond(*analysis["size_px"]),
             "sheet": base64.b64encode(file_of(out, row["clip"], ".jpg").read_bytes()).decode(),
         }
         for row in rows
@@ -142,15 +142,15 @@ def _section(out: Path, source: Source, rows: list[dict[str, Any]]) -> dict[str,
     ]
     return {
         "name": source.name,
-        "facts": _facts(source, found),
+        "facts": _facts(source, analysis),
         "clips": clips,
         "left_out": _left_out(source),
     }
 
 
-def _facts(source: Source, found: dict[str, Any]) -> str:
-    facts, (width, height) = found["facts"], found["size_px"]
-    cuts = ", ".join(f"{cut / FPS:.2f}" for cut in found["cuts"])
+def _facts(source: Source, analysis: dict[str, Any]) -> str:
+    facts, (width, height) = analysis["facts"], analysis["size_px"]
+    cuts = ", ".join(f"{cut / FPS:.2f}" for cut in analysis["cuts"])
     parts = [
         f"{width}×{height} px, {facts['rate_hz']:.3f} pictures a second, {facts['seconds']:.2f} s",
         f"sound from {facts['sound_from_s']:.2f} to {facts['sound_to_s']:.2f} s",

@@ -40,8 +40,8 @@ class Look(NamedTuple):
     @property
     def facts(self) -> Facts | None:
         """What is known of the source's streams, unless it is refused or could not be examined."""
-        found = read_json(Path(self.folder) / FACTS) or {}
-        return Facts(**found["facts"]) if found.get("facts") else None
+        record = read_json(Path(self.folder) / FACTS) or {}
+        return Facts(**record["facts"]) if record.get("facts") else None
 
     def parts(self, workers: int, frames: int) -> list[Part]:
         """Return what to look at apart, so that as many workers have something to do of `frames` in all."""
@@ -73,9 +73,9 @@ def _frames(spans: Iterable[Span], total: int) -> int:
 def examine_streams(look: Look) -> None:
     """Write down a source's facts, or why it is refused."""
     (Path(look.folder) / FACTS).unlink(missing_ok=True)
-    found: dict[str, Any] = {"facts": None, "refused": ""}
+    record: dict[str, Any] = {"facts": None, "refused": ""}
     try:
-        found["facts"] = examine(Path(look.path))._asdict()
+        record["facts"] = examine(Path(look.path))._asdict()
     except RefusedError as reason:
-        found["refused"] = str(reason).removeprefix(f"{look.path}: ")
-    write_json(Path(look.folder) / FACTS, found)
+        record["refused"] = str(reason).removeprefix(f"{look.path}: ")
+    write_json(Path(look.folder) / FACTS, record)

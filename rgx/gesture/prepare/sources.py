@@ -58,16 +58,16 @@ class Source:
     @property
     def analysis(self) -> dict[str, Any] | None:
         """What the first look found, if it was finished."""
-        found = read_json(self.folder / ANALYSIS)
-        return found if isinstance(found, dict) else None
+        record = read_json(self.folder / ANALYSIS)
+        return record if isinstance(record, dict) else None
 
     @property
     def clips(self) -> dict[str, Any] | None:
         """What the second look wrote, if it was finished and all files are there."""
-        found = read_json(self.folder / CLIPS)
-        names = [clip["name"] for clip in found["made"] if not clip["reason"]] if found else []
+        record = read_json(self.folder / CLIPS)
+        names = [clip["name"] for clip in record["made"] if not clip["reason"]] if record else []
         whole = all(file_of(self.out, name, suffix).is_file() for name in names for suffix in PLACES)
-        return found if whole else None
+        return record if whole else None
 
     @property
     def made(self) -> list[dict[str, Any]]:
@@ -78,8 +78,8 @@ class Source:
     def stem(self) -> str:
         """Its file's name as the beginning of a clip's: printable, without separators, not too long."""
         stem = unicodedata.normalize("NFC", self.path.stem)
-        kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem).strip(" .")
-        return kept[:LONGEST_NAME] or "source"
+        letters = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem).strip(" .")
+        return letters[:LONGEST_NAME] or "source"
 
     def remember(self) -> None:
         """Write down what and where it is."""
@@ -90,8 +90,8 @@ class Source:
     def drop_clips(self, keep: Collection[str] = ()) -> None:
         """Remove its clips, to be written anew, but those of some names."""
         drafts = {draft.stem: draft for draft in (self.folder / DRAFTS).glob("*.json")}
-        made = [clip["name"] for clip in (read_json(self.folder / CLIPS) or {"made": []})["made"]]
-        for name in {*drafts, *made}.difference(keep):
+        clips = [clip["name"] for clip in (read_json(self.folder / CLIPS) or {"made": []})["made"]]
+        for name in {*drafts, *clips}.difference(keep):
             for suffix in PLACES:
                 file_of(self.out, name, suffix).unlink(missing_ok=True)
             (self.folder / DRAFTS / f"{name}.json").unlink(missing_ok=True)
@@ -118,16 +118,16 @@ def find_files(source: Path, out: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise InputError(f"{source}: no such file or folder; expected recordings")
-    inside, found = out.resolve(), []
+    inside, files = out.resolve(), []
     if inside == source.resolve():
         raise InputError(f"{out}: expected another folder than the recordings' own")
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(f for f in folders if f[0] != "." and (Path(folder) / f).resolve() != inside)
         paths = [Path(folder) / name for name in sorted(names) if name[0] != "."]
-        found += [path for path in paths if path.suffix.lower() in MEDIA and path.is_file()]
-    if not found:
+        files += [path for path in paths if path.suffix.lower() in MEDIA and path.is_file()]
+    if not files:
         raise InputError(f"{source}: no recordings; expected files such as .mp4, .mov, .mkv")
-    return found
+    return files
 
 
 def identify(paths: Iterable[Path], root: Path, out: Path, speaker: str | None) -> list[Source]:
@@ -136,14 +136,14 @@ def identify(paths: Iterable[Path], root: Path, out: Path, speaker: str | None) 
     A file whose size and time are as remembered is not read again.
     """
     known = {(about["path"], *about["stamp"]): about["sha256"] for about in _remembered(out)}
-    found = []
+    identified = []
     for path in paths:
         place = path.absolute()  # not resolved: keypoints lie beside a link, not beside its target
         sha256 = known.get((str(place), *stamp(place))) or checksum(place)
         name = path.relative_to(root).as_posix() if root.is_dir() else path.name
         whose = speaker or printable(place.parent.resolve().name) or "speaker"
-        found.append(Source(place, printable(name), whose, sha256, out))
-    return found
+        identified.append(Source(place, printable(name), whose, sha256, out))
+    return identified
 
 
 def printable(text: str) -> str:
@@ -153,7 +153,7 @@ def printable(text: str) -> str:
 
 def all_sources(out: Path) -> list[Source]:
     """Return every source of a corpus, those of earlier runs too, in order of their names."""
-    found = [
+    every = [
         Source(
             Path(about["path"]),
             about["name"],
@@ -164,7 +164,7 @@ def all_sources(out: Path) -> list[Source]:
         )
         for about in _remembered(out)
     ]
-    return sorted(found, key=lambda source: (source.name, source.sha256))
+    return sorted(every, key=lambda source: (source.name, source.sha256))
 
 
 def forget_replaced(sources: Iterable[Source], out: Path) -> None:
@@ -188,8 +188,8 @@ def clip_stems(sources: Iterable[Source]) -> dict[str, str]:
 
 
 def _remembered(out: Path) -> list[dict[str, Any]]:
-    found = [read_json(path) for path in sorted((out / SOURCES).glob(f"*/{SOURCE}"))]
-    return [about for about in found if isinstance(about, dict)]
+    records = [read_json(path) for path in sorted((out / SOURCES).glob(f"*/{SOURCE}"))]
+    return [about for about in records if isinstance(about, dict)]
 
 
 def digest(text: str) -> str:

@@ -89,8 +89,8 @@ class Follower:
 
 def _persons(people: np.ndarray) -> np.ndarray:
     """Return those who count as persons in view, the largest first."""
-    found = people[..., 2] > SURE
-    people = people[found[:, BODY].sum(axis=1) >= LEAST_POINTS]
+    seen = people[..., 2] > SURE
+    people = people[seen[:, BODY].sum(axis=1) >= LEAST_POINTS]
     if len(people) < 2:
         return people
     sizes = np.array([_size(person[:HEAD]) for person in people])
@@ -114,7 +114,7 @@ def stretches(views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = ())
 
     jumps: where another person is found in the same shot; none is usable across one.
     """
-    found: list[Stretch] = []
+    pieces: list[Stretch] = []
     jumped = set(jumps)
     for first, last in pairwise(sorted({0, len(views), *cuts})):
         left_out: list[View] = []
@@ -123,12 +123,12 @@ def stretches(views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = ())
                 count, at = len(list(run)), begin
                 begin += count
                 if value == View.ONE and count >= SHORTEST_FRAMES:
-                    found += [*_left_out(left_out, at), Stretch(at, at + count)]
+                    pieces += [*_left_out(left_out, at), Stretch(at, at + count)]
                     left_out = []
                 else:
                     left_out += [View(value)] * count
-        found += _left_out(left_out, last)
-    return found
+        pieces += _left_out(left_out, last)
+    return pieces
 
 
 def _bridge(shot: np.ndarray) -> np.ndarray:

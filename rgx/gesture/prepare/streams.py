@@ -140,16 +140,16 @@ def _check_whole(
 
 def _notes(seen: _Packets, sound_from_s: float, sound_after_s: float) -> tuple[str, ...]:
     """Return what a reader of the quality page should know about the streams."""
-    found = []
+    notes = []
     if seen.uneven > seen.count * SLACK_SHARE:
-        found.append(
+        notes.append(
             f"variable frame rate: {seen.uneven} of {seen.count} pictures last unusually long or short"
         )
     if abs(sound_from_s) > SLACK_SHARE:
-        found.append(f"the sound starts {abs(sound_from_s):.2f} s {_when(sound_from_s)} the pictures")
+        notes.append(f"the sound starts {abs(sound_from_s):.2f} s {_when(sound_from_s)} the pictures")
     if abs(sound_after_s) > SLACK_S:
-        found.append(f"the sound ends {abs(sound_after_s):.2f} s {_when(sound_after_s)} the pictures")
-    return tuple(found)
+        notes.append(f"the sound ends {abs(sound_after_s):.2f} s {_when(sound_after_s)} the pictures")
+    return tuple(notes)
 
 
 def _when(seconds: float) -> str:

@@ -18,15 +18,15 @@ def without_jumps(track: np.ndarray) -> np.ndarray:
     Its neighbours stay close to each other and both are far from it; the corpus interpolates such gaps.
     Jitter below that stays as it is. Source: ours, reading 8.
     """
-    points, found = track[..., :2], track[..., 2] > SURE
-    shoulders = found[:, LEFT_SHOULDER] & found[:, RIGHT_SHOULDER]
+    points, seen = track[..., :2], track[..., 2] > SURE
+    shoulders = seen[:, LEFT_SHOULDER] & seen[:, RIGHT_SHOULDER]
     if len(track) < 3 or not shoulders.any():
         return track
     across = points[shoulders, LEFT_SHOULDER] - points[shoulders, RIGHT_SHOULDER]
     least = JUMP_WIDTHS * float(np.median(np.hypot(*across.T)))
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     back = np.linalg.norm(points[2:] - points[:-2], axis=-1)
-    certain = found[:-2] & found[1:-1] & found[2:]
+    certain = seen[:-2] & seen[1:-1] & seen[2:]
     off = certain & (np.minimum(steps[:-1], steps[1:]) > np.maximum(least, 2 * back))
     cleaned = track.copy()
     cleaned[1:-1][off] = 0
@@ -36,8 +36,8 @@ def without_jumps(track: np.ndarray) -> np.ndarray:
 def seen_inside(placed: np.ndarray, size_px: int) -> np.ndarray:
     """Return which points (T, 133, 3) of a square `size_px` wide are found in it, (T, 133) bool."""
     inside = ((placed[..., :2] >= 0) & (placed[..., :2] <= size_px)).all(axis=-1)
-    found: np.ndarray = inside & (placed[..., 2] > SURE)
-    return found
+    seen: np.ndarray = inside & (placed[..., 2] > SURE)
+    return seen
 
 
 def shares(seen: np.ndarray) -> dict[str, float]:

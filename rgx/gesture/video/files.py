@@ -139,8 +139,8 @@ def _check_encoder(what: Path | str, name: str) -> None:
     try:
         av.Codec(name, "w")
     except ValueError:  # PyAV's UnknownCodecError
-        found = f"PyAV {av.__version__} on this machine has no encoder '{name}'"
-        raise InputError(f"{what}: {found}; the wheels of `pip install av` have it") from None
+        lacking = f"PyAV {av.__version__} on this machine has no encoder '{name}'"
+        raise InputError(f"{what}: {lacking}; the wheels of `pip install av` have it") from None
 
 
 @contextlib.contextmanager
@@ -192,8 +192,8 @@ def fit(frame: np.ndarray, size_px: int) -> np.ndarray:
 def check_square(path: Path, width_px: int, height_px: int) -> None:
     """Raise InputError unless a video's pictures are square."""
     if width_px != height_px:
-        found = _size(width_px, height_px)
-        raise InputError(f"{path}: pictures of {found}, expected square ones: crop the video first")
+        size = _size(width_px, height_px)
+        raise InputError(f"{path}: pictures of {size}, expected square ones: crop the video first")
 
 
 def check_pictures(path: Path) -> None:
@@ -218,17 +218,17 @@ def check_pictures(path: Path) -> None:
 @functools.cache
 def _sizes(path: Path, *stamp: int) -> list[tuple[float, int, int]]:
     """Return when a size begins, in s, and the width and height in px; one entry where it never changes."""
-    found: list[tuple[float, int, int]] = []
+    sizes: list[tuple[float, int, int]] = []
     try:
         with av.open(str(path)) as container:
             stream = _video_stream(path, container)
             stream.codec_context.skip_frame = "NONKEY"
             for frame in container.decode(stream):
-                if not found or found[-1][1:] != (frame.width, frame.height):
-                    found.append((frame.time or 0.0, frame.width, frame.height))
+                if not sizes or sizes[-1][1:] != (frame.width, frame.height):
+                    sizes.append((frame.time or 0.0, frame.width, frame.height))
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
-    return found
+    return sizes
 
 
 def _size(width_px: int, height_px: int) -> str:
@@ -252,8 +252,8 @@ def probe(path: Path) -> Video:
             rate = float(stream.average_rate or 0)
             if abs(rate - FPS) > 0.005:
                 raise InputError(f"{path}: {rate:.3f} frames per second, expected {FPS}")
-            kept = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
-            packets = Counter(p.stream.type for p in kept)
+            packets_shown = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
+            packets = Counter(p.stream.type for p in packets_shown)
             start_s = float((stream.start_time or 0) * (stream.time_base or 0))
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
