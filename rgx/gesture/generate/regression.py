@@ -6,7 +6,6 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Generator, Residual
 from rgx.gesture.generate.trunk import Trunk
 from rgx.gesture.nn.motion import motion_losses
@@ -26,11 +25,9 @@ class RegressionGenerator(Generator):
         tokenizer: MotionTokenizer | None,
         speech: nn.ModuleDict,
         speakers: int,
-        trunk: Recipe[Trunk] | None = None,
+        trunk: Recipe[Trunk],
     ) -> None:
         super().__init__()
-        if trunk is None:
-            raise InputError("generator.regression needs a trunk; bind one")
         self.speech = speech
         self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
         coordinates = 2 * len(KEPT)

@@ -35,11 +35,9 @@ class ResidualTransformer(Residual):
         tokenizer: MotionTokenizer,
         speech: nn.ModuleDict,
         speakers: int,
-        trunk: Recipe[Trunk] | None = None,
+        trunk: Recipe[Trunk],
     ) -> None:
         super().__init__()
-        if trunk is None:
-            raise InputError("residual.transformer needs a trunk; bind one")
         if tokenizer.layers < 2:
             raise InputError(
                 "residual.transformer needs a quantizer with residual layers; this one has a single "
