@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
 from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, register
@@ -49,7 +50,7 @@ class MaskedGenerator(Generator):
         self.streams, self.codes = tuple(tokenizer.members), tokenizer.codes
         self.condition_dropout, self.replaced_share = condition_dropout, replaced_share
         self.reconstruction_weight = reconstruction_weight
-        content = sum(encoder.width for encoder in speech.values())
+        content = content_width(speech)
         self.trunk = trunk(content, speakers)
         width = self.trunk.width
         self.embedding = nn.ModuleDict({s: nn.Embedding(self.codes + 1, width) for s in self.streams})

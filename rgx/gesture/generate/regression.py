@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rgx.gesture.generate.base import Decode, Generator, Residual
 from rgx.gesture.generate.trunk import Trunk
+from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
@@ -29,7 +30,7 @@ class RegressionGenerator(Generator):
     ) -> None:
         super().__init__()
         self.speech = speech
-        self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
+        self.trunk = trunk(content_width(speech), speakers)
         coordinates = 2 * len(KEPT)
         self.inward = nn.Linear(coordinates, self.trunk.width)
         self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)
