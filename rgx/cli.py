@@ -70,7 +70,7 @@ def variants(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     imports: Import = [],  # noqa: B006
 ) -> None:
-    """List the variants of every axis with label, source and parameters."""
+    """List the variants of every axis with label, source and parameters; one without a value is required."""
     from rgx.methods import default_methods, find_plugin, import_methods, is_package, load_plugin
     from rgx.registry import import_own
     from rgx.registry import variants as roster
@@ -89,6 +89,7 @@ def variants(
             "label": v.label,
             "summary": v.summary,
             "source": v.source,
+            "parts": v.parts,
             "parameters": {
                 n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else str(d)
                 for n, d in v.parameters.items()
@@ -100,7 +101,7 @@ def variants(
         typer.echo(json.dumps(rows, indent=1))
         return
     for row in rows:
-        parameters = ", ".join(f"{n}={d}" for n, d in row["parameters"].items())
+        parameters = ", ".join([*row["parts"], *(f"{n}={d}" for n, d in row["parameters"].items())])
         typer.echo(f"{row['axis']}/{row['variant']}({parameters})")
         typer.echo(f"    {row['label']}: {row['summary']}  [{row['source']}]")
 

@@ -14,11 +14,13 @@ from gin import config_parser
 from rgx.bindings import Binding, Text, hidden, unread, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
-from rgx.registry import axes, find, variants
+from rgx.registry import Variant, axes, find, variants
 from rgx.resources import Resources
 from rgx.stage import Stage
 from rgx.store.keys import key_of
 
+CHOSEN = "()"
+"""Stands for an argument where a place is that of the line that asks for a whole variant."""
 Known = dict[str, Any]
 """What stages built, by everything that decides it."""
 
@@ -64,9 +66,8 @@ def choose(axis: str, choice: Any, place: str) -> list[str]:
         raise InputError(f"{place}: {axis}/{name}: expected parameters as a mapping, found {parameters!r}")
     lines = [f"{axis.upper()} = @{axis}.{name}()"]
     for parameter, value in (parameters or {}).items():
-        if parameter not in variant.parameters:
-            offered = nearest(str(parameter), variant.parameters)
-            raise InputError(f"{place}: {axis}/{name} has no parameter '{parameter}': {offered}")
+        if parameter not in variant.bindable:
+            raise InputError(f"{place}: {axis}/{name} {_refused(variant, str(parameter))}")
         lines.append(f"{axis}.{name}.{parameter} = {value!r}")
     return lines
 
@@ -133,11 +134,15 @@ def _check(binding: Binding) -> None:
             f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
             f"'{binding.selector}': {nearest(binding.selector, _selectors())}"
         ) from None
-    if binding.argument not in variant.parameters:
-        raise InputError(
-            f"{binding.place}: {binding.selector} has no parameter '{binding.argument}': "
-            f"{nearest(binding.argument, variant.parameters)}"
-        )
+    if binding.argument not in variant.bindable:
+        raise InputError(f"{binding.place}: {binding.selector} {_refused(variant, binding.argument)}")
+
+
+def _refused(variant: Variant, argument: str) -> str:
+    """Return why a variant's argument cannot be bound."""
+    if argument in variant.shapes:
+        return f"is given '{argument}' by the program: what a binding supplies is annotated Part or Recipe"
+    return f"has no parameter '{argument}': {nearest(argument, variant.bindable)}"
 
 
 def _stage(name: str, where: Mapping[tuple[str, str], str]) -> Stage:
@@ -151,8 +156,15 @@ def _stage(name: str, where: Mapping[tuple[str, str], str]) -> Stage:
 
 
 def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
-    found = re.match(r"([\w.]+)\.(\w+) = ", message)
-    place = where.get((found.group(1), found.group(2))) if found else None
+    """Return a message with the line it is about: of the binding, or of who asks for what is not bound."""
+    wrong = re.match(r"([\w.]+)\.(\w+) = ", message)
+    missing = re.match(r"([\w.]+) needs '", message)
+    place = None
+    if wrong:
+        place = where.get((wrong.group(1), wrong.group(2)))
+    elif missing:
+        near = [line for (selector, _), line in where.items() if selector == missing.group(1)]
+        place = where.get((missing.group(1), CHOSEN), near[0] if near else None)
     head = message.splitlines()[0]
     return f"{place}: {head}" if place else head
 
@@ -176,6 +188,8 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
             else:
                 key = (f"{scope}{binding.selector}", "gin.macro", "value")
             gin.bind_parameter(key, binding.value)
+            for selector in re.findall(r"@(?:[\w/]+/)?([\w.]+)\(\)", binding.source):
+                where[selector, CHOSEN] = binding.place
         cell = Cell(known={} if known is None else known)
         for target in targets:
             _visit(target, cell, where, ())

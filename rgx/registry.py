@@ -1,9 +1,4 @@
-"""The only roster: every variant of every axis, and the record of how each was configured.
-
-Arguments of a variant with a default are hyper-parameters (gin binds them, the record keeps
-them). Arguments without one are shapes the program supplies: such a variant reaches its owner
-as a `Recipe`, to be called with them.
-"""
+"""The only roster: every variant of every axis, and how bindings configure each (`rgx.variant`)."""
 
 from __future__ import annotations
 
@@ -12,82 +7,29 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, TypeVar
 
 import gin
 
 from rgx.errors import InputError, nearest
+from rgx.variant import Part, Place, Recipe, Variant, describe_kind, fits, record_bound, record_of, serves
+
+__all__ = [
+    "Part",
+    "Place",
+    "Recipe",
+    "Variant",
+    "axes",
+    "find",
+    "import_own",
+    "record_of",
+    "register",
+    "variants",
+]
 
 T = TypeVar("T")
-UNKEYED = "not part of an artifact's identity"
-Place = Annotated[str, UNKEYED]
-"""A path, device or hub name: where something is, never what it is."""
 OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures")
 """Where the framework itself registers variants."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One registered entry on an axis."""
-
-    axis: str
-    name: str
-    label: str
-    source: str
-    cls: type
-
-    @property
-    def key(self) -> str:
-        return f"{self.axis}/{self.name}"
-
-    @property
-    def summary(self) -> str:
-        return (inspect.getdoc(self.cls) or "").split("\n")[0]
-
-    @cached_property
-    def annotations(self) -> dict[str, Any]:
-        return typing.get_type_hints(self.cls.__init__, include_extras=True)  # type: ignore[misc]
-
-    @cached_property
-    def arguments(self) -> dict[str, inspect.Parameter]:
-        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]  # type: ignore[misc]
-        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return {p.name: p for p in parameters if p.kind in named}
-
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """Hyper-parameters and their defaults."""
-        empty = inspect.Parameter.empty
-        return {n: p.default for n, p in self.arguments.items() if p.default is not empty}
-
-    @property
-    def shapes(self) -> list[str]:
-        """Arguments the program supplies."""
-        return [n for n in self.arguments if n not in self.parameters]
-
-
-class Recipe(Generic[T]):
-    """A configured variant that still waits for its shapes; call it with them to build."""
-
-    def __init__(self, variant: Variant, bound: dict[str, Any]) -> None:
-        self.variant = variant
-        self.bound = bound
-        self.record = _record(variant, bound)
-
-    def __call__(self, *shapes: Any, **named: Any) -> T:
-        made = self.variant.cls(*shapes, **named, **self.bound)
-        object.__setattr__(made, "record", self.record)
-        return made
-
-    def __getattr__(self, name: str) -> Any:
-        """Constants of the class, such as `Quantizer.has_tokens`, can be read before building."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.variant.cls, name)
-
 
 _roster: dict[tuple[str, str], Variant] = {}
 
@@ -119,84 +61,53 @@ def _configurable(axis: str, name: str) -> Callable[..., Any]:
     def configure(**given: Any) -> Any:
         variant = _roster[axis, name]
         bound = {**variant.parameters, **given}
+        if absent := [part for part in variant.parts if part not in bound]:
+            needs = (f"'{part}': bind {axis}.{name}.{part} = {_offer(variant, part)}" for part in absent)
+            raise InputError(f"{axis}.{name} needs {'; and '.join(needs)}")
         bound = {n: _checked(variant, n, value) for n, value in bound.items()}
         if variant.shapes:
             return Recipe(variant, bound)
         made = variant.cls(**bound)
-        object.__setattr__(made, "record", _record(variant, bound))
+        object.__setattr__(made, "record", record_bound(variant, bound))
         return made
 
     variant = _roster[axis, name]
     keyword = inspect.Parameter.KEYWORD_ONLY
+    # Shapes too: what they are is known only when every name in an annotation is.
     configure.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(n, keyword, default=d) for n, d in variant.parameters.items()]
+        [inspect.Parameter(n, keyword, default=a.default) for n, a in variant.arguments.items()]
     )
     configure.__name__ = configure.__qualname__ = name
     return configure
-
-
-def _record(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
-    kept = {
-        n: record_of(value)
-        for n, value in bound.items()
-        if UNKEYED not in getattr(variant.annotations.get(n), "__metadata__", ())
-    }
-    return {"variant": variant.key, **kept}
-
-
-def record_of(value: Any) -> Any:
-    """Return the canonical JSON form of a configured value; raises InputError when it has none."""
-    if isinstance(value, (str, int, float, bool, NoneType)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [record_of(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): record_of(v) for k, v in value.items()}
-    record = getattr(value, "record", None)
-    if isinstance(record, dict):
-        return record
-    raise InputError(f"{value!r} cannot be part of an identity: give a plain value or a variant")
 
 
 def _checked(variant: Variant, name: str, value: Any) -> Any:
     annotation = variant.annotations.get(name, Any)
     if isinstance(value, list):
         value = tuple(value)
-    if not _fits(value, annotation):
-        kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+    required = name in variant.parts
+    if not fits(value, annotation) or (required and value == ()):
+        expected = f"{_offer(variant, name)};" if required else f"{describe_kind(annotation)},"
         shown = getattr(value, "record", {}).get("variant") or repr(value)
-        raise InputError(
-            f"{variant.axis}.{variant.name}.{name} = {shown}: expected {kind}, found {type(value).__name__}"
-        )
+        kind = "none" if required and value == () else type(value).__name__
+        waits = f" that waits for {', '.join(value.variant.shapes)}" if isinstance(value, Recipe) else ""
+        argument = f"{variant.axis}.{variant.name}.{name}"
+        raise InputError(f"{argument} = {shown}: expected {expected} found {kind}{waits}")
     return float(value) if annotation is float else value
 
 
-def _fits(value: Any, annotation: Any) -> bool:
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in (Any, inspect.Parameter.empty):
-        return True
-    if origin is typing.Annotated:
-        return _fits(value, arguments[0])
-    if origin in (typing.Union, UnionType):
-        return any(_fits(value, a) for a in arguments)
-    if annotation in (None, NoneType):
-        return value is None
-    if origin is Literal:
-        return value in arguments
-    if origin is Recipe:
-        return isinstance(value, Recipe) and issubclass(value.variant.cls, arguments[0])
-    if origin is tuple:
-        inner = arguments[0]
-        if not isinstance(value, tuple):
-            return False
-        if arguments[-1] is Ellipsis:
-            return all(_fits(v, inner) for v in value)
-        return len(value) == len(arguments) and all(map(_fits, value, arguments))
-    if isinstance(value, bool):
-        return annotation is bool
-    if annotation is float:
-        return isinstance(value, (int, float))
-    return isinstance(value, origin or annotation)
+def _offer(variant: Variant, part: str) -> str:
+    """Return what a required part may be bound to: the registered variants that fit, or its kind."""
+    annotation = variant.annotations.get(part, Any)
+    fitting = [v for v in variants() if serves(v, annotation)]
+    if not fitting:
+        return f"<{describe_kind(annotation)}>"
+    of_one_axis = len({v.axis for v in fitting}) == 1
+    names = ", ".join(v.name if of_one_axis else f"{v.axis}.{v.name}" for v in fitting)
+    reference = f"@{fitting[0].axis}.NAME()" if of_one_axis else "@NAME()"
+    if typing.get_origin(annotation) is tuple:
+        reference = f"({reference}, …)"
+    return f"{reference} (NAME: {names})"
 
 
 def variants(axis: str | None = None) -> list[Variant]:

@@ -12,7 +12,10 @@ from rgx.store.workspace import Inputs, Workspace
 
 
 class Stage(ABC):
-    """One node of the pipeline; never looks up a variant by name, never reads gin."""
+    """One node of the pipeline; never looks up a variant by name, never reads gin.
+
+    Its constructor takes its parts and hyper-parameters; an argument without a default must be bound.
+    """
 
     version: ClassVar[int] = 1
     """Raised by hand when the same parameters mean another result."""

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from rgx.errors import InputError
 from rgx.gesture.data.reading import load_pictures, load_windows
 from rgx.gesture.metrics.base import Evaluation, Metric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
@@ -64,9 +63,7 @@ class MotionScoring(Stage):
     judged: ClassVar[str] = "motion"
     """The stage whose motion is scored: all test windows, or those it names."""
 
-    def __init__(self, metrics: tuple[Metric, ...] = ()) -> None:
-        if not metrics:
-            raise InputError("no metrics are bound, so there is nothing to score")
+    def __init__(self, metrics: tuple[Metric, ...]) -> None:
         self.metrics = metrics
 
     def parents(self) -> tuple[str, ...]:
@@ -127,9 +124,7 @@ class VideoScoring(Stage):
     judged: ClassVar[str] = "video"
     """The stage whose windows are scored."""
 
-    def __init__(self, metrics: tuple[VideoMetric, ...] = ()) -> None:
-        if not metrics:
-            raise InputError("no metrics are bound, so there is nothing to score")
+    def __init__(self, metrics: tuple[VideoMetric, ...]) -> None:
         self.metrics = metrics
 
     def uses_gpu(self) -> bool:

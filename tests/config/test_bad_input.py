@@ -69,6 +69,16 @@ def test_a_bad_row_is_told(refused: Refused, name: str) -> None:
         assert part in told if part != "p/row" or name in ("range", "no tokens", "no landmarks") else True
 
 
+def test_a_stage_without_a_part_is_told_in_one_line(refused: Refused, tmp_path: Path) -> None:
+    whole = (ROOT / "gin/realistic_gesture.gin").read_text().splitlines(keepends=True)
+    (tmp_path / "own.gin").write_text("".join(s for s in whole if "tokenizer.quantizer" not in s))
+    told = refused(GOOD.replace("gin/realistic_gesture.gin", "own.gin"))
+    assert told.count("\n") <= 1
+    assert "own.gin:" in told and "p/row: " in told
+    wanted = "stage.tokenizer needs 'quantizer': bind stage.tokenizer.quantizer = @quantizer.NAME()"
+    assert f"{wanted} (NAME: fsq, none, rvq, vq" in told
+
+
 @pytest.mark.parametrize(
     "unread", ["decode: {iterative: {steps: 9}}", "mask_ratio: cosine", "distillation: none", "parts: joint"]
 )

@@ -104,9 +104,9 @@ def build(variant, seed=0):
         "generator": lambda: (make_tokenizer(), encoders(), SPEAKERS),
     }[variant.axis]()
     made = small(variant)
-    if "trunk" in variant.parameters:
+    if "trunk" in variant.parts:
         made.bound["trunk"] = trunk()
-    if "mask_ratio" in variant.parameters:
+    if "mask_ratio" in variant.parts:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
     return made(*shapes).to(DEVICE)
 

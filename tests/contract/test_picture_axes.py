@@ -68,7 +68,7 @@ def test_the_axes_have_the_variants_of_the_paper():
 def build(variant, seed=0):
     torch.manual_seed(seed)
     given = {}
-    if "keypoints" in variant.parameters:
+    if "keypoints" in variant.parts:
         given["keypoints"] = recipe(registry.find("keypoints", "pose2d"))
     shape = 1 if variant.axis == "discriminator" else SIZE
     return recipe(variant, **given)(shape).to(DEVICE)

@@ -7,6 +7,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import gin
 import numpy as np
 import pytest
 import torch
@@ -21,7 +22,7 @@ from rgx.gesture.animate.inpainting import warp
 from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
 from rgx.gesture.animate.layers import Block
 from rgx.gesture.animate.thin_plate import ThinPlate
-from rgx.gesture.animate.tps import ThinPlateAnimator, agree, pyramid_distance
+from rgx.gesture.animate.tps import agree, pyramid_distance
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
 from rgx.gesture.nn.perceptual import PerceptualFeatures
@@ -647,8 +648,8 @@ def test_channels_last_is_the_same():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(InputError, match="needs keypoints"):
-        ThinPlateAnimator(64)
+    with pytest.raises(InputError, match=r"animator\.tps needs 'keypoints': bind .*NAME: pose2d, "):
+        gin.get_configurable("animator.tps")()
     with pytest.raises(InputError, match="motion_scale = 0.3"):
         animator(motion_scale=0.3)
     with pytest.raises(InputError, match="downs = 7"):

@@ -61,7 +61,7 @@ def test_real_interval_is_a_person() -> None:
 
 
 def test_a_folder_is_a_corpus_without_faces(tmp_path: Path) -> None:
-    corpus = Pats(write_folder(tmp_path), TableSplit(), speakers=("oliver",))
+    corpus = Pats(write_folder(tmp_path), split=TableSplit(), speakers=("oliver",))
     facts = corpus.facts()
     assert (facts.speakers, facts.clips, facts.heard) == (("oliver",), {"train": 9, "test": 1}, "log_mel")
     clips = list(corpus.clips())
@@ -74,11 +74,11 @@ def test_a_folder_is_a_corpus_without_faces(tmp_path: Path) -> None:
 
 def test_the_fingerprint_follows_data_and_splits(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
-    first = Pats(folder, TableSplit(), speakers=("oliver",)).facts().fingerprint
-    assert first == Pats(folder, TableSplit(), speakers=("oliver",)).facts().fingerprint
-    assert first != Pats(folder, VideoSplit(), speakers=("oliver",)).facts().fingerprint
+    first = Pats(folder, split=TableSplit(), speakers=("oliver",)).facts().fingerprint
+    assert first == Pats(folder, split=TableSplit(), speakers=("oliver",)).facts().fingerprint
+    assert first != Pats(folder, split=VideoSplit(), speakers=("oliver",)).facts().fingerprint
     write_interval(folder / "processed/oliver/cmu000003.h5", seconds=7)
-    assert first != Pats(folder, TableSplit(), speakers=("oliver",)).facts().fingerprint
+    assert first != Pats(folder, split=TableSplit(), speakers=("oliver",)).facts().fingerprint
 
 
 def test_files_of_no_use_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_files_of_no_use_are_left_out_and_counted(tmp_path: Path) -> None:
         file["something/else"] = [1, 2]  # an extra key is no problem
     with h5py.File(folder / "missing_intervals.h5", "w") as file:
         file["intervals"] = np.array([b"cmu000006"])
-    corpus = Pats(folder, TableSplit(), speakers=("oliver",))
+    corpus = Pats(folder, split=TableSplit(), speakers=("oliver",))
     assert corpus.facts().clips == {"train": 3, "test": 1}
     assert corpus.report()["unusable_clips"] == 5
     assert [clip.name[-1] for clip in corpus.clips()] == ["5", "7", "8", "9"]
@@ -121,7 +121,7 @@ def test_a_wrong_table_is_told_with_its_line(tmp_path: Path, wrong: str, right: 
     with pytest.raises(InputError, match=said):
         read_table(path, ("oliver",))
     with pytest.raises(InputError, match="no interval of speaker 'olivier': did you mean 'oliver'"):
-        Pats(write_folder(tmp_path), TableSplit(), speakers=("olivier",)).facts()
+        Pats(write_folder(tmp_path), split=TableSplit(), speakers=("olivier",)).facts()
 
 
 def test_times_of_the_published_table() -> None:

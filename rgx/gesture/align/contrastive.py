@@ -40,6 +40,8 @@ def span_mask(batch: int, frames: int, share: float, span: int, device: torch.de
 class ContrastiveAlignment(Alignment):
     """Paired face and body encoders trained so that matching speech and gesture embed alike."""
 
+    beat_positive: Tensor
+
     def __init__(
         self,
         features: int,

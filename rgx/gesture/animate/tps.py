@@ -69,7 +69,7 @@ class ThinPlateAnimator(Animator):
     def __init__(
         self,
         size_px: int,
-        keypoints: Recipe[Keypoints] | None = None,
+        keypoints: Recipe[Keypoints],
         width: int = 64,
         max_width: int = 512,
         downs: int = 3,
@@ -82,8 +82,6 @@ class ThinPlateAnimator(Animator):
         limit: float = 1.0,
     ) -> None:
         super().__init__()
-        if keypoints is None:
-            raise InputError("animator.tps needs keypoints; bind them")
         if not 0 <= dropout < 1:
             raise InputError(f"animator.tps.dropout = {dropout}: expected 0 or more and below 1")
         self.size_px = size_px

@@ -16,7 +16,7 @@ from rgx.gesture.data.splits import Interval, Split, leaks
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
 from rgx.gesture.types import WINDOW_FRAMES, Clip, CorpusFacts, Footage
-from rgx.registry import Place, register
+from rgx.registry import Part, Place, register
 
 SHOWN = 5
 
@@ -32,14 +32,13 @@ class Pats(Corpus):
     def __init__(
         self,
         folder: Place = "data/pats",
-        split: Split | None = None,
+        *,
+        split: Part[Split],
         table: str = "cmu_intervals_df.csv",
         speakers: tuple[str, ...] = ("oliver", "noah", "seth", "chemistry"),
         confidence: float = 0.1,
         longest_gap_frames: int = 5,
     ) -> None:
-        if split is None:
-            raise InputError("corpus.pats.split is not bound")
         if not 0 <= confidence <= 1:
             raise InputError(f"corpus.pats.confidence = {confidence}: expected 0 to 1")
         if longest_gap_frames < 0:

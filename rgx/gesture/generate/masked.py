@@ -10,9 +10,10 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
 from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
-from rgx.registry import Recipe, register
+from rgx.registry import Part, Recipe, register
 
 
 def mask_some(ratio: Tensor, tokens: int) -> Tensor:
@@ -36,22 +37,20 @@ class MaskedGenerator(Generator):
         tokenizer: MotionTokenizer | None,
         speech: nn.ModuleDict,
         speakers: int,
-        trunk: Recipe[Trunk] | None = None,
-        mask_ratio: MaskRatio | None = None,
+        trunk: Recipe[Trunk],
+        mask_ratio: Part[MaskRatio],
         condition_dropout: float = 0.1,
         replaced_share: float = 0.1,
         reconstruction_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if trunk is None or mask_ratio is None:
-            raise InputError("generator.masked needs a trunk and a mask_ratio; bind both")
         if tokenizer is None:
             raise InputError("generator.masked predicts tokens, and there are none")
         self.speech, self.mask_ratio = speech, mask_ratio
         self.streams, self.codes = tuple(tokenizer.members), tokenizer.codes
         self.condition_dropout, self.replaced_share = condition_dropout, replaced_share
         self.reconstruction_weight = reconstruction_weight
-        content = sum(encoder.width for encoder in speech.values())
+        content = content_width(speech)
         self.trunk = trunk(content, speakers)
         width = self.trunk.width
         self.embedding = nn.ModuleDict({s: nn.Embedding(self.codes + 1, width) for s in self.streams})

@@ -6,9 +6,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Generator, Residual
 from rgx.gesture.generate.trunk import Trunk
+from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
@@ -26,13 +26,11 @@ class RegressionGenerator(Generator):
         tokenizer: MotionTokenizer | None,
         speech: nn.ModuleDict,
         speakers: int,
-        trunk: Recipe[Trunk] | None = None,
+        trunk: Recipe[Trunk],
     ) -> None:
         super().__init__()
-        if trunk is None:
-            raise InputError("generator.regression needs a trunk; bind one")
         self.speech = speech
-        self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
+        self.trunk = trunk(content_width(speech), speakers)
         coordinates = 2 * len(KEPT)
         self.inward = nn.Linear(coordinates, self.trunk.width)
         self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Residual
 from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Recipe, register
 
@@ -35,18 +38,16 @@ class ResidualTransformer(Residual):
         tokenizer: MotionTokenizer,
         speech: nn.ModuleDict,
         speakers: int,
-        trunk: Recipe[Trunk] | None = None,
+        trunk: Recipe[Trunk],
     ) -> None:
         super().__init__()
-        if trunk is None:
-            raise InputError("residual.transformer needs a trunk; bind one")
         if tokenizer.layers < 2:
             raise InputError(
                 "residual.transformer needs a quantizer with residual layers; this one has a single "
                 "layer: choose residual: none or quantizer: rvq"
             )
         self.speech, self.streams, self.layers = speech, tuple(tokenizer.members), tokenizer.layers
-        self.trunk = trunk(sum(encoder.width for encoder in speech.values()), speakers)
+        self.trunk = trunk(content_width(speech), speakers)
         width, codes = self.trunk.width, tokenizer.codes
 
         def table(make: type[nn.Module], *size: int) -> nn.ModuleDict:
@@ -62,7 +63,10 @@ class ResidualTransformer(Residual):
         """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""
         x = torch.cat(
             [
-                sum((self.embedding[s][q](tokens[s][..., q]) for q in range(layer)), self.stream_type[i])
+                sum(
+                    (_module(self.embedding, s, q)(tokens[s][..., q]) for q in range(layer)),
+                    self.stream_type[i],
+                )
                 for i, s in enumerate(self.streams)
             ],
             dim=1,
@@ -71,7 +75,7 @@ class ResidualTransformer(Residual):
         place = place_tokens(len(self.streams), content.shape[1], x.device)
         y = self.trunk(x + self.layer[layer], content, place, batch.speaker)
         parts = y.chunk(len(self.streams), dim=1)
-        return {s: self.head[s][layer - 1](p) for s, p in zip(self.streams, parts, strict=True)}
+        return {s: _module(self.head, s, layer - 1)(p) for s, p in zip(self.streams, parts, strict=True)}
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -93,3 +97,8 @@ class ResidualTransformer(Residual):
                 s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams
             }
         return tokens
+
+
+def _module(table: nn.ModuleDict, stream: str, layer: int) -> nn.Module:
+    """Return one entry of a table, which torch types as a plain module."""
+    return cast(nn.ModuleList, table[stream])[layer]

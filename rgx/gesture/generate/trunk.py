@@ -43,8 +43,8 @@ class Trunk(nn.Module):
         self,
         content: int,
         speakers: int,
-        fusion: Recipe[Fusion] | None = None,
-        style: Recipe[Style] | None = None,
+        fusion: Recipe[Fusion],
+        style: Recipe[Style],
         width: int = 384,
         layers: int = 8,
         heads: int = 6,
@@ -52,8 +52,6 @@ class Trunk(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        if fusion is None or style is None:
-            raise InputError("trunk.transformer needs a fusion and a style; bind both")
         if width % heads:
             raise InputError(f"trunk.transformer.width = {width}: expected a multiple of heads = {heads}")
         self.width = width

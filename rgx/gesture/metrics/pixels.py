@@ -51,9 +51,16 @@ def ssim_map(generated: Tensor, real: Tensor) -> Tensor:
     """Return SSIM at every pixel, (B, H, W), the mean of the channels. Source: Wang 2004."""
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    window = {"gaussian_kernel": True, "sigma": 1.5, "k1": 0.01, "k2": 0.03, "data_range": 1.0}
     _, full = structural_similarity_index_measure(
-        generated, real, **window, reduction="none", return_full_image=True
+        generated,
+        real,
+        gaussian_kernel=True,
+        sigma=1.5,
+        k1=0.01,
+        k2=0.03,
+        data_range=1.0,
+        reduction="none",
+        return_full_image=True,
     )
     return full.mean(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -60,3 +61,8 @@ class SequenceEncoder(nn.Module):
         y = rearrange(self.stem(rearrange(x, "b t f -> b f t")), "b d n -> b n d")
         y = y + positions(y.shape[1], self.width, y.device)
         return self.norm(self.transformer(y))
+
+
+def content_width(encoders: nn.ModuleDict) -> int:
+    """Return the width of the content that the encoders of all streams give side by side."""
+    return sum(cast(SequenceEncoder, encoder).width for encoder in encoders.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rgx.gesture.speech.base import Speech
@@ -34,7 +36,7 @@ class S2G35(Speech):
         clip = fitted(waveform, frames * SAMPLES_PER_FRAME)
         clip = librosa.resample(clip, orig_sr=SAMPLE_RATE_HZ, target_sr=RATE_HZ)
         clip = fitted(clip, max(frames * HOP_SAMPLES, SHORTEST_SAMPLES))
-        grid = {"sr": RATE_HZ, "hop_length": HOP_SAMPLES}
+        grid: dict[str, Any] = {"sr": RATE_HZ, "hop_length": HOP_SAMPLES}
         envelope = fitted(librosa.onset.onset_strength(y=clip, **grid), frames)
         mfcc = librosa.feature.mfcc(y=clip, n_mfcc=MFCC, **grid)[:, :frames].T
         onsets = beats = np.zeros(frames, bool)

@@ -106,7 +106,7 @@ class WavLM(Speech):
         except ImportError as error:
             raise InputError(f"speech/wavlm: {error}; try: pip install 'rgx[wavlm]'") from error
         try:
-            network, report = WavLMModel.from_pretrained(
+            loaded: Any = WavLMModel.from_pretrained(
                 folder or self.model,
                 use_safetensors=True,
                 local_files_only=folder is not None,
@@ -116,6 +116,7 @@ class WavLM(Speech):
             tried = f"the folder {folder}" if folder else "a folder of that name, then the hub"
             reason = f"no config.json and safetensors could be read; tried {tried}: {error}"
             raise _unusable(self.model, reason) from error
+        network, report = loaded
         # Absent weights would be drawn at random; the mask embedding is only used in training.
         if absent := sorted(set(report["missing_keys"]) - {"masked_spec_embed"}):
             raise _unusable(self.model, f"{len(absent)} weights of a WavLM are absent, such as {absent[0]}")

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from rgx.errors import InputError
 from rgx.gesture.align.base import Alignment
 from rgx.gesture.align.contrastive import recall
 from rgx.gesture.data.reading import load_windows
@@ -26,9 +25,7 @@ class AlignmentStage(Stage):
 
     trains = True
 
-    def __init__(self, alignment: Recipe[Alignment] | None = None, training: AdamW | None = None) -> None:
-        if alignment is None or training is None:
-            raise InputError("stage.alignment.alignment and stage.alignment.training must be bound")
+    def __init__(self, alignment: Recipe[Alignment], training: AdamW) -> None:
         self.alignment, self.training = alignment, training
 
     def parents(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from rgx.errors import InputError
 from rgx.gesture.animate.base import Animator
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.perceptual import PerceptualFeatures
@@ -27,12 +26,10 @@ class AnimatorStage(Stage):
 
     def __init__(
         self,
-        animator: Recipe[Animator] | None = None,
-        perceptual: PerceptualFeatures | None = None,
-        training: AdamW | None = None,
+        animator: Recipe[Animator],
+        perceptual: PerceptualFeatures,
+        training: AdamW,
     ) -> None:
-        if animator is None or perceptual is None or training is None:
-            raise InputError("stage.animator needs animator, perceptual and training")
         self.animator, self.perceptual, self.training = animator, perceptual, training
 
     def parents(self) -> tuple[str, ...]:

@@ -27,9 +27,7 @@ class CorpusStage(Stage):
 
     seeded = False
 
-    def __init__(self, corpus: Corpus | None = None) -> None:
-        if corpus is None:
-            raise InputError("stage.corpus.corpus is not bound")
+    def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
 
     def parents(self) -> tuple[str, ...]:

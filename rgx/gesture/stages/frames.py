@@ -28,9 +28,7 @@ class FramesStage(Stage):
 
     seeded = False
 
-    def __init__(self, corpus: Corpus | None = None, size_px: int = 256) -> None:
-        if corpus is None:
-            raise InputError("stage.frames.corpus is not bound")
+    def __init__(self, corpus: Corpus, size_px: int = 256) -> None:
         if size_px < SMALLEST_PX or size_px % SMALLEST_PX:
             raise InputError(f"stage.frames.size_px = {size_px}: expected a multiple of {SMALLEST_PX}")
         self.corpus, self.size_px = corpus, size_px

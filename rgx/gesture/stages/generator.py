@@ -25,17 +25,13 @@ class GeneratorStage(Stage):
 
     def __init__(
         self,
-        generator: Recipe[Generator] | None = None,
-        quantizer: Recipe[Quantizer] | None = None,
-        alignment: Recipe[Alignment] | None = None,
-        audio_init: AudioInit | None = None,
-        training: AdamW | None = None,
+        generator: Recipe[Generator],
+        quantizer: Recipe[Quantizer],
+        alignment: Recipe[Alignment],
+        audio_init: AudioInit,
+        training: AdamW,
         speech_rate: float = 0.1,
     ) -> None:
-        if generator is None or quantizer is None or alignment is None or audio_init is None:
-            raise InputError("stage.generator needs generator, quantizer, alignment and audio_init")
-        if training is None:
-            raise InputError("stage.generator.training is not bound")
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
         self.audio_init, self.training, self.speech_rate = audio_init, training, speech_rate
         if generator.needs_tokens != quantizer.has_tokens:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.metrics.judge import Judge
 from rgx.gesture.nn.weights import Shapes, fingerprint_of_state, read_state
@@ -36,13 +35,11 @@ class JudgeStage(Stage):
 
     def __init__(
         self,
-        judge: Recipe[Judge] | None = None,
-        training: AdamW | None = None,
+        judge: Recipe[Judge],
+        training: AdamW,
         seed: int = 0,
         stored: Place = "",
     ) -> None:
-        if judge is None or training is None:
-            raise InputError("stage.judge.judge and stage.judge.training must be bound")
         self.judge, self.training, self.seed, self.stored = judge, training, seed, stored
 
     def parents(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import Decode, Residual
 from rgx.gesture.tokens.base import Quantizer
@@ -21,13 +20,11 @@ class MotionStage(Stage):
 
     def __init__(
         self,
-        quantizer: Recipe[Quantizer] | None = None,
-        residual: Recipe[Residual] | None = None,
-        decode: Decode | None = None,
+        quantizer: Recipe[Quantizer],
+        residual: Recipe[Residual],
+        decode: Decode,
         batch: int = 64,
     ) -> None:
-        if quantizer is None or residual is None or decode is None:
-            raise InputError("stage.motion needs quantizer, residual and decode")
         self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
 
     def uses_gpu(self) -> bool:

@@ -29,12 +29,10 @@ class ReconstructionScoresStage(Stage):
 
     def __init__(
         self,
-        refiner: Recipe[Refiner] | None = None,
-        metrics: tuple[VideoMetric, ...] = (),
+        refiner: Recipe[Refiner],
+        metrics: tuple[VideoMetric, ...],
         windows_per_clip: int = 1,
     ) -> None:
-        if refiner is None or not metrics:
-            raise InputError("stage.reconstruction_scores needs refiner and metrics")
         if windows_per_clip < 1:
             raise InputError(
                 f"stage.reconstruction_scores.windows_per_clip = {windows_per_clip}: expected 1 or more"

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rgx.errors import InputError
 from rgx.gesture.animate.base import Animator
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.hands import hand_mask
@@ -34,21 +33,17 @@ class RefinerStage(Stage):
 
     def __init__(
         self,
-        refiner: Recipe[Refiner] | None = None,
-        discriminator: Recipe[Discriminator] | None = None,
-        adversarial: Adversarial | None = None,
-        perceptual: PerceptualFeatures | None = None,
-        training: AdamW | None = None,
-        discriminator_training: AdamW | None = None,
+        refiner: Recipe[Refiner],
+        discriminator: Recipe[Discriminator],
+        adversarial: Adversarial,
+        perceptual: PerceptualFeatures,
+        training: AdamW,
+        discriminator_training: AdamW,
         l1_weight: float = 10.0,
         perceptual_weight: float = 1.0,
         adversarial_weight: float = 0.1,
         hand_weight: float = 5.0,
     ) -> None:
-        if refiner is None or discriminator is None or adversarial is None or perceptual is None:
-            raise InputError("stage.refiner needs refiner, discriminator, adversarial and perceptual")
-        if training is None or discriminator_training is None:
-            raise InputError("stage.refiner needs training and discriminator_training")
         self.refiner, self.discriminator, self.adversarial = refiner, discriminator, adversarial
         self.perceptual, self.training = perceptual, training
         self.discriminator_training = discriminator_training

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rgx.errors import InputError
 from rgx.gesture.align.base import Alignment
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Residual
@@ -24,14 +23,12 @@ class ResidualStage(Stage):
 
     def __init__(
         self,
-        residual: Recipe[Residual] | None = None,
-        alignment: Recipe[Alignment] | None = None,
-        audio_init: AudioInit | None = None,
-        training: AdamW | None = None,
+        residual: Recipe[Residual],
+        alignment: Recipe[Alignment],
+        audio_init: AudioInit,
+        training: AdamW,
         speech_rate: float = 0.1,
     ) -> None:
-        if residual is None or alignment is None or audio_init is None or training is None:
-            raise InputError("stage.residual needs residual, alignment, audio_init and training")
         self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
         self.training, self.speech_rate = training, speech_rate
 

@@ -24,9 +24,7 @@ class SpeechStage(Stage):
 
     seeded = False
 
-    def __init__(self, speech: Speech | None = None) -> None:
-        if speech is None:
-            raise InputError("stage.speech.speech is not bound")
+    def __init__(self, speech: Speech) -> None:
         self.speech = speech
 
     def uses_gpu(self) -> bool:

@@ -24,9 +24,7 @@ class Submitted(Stage):
 
     seeded = False
 
-    def __init__(self, submission: Submission | None = None) -> None:
-        if submission is None:
-            raise InputError(f"{type(self).__name__}: no submission is bound")
+    def __init__(self, submission: Submission) -> None:
         self.submission = submission
 
     def fingerprint(self) -> str:
@@ -77,7 +75,7 @@ class SubmissionScoresStage(MotionScoring):
 class SubmissionVideoStage(Submitted):
     """Windows of another system's videos, the same ones as `video` renders."""
 
-    def __init__(self, submission: Submission | None = None, windows_per_clip: int = 1) -> None:
+    def __init__(self, submission: Submission, windows_per_clip: int = 1) -> None:
         super().__init__(submission)
         if windows_per_clip < 1:
             raise InputError(

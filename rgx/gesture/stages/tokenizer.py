@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.nn.motion import motion_losses
 from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
@@ -29,16 +28,14 @@ class TokenizerStage(Stage):
 
     def __init__(
         self,
-        parts: Parts | None = None,
-        quantizer: Recipe[Quantizer] | None = None,
-        distillation: Recipe[Distillation] | None = None,
-        training: AdamW | None = None,
+        parts: Parts,
+        quantizer: Recipe[Quantizer],
+        distillation: Recipe[Distillation],
+        training: AdamW,
         width: int = 512,
         depth: int = 3,
         commitment: float = 0.02,
     ) -> None:
-        if parts is None or quantizer is None or distillation is None or training is None:
-            raise InputError("stage.tokenizer needs parts, quantizer, distillation and training")
         self.parts, self.quantizer, self.distillation = parts, quantizer, distillation
         self.training, self.width, self.depth, self.commitment = training, width, depth, commitment
 

@@ -28,11 +28,7 @@ class VideoStage(Stage):
 
     seeded = False
 
-    def __init__(
-        self, refiner: Recipe[Refiner] | None = None, windows_per_clip: int = 1, shown: int = 4
-    ) -> None:
-        if refiner is None:
-            raise InputError("stage.video.refiner is not bound")
+    def __init__(self, refiner: Recipe[Refiner], windows_per_clip: int = 1, shown: int = 4) -> None:
         if windows_per_clip < 1:
             raise InputError(f"stage.video.windows_per_clip = {windows_per_clip}: expected 1 or more")
         self.refiner, self.windows_per_clip, self.shown = refiner, windows_per_clip, shown

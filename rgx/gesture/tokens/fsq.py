@@ -17,6 +17,8 @@ class FiniteScalarQuantizer(Quantizer):
     """Each of a few bounded coordinates is rounded to one of its levels; nothing to learn, nothing dies."""
 
     layers = 1
+    levels: Tensor
+    basis: Tensor
 
     def __init__(self, width: int, levels: tuple[int, ...] = (8, 8, 8)) -> None:
         super().__init__()

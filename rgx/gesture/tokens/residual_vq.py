@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -17,6 +19,11 @@ class Codebook(nn.Module):
     Entries unused for long (EMA count below 1) are replaced by random rows of the batch.
     Source: readings 17 and 19.
     """
+
+    entries: Tensor
+    sums: Tensor
+    counts: Tensor
+    started: Tensor
 
     def __init__(self, codes: int, width: int, decay: float) -> None:
         super().__init__()
@@ -84,6 +91,10 @@ class ResidualVQ(Quantizer):
         self.codes, self.layers, self.dropout = codes, layers, dropout
         self.books = nn.ModuleList(Codebook(codes, width, decay) for _ in range(layers))
 
+    def book(self, layer: int) -> Codebook:
+        """Return the codebook of a layer with its state."""
+        return cast(Codebook, self.books[layer])
+
     def active_layers(self) -> int:
         """Return how many layers this step uses: all, or with probability `dropout` a random first few."""
         if self.training and float(torch.rand(())) < self.dropout:
@@ -95,7 +106,8 @@ class ResidualVQ(Quantizer):
         residual, total = rows, torch.zeros_like(rows)
         codes, commitments = [], []
         active = self.active_layers()
-        for layer, book in enumerate(self.books):
+        for layer in range(self.layers):
+            book = self.book(layer)
             if self.training and layer < active:
                 book.start(residual.detach())
             index = book.nearest(residual.detach())
@@ -113,10 +125,10 @@ class ResidualVQ(Quantizer):
         return Quantized(stacked, output, torch.stack(commitments).sum())
 
     def lookup(self, codes: Tensor) -> Tensor:
-        return torch.stack([self.books[q].entries[codes[..., q]] for q in range(codes.shape[-1])]).sum(0)
+        return torch.stack([self.book(q).entries[codes[..., q]] for q in range(codes.shape[-1])]).sum(0)
 
     def codebook(self, layer: int) -> Tensor:
-        return self.books[layer].entries
+        return self.book(layer).entries
 
 
 @register("quantizer", "vq", label="VQ", source="van den Oord et al. 2018")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from einops import rearrange, repeat
@@ -60,8 +61,12 @@ class Tokenizer(nn.Module):
                 for stream, members in self.members.items()
             }
         )
-        one = next(iter(self.codecs.values())).quantizer
+        one = self.codec(next(iter(self.members))).quantizer
         self.width, self.codes, self.layers = width, one.codes, one.layers
+
+    def codec(self, stream: str) -> Codec:
+        """Return the codec of a stream."""
+        return cast(Codec, self.codecs[stream])
 
     def split(self, motion: Tensor) -> dict[str, Tensor]:
         """Return each stream's coordinates (B, T, C)."""
@@ -79,16 +84,16 @@ class Tokenizer(nn.Module):
         )
 
     def forward(self, motion: Tensor) -> tuple[Tensor, dict[str, Quantized]]:
-        quantized = {
-            s: self.codecs[s].quantizer(self.codecs[s].encode(x)) for s, x in self.split(motion).items()
-        }
+        quantized = self._quantize(motion)
         return self.decode_latents({s: q.output for s, q in quantized.items()}), quantized
+
+    def _quantize(self, motion: Tensor) -> dict[str, Quantized]:
+        streams = ((s, self.codec(s), x) for s, x in self.split(motion).items())
+        return {s: codec.quantizer(codec.encode(x)) for s, codec, x in streams}
 
     def tokens(self, motion: Tensor) -> dict[str, Tensor]:
         """Return the tokens (B, N, Q) of each stream."""
-        return {
-            s: self.codecs[s].quantizer(self.codecs[s].encode(x)).codes for s, x in self.split(motion).items()
-        }
+        return {s: quantized.codes for s, quantized in self._quantize(motion).items()}
 
     def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]:
         """Return one token (B, 1, Q) a stream for a frame (B, K, 2), repeated to a token's length.
@@ -99,12 +104,12 @@ class Tokenizer(nn.Module):
 
     def codebook(self, stream: str, layer: int) -> Tensor:
         """Return the entries (V, D) of one layer of a stream's quantizer."""
-        return self.codecs[stream].quantizer.codebook(layer)
+        return self.codec(stream).quantizer.codebook(layer)
 
     def decode_latents(self, latents: dict[str, Tensor]) -> Tensor:
         """Return the motion of quantized latents (B, N, D) of each stream."""
-        return self.merge({s: self.codecs[s].decode(latents[s]) for s in self.members})
+        return self.merge({s: self.codec(s).decode(latents[s]) for s in self.members})
 
     def decode(self, tokens: dict[str, Tensor]) -> Tensor:
         """Return the motion of tokens (B, N, q), q ≤ Q layers."""
-        return self.decode_latents({s: self.codecs[s].quantizer.lookup(tokens[s]) for s in self.members})
+        return self.decode_latents({s: self.codec(s).quantizer.lookup(tokens[s]) for s in self.members})

@@ -1,0 +1,196 @@
+"""What a registered variant is, what its arguments are, and the recipe it stays while it lacks shapes.
+
+What an argument is, its default and its annotation alone say:
+
+- With a default it is a hyper-parameter: gin may bind it, the record keeps it.
+- Without one it is a required part where it is annotated `Recipe[Base]` or `Part[Base]` (also inside
+  a tuple), and always in a stage, to which nothing else is ever given: gin must bind it, the record
+  keeps it, and an empty tuple counts as nothing bound.
+- Any other argument is a shape, which the program supplies: a width, a network that a parent left.
+  A variant with shapes reaches its owner as a `Recipe`, to be called with them.
+
+A plain class is no sign of a part, since networks of other stages are given as shapes too; and what
+somebody else registers never changes what an argument is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from rgx.errors import InputError
+
+T = TypeVar("T")
+UNKEYED = "not part of an artifact's identity"
+Place = Annotated[str, UNKEYED]
+"""A path, device or hub name: where something is, never what it is."""
+BOUND = "supplied by a binding"
+Part = Annotated[T, BOUND]
+"""A whole variant that a binding must supply: `ratio: Part[MaskRatio]`. One that waits is a `Recipe`."""
+GIVEN_NOTHING = "stage"
+"""The axis whose variants are built from bindings alone."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One registered entry on an axis."""
+
+    axis: str
+    name: str
+    label: str
+    source: str
+    cls: type
+
+    @property
+    def key(self) -> str:
+        return f"{self.axis}/{self.name}"
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.cls) or "").split("\n")[0]
+
+    @cached_property
+    def annotations(self) -> dict[str, Any]:
+        """The resolved annotation of each argument; raises InputError for a name that cannot be found."""
+        try:
+            return typing.get_type_hints(self.cls.__init__, include_extras=True)  # type: ignore[misc]
+        except NameError as error:
+            raise InputError(
+                f"{self.key}: an annotation of {self.cls.__module__}.{self.cls.__qualname__} cannot be "
+                f"resolved: {error}; import it at the top of the module"
+            ) from None
+
+    @cached_property
+    def arguments(self) -> dict[str, inspect.Parameter]:
+        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {p.name: p for p in parameters if p.kind in named}
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """Hyper-parameters and their defaults."""
+        empty = inspect.Parameter.empty
+        return {n: p.default for n, p in self.arguments.items() if p.default is not empty}
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """Required parts: arguments without a default that gin must bind."""
+        rest = [n for n in self.arguments if n not in self.parameters]
+        return [n for n in rest if self.axis == GIVEN_NOTHING or _names_part(self.annotations.get(n))]
+
+    @property
+    def bindable(self) -> list[str]:
+        """Arguments that gin may bind."""
+        return [n for n in self.arguments if n in self.parameters or n in self.parts]
+
+    @property
+    def shapes(self) -> list[str]:
+        """Arguments the program supplies."""
+        return [n for n in self.arguments if n not in self.bindable]
+
+
+class Recipe(Generic[T]):
+    """A configured variant that still waits for its shapes; call it with them to build."""
+
+    def __init__(self, variant: Variant, bound: dict[str, Any]) -> None:
+        self.variant = variant
+        self.bound = bound
+        self.record = record_bound(variant, bound)
+
+    def __call__(self, *shapes: Any, **named: Any) -> T:
+        names = self.variant.shapes
+        if len(shapes) > len(names):
+            expected = f"{len(names)} shapes ({', '.join(names)})"
+            raise TypeError(f"{self.variant.key} is built with {expected}, found {len(shapes)}")
+        made = self.variant.cls(**dict(zip(names, shapes, strict=False)), **named, **self.bound)
+        object.__setattr__(made, "record", self.record)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """Constants of the class, such as `Quantizer.has_tokens`, can be read before building."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.variant.cls, name)
+
+
+def record_bound(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of a variant with all its arguments that gin binds; places are not in it."""
+    kept = {
+        n: record_of(value)
+        for n, value in bound.items()
+        if UNKEYED not in getattr(variant.annotations.get(n), "__metadata__", ())
+    }
+    return {"variant": variant.key, **kept}
+
+
+def record_of(value: Any) -> Any:
+    """Return the canonical JSON form of a configured value; raises InputError when it has none."""
+    if isinstance(value, (str, int, float, bool, NoneType)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [record_of(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): record_of(v) for k, v in value.items()}
+    record = getattr(value, "record", None)
+    if isinstance(record, dict):
+        return record
+    raise InputError(f"{value!r} cannot be part of an identity: give a plain value or a variant")
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Return whether a bound value is what an argument's annotation asks for."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation in (Any, inspect.Parameter.empty):
+        return True
+    if origin is typing.Annotated:
+        return fits(value, arguments[0])
+    if origin in (typing.Union, UnionType):
+        return any(fits(value, a) for a in arguments)
+    if annotation in (None, NoneType):
+        return value is None
+    if origin is Literal:
+        return value in arguments
+    if origin is Recipe:
+        return isinstance(value, Recipe) and issubclass(value.variant.cls, arguments[0])
+    if origin is tuple:
+        inner = arguments[0]
+        if not isinstance(value, tuple):
+            return False
+        if arguments[-1] is Ellipsis:
+            return all(fits(v, inner) for v in value)
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    if isinstance(value, bool):
+        return annotation is bool
+    if annotation is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, origin or annotation)
+
+
+def describe_kind(annotation: Any) -> str:
+    """Return an annotation in a few letters, for messages."""
+    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+
+
+def serves(variant: Variant, annotation: Any) -> bool:
+    """Return whether a variant is of a class that an annotation names: `Base`, `Recipe[Base]`, in a tuple."""
+    if arguments := typing.get_args(annotation):
+        return any(serves(variant, argument) for argument in arguments)
+    if not isinstance(annotation, type) or annotation is object:
+        return False
+    try:
+        return issubclass(variant.cls, annotation)
+    except TypeError:  # a protocol that says nothing at run time
+        return False
+
+
+def _names_part(annotation: Any) -> bool:
+    """Return whether `Recipe` or `Part` stands anywhere in an annotation."""
+    if Recipe in (annotation, typing.get_origin(annotation)):
+        return True
+    if BOUND in getattr(annotation, "__metadata__", ()):
+        return True
+    return any(map(_names_part, typing.get_args(annotation)))
