@@ -57,7 +57,7 @@ def find_file(name: str, folders: Iterable[Path], wrong: str) -> Path:
     places = list(dict.fromkeys((folder / name).parent for folder in folders))
     siblings = [path.name for place in places for path in place.glob(f"*{Path(name).suffix}")]
     spelling = nearest(Path(name).name, siblings) if siblings else nearest(name, _carried(folders, name))
-    raise NoFileError(f"{wrong}: {spelling}; looked in {', '.join(map(str, places))}{_unpacked()}")
+    raise NoFileError(f"{wrong}: {spelling} (looked in {', '.join(map(str, places))}){_unpacked()}")
 
 
 def complete_sweep(incomplete: str) -> list[str]:
@@ -95,6 +95,4 @@ def _unpacked() -> str:
     """Return what to do where the shipped method came without its files, or nothing."""
     shipped = [package for package in methods_at_hand(Path.cwd()) if package.name == SHIPPED]
     bare = [package for package in shipped if not folders_of(package)]
-    return "".join(
-        f"; {one.path} lacks {', '.join(CARRIED)}: install {DISTRIBUTION} again" for one in bare
-    )
+    return "".join(f"; {one.path} lacks {', '.join(CARRIED)}: install {DISTRIBUTION} again" for one in bare)

@@ -115,9 +115,7 @@ def _search_folders(name: str, near: Path) -> list[Path]:
     if name.partition(".")[0] == "rgx":
         return [Path(__file__).resolve().parents[1]]
     project = project_of(near)
-    return list(
-        dict.fromkeys([near.resolve(), *([project, project / "src"] if project else []), Path.cwd()])
-    )
+    return list(dict.fromkeys([near.resolve(), *([project, project / "src"] if project else []), Path.cwd()]))
 
 
 def _find_spec(package: str, wrong: str) -> ModuleSpec | None:
@@ -149,7 +147,7 @@ def _why_none(name: str, spec: ModuleSpec | None, folders: list[Path]) -> str:
     if spec is not None:
         return f"{spec.origin} is a module, not a package"
     known = [*installed(), *(p.parent.name for folder in folders for p in folder.glob("*/__init__.py"))]
-    return f"{nearest(name, known)}; looked in {', '.join(map(str, folders))} and sys.path"
+    return f"{nearest(name, known)} (looked in {', '.join(map(str, folders))} and sys.path)"
 
 
 def digest(folder: Path) -> str:
@@ -206,12 +204,12 @@ def _import_root(package: Package, anywhere: bool) -> ModuleType:
             sys.path.insert(0, package.folder)
             importlib.invalidate_caches()
     root = _import(package.name)
-    if root.__file__ is None or Path(root.__file__).name != "__init__.py":
-        there = root.__file__ or "a folder without __init__.py"
+    file = Path(getattr(root, "__file__", None) or "")
+    if file.name != "__init__.py":
         raise InputError(
-            f"method {package.name} in {package.folder}: Python has {there} by that name; rename the method"
+            f"method {package.name} in {package.folder}: Python has {root} by that name; rename the method"
         )
-    folder = Path(root.__file__).resolve().parent
+    folder = file.resolve().parent
     planned = folder == package.path.resolve()
     if not (planned and anywhere) and digest(folder) != package.digest:
         remedy = "" if planned else "; where a package of that name is installed or imported too, rename one"

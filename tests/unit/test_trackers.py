@@ -82,7 +82,8 @@ def test_a_tracker_that_is_not_installed_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(__spec__="there"))
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"--track {name}: no {package}; try: pip install 'rgx-experiments\[{name}\]'"):
+    hint = rf"--track {name}: no {package}; try: pip install 'rgx-experiments\[{name}\]'"
+    with pytest.raises(InputError, match=hint):
         make_trackers([name], "little", tmp_path)
 
 
