@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import json
 import sys
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rgx import __version__
+from rgx.command_group import CommandGroup
 from rgx.errors import InputError
 from rgx.inspect import commands
-from rgx.methods import method_commands
-from rgx.options import INTERRUPTED, Bind, Engine, File, Import, Scale, Seeds, Set, Store, overrides
-from rgx.terminal import harmless
+from rgx.options import (
+    INTERRUPTED,
+    Bind,
+    Engine,
+    File,
+    Import,
+    Scale,
+    Seeds,
+    Set,
+    Store,
+    SweepOrReport,
+    overrides,
+)
+from rgx.terminal import complain, harmless
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
     from rgx.sweep.plan import Plan
     from rgx.sweep.spec import Overrides
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ABOUT = "Run a paper's ablations from one sweep file, train nothing twice, and get its tables and figures."
+
+
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, pretty_exceptions_enable=False, help=ABOUT)
 
 Only = Annotated[list[str], typer.Option(help="A panel (3b) or a row (3b/+distill).")]
 
@@ -40,14 +56,9 @@ class Tracked(StrEnum):
 def main() -> None:
     """Run the command line: 0 done, 1 some stage failed, 2 bad input."""
     try:
-        for module in method_commands(Path.cwd()):
-            app.registered_commands += [
-                c for c in import_module(module).app.registered_commands if c not in app.registered_commands
-            ]
-        app()
+        app(prog_name="rgx")
     except InputError as error:
-        for line in str(error).splitlines():
-            print(f"error: {harmless(line)}", file=sys.stderr)
+        complain(error)
         raise SystemExit(2) from None
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -55,6 +66,21 @@ def main() -> None:
         place = f" for {error.filename}" if error.filename else ""
         print(f"error: no space left on device{place}; free some and run the same command", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rgx {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=ABOUT)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def _plan(file: Path, asked: Overrides) -> Plan:
@@ -71,7 +97,9 @@ def variants(
     imports: Import = [],  # noqa: B006
 ) -> None:
     """List the variants of every axis with label, source and parameters; one without a value is required."""
-    from rgx.methods import default_methods, find_plugin, import_methods, is_package, load_plugin
+    from rgx.methods import import_methods, is_package
+    from rgx.plugins import find_plugin, load_plugin
+    from rgx.project import default_methods
     from rgx.registry import import_own
     from rgx.registry import variants as roster
 
@@ -179,6 +207,7 @@ def sweep(
     """Run every stage a sweep needs and does not have, then render its report."""
     from rich.console import Console
 
+    from rgx.lookup import NoFileError, find_report
     from rgx.run.invocation import Venue, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
@@ -186,8 +215,10 @@ def sweep(
         well = run_sweep(file, asked, Venue(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    definition = Path("reports") / file.name
-    if report and definition.is_file():
+    definition = None
+    with contextlib.suppress(NoFileError):
+        definition = find_report(file)
+    if report and definition is not None:
         _render_if_new(definition, store, Path("reports/build"))
     if not well:
         raise typer.Exit(1)
@@ -220,15 +251,15 @@ def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Pa
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(help="A sweep file, or its report of the same name.")],
+    file: SweepOrReport,
     store: Store = Path("store"),
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
-    definition = file if file.parent.name == "reports" else Path("reports") / file.name
-    if not definition.is_file():
-        raise InputError(f"no report definition {definition} for {file}")
+    from rgx.lookup import find_given, find_report
+
+    definition = find_given(file, "report") if file.parent.name == "reports" else find_report(file)
     gathered, paths = _render(definition, store, out)
     if pdf:
         from rgx.report.pdf import write_pdf

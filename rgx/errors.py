@@ -5,6 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+DISTRIBUTION = "rgx-experiments"
+"""The name under which pip knows this project; on PyPI, `rgx` is another one."""
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that brings an extra along."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
 
 class InputError(Exception):
     """Something a person wrote or pointed at cannot be used; the command line prints it and exits 2."""

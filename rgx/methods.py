@@ -1,30 +1,28 @@
-"""A method is a package that registers variants and stages: found, imported, digested, and its files.
+"""A method is a package that registers variants and stages: how it is found, imported and digested.
 
-A single file given with `--import` is shipped to workers as source; a package is imported where it lies, and
-a worker that has other source of it refuses.
+It is imported where it lies, and a worker that has other source of it refuses.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import pkgutil
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rgx.errors import InputError, nearest
+from rgx.project import SHIPPED, default_methods, project_of
 
 GROUP = "rgx.methods"
 """The entry points by which an installed package says that it is a method."""
-SHIPPED = "rgx.gesture"
-FILES = ("gin", "sweeps", "reports")
-"""The folders a method carries, in its package or, in a checkout, beside its project's pyproject.toml."""
 
 
 @dataclass(frozen=True)
@@ -50,74 +48,106 @@ class Package:
     folder: str
     digest: str
 
+    @property
+    def path(self) -> Path:
+        """Return the folder of its source."""
+        return Path(self.folder).joinpath(*self.name.split("."))
+
 
 def installed() -> dict[str, str]:
     """Return name → package of every installed method."""
+    from importlib.metadata import entry_points  # a tenth of what `rgx --help` may take, and needed by few
+
     return {point.name: point.value for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
 
 
-def project_of(near: Path) -> Path | None:
-    """Return the nearest folder at or above `near`, or else at or above here, that has a pyproject.toml."""
-    for start in (near.resolve(), Path.cwd()):
-        for folder in (start, *start.parents):
-            if (folder / "pyproject.toml").is_file():
-                return folder
-    return None
+def methods_of(given: str | list[str], file: Path, place: str) -> list[Package]:
+    """Return the methods of a sweep or report: those it names, else the one it lies in, else its project's.
 
-
-def default_methods(near: Path) -> list[str]:
-    """Return the methods of a file that names none: `[tool.rgx] method` of its project, else the shipped one.
-
-    Raises InputError for a pyproject.toml that says something else there.
+    place: where the file names them, for messages. Raises InputError for one that is not found.
     """
-    project = project_of(near)
-    if project is not None:
-        path = project / "pyproject.toml"
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("rgx", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not TOML: {error}") from None
-        if "method" in table:
-            given = table["method"]
-            names = [given] if isinstance(given, str) else given
-            if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-                raise InputError(
-                    f"{path}: [tool.rgx] method = {given!r}: expected a package or a list of them"
-                )
-            return names
-    return [SHIPPED]
+    names = [given] if isinstance(given, str) else given
+    if not names:
+        for package in methods_at_hand(file.parent):
+            if file.resolve().is_relative_to(package.path.resolve()):
+                return [package]
+        names, place = default_methods(file.parent), str(file)
+    return list(dict.fromkeys(find_package(name, file.parent, place) for name in names))
+
+
+def methods_at_hand(near: Path) -> list[Package]:
+    """Return the project's methods, the installed ones and the shipped one; raises InputError for the first.
+
+    An installed one that has no package is left out: nobody asked for it.
+    """
+    defaults = default_methods(near)
+    packages = [find_package(name, near, f"{project_of(near)}/pyproject.toml") for name in defaults]
+    for name in sorted({*installed().values(), SHIPPED} - {package.name for package in packages}):
+        with contextlib.suppress(InputError):
+            packages.append(find_package(name, near, name))
+    return packages
 
 
 def find_package(name: str, near: Path, place: str) -> Package:
     """Return where the package `name` (or an installed method of that name) lies; raises InputError.
 
-    near: the folder of the file that names it; looked for there, in its project, here, and where Python
-    looks. place: who asks, for messages.
+    near: the folder of the file that names it; looked for there, in its project, here, and then where
+    Python looks. place: who asks, for messages.
     """
-    package = installed().get(name, name)
-    if not all(part.isidentifier() for part in package.split(".")):
+    if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{place}: method {name!r}: expected the name of a package, such as my_method")
-    project = project_of(near)
-    imported = package.partition(".")[0] in sys.modules
-    folders = (
-        [] if imported else [near.resolve(), *([project, project / "src"] if project else []), Path.cwd()]
-    )
-    for folder in folders:
-        path = folder.joinpath(*package.split("."))
-        if (path / "__init__.py").is_file():
-            return Package(package, str(folder), digest(path))
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or not spec.submodule_search_locations:
-        known = [*installed(), *(p.parent.name for folder in folders for p in folder.glob("*/__init__.py"))]
-        looked = ", ".join(dict.fromkeys(map(str, folders)))
-        raise InputError(
-            f"{place}: no method '{name}': {nearest(name, known)}; looked in {looked} and sys.path"
-        )
+    folders = _search_folders(name, near)
+    meant = installed().get(name, name)
+    for package in dict.fromkeys((name, meant)):
+        for folder in folders:
+            path = folder.joinpath(*package.split("."))
+            if (path / "__init__.py").is_file():
+                return Package(package, str(folder), digest(path))
+    spec = _find_spec(meant, f"{place}: method {name}")
+    if spec is None or spec.origin is None or not spec.submodule_search_locations:
+        raise InputError(f"{place}: no method '{name}': {_why_none(name, spec, folders)}")
     path = Path(next(iter(spec.submodule_search_locations)))
-    return Package(package, str(path.parents[package.count(".")]), digest(path))
+    return Package(meant, str(path.parents[meant.count(".")]), digest(path))
+
+
+def _search_folders(name: str, near: Path) -> list[Path]:
+    """Return the folders a package is looked for in before Python's own: rgx itself is the one that runs."""
+    if name.partition(".")[0] == "rgx":
+        return [Path(__file__).resolve().parents[1]]
+    project = project_of(near)
+    return list(dict.fromkeys([near.resolve(), *([project, project / "src"] if project else []), Path.cwd()]))
+
+
+def _find_spec(package: str, wrong: str) -> ModuleSpec | None:
+    """Return what Python knows of a package; raises InputError where one above it cannot be imported."""
+    try:
+        return importlib.util.find_spec(package)
+    except ValueError:  # a module that was made, not imported
+        return None
+    except InputError:
+        raise
+    except Exception as error:
+        absent = isinstance(error, ModuleNotFoundError) and f"{package}.".startswith(f"{error.name}.")
+        if absent:
+            return None
+        raise InputError(f"{wrong}: {_where(error)}{type(error).__name__}: {error}") from error
+
+
+def _why_none(name: str, spec: ModuleSpec | None, folders: list[Path]) -> str:
+    """Return what lies there instead of the package `name`, or the nearest name and where was looked."""
+    paths = [folder.joinpath(*name.split(".")) for folder in folders]
+    file = next((path.with_suffix(".py") for path in paths if path.with_suffix(".py").is_file()), None)
+    bare = next((path for path in paths if path.is_dir()), None)
+    if spec is not None and spec.origin is None and spec.submodule_search_locations:
+        bare = bare or Path(next(iter(spec.submodule_search_locations)))
+    if file is not None:
+        return f"{file} is one file, not a package; give it as `imports: [{file.name}]`, or --import"
+    if bare is not None:
+        return f"{bare} is a folder without __init__.py"
+    if spec is not None:
+        return f"{spec.origin} is a module, not a package"
+    known = [*installed(), *(p.parent.name for folder in folders for p in folder.glob("*/__init__.py"))]
+    return f"{nearest(name, known)} (looked in {', '.join(map(str, folders))} and sys.path)"
 
 
 def digest(folder: Path) -> str:
@@ -133,37 +163,24 @@ def import_method(package: Package, *, figures_only: bool = False) -> Method:
 
     A worker calls it too: source of another digest than the driver's is refused.
     """
-    _reach(package)
-    root = _import(package.name)
+    root = _import_root(package, figures_only)
     method = _described(root, package.name)
-    if root.__file__ is None:
-        raise InputError(f"method {package.name} is a folder without __init__.py")
-    if not figures_only and digest(Path(root.__file__).parent) != package.digest:
-        raise InputError(
-            f"method {package.name}: the source in {Path(root.__file__).parent} is not the one that was "
-            "planned with; a worker and its driver need the same code"
-        )
     rooms = method.figures if figures_only else method.rooms or _all_modules(root)
     for room in rooms:
         module = _import(f"{package.name}.{room}")
         for inner in pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}."):
-            _import(inner.name)
+            if not inner.name.endswith(".__main__"):
+                _import(inner.name)
     return method
 
 
-def describe(package: Package) -> Method:
-    """Return what a method says of itself, without importing its rooms; raises InputError."""
-    _reach(package)
-    return _described(_import(package.name), package.name)
-
-
-def method_commands(near: Path) -> list[str]:
-    """Return the modules that hold the commands of the methods at hand, and of the shipped one."""
-    packages = [
-        find_package(name, near, "pyproject.toml")
-        for name in {SHIPPED: 0, **dict.fromkeys(default_methods(near))}
-    ]
-    return list(dict.fromkeys(module for package in packages for module in describe(package).commands))
+def command_apps(package: Package) -> list[Any]:
+    """Return the typer apps with a method's commands; raises InputError for one that cannot be imported."""
+    modules = [_import(name) for name in _described(_import_root(package, True), package.name).commands]
+    for module in modules:
+        if not hasattr(module, "app"):
+            raise InputError(f"{module.__file__}: a module of commands, and it has no typer `app`")
+    return [module.app for module in modules]
 
 
 def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) -> tuple[Package, ...]:
@@ -174,23 +191,33 @@ def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) 
     return packages
 
 
-def folders_of(package: Package) -> list[Path]:
-    """Return the folders that hold a method's gin, sweeps and reports: its own, and its checkout's."""
-    own = Path(package.folder).joinpath(*package.name.split("."))
-    checkout = [p for p in (Path(package.folder), *Path(package.folder).parents[:1]) if _is_project(p)]
-    return [f for f in (own, *checkout) if any((f / name).is_dir() for name in FILES)]
+def _import_root(package: Package, anywhere: bool) -> ModuleType:
+    """Import a package from where it lies, before any other of its name; raises InputError.
 
-
-def _is_project(folder: Path) -> bool:
-    return (folder / "pyproject.toml").is_file()
-
-
-def _reach(package: Package) -> None:
-    """Let Python find the package where it lies, before any other of its name."""
-    known = sys.modules.get(package.name.partition(".")[0])
-    folder = str(Path(package.folder))
-    if known is None and folder not in sys.path and Path(folder).is_dir():
-        sys.path.insert(0, folder)
+    anywhere: take it unread when it is the one asked for, though its source has changed since.
+    """
+    top = package.name.partition(".")[0]
+    if getattr(sys.modules.get(top), "__file__", None) is None:
+        spec = importlib.util.find_spec(top) if top not in sys.modules else sys.modules[top].__spec__
+        locations = [Path(p).resolve() for p in getattr(spec, "submodule_search_locations", None) or ()]
+        if Path(package.folder).resolve() / top not in locations and Path(package.folder).is_dir():
+            sys.path.insert(0, package.folder)
+            importlib.invalidate_caches()
+    root = _import(package.name)
+    file = Path(getattr(root, "__file__", None) or "")
+    if file.name != "__init__.py":
+        raise InputError(
+            f"method {package.name} in {package.folder}: Python has {root} by that name; rename the method"
+        )
+    folder = file.resolve().parent
+    planned = folder == package.path.resolve()
+    if not (planned and anywhere) and digest(folder) != package.digest:
+        remedy = "" if planned else "; where a package of that name is installed or imported too, rename one"
+        raise InputError(
+            f"method {package.name}: the source in {folder} is not the one that was planned with, "
+            f"in {package.path}; a worker and its driver need the same code{remedy}"
+        )
+    return root
 
 
 def _described(root: ModuleType, name: str) -> Method:
@@ -202,7 +229,8 @@ def _described(root: ModuleType, name: str) -> Method:
 
 def _all_modules(root: ModuleType) -> list[str]:
     prefix = f"{root.__name__}."
-    return [m.name.removeprefix(prefix) for m in pkgutil.iter_modules(root.__path__, prefix)]
+    names = [module.name.removeprefix(prefix) for module in pkgutil.iter_modules(root.__path__, prefix)]
+    return [name for name in names if name != "__main__"]
 
 
 def _import(name: str) -> ModuleType:
@@ -227,34 +255,15 @@ def _where(error: BaseException) -> str:
     return place
 
 
-def find_plugin(name: str, near: Path) -> tuple[str, str]:
-    """Return (module name, source) of `my_variants[.py]`, in the working folder or in `near`."""
-    wanted = Path(name)
-    stem = wanted.with_suffix("") if wanted.suffix == ".py" else Path(*name.split("."))
-    for folder in (Path.cwd(), near):
-        path = (folder / stem).with_suffix(".py")
-        if path.is_file():
-            return stem.name, path.read_text()
-    try:
-        spec = importlib.util.find_spec(name) if wanted.suffix != ".py" else None
-    except (ImportError, ValueError):
-        spec = None
-    if spec is not None and spec.origin and not spec.submodule_search_locations:
-        return name, Path(spec.origin).read_text()
-    raise InputError(f"cannot import '{name}': looked for {stem}.py in {Path.cwd()} and {near}")
-
-
 def is_package(name: str, near: Path) -> bool:
-    """Return whether `--import NAME` means a package, here, in `near` or where Python looks."""
-    if name.endswith(".py"):
+    """Return whether `--import NAME` means a package; one file of that name, here or in `near`, is nearer."""
+    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
         return False
     for folder in (Path.cwd(), near):
-        if (folder.joinpath(*name.split(".")) / "__init__.py").is_file():
-            return True
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return False
+        path = folder.joinpath(*name.split("."))
+        if (path / "__init__.py").is_file() or path.with_suffix(".py").is_file():
+            return path.is_dir()
+    spec = _find_spec(name, f"import {name}")
     return spec is not None and bool(spec.submodule_search_locations)
 
 
@@ -267,26 +276,3 @@ def roots() -> Iterator[tuple[str, Path]]:
         path = getattr(sys.modules.get(name), "__file__", None)
         if path is not None and Path(path).name == "__init__.py":
             yield name, Path(path).parents[1]
-
-
-def load_plugin(name: str, source: str) -> None:
-    """Run a plugin's source as a module once; raises InputError with the line that failed."""
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__rgx_source__", None) == source:
-        return
-    module = ModuleType(name)
-    module.__rgx_source__ = source  # type: ignore[attr-defined]
-    sys.modules[name] = module
-    try:
-        exec(compile(source, f"{name}.py", "exec"), module.__dict__)
-    except InputError:
-        raise
-    except Exception as error:
-        del sys.modules[name]
-        trace, line = error.__traceback__, 0
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == f"{name}.py":
-                line = trace.tb_lineno
-            trace = trace.tb_next
-        line = getattr(error, "lineno", None) or line
-        raise InputError(f"{name}.py:{line}: {type(error).__name__}: {error}") from error

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C stopped."""
 
-File = Annotated[Path, typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.")]
+
+def complete_sweep(incomplete: str) -> list[str]:
+    """Return what a shell offers for a sweep file."""
+    from rgx.lookup import complete_sweep as complete
+
+    return complete(incomplete)
+
+
+File = Annotated[
+    Path,
+    typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.", autocompletion=complete_sweep),
+]
+SweepOrReport = Annotated[
+    Path,
+    typer.Argument(help="A sweep file, or its report of the same name.", autocompletion=complete_sweep),
+]
 Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
 Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]
 Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over every row.")]

@@ -43,10 +43,10 @@ def register(
         variant = Variant(axis, name, label or name, source, cls)
         known = _roster.get((axis, name))
         if known is not None:
-            if known.cls.__qualname__ != cls.__qualname__:
+            if (known.cls.__module__, known.cls.__qualname__) != (cls.__module__, cls.__qualname__):
                 raise InputError(
                     f"{axis}/{name} is registered twice: by {known.cls.__module__}."
-                    f"{known.cls.__qualname__} and by {cls.__module__}.{cls.__qualname__}"
+                    f"{known.cls.__qualname__} and by {cls.__module__}.{cls.__qualname__}; rename one"
                 )
             _roster[axis, name] = variant
             return cls

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from rgx.errors import InputError, nearest
-from rgx.methods import default_methods, find_package, import_method
+from rgx.lookup import folders_around
+from rgx.methods import Package, import_method, methods_of
 from rgx.registry import import_own, variants
 from rgx.report.figures.base import Figure
 from rgx.report.panel import Panel, PanelName
@@ -55,8 +56,9 @@ def load(path: Path) -> Report:
     """Read a report file; raises InputError with file, line and the nearest right spelling."""
     source = Source(path, Report.model_fields)
     problems = list(source.repeated())
-    kinds = _kinds(source)
-    data = source.data | ({"panels": _panels(source)} if "panels" in source.data else {})
+    methods = _methods(source)
+    kinds = _kinds(methods)
+    data = source.data | ({"panels": _panels(source, methods)} if "panels" in source.data else {})
     figures = _figures(data.pop("figures", {}), kinds, source, problems)
     try:
         report = Report.model_validate(data | {"figures": figures})
@@ -73,25 +75,29 @@ def load(path: Path) -> Report:
     return report
 
 
-def _panels(source: Source) -> Any:
+def _panels(source: Source, methods: list[Package]) -> Any:
     """Return the panels as written, with the published numbers that they refer to."""
     panels = source.data.get("panels")
     if not isinstance(panels, dict):
         return panels
+    folders = folders_around(source.path, methods)
     return {
-        name: resolve(panel, str(name), source) if isinstance(panel, dict) else panel
+        name: resolve(panel, str(name), source, folders) if isinstance(panel, dict) else panel
         for name, panel in panels.items()
     }
 
 
-def _kinds(source: Source) -> dict[str, type[Figure]]:
-    """Return the kinds of figures of the framework and of the report's methods; raises InputError."""
+def _methods(source: Source) -> list[Package]:
     given = source.data.get("method", [])
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
-    near = source.path.parent
+    names = given if isinstance(given, list) else [given]
+    return methods_of([str(name) for name in names], source.path, source.where(["method"]))
+
+
+def _kinds(methods: list[Package]) -> dict[str, type[Figure]]:
+    """Return the kinds of figures of the framework and of the report's methods; raises InputError."""
     import_own()
-    for name in names or default_methods(near):
-        import_method(find_package(str(name), near, source.where(["method"])), figures_only=True)
+    for package in methods:
+        import_method(package, figures_only=True)
     return {variant.name: variant.cls for variant in variants("figure")}
 
 

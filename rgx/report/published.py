@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rgx.errors import InputError, nearest
+from rgx.lookup import find_file
 from rgx.report.panel import PanelName, Published
 from rgx.report.source import Source
 
@@ -59,11 +60,11 @@ def load(path: Path) -> PublishedFile:
     return found
 
 
-def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
+def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path]) -> dict[str, Any]:
     """Return a panel with the numbers its `published` refers to; their note and source follow its own note.
 
-    Only rows' numbers in the panel's columns are taken. Raises InputError where the file or the panel
-    is missing, or has none of the columns.
+    folders: where its file is looked for, and in their `reports`. Only rows' numbers in the panel's columns
+    are taken. Raises InputError where the file or the panel is missing, or has none of the columns.
     """
     given = panel.get("published")
     if not isinstance(given, dict) or not any(isinstance(given.get(key), str) for key in ("file", "panel")):
@@ -74,12 +75,8 @@ def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
     except ValidationError as error:
         said = [report.explain(item, {4: Reference.model_fields}, under) for item in error.errors()]
         raise InputError("\n".join(said)) from error
-    path = report.path.parent / reference.file
-    if not path.is_file():
-        others = (other.relative_to(report.path.parent).as_posix() for other in path.parent.glob("*.yaml"))
-        raise InputError(
-            f"{report.where([*under, 'file'])}: there is no {path}; {nearest(reference.file, others)}"
-        )
+    places = [place for folder in folders for place in (folder, folder / "reports")]
+    path = find_file(reference.file, places, f"{report.where([*under, 'file'])}: no file {reference.file}")
     file = load(path)
     panels = file.panels
     where = report.where([*under, "panel"])

@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 
 from rgx.errors import InputError
+from rgx.lookup import NoFileError, find_file, folders_around
+from rgx.methods import methods_of
 from rgx.report import frames
 from rgx.report.definition import Report
 from rgx.report.frames import Results, Sweep
@@ -35,7 +37,7 @@ def read(report: Report, report_file: Path, store: Path) -> Results:
 
 def names(report: Report, report_file: Path) -> dict[str, str]:
     """Return, for each sweep file, the name the sweep gives itself; raises InputError for one given twice."""
-    found = {file: sweep_name(file, report_file) for file in report.sweeps}
+    found = {file: sweep_name(file, report_file, report.method) for file in report.sweeps}
     first: dict[str, str] = {}
     for number, (file, name) in enumerate(found.items()):
         if first.setdefault(name, file) != file:
@@ -44,17 +46,16 @@ def names(report: Report, report_file: Path) -> dict[str, str]:
     return found
 
 
-def sweep_name(file: str, report_file: Path) -> str:
+def sweep_name(file: str, report_file: Path, method: str | list[str]) -> str:
     """Return the name a sweep gives itself, or its file's stem where the file is not at hand."""
-    for folder in (report_file.resolve().parent.parent, Path.cwd()):
-        path = folder / file
-        if path.is_file():
-            try:
-                data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
-            except yaml.YAMLError as error:
-                raise InputError(f"{path}: not YAML: {error}") from error
-            name = data.get("name") if isinstance(data, dict) else None
-            if isinstance(name, str):
-                return name
-            break
-    return Path(file).stem
+    folders = folders_around(report_file, methods_of(method, report_file, str(report_file)))
+    try:
+        path = find_file(file, folders, "no sweep")
+    except NoFileError:
+        return Path(file).stem
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from error
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else Path(file).stem

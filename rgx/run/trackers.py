@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rgx.errors import InputError
+from rgx.errors import InputError, install_hint
 
 Point = tuple[int, dict[str, float]]
 """A step of training and its values."""
@@ -115,7 +115,7 @@ class Tracker(ABC):
         """Raise InputError naming the extra where a package is missing."""
         for package in cls.needs:
             if importlib.util.find_spec(package) is None:
-                raise InputError(f"--track {cls.name}: no {package}; try: pip install 'rgx[{cls.name}]'")
+                raise InputError(f"--track {cls.name}: no {package}; try: {install_hint(cls.name)}")
 
     @abstractmethod
     def open(self) -> None:

@@ -22,7 +22,8 @@ from torch import nn
 import rgx
 from rgx.config import Text, build_cell
 from rgx.errors import DamagedError, InputError
-from rgx.methods import Package, import_method, load_plugin
+from rgx.methods import Package, import_method
+from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.time_limit import time_limit
 from rgx.store.artifacts import (

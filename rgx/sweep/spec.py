@@ -12,17 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rgx.config import Text, choose
 from rgx.errors import InputError, nearest
-from rgx.methods import (
-    Package,
-    default_methods,
-    find_package,
-    find_plugin,
-    folders_of,
-    import_method,
-    is_package,
-    load_plugin,
-    project_of,
-)
+from rgx.lookup import find_file, find_given, folders_around
+from rgx.methods import find_package, import_method, is_package, methods_of
+from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.lines import Lines
@@ -93,9 +85,7 @@ class Overrides:
 def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     """Return a sweep file's content under the overrides; raises InputError with file and line."""
     overrides = overrides or Overrides()
-    if not path.is_file():
-        stems = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise InputError(f"no sweep file {path}: {nearest(path.name, stems)}")
+    path = find_given(path, "sweep file")
     try:
         tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
         refuse_tricks(tree)
@@ -160,11 +150,9 @@ def _origin(file: SweepFile, overrides: Overrides, lines: Lines) -> tuple[Origin
     """
     import_own()
     near = lines.path.parent
-    given = [file.method] if isinstance(file.method, str) else file.method
-    place = lines.place(("method",)) if given else str(lines.path)
     imports = [*file.imports, *overrides.imports]
     packages = [name for name in imports if is_package(name, near)]
-    methods = [find_package(name, near, place) for name in given or default_methods(near)]
+    methods = methods_of(file.method, lines.path, lines.place(("method",)))
     methods += [find_package(name, near, f"import {name}") for name in packages]
     usual: list[str] = []
     for package in dict.fromkeys(methods):
@@ -211,7 +199,7 @@ def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> T
 
 def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, lines: Lines) -> list[Text]:
     path, texts = lines.path, []
-    folders = _gin_folders(path, origin.methods)
+    folders = folders_around(path, origin.methods)
     for index, name in enumerate(file.config):
         texts.append(_gin_file(name, folders, lines.place(("config", index))))
     scale = overrides.scale or file.scale
@@ -237,16 +225,5 @@ def _command_line(overrides: Overrides) -> list[Text]:
     return texts
 
 
-def _gin_folders(path: Path, methods: tuple[Package, ...]) -> list[Path]:
-    """Return where gin files are looked for: beside the sweep file, in its project, here, in its methods."""
-    near, project = path.parent, project_of(path.parent)
-    own = [folder for package in methods for folder in folders_of(package)]
-    return list(dict.fromkeys([near, near.parent, *([project] if project else []), Path.cwd(), *own]))
-
-
 def _gin_file(name: str, folders: list[Path], place: str) -> Text:
-    for folder in folders:
-        if (folder / name).is_file():
-            return Text((folder / name).read_text(), name)
-    known = [p.name for f in folders for p in (f / name).parent.glob("*.gin")]
-    raise InputError(f"{place}: no gin file {name}: {nearest(Path(name).name, known)}")
+    return Text(find_file(name, folders, f"{place}: no gin file {name}").read_text(), name)

@@ -136,7 +136,7 @@ def test_a_searcher_that_is_not_installed(
     monkeypatch.setattr(searchers.OptunaSearcher, "package", "no_such_package_for_a_test")
     told = refused(HEAD + SEARCH.replace("searcher: random", "searcher: optuna"))
     assert f"bad.yaml:{LINE + 9}: the searcher 'optuna' needs no_such_package_for_a_test" in told
-    assert "rgx[search]" in told
+    assert "rgx-experiments[search]" in told
 
 
 def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,10 +18,10 @@ READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
-    *({"errors", "terminal"}, {"variant"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}),
-    {"bindings"},
-    *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}, {"inspect"}),
-    *({"cli"}, {"__main__"}),
+    *({"errors", "terminal"}, {"variant"}, {"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
+    *({"lookup"}, {"resources"}, {"bindings"}),
+    *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
+    *({"options", "command_group"}, {"inspect"}, {"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 

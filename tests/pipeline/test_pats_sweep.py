@@ -10,7 +10,7 @@ import pytest
 from little import LITTLE, command, manifests
 from pats_folder import write_folder
 
-h5py = pytest.importorskip("h5py", reason="needs the extra rgx[pats]")
+h5py = pytest.importorskip("h5py", reason="needs the extra rgx-experiments[pats]")
 
 
 def sweep(tmp_path: Path, choices: str) -> int:

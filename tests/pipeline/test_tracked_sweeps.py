@@ -59,7 +59,7 @@ class Breaks(Distillation):
 
 def needs(name: str) -> None:
     if name not in TRACKERS:
-        pytest.skip(f"needs rgx[{name}], which is not installed")
+        pytest.skip(f"needs rgx-experiments[{name}], which is not installed")
 
 
 def sweep(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from rgx.gesture.data.pats_files import read_interval, read_missing, read_table,
 from rgx.gesture.data.splits import Interval, RandomSplit, S2GSplit, TableSplit, VideoSplit, leaks
 from rgx.gesture.skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
-h5py = pytest.importorskip("h5py", reason="needs the extra rgx[pats]")
+h5py = pytest.importorskip("h5py", reason="needs the extra rgx-experiments[pats]")
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pats"
 
 

@@ -45,7 +45,7 @@ def test_intervals_are_frames_of_their_video(tmp_path: Path) -> None:
 
 
 def test_missing_intervals_are_dropped(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py", reason="needs the extra rgx[pats]")
+    h5py = pytest.importorskip("h5py", reason="needs the extra rgx-experiments[pats]")
     path = table(tmp_path, line("cmu1", "oliver", 0, 4, "v"), line("cmu2", "oliver", 4, 8, "v"))
     with h5py.File(tmp_path / "missing_intervals.h5", "w") as file:
         file["intervals"] = [b"cmu2"]

@@ -82,7 +82,8 @@ def test_a_tracker_that_is_not_installed_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(__spec__="there"))
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"--track {name}: no {package}; try: pip install 'rgx\[{name}\]'"):
+    hint = rf"--track {name}: no {package}; try: pip install 'rgx-experiments\[{name}\]'"
+    with pytest.raises(InputError, match=hint):
         make_trackers([name], "little", tmp_path)
 
 
@@ -93,7 +94,7 @@ def test_nothing_runs_where_a_tracker_cannot_be_had(
     asked = ["sweep", str(tmp_path / "little.yaml"), "--store", str(tmp_path / "store"), "--track", "mlflow"]
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert command(*asked) == 2
-    assert "pip install 'rgx[mlflow]'" in capsys.readouterr().err
+    assert "pip install 'rgx-experiments[mlflow]'" in capsys.readouterr().err
     assert command(*asked, "--engine", "inline") == 2
     assert "--track mlflow needs --engine ray" in capsys.readouterr().err
     assert not manifests(tmp_path / "store")

@@ -17,7 +17,7 @@ from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.prepare.extractors import Choice, read_choice
 from rgx.gesture.skeleton import POINTS
 from rgx.gesture.video.files import read_frames, shape_of
-from rgx.methods import find_plugin
+from rgx.plugins import find_plugin
 from rgx.run.parallel import map_tasks
 
 

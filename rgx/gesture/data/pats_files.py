@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rgx.errors import InputError, nearest
+from rgx.errors import InputError, install_hint, nearest
 from rgx.gesture.data.splits import Interval
 from rgx.gesture.skeleton import LEFT_HAND, POINTS, RIGHT_HAND
 from rgx.gesture.types import FPS
@@ -46,7 +46,7 @@ def _h5py() -> ModuleType:
     try:
         import h5py
     except ImportError:
-        raise InputError("corpus.pats reads h5 files: install the extra, pip install 'rgx[pats]'") from None
+        raise InputError(f"corpus.pats reads h5 files: install the extra, {install_hint('pats')}") from None
     return h5py
 
 

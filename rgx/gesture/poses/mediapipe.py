@@ -32,7 +32,7 @@ class MediaPipe(Extractor):
 
     It finds one person; others in view are told by their faces, of which eyes, ears and nose are given.
 
-    python: an interpreter that has MediaPipe; without one, this one where it has it (extra rgx[mediapipe]),
+    python: an interpreter that has MediaPipe; without one, this one where it has it (the extra mediapipe),
     else that of an environment made once, under RGX_CACHE or ~/.cache/rgx.
     """
 

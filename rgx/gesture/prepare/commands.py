@@ -38,7 +38,7 @@ def prepare(
     from rgx.gesture.prepare.corpus import Request, prepare
     from rgx.gesture.prepare.extractors import read_choice
     from rgx.gesture.prepare.quality import PAGE
-    from rgx.methods import find_plugin
+    from rgx.plugins import find_plugin
 
     console = Console()
     if speaker is not None and not (speaker.strip() and speaker.isprintable()):

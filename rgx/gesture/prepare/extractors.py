@@ -14,7 +14,7 @@ from rgx.gesture import poses
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.poses.files import content
 from rgx.gesture.prepare.streams import RefusedError
-from rgx.methods import load_plugin
+from rgx.plugins import load_plugin
 from rgx.registry import Variant, find
 from rgx.store.artifacts import checksum
 

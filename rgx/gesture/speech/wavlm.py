@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rgx.errors import InputError
+from rgx.errors import InputError, install_hint
 from rgx.gesture.speech.base import Speech
 from rgx.gesture.speech.batches import batch_by_length
 from rgx.gesture.speech.beats import fitted
@@ -104,7 +104,7 @@ class WavLM(Speech):
             from safetensors import SafetensorError
             from transformers import WavLMModel
         except ImportError as error:
-            raise InputError(f"speech/wavlm: {error}; try: pip install 'rgx[wavlm]'") from error
+            raise InputError(f"speech/wavlm: {error}; try: {install_hint('wavlm')}") from error
         try:
             loaded: Any = WavLMModel.from_pretrained(
                 folder or self.model,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rgx.errors import InputError
+from rgx.errors import InputError, install_hint
 from rgx.sweep.search.space import Point, Space
 
 
@@ -106,4 +106,4 @@ def check_installed(name: str, place: str) -> None:
     """Raise InputError where a searcher's package is not installed."""
     package = SEARCHERS[name].package
     if package and importlib.util.find_spec(package) is None:
-        raise InputError(f"{place}: the searcher '{name}' needs {package}: pip install 'rgx[search]'")
+        raise InputError(f"{place}: the searcher '{name}' needs {package}: {install_hint('search')}")

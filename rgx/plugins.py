@@ -1,0 +1,65 @@
+"""A single file of variants, given with `--import`: found, shipped to workers as source, and run there."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from rgx.errors import InputError
+
+
+def find_plugin(name: str, near: Path) -> tuple[str, str]:
+    """Return (module name, source) of `my_variants[.py]`, in the working folder or in `near`.
+
+    Raises InputError where it is not found or is not text.
+    """
+    wanted = Path(name)
+    stem = wanted.with_suffix("") if wanted.suffix == ".py" else Path(*name.split("."))
+    for folder in (Path.cwd(), near):
+        path = (folder / stem).with_suffix(".py")
+        if path.is_file():
+            return stem.name, _source(path)
+    try:
+        spec = importlib.util.find_spec(name) if wanted.suffix != ".py" else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is not None and spec.has_location and not spec.submodule_search_locations:
+        return name, _source(Path(str(spec.origin)))
+    raise InputError(f"cannot import '{name}': looked for {stem}.py in {Path.cwd()} and {near}")
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot import {path}: {error}") from error
+
+
+def load_plugin(name: str, source: str) -> None:
+    """Run a plugin's source as a module once; raises InputError with the line that failed."""
+    known = sys.modules.get(name)
+    if known is not None and not hasattr(known, "__rgx_source__"):
+        file = getattr(known, "__file__", None)
+        if file is not None and _source(Path(file)) == source:
+            return
+        raise InputError(f"{name}.py: Python has imported {file or 'one of its own'} by that name; rename it")
+    if known is not None and known.__rgx_source__ == source:
+        return
+    module = ModuleType(name)
+    module.__rgx_source__ = source  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        exec(compile(source, f"{name}.py", "exec"), module.__dict__)
+    except InputError:
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        trace, line = error.__traceback__, 0
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == f"{name}.py":
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        line = getattr(error, "lineno", None) or line
+        raise InputError(f"{name}.py:{line}: {type(error).__name__}: {error}") from error
