@@ -20,6 +20,7 @@ from rgx.gesture.poses.mmpose import MMPose
 from rgx.gesture.poses.npz_files import write_own_npz
 
 load_roster()
+pytestmark = pytest.mark.xdist_group("extractors")
 HEIGHT, WIDTH = 240, 180
 
 
