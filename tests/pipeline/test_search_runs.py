@@ -95,6 +95,12 @@ def record(store: Path) -> dict[str, Any]:
     return found
 
 
+def ended(store: Path) -> list[dict[str, Any]]:
+    """Return the trials that are over; none where no search has begun."""
+    records = [json.loads(path.read_text()) for path in store.glob("searches/*/*/record.json")]
+    return [trial for each in records for trial in each["trials"] if trial["state"] != "open"]
+
+
 def ray(folder: Path, text: str, store: Path) -> list[str]:
     """Write a sweep and return the command that runs it on Ray."""
     (folder / "little.yaml").write_text(text)
@@ -164,16 +170,15 @@ def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
     line = ray(tmp_path, PEAK, store)
     run = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        for _ in range(600):
-            if [t for p in store.glob("searches/*/*/record.json") for t in json.loads(p.read_text())["trials"]
-                if t["state"] != "open"]:  # fmt: skip
+        for _ in range(1500):
+            if run.poll() is not None or ended(store):
                 break
             time.sleep(0.2)
         run.send_signal(signal.SIGKILL)
         run.communicate(timeout=60)
     finally:
         run.kill()
-    before = [t for t in record(store)["trials"] if t["state"] != "open"]
+    before = ended(store)
     assert 0 < len(before) < 6
     assert command(*line[3:]) == 0
     printed = capsys.readouterr().out

@@ -259,8 +259,8 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        for _ in range(600):
-            if list((store / "running").glob("judge-*/checkpoint.safetensors")):
+        for _ in range(1500):
+            if run.poll() is not None or list((store / "running").glob("judge-*/checkpoint.safetensors")):
                 break
             time.sleep(0.2)
         began = time.monotonic()
