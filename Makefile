@@ -1,6 +1,7 @@
 # Two commands do everything: `make ablation` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: install ablation test quick lint faults
@@ -22,10 +23,10 @@ lint: install
 	$(BIN)/mypy
 
 test: install lint
-	$(BIN)/pytest --durations=20
+	$(BIN)/pytest $(TWO_PROCESSES) --durations=30
 
 quick: install
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
+	$(BIN)/pytest $(TWO_PROCESSES) -m 'not slow'
 
 faults: install
 	RGX_MUTATIONS=2000 RGX_KILLS=50 $(BIN)/pytest -s tests/faults

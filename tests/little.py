@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from rgx.cli import main
+from rgx.store.artifacts import artifact_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 LITTLE = """\
@@ -50,6 +52,16 @@ def sweep(folder: Path, store: Path, *options: str, text: str = LITTLE) -> int:
     file = folder / "little.yaml"
     file.write_text(text)
     return command("sweep", str(file), "--store", str(store), "--engine", "inline", *options)
+
+
+def copy_row(finished: Path, store: Path, row: str, *absent: str) -> Path:
+    """Copy the artifacts of one row of the little sweep, but those of absent stages; returns the copy."""
+    cells = json.loads((finished / "sweeps" / "little.json").read_text())["rows"]
+    (cell,) = (cell for cell in cells if cell["row"] == row)
+    for stage, key in cell["stages"].items():
+        if stage not in absent:
+            shutil.copytree(artifact_folder(finished, stage, key), artifact_folder(store, stage, key))
+    return store
 
 
 def manifests(store: Path) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from rgx.gesture.poses.mmpose import MMPose
 from rgx.gesture.poses.npz_files import write_own_npz
 
 load_roster()
+pytestmark = pytest.mark.xdist_group("extractors")
 HEIGHT, WIDTH = 240, 180
 
 
@@ -55,15 +56,25 @@ def picture() -> np.ndarray:
     return np.array(Image.open(path).convert("RGB").resize((WIDTH, HEIGHT)))
 
 
-@pytest.fixture(params=[pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MAKERS])
-def extractor(request: pytest.FixtureRequest, tmp_path: Path) -> Extractor:
-    return MAKERS[request.param](tmp_path)
+PICTURES = [picture(), np.zeros((HEIGHT, WIDTH, 3), np.uint8), picture(), picture()[:, ::-1]]
 
 
-def test_an_answer_for_each_picture_and_the_same_again(extractor: Extractor) -> None:
-    pictures = [picture(), np.zeros((HEIGHT, WIDTH, 3), np.uint8), picture(), picture()[:, ::-1]]
-    first, second = (list(extractor.track(iter(pictures))) for _ in range(2))
-    assert len(first) == len(pictures)
+@pytest.fixture(
+    scope="module", params=[pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MAKERS]
+)
+def extractor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Extractor:
+    return MAKERS[request.param](tmp_path_factory.mktemp("extractor"))
+
+
+@pytest.fixture(scope="module")
+def first(extractor: Extractor) -> list[np.ndarray]:
+    """What an extractor sees in the pictures; asked once, since most start a process for it."""
+    return list(extractor.track(iter(PICTURES)))
+
+
+def test_an_answer_for_each_picture_and_the_same_again(extractor: Extractor, first: list[np.ndarray]) -> None:
+    second = list(extractor.track(iter(PICTURES)))
+    assert len(first) == len(PICTURES)
     for people, again in zip(first, second, strict=True):
         np.testing.assert_array_equal(people, again)
         assert people.dtype == np.float32 and people.ndim == 3 and people.shape[1:] == (133, 3)
@@ -75,14 +86,13 @@ def test_an_answer_for_each_picture_and_the_same_again(extractor: Extractor) -> 
         assert (np.abs(people[..., :2]) < 20 * max(HEIGHT, WIDTH)).all()
 
 
-def test_one_that_stands_alone_has_no_memory(extractor: Extractor) -> None:
+def test_one_that_stands_alone_has_no_memory(extractor: Extractor, first: list[np.ndarray]) -> None:
     if not extractor.alone:
         return
-    pictures = [picture(), picture()[:, ::-1], np.zeros((HEIGHT, WIDTH, 3), np.uint8), picture()]
-    together = list(extractor.track(pictures))
-    for n, people in enumerate(together):
-        (apart,) = extractor.track([pictures[n]])
-        np.testing.assert_array_equal(apart, people)
+    np.testing.assert_array_equal(first[0], first[2])
+    for n in (0, 1, 3):
+        (apart,) = extractor.track([PICTURES[n]])
+        np.testing.assert_array_equal(apart, first[n])
 
 
 def test_pictures_of_two_sizes_are_refused(extractor: Extractor) -> None:

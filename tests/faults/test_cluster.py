@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from little import LITTLE, manifests, results
+from little import LITTLE, copy_row, manifests, results
 from nodes import Cluster, Run, cluster, leases, wait_for
 
 from rgx.cli import main
@@ -34,6 +34,7 @@ class Told(MaskRatio):
         (pathlib.Path("FOLDER") / "drawn.txt").write_text(" ".join(map(str, above)))
         return torch.full((count,), self.ratio)
 """
+pytestmark = pytest.mark.xdist_group("ray")
 ROW = ("--only", "3b/+distill", "--import", "told_for_a_test.py", "--set", "mask_ratio=told_for_a_test")
 
 
@@ -46,7 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(folder: Path) -> dict[str, Any]:
+def undisturbed(finished: Path, folder: Path) -> dict[str, Any]:
+    copy_row(finished, folder / "undisturbed", "+distill", "generator", "motion", "motion_scores")
     run = Run(folder / "little.yaml", folder / "undisturbed", *ROW, "--engine", "inline")
     assert run.wait() == 0, run.text
     return results(folder / "undisturbed")

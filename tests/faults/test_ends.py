@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from little import LITTLE, ROOT, manifests, results
+from little import LITTLE, ROOT, manifests, results, sweep
 from nodes import OURS, Run, kill, leases, wait_for
 
 from rgx.run import ray_failures
@@ -25,6 +25,7 @@ from rgx.run.failures import reason_of, write_failure
 from rgx.run.time_limit import TimeLimitError, time_limit
 from rgx.store.artifacts import read_json, write_json
 
+pytestmark = pytest.mark.xdist_group("ray")
 PLUGIN = """\
 import os, pathlib, signal, time
 import torch
@@ -67,41 +68,31 @@ class Dies(MaskRatio):
             os.kill(os.getpid(), signal.SIGKILL)
         return torch.full((count,), 0.75)
 """
-ROWS = """\
-    hangs: {mask_ratio: hangs_for_a_test}
+HANGS = """\
+    hangs: {mask_ratio: hangs_for_a_test, bind: {generator/resources.stage.time_limit_s: 4}}
+"""
+STARVES = """\
     starves: {mask_ratio: starves_for_a_test}
 """
 DEATHS = """\
-    hangs: {mask_ratio: hangs_for_a_test}
     once: {mask_ratio: {dies_for_a_test: {times: 1}}}
     always: {mask_ratio: {dies_for_a_test: {times: 99}}}
 """
-LIMIT = ("--import", "ends_for_a_test.py", "--bind", "generator/resources.stage.time_limit_s = {}")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "little.yaml").write_text(LITTLE)
-    run = Run(folder / "little.yaml", folder / "store", "--engine", "inline")
-    assert run.wait() == 0, run.text
-    return folder / "store"
-
-
-def start(finished: Path, folder: Path, rows: str, limit_s: float, *options: str) -> Run:
+def start(finished: Path, folder: Path, rows: str, *options: str) -> Run:
     """Sweep more rows over a finished store."""
     shutil.copytree(finished, folder / "store")
     (folder / "little.yaml").write_text(LITTLE + rows)
     (folder / "ends_for_a_test.py").write_text(PLUGIN.replace("FOLDER", str(folder)))
-    limit = [option.format(limit_s) for option in LIMIT]
-    return Run(folder / "little.yaml", folder / "store", *limit, *options)
+    return Run(folder / "little.yaml", folder / "store", "--import", "ends_for_a_test.py", *options)
 
 
 @pytest.mark.slow
 def test_a_stage_that_hangs_or_starves_fails_with_its_reason(finished: Path, tmp_path: Path) -> None:
-    run = start(finished, tmp_path, ROWS, 6, "--engine", "inline")
+    run = start(finished, tmp_path, HANGS + STARVES, "--engine", "inline")
     assert run.wait() == 1, run.text
-    assert "ran past its time limit of 6 s; its last step is not known" in run.text
+    assert "ran past its time limit of 4 s; its last step is not known" in run.text
     assert "failed: generator-" in run.text and "out of memory: RuntimeError: " in run.text
     assert "2 failed" in run.text
     reasons = [read_json(path)["reason"] for path in (tmp_path / "store" / "running").glob("*/failure.json")]
@@ -113,9 +104,9 @@ def test_a_stage_that_hangs_or_starves_fails_with_its_reason(finished: Path, tmp
 def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
     finished: Path, tmp_path: Path
 ) -> None:
-    run = start(finished, tmp_path, DEATHS, 40)
+    run = start(finished, tmp_path, HANGS + DEATHS)
     assert run.wait() == 1, run.text
-    assert "ran past its time limit of 40 s" in run.text
+    assert "ran past its time limit of 4 s" in run.text
     assert f"from its last checkpoint on, try 2 of {ray_failures.MOST}" in run.text
     assert "failed: generator-" in run.text
     assert f"died {ray_failures.MOST} times, last killed without a word; probably out of memory" in run.text
@@ -145,27 +136,30 @@ def resize(place: Path, size: int) -> None:
 
 @pytest.mark.slow
 def test_a_full_disk_is_told_and_the_same_command_goes_on(
-    finished: Path, tmp_path: Path, small_disk: Path
+    finished: Path, tmp_path: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "little.yaml").write_text(LITTLE)
+    def run() -> tuple[int, str]:
+        code = sweep(tmp_path, small_disk / "store", "--no-report")
+        printed = capsys.readouterr()
+        return code, " ".join((printed.out + printed.err).split())
+
     whole = sum(path.stat().st_size for path in finished.rglob("*") if path.is_file())
-    command = (tmp_path / "little.yaml", small_disk / "store", "--engine", "inline")
     resize(small_disk, whole // 2)
-    run = Run(*command)
-    assert run.wait() == 1, run.text
-    assert "no space left on device" in run.text and "Traceback" not in run.text
+    code, text = run()
+    assert code == 1, text
+    assert "no space left on device" in text and "Traceback" not in text
     before = results(small_disk / "store")
     assert all(results(finished)[name] == facts for name, facts in before.items())
     with (small_disk / "filler").open("wb", buffering=0) as file:
         while room := shutil.disk_usage(small_disk).free:
             file.write(b"0" * min(room, 2**16))
-    full = Run(*command)
-    assert full.wait() in (1, 2), full.text
-    assert "no space left on device" in full.text and "Traceback" not in full.text
+    code, text = run()
+    assert code in (1, 2), text
+    assert "no space left on device" in text and "Traceback" not in text
     (small_disk / "filler").unlink()
     resize(small_disk, 4 * whole)
-    again = Run(*command)
-    assert again.wait() == 0, again.text
+    code, text = run()
+    assert code == 0, text
     assert results(small_disk / "store") == results(finished)
 
 

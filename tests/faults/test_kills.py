@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from little import LITTLE, manifests, results, sweep
+from little import LITTLE, manifests, results
 from nodes import Cluster, Run, cluster, kill, leases, working
 
 from rgx.store.artifacts import damage
 
+pytestmark = pytest.mark.xdist_group("ray")
 KILLS = int(os.environ.get("RGX_KILLS", "3"))
 SEED = os.environ.get("RGX_KILL_SEED", "0")
 
@@ -26,7 +27,7 @@ SEED = os.environ.get("RGX_KILL_SEED", "0")
 class Inline:
     """Everything in the driver's process."""
 
-    options, share, longest_s = ("--engine", "inline"), 0.2, 12.0
+    options, share = ("--engine", "inline"), 0.2
 
     def __init__(self, draw: random.Random) -> None:
         self.draw = draw
@@ -41,7 +42,7 @@ class Inline:
 class Local(Inline):
     """A Ray of the driver's own on this machine."""
 
-    options, share, longest_s = (), 0.4, 25.0
+    options, share = (), 0.4
 
     def __init__(self, draw: random.Random) -> None:
         super().__init__(draw)
@@ -91,16 +92,16 @@ ENGINES: dict[str, Callable[[random.Random], Any]] = {
     "ray": lambda draw: contextlib.nullcontext(Local(draw)),
     "cluster": joined,
 }
+LONGEST_S = {True: 8.0, False: 1.0}
+"""How long to wait for the moment of a kill, in s: after the run began, or after a stage was finished."""
 EXCUSED = ("died 3 times", "Ray could not start on this machine")
 """A sweep that ended otherwise than well although its driver was not killed; the next one goes on."""
 CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(ENGINES)).split(",")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    assert sweep(folder, folder / "store", "--no-report") == 0
-    return everything(folder / "store")
+def undisturbed(finished: Path) -> dict[str, Any]:
+    return everything(finished)
 
 
 def everything(store: Path) -> dict[str, Any]:
@@ -116,13 +117,18 @@ def look(store: Path, made: dict[str, float]) -> None:
         assert not damage(store, manifest["stage"], manifest["key"]), name
 
 
-def disturb(engine: Inline, run: Run, store: Path) -> str:
-    """Kill something at a random moment and return what, or nothing when the run was over before."""
+def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
+    """Kill something at a random moment and return what, or nothing when the run was over before.
+
+    One moment in five is while the run still starts; the others are as likely in each stage not yet made,
+    however fast the machine is.
+    """
     kind, early = engine.draw.choice(list(engine.kinds)), engine.draw.random() < 0.2
-    while run.process.poll() is None and not (early or leases(store)):
+    whole = engine.draw.randrange(len(manifests(store)), stages)
+    while run.process.poll() is None and not (early or (leases(store) and len(manifests(store)) >= whole)):
         time.sleep(0.1)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        run.process.wait(engine.draw.uniform(1.0, engine.longest_s))
+        run.process.wait(engine.draw.uniform(0.0, LONGEST_S[early]))
     while run.process.poll() is None:
         if engine.kinds[kind](run):
             return kind
@@ -144,7 +150,7 @@ def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
         while True:
             run = run or Run(tmp_path / "little.yaml", store, *engine.options)
             enough = tally.total() >= count
-            kind = "" if enough else disturb(engine, run, store)
+            kind = "" if enough else disturb(engine, run, store, len(undisturbed))
             tally.update([kind] if kind else [])
             if run.process.poll() is None and not enough:
                 continue

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from little import LITTLE, results, sweep
+from little import LITTLE, copy_row, results, sweep
 from nodes import Run, kill, leases, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 STEPS = "generator/training.adamw.steps: "
 TEXT = (
     LITTLE.split("panels:")[0].replace(f"{STEPS}3", f"{STEPS}120")
@@ -30,8 +30,9 @@ search:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
+    copy_row(finished, folder / "store", "+distill", "generator", "motion", "motion_scores")
     assert sweep(folder, folder / "store", "--no-report", text=TEXT) == 0
     return folder / "store"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -26,10 +27,17 @@ FLOORS = (
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return a file's syntax tree, read once for all laws."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Return the modules a file imports, outside TYPE_CHECKING or not."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -38,6 +46,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+@functools.cache
 def depends_on() -> dict[str, set[str]]:
     """Return module → the modules of rgx it imports, whether at its top or in a function."""
     names = {
@@ -114,7 +123,7 @@ def test_sizes() -> None:
     for path in MODULES:
         text = path.read_text()
         assert len(text.splitlines()) <= 300, f"{path.relative_to(ROOT)} is over 300 lines"
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert lines <= 70, f"{path.relative_to(ROOT)}:{node.lineno} {node.name} has {lines} lines"
@@ -129,7 +138,7 @@ def test_no_choice_by_name() -> None:
     load_roster()
     names = {v.name for v in variants()} - {"none"} | set(axes())
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq) for op in node.ops):
                 for side in (node.left, *node.comparators):
                     if isinstance(side, ast.Constant) and side.value in names - {"bind"}:
@@ -139,7 +148,7 @@ def test_no_choice_by_name() -> None:
 
 def test_every_module_and_public_thing_says_what_it_is() -> None:
     for path in MODULES:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         assert ast.get_docstring(tree), f"{path.relative_to(ROOT)} has no docstring"
         for node in tree.body:
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):

@@ -23,6 +23,7 @@ from rgx.gesture.poses.mmpose import MMPose
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND
 
+pytestmark = pytest.mark.xdist_group("extractors")
 RECORDINGS = SHARED / "data/recordings"
 PRESENTER = RECORDINGS / "presenter_30fps.mp4"
 SIZE_PX = (1280, 720)

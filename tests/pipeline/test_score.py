@@ -152,7 +152,9 @@ def filmed(tmp_path: Path) -> Systems:
     return Systems(tmp_path / "real", {"Ours": tmp_path / "made"})
 
 
-@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cpus", [1, pytest.param(2, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])]
+)
 def test_videos_without_keypoints_are_tracked_once(filmed: Systems, tmp_path: Path, cpus: int) -> None:
     def tracked() -> Systems:
         return track_videos(filmed, "planted", [PLUGIN], tmp_path / "out", cpus, Console())

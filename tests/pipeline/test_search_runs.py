@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 import torch
-from little import LITTLE, ROOT, command, manifests, results, sweep
+from little import LITTLE, ROOT, command, copy_row, manifests, results, sweep
 from roster import load_roster
 
 from rgx import registry
 from rgx.store.artifacts import artifact_folder
 
+pytestmark = pytest.mark.xdist_group("ray")
 METRIC = """\
 import math
 from rgx.gesture.metrics.base import Evaluation, Metric
@@ -81,8 +82,9 @@ def quiet_machine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("searched")
+    copy_row(finished, folder / "store", "+distill")
     assert sweep(folder, folder / "store", "--no-report", text=RATE) == 0
     return folder
 
@@ -91,6 +93,12 @@ def record(store: Path) -> dict[str, Any]:
     (path,) = store.glob("searches/little/*/record.json")
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def ended(store: Path) -> list[dict[str, Any]]:
+    """Return the trials that are over; none where no search has begun."""
+    records = [json.loads(path.read_text()) for path in store.glob("searches/*/*/record.json")]
+    return [trial for each in records for trial in each["trials"] if trial["state"] != "open"]
 
 
 def ray(folder: Path, text: str, store: Path) -> list[str]:
@@ -154,7 +162,7 @@ def test_a_trial_is_a_row_for_every_other_command(
 
 @pytest.mark.slow
 def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
-    searched: Path, tmp_path: Path
+    searched: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = tmp_path / "store"
     shutil.copytree(searched / "store", store)
@@ -162,19 +170,18 @@ def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
     line = ray(tmp_path, PEAK, store)
     run = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        for _ in range(600):
-            if [t for p in store.glob("searches/*/*/record.json") for t in json.loads(p.read_text())["trials"]
-                if t["state"] != "open"]:  # fmt: skip
+        for _ in range(1500):
+            if run.poll() is not None or ended(store):
                 break
             time.sleep(0.2)
         run.send_signal(signal.SIGKILL)
         run.communicate(timeout=60)
     finally:
         run.kill()
-    before = [t for t in record(store)["trials"] if t["state"] != "open"]
+    before = ended(store)
     assert 0 < len(before) < 6
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert command(*line[3:]) == 0
+    printed = capsys.readouterr().out
     trials = record(store)["trials"]
     assert len(trials) == 6
     assert all(t in trials for t in before)
@@ -183,7 +190,7 @@ def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
     assert len(scores) == sum(len(t["rungs"]) for t in trials) < 6 * 2
     for stage in ("corpus", "tokenizer", "judge"):
         assert sum(name.startswith(stage) for name in manifests(store)) == 1
-    best = [line for line in done.stdout.splitlines() if line.startswith("best: ")]
+    best = [line for line in printed.splitlines() if line.startswith("best: ")]
     assert len(best) == 1
     again = "import sys\nfrom rgx.cli import main\nsys.argv = sys.argv[1:]\ntry:\n    main()\n"
     again += "except SystemExit as stop:\n    assert not stop.code\nassert 'ray' not in sys.modules\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from little import LITTLE, ROOT, manifests, results
+from little import LITTLE, ROOT, command, manifests, results
 from little import sweep as rgx
 from roster import load_roster
 
@@ -74,13 +74,6 @@ def listing(store: Path) -> list[str]:
     return sorted(str(p.relative_to(store)) for p in store.rglob("*"))
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    assert rgx(folder, folder / "store") == 0
-    return folder / "store"
-
-
 def test_a_finished_sweep_has_manifests_whose_checksums_match(finished: Path) -> None:
     found = manifests(finished)
     assert len(found) == 12
@@ -101,17 +94,18 @@ def test_a_finished_sweep_has_manifests_whose_checksums_match(finished: Path) ->
 @pytest.mark.slow
 def test_a_second_run_trains_nothing_and_leaves_ray_alone(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
-    before = listing(finished)
+    store = shutil.copytree(finished, tmp_path / "store")
+    before = listing(store)
     code = (
         "import sys\nfrom rgx.cli import main\n"
-        f"sys.argv = ['rgx', 'sweep', {str(tmp_path / 'little.yaml')!r}, '--store', {str(finished)!r}]\n"
+        f"sys.argv = ['rgx', 'sweep', {str(tmp_path / 'little.yaml')!r}, '--store', {str(store)!r}]\n"
         "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
         "assert 'ray' not in sys.modules\n"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert "0 stages run, 12 reused" in run.stdout
-    assert listing(finished) == before
+    assert listing(store) == before
 
 
 @pytest.mark.slow
@@ -238,17 +232,15 @@ def test_a_second_driver_waits_for_the_first(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
-    run = subprocess.run(
-        [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--store", tmp_path / "store"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert command("sweep", str(tmp_path / "little.yaml"), "--store", str(tmp_path / "store")) == 0
     assert results(tmp_path / "store") == results(finished)
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")
 @pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     finished: Path, tmp_path: Path, engine: str
@@ -267,8 +259,8 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        for _ in range(600):
-            if list((store / "running").glob("judge-*/checkpoint.safetensors")):
+        for _ in range(1500):
+            if run.poll() is not None or list((store / "running").glob("judge-*/checkpoint.safetensors")):
                 break
             time.sleep(0.2)
         began = time.monotonic()

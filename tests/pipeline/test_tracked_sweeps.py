@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from little import LITTLE, ROOT, manifests
+from little import LITTLE, ROOT, copy_row, manifests
 from little import sweep as inline
 
 from rgx.run.search_rungs import message
@@ -25,7 +25,7 @@ from rgx.sweep.plan import make_plan
 from rgx.sweep.search.record import read_record
 from rgx.sweep.spec import read_sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 TRACKERS = [
     name for name, package in (("mlflow", "mlflow"), ("wandb", "wandb"), ("tensorboard", "tensorboardX"))
     if importlib.util.find_spec(package)
@@ -73,11 +73,12 @@ def sweep(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def tracked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
+def tracked(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, dict[str, Any]]]:
     """A sweep of which a part was in the store before; returns its folder and the manifests that are new."""
     folder = tmp_path_factory.mktemp("tracked")
-    store = folder / "store"
-    assert inline(folder, store, "--no-report", "--only", "3b/baseline") == 0
+    store = copy_row(finished, folder / "store", "baseline")
     before = set(manifests(store))
     asked = [word for name in TRACKERS for word in ("--track", name)]
     run = sweep(folder, "--only", "3b/longer", "--only", "3b/broken", *asked)
@@ -269,9 +270,10 @@ search:
 """
 
 
-def test_each_stage_of_a_search_s_trials_is_a_run(tmp_path: Path) -> None:
+def test_each_stage_of_a_search_s_trials_is_a_run(finished: Path, tmp_path: Path) -> None:
     """Trials as Tune would tell of them, over artifacts that come into the store meanwhile."""
-    store, text = tmp_path / "store", LITTLE.split("panels:")[0] + SEARCH
+    text = LITTLE.split("panels:")[0] + SEARCH
+    store = copy_row(finished, tmp_path / "store", "+distill", "generator", "motion", "motion_scores")
     assert inline(tmp_path, store, "--no-report", text=text) == 0
     (plan,) = make_plan(read_sweep(tmp_path / "little.yaml")).searches
     found = read_record(store, "little", plan).trials

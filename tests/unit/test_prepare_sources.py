@@ -14,6 +14,7 @@ from rgx.gesture.prepare.sources import clip_stems, find_files, identify
 from rgx.gesture.prepare.splits import Piece, cut, cut_by_time, split_sources
 from rgx.run.parallel import map_tasks
 
+RAY = pytest.mark.xdist_group("ray")
 SQUARE = Square(0, 0, 100)
 
 
@@ -107,7 +108,7 @@ def test_the_shortest_recording_that_can_be_split() -> None:
     assert splits == [["train"], ["train", "test"]]
 
 
-@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=[pytest.mark.slow, RAY])])
 def test_an_error_ends_its_item_alone(cpus: int) -> None:
     def half(number: int) -> float:
         if number == 3:
@@ -121,6 +122,7 @@ def test_an_error_ends_its_item_alone(cpus: int) -> None:
 
 
 @pytest.mark.slow
+@RAY
 def test_a_worker_that_dies_ends_its_item_alone() -> None:
     def die(number: int) -> int:
         if number == 1:
