@@ -19,7 +19,8 @@ READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
-    *({"errors", "terminal"}, {"variant"}, {"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
+    *({"errors", "terminal"}, {"variant"}, {"yaml_source", "registry", "project", "plugins"}),
+    {"methods", "meta"},
     *({"lookup"}, {"resources"}, {"bindings"}),
     *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
     *({"options", "command_group"}, {"inspect"}, {"cli"}, {"__main__"}),
