@@ -181,11 +181,15 @@ def sweep(
     from rgx.run.invocation import Venue, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
+    definition = Path("reports") / file.name
+    if report and definition.is_file():
+        from rgx.report.sweeps import check
+
+        check(definition)
     try:
         well = run_sweep(file, asked, Venue(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    definition = Path("reports") / file.name
     if report and definition.is_file():
         _render_if_new(definition, store, Path("reports/build"))
     if not well:

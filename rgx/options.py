@@ -45,6 +45,8 @@ def overrides(
         axis, equals, name = choice.partition("=")
         if not equals:
             raise InputError(f"--set {choice}: expected axis=variant")
+        if axis in chosen:
+            raise InputError(f"--set {choice}: {axis} is set twice; the first is {chosen[axis]}")
         chosen[axis] = name
     numbers = None
     if seeds is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import typing
 from collections.abc import Callable
@@ -168,7 +169,19 @@ def _checked(variant: Variant, name: str, value: Any) -> Any:
         raise InputError(
             f"{variant.axis}.{variant.name}.{name} = {shown}: expected {kind}, found {type(value).__name__}"
         )
-    return float(value) if annotation is float else value
+    return float(value) if annotation is float else _from_home(value, annotation)
+
+
+def _from_home(value: Any, annotation: Any) -> Any:
+    """Return a value in which each `Place` that begins with ~ begins with the home folder instead."""
+    if UNKEYED in getattr(annotation, "__metadata__", ()):
+        return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111  # a Path has no ./
+    inner = typing.get_args(annotation)
+    if isinstance(value, tuple) and inner:
+        kinds = inner if len(inner) == len(value) and Ellipsis not in inner else [inner[0]] * len(value)
+        return tuple(map(_from_home, value, kinds))
+    places = [part for part in inner if UNKEYED in getattr(part, "__metadata__", ())]
+    return _from_home(value, places[0]) if places and isinstance(value, str) else value
 
 
 def _fits(value: Any, annotation: Any) -> bool:

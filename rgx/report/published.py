@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rgx.errors import InputError, nearest
 from rgx.report.panel import PanelName, Published
-from rgx.report.source import Source
+from rgx.yaml_source import Source
 
 
 class PublishedPanel(BaseModel):
@@ -41,22 +41,9 @@ class Reference(BaseModel):
     """Column → the published metric beside it, where a stand-in has another name."""
 
 
-FIELDS = {1: PublishedFile.model_fields, 3: PublishedPanel.model_fields}
-
-
 def load(path: Path) -> PublishedFile:
     """Read a file of published numbers; raises InputError with file, line and the nearest spelling."""
-    source = Source(path, PublishedFile.model_fields)
-    problems = list(source.repeated())
-    try:
-        found = PublishedFile.model_validate(source.data)
-    except ValidationError as error:
-        raise InputError(
-            "\n".join([*problems, *(source.explain(item, FIELDS) for item in error.errors())])
-        ) from error
-    if problems:
-        raise InputError("\n".join(problems))
-    return found
+    return Source(path, PublishedFile.model_fields).parse(PublishedFile)
 
 
 def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
@@ -69,12 +56,8 @@ def resolve(panel: dict[str, Any], name: str, report: Source) -> dict[str, Any]:
     if not isinstance(given, dict) or not any(isinstance(given.get(key), str) for key in ("file", "panel")):
         return panel
     under = ["panels", name, "published"]
-    try:
-        reference = Reference.model_validate(given)
-    except ValidationError as error:
-        said = [report.explain(item, {4: Reference.model_fields}, under) for item in error.errors()]
-        raise InputError("\n".join(said)) from error
-    path = report.path.parent / reference.file
+    reference = report.parse(Reference, given, under)
+    path = report.path.parent / Path(reference.file).expanduser()
     if not path.is_file():
         others = (other.relative_to(report.path.parent).as_posix() for other in path.parent.glob("*.yaml"))
         raise InputError(

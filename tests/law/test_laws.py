@@ -18,7 +18,8 @@ READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
-    *({"errors", "terminal"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}, {"bindings"}),
+    *({"errors", "terminal"}, {"text_file", "yaml_values", "yaml_errors"}, {"yaml_source", "registry"}),
+    *({"methods", "meta"}, {"resources"}, {"bindings"}, {"statements"}),
     *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}, {"inspect"}),
     *({"cli"}, {"__main__"}),
 )
@@ -101,7 +102,11 @@ def room(path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("library", "doors"),
-    [("gin", {"registry", "config"}), ("ray", {"run", "sweep"}), ("matplotlib", {"report", "gesture"})],
+    [
+        ("gin", {"registry", "statements", "config"}),
+        ("ray", {"run", "sweep"}),
+        ("matplotlib", {"report", "gesture"}),
+    ],
 )
 def test_libraries_with_one_door(library: str, doors: set[str]) -> None:
     for path in MODULES:
