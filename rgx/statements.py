@@ -14,11 +14,12 @@ from rgx.bindings import Binding, Text
 from rgx.errors import InputError, nearest
 from rgx.registry import variants
 
+GIN_OWN = {"gin.constant", "gin.singleton"}
 VALUES = "found no value, expected a number, True, None, 'text', [a, b], @axis.variant() or %NAME"
 UNFINISHED = "a bracket or a quotation mark is opened and not closed"
 SAID = (
     (r"No configurable matching reference '@([\w./]+?)(?:\(\))?'", "unknown variant '{0}': {near}"),
-    (r"Ambiguous selector '([^']*)', matches (\[.*\])", "'{0}' is not a whole name: choose one of {1}"),
+    (r"Ambiguous selector '([^']*)', matches \[(.*)\]", "'{0}' is not a whole name: choose one of {1}"),
     (r"Failed to parse token '(.*)'", "found {0}, expected a number, True, False, None or 'text'"),
     (r"unhashable type", "found a list or a mapping as a key, expected a name or a number"),
     (r"recursion depth", "lists or mappings lie too deep inside each other"),
@@ -56,6 +57,9 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 )
             references = list(_references(statement.value))
             for reference in references:
+                if reference.selector in GIN_OWN or _name(reference) == "%":
+                    name = "/".join([*reference.scopes, *[reference.selector] * (not reference.scopes)])
+                    raise InputError(f"{text.place(line)}: found gin's own {name}, expected a value")
                 if not reference.evaluate:
                     raise InputError(
                         f"{text.place(line)}: {reference!r} only names a variant: write {reference!r}()"
@@ -118,7 +122,7 @@ def reason(error: Exception) -> str:
     for pattern, meaning in SAID:
         if said := re.search(pattern, message):
             near = nearest(said[1], selectors()) if said.groups() else ""
-            return meaning.format(*said.groups(), near=near)
+            return meaning.format(*(part.replace("'", "") for part in said.groups()), near=near)
     return message.strip().splitlines()[0]
 
 

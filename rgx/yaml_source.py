@@ -132,6 +132,7 @@ class Source:
                 first, second = own[key.value][0].start_mark.line + 1, key.start_mark.line + 1
                 told = f"'{key.value}' is written twice; the first stands in line {first}"
                 self._doubles.append((second, f"{self.path}:{second}: {told}"))
+                self._value(value)
             own.setdefault(key.value, (key, value))
         merged: Pairs = {}
         if "<<" in own and own["<<"][0].tag == MERGE:
@@ -147,6 +148,8 @@ class Source:
 def _syntax(error: yaml.YAMLError, path: Path, text: str) -> str:
     """Say in one line where a file is no YAML, or not what we read of it."""
     mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", None) or error)
+    if problem.startswith("but "):
+        problem = f"{getattr(error, 'context', '')}, {problem}"
     if mark is None:
         return f"{path}: not YAML: {problem.splitlines()[0]}"
     if "start any token" in problem and text.split("\n")[mark.line][mark.column :].startswith("\t"):
@@ -201,7 +204,7 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple
         if size > MOST:
             raise refusal(node, f"with its aliases written out it would hold more than {MOST:,} letters")
         if depth > DEEPEST:
-            raise refusal(node, TOO_DEEP)
+            raise refusal(part, TOO_DEEP)
     known[id(node)] = size, depth
     return size, depth
 
