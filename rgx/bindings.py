@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +32,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Binding:
-    """One line of gin: scope/selector.argument = value, or a macro where there is no argument."""
+    """One line of gin: scope/selector.argument = value, or a macro where there is no argument.
+
+    refers: what the value names, such as %STEPS or quantizer.rvq.
+    """
 
     scope: str
     selector: str
@@ -43,12 +45,18 @@ class Binding:
     place: str
     asked: bool
     everywhere: bool
+    refers: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What it is called in messages."""
         scope = f"{self.scope}/" if self.scope else ""
         return f"{scope}{self.selector}.{self.argument}" if self.argument else self.source.strip()
+
+    @property
+    def macro(self) -> str:
+        """The name under which a macro is used."""
+        return f"{self.scope}/{self.selector}" if self.scope else self.selector
 
 
 def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) -> Iterator[Told]:
@@ -84,19 +92,18 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
 
 def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
     """Yield each asked binding that no stage of a cell reads; used: the variants its stages are made of."""
-    read = {b.source for b in bindings if b.argument and b.selector.replace(".", "/") in used}
-    macros = {b.selector: b for b in bindings if not b.argument}
+    read = [b for b in bindings if b.argument and b.selector.replace(".", "/") in used]
+    macros = {f"%{b.macro}": b for b in bindings if not b.argument}
     known: set[str] = set()
-    frontier = {m for source in read for m in re.findall(r"%(\w+)", source)}
+    frontier = {name for binding in read for name in binding.refers}
     while frontier:
         known |= frontier
-        more = {m for name in frontier if name in macros for m in re.findall(r"%(\w+)", macros[name].source)}
-        frontier = more - known
+        frontier = {more for name in frontier if name in macros for more in macros[name].refers} - known
     for binding in bindings:
-        chosen = None if binding.argument else re.search(r"@([\w.]+)\(\)", binding.source)
-        selector = chosen.group(1) if chosen else binding.selector
+        chosen = [] if binding.argument else [name for name in binding.refers if not name.startswith("%")]
+        selector = chosen[0] if chosen else binding.selector
         reads = (
-            selector.replace(".", "/") in used if chosen or binding.argument else binding.selector in known
+            selector.replace(".", "/") in used if chosen or binding.argument else f"%{binding.macro}" in known
         )
         if binding.asked and not reads:
             told = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
@@ -113,3 +120,33 @@ def variants_in(record: Any) -> Iterator[str]:
     elif isinstance(record, list):
         for value in record:
             yield from variants_in(value)
+
+
+def valueless(name: str, bindings: Sequence[Binding]) -> str:
+    """Say that a macro is used and never bound, where, and which was perhaps meant."""
+    users = [b for b in bindings if f"%{name}" in b.refers]
+    place = f"{users[-1].place}: " if users else ""
+    bound = [b.macro for b in bindings if not b.argument]
+    return f"{place}%{name} has no value: bind {name} = …; {nearest(name, bound)}"
+
+
+def circle(bindings: Sequence[Binding]) -> str | None:
+    """Say which values need each other in a circle, or return None where none do."""
+    refers: dict[str, dict[str, Binding]] = {}
+    for binding in bindings:
+        owner = binding.selector if binding.argument else f"%{binding.macro}"
+        if not binding.argument:
+            refers[owner] = {}
+        refers.setdefault(owner, {}).update(dict.fromkeys(binding.refers, binding))
+
+    def walk(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in path:
+            return (*path[path.index(name) :], name)
+        circles = (walk(other, (*path, name)) for other in refers.get(name, ()))
+        return next((found for found in circles if found), None)
+
+    for name in refers:
+        if names := walk(name, ()):
+            place = refers[names[-2]][names[-1]].place
+            return f"{place}: values need each other in a circle: {' → '.join(names)}"
+    return None

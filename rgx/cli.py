@@ -211,14 +211,18 @@ def sweep(
     from rgx.run.invocation import Venue, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
+    definition = None
+    with contextlib.suppress(NoFileError):
+        definition = find_report(file) if report else None
+    if definition is not None:
+        from rgx.report.sweeps import check
+
+        check(definition)
     try:
         well = run_sweep(file, asked, Venue(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    definition = None
-    with contextlib.suppress(NoFileError):
-        definition = find_report(file)
-    if report and definition is not None:
+    if definition is not None:
         _render_if_new(definition, store, Path("reports/build"))
     if not well:
         raise typer.Exit(1)

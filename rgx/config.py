@@ -1,23 +1,25 @@
-"""The only door to gin: parse with file and line, build the stages of a cell, know what was read."""
+"""Gin bound: the stages of a cell built from its texts, and what of them was read."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gin
 from gin import config as gin_config
-from gin import config_parser
 
-from rgx.bindings import Binding, Text, hidden, unread, variants_in
+from rgx.bindings import Binding, Text, circle, hidden, unread, valueless, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
-from rgx.registry import Variant, axes, find, variants
+from rgx.registry import Variant, axes, find
 from rgx.resources import Resources
 from rgx.stage import Stage
+from rgx.statements import selectors, statements
 from rgx.store.keys import key_of
+from rgx.yaml_values import Written
 
 CHOSEN = "()"
 """Stands for an argument where a place is that of the line that asks for a whole variant."""
@@ -38,13 +40,6 @@ class Cell:
     known: Known = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
-
-
-class _Delegate(gin_config.ParserDelegate):
-    """Gin's own references, with unknown variants told in our words."""
-
-    def __init__(self) -> None:
-        super().__init__(skip_unknown=False)
 
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
@@ -68,59 +63,22 @@ def choose(axis: str, choice: Any, place: str) -> list[str]:
     for parameter, value in (parameters or {}).items():
         if parameter not in variant.bindable:
             raise InputError(f"{place}: {axis}/{name} {_refused(variant, str(parameter))}")
-        lines.append(f"{axis}.{name}.{parameter} = {value!r}")
+        lines.append(f"{axis}.{name}.{parameter} = {gin_value(value, place)}")
     return lines
 
 
-def _statements(texts: Sequence[Text]) -> Iterator[Binding]:
-    for text in texts:
-        content = text.text.splitlines()
-        parser = config_parser.ConfigParser(text.text, _Delegate())
-        while True:
-            try:
-                statement = next(parser)
-            except StopIteration:
-                break
-            except (SyntaxError, ValueError) as error:
-                raise InputError(f"{_syntax_place(text, error)}: {_first_line(error)}") from None
-            if isinstance(statement, config_parser.BlockDeclaration):
-                continue
-            line = statement.location.line_num
-            if not isinstance(statement, config_parser.BindingStatement):
-                raise InputError(
-                    f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
-                )
-            source = content[line - 1] if line <= len(content) else ""
-            yield Binding(
-                statement.scope or "",
-                statement.selector,
-                statement.arg_name or "",
-                statement.value,
-                source,
-                text.place(line),
-                text.asked,
-                text.everywhere,
-            )
-
-
-def _syntax_place(text: Text, error: Exception) -> str:
-    line = getattr(error, "lineno", None)
-    if line is None:
-        found = re.search(r"line (\d+)", str(error))
-        line = int(found.group(1)) if found else 1
-    return text.place(int(line))
-
-
-def _first_line(error: Exception) -> str:
-    message = getattr(error, "msg", None) or str(error)
-    found = re.search(r"No configurable matching reference '@([\w./]+?)(?:\(\))?'", str(error))
-    if found:
-        return f"unknown variant '{found.group(1)}': {nearest(found.group(1), _selectors())}"
-    return str(message).strip().splitlines()[0]
-
-
-def _selectors() -> list[str]:
-    return [f"{v.axis}.{v.name}" for v in variants()]
+def gin_value(value: Any, place: str) -> str:
+    """Return a plain value as gin writes it; raises InputError for a number that is none."""
+    if isinstance(value, dict):
+        pairs = (f"{gin_value(key, place)}: {gin_value(inner, place)}" for key, inner in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(gin_value(inner, place) for inner in value)}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{place}: found {value}, expected a finite number")
+    if isinstance(value, Written) and value.whole is not None:
+        return str(value.whole)
+    return repr(value)
 
 
 def _check(binding: Binding) -> None:
@@ -132,7 +90,7 @@ def _check(binding: Binding) -> None:
     except InputError:
         raise InputError(
             f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
-            f"'{binding.selector}': {nearest(binding.selector, _selectors())}"
+            f"'{binding.selector}': {nearest(binding.selector, selectors())}"
         ) from None
     if binding.argument not in variant.bindable:
         raise InputError(f"{binding.place}: {binding.selector} {_refused(variant, binding.argument)}")
@@ -145,14 +103,18 @@ def _refused(variant: Variant, argument: str) -> str:
     return f"has no parameter '{argument}': {nearest(argument, variant.bindable)}"
 
 
-def _stage(name: str, where: Mapping[tuple[str, str], str]) -> Stage:
+def _stage(name: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> Stage:
     find("stage", name)
     try:
         return gin.get_configurable(f"stage.{name}")()
     except InputError as error:
         raise InputError(_with_place(str(error), where)) from None
     except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(_with_place(_first_line(error), where)) from None
+        if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
+            raise InputError(valueless(lacking[1], bindings)) from None
+        told = circle(bindings) if isinstance(error, RecursionError) else None
+        message = str(error).strip() or type(error).__name__
+        raise InputError(told or _with_place(message, where)) from None
 
 
 def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
@@ -177,7 +139,7 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
     """
     gin.clear_config()
     try:
-        bindings = list(_statements(texts))
+        bindings = list(statements(texts))
         where: dict[tuple[str, str], str] = {}
         for binding in bindings:
             _check(binding)
@@ -192,7 +154,7 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
                 where[selector, CHOSEN] = binding.place
         cell = Cell(known={} if known is None else known)
         for target in targets:
-            _visit(target, cell, where, ())
+            _visit(target, cell, where, bindings, ())
         calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
         used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
         for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
@@ -204,14 +166,20 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
         gin.clear_config()
 
 
-def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tuple[str, ...]) -> None:
+def _visit(
+    name: str,
+    cell: Cell,
+    where: Mapping[tuple[str, str], str],
+    bindings: Sequence[Binding],
+    path: tuple[str, ...],
+) -> None:
     if name in cell.stages:
         return
     if name in path:
         raise InputError(f"stages need each other in a circle: {' → '.join((*path, name))}")
-    stage = _stage(name, where)
+    stage = _stage(name, where, bindings)
     for parent in stage.parents():
-        _visit(parent, cell, where, (*path, name))
+        _visit(parent, cell, where, bindings, (*path, name))
     cell.stages[name] = stage
     with gin.config_scope(name):
         cell.resources[name] = gin.get_configurable("resources.stage")()

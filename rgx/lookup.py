@@ -50,7 +50,7 @@ def folders_around(path: Path, methods: Iterable[Package]) -> list[Path]:
 
 def find_file(name: str, folders: Iterable[Path], wrong: str) -> Path:
     """Return the first file `name` in `folders`; raises NoFileError that begins with `wrong`."""
-    folders = [folder.resolve() for folder in folders]
+    name, folders = str(Path(name).expanduser()), [folder.resolve() for folder in folders]
     for folder in folders:
         if (folder / name).is_file():
             return folder / name

@@ -55,11 +55,13 @@ def overrides(
     """Return what the command line changes; raises InputError for a choice or seeds that cannot be read."""
     from rgx.sweep.spec import Overrides
 
-    chosen = {}
+    chosen: dict[str, str] = {}
     for choice in choices:
         axis, equals, name = choice.partition("=")
         if not equals:
             raise InputError(f"--set {choice}: expected axis=variant")
+        if axis in chosen:
+            raise InputError(f"--set {choice}: {axis} is set twice; the first is {chosen[axis]}")
         chosen[axis] = name
     numbers = None
     if seeds is not None:

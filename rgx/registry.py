@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import typing
 from collections.abc import Callable
@@ -12,7 +13,18 @@ from typing import Any, TypeVar
 import gin
 
 from rgx.errors import InputError, nearest
-from rgx.variant import Part, Place, Recipe, Variant, describe_kind, fits, record_bound, record_of, serves
+from rgx.variant import (
+    UNKEYED,
+    Part,
+    Place,
+    Recipe,
+    Variant,
+    describe_kind,
+    fits,
+    record_bound,
+    record_of,
+    serves,
+)
 
 __all__ = [
     "Part",
@@ -93,7 +105,19 @@ def _checked(variant: Variant, name: str, value: Any) -> Any:
         waits = f" that waits for {', '.join(value.variant.shapes)}" if isinstance(value, Recipe) else ""
         argument = f"{variant.axis}.{variant.name}.{name}"
         raise InputError(f"{argument} = {shown}: expected {expected} found {kind}{waits}")
-    return float(value) if annotation is float else value
+    return float(value) if annotation is float else _from_home(value, annotation)
+
+
+def _from_home(value: Any, annotation: Any) -> Any:
+    """Return a value in which each `Place` that begins with ~ begins with the home folder instead."""
+    if UNKEYED in getattr(annotation, "__metadata__", ()):
+        return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111  # a Path has no ./
+    inner = typing.get_args(annotation)
+    if isinstance(value, tuple) and inner:
+        kinds = inner if len(inner) == len(value) and Ellipsis not in inner else [inner[0]] * len(value)
+        return tuple(map(_from_home, value, kinds))
+    places = [part for part in inner if UNKEYED in getattr(part, "__metadata__", ())]
+    return _from_home(value, places[0]) if places and isinstance(value, str) else value
 
 
 def _offer(variant: Variant, part: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, field_validator
 
 from rgx.errors import InputError, nearest
 from rgx.lookup import folders_around
@@ -15,7 +15,7 @@ from rgx.registry import import_own, variants
 from rgx.report.figures.base import Figure
 from rgx.report.panel import Panel, PanelName
 from rgx.report.published import resolve
-from rgx.report.source import Source
+from rgx.yaml_source import Source
 
 
 class Report(BaseModel):
@@ -48,23 +48,20 @@ class Report(BaseModel):
 
 
 RESERVED = {"index", "provenance", "hyperparameters", "report", "combined"}
-FIELDS = {1: Report.model_fields, 3: Panel.model_fields}
-"""The keys allowed at each depth of the file."""
 
 
 def load(path: Path) -> Report:
     """Read a report file; raises InputError with file, line and the nearest right spelling."""
     source = Source(path, Report.model_fields)
-    problems = list(source.repeated())
+    problems: list[str] = []
     methods = _methods(source)
     kinds = _kinds(methods)
     data = source.data | ({"panels": _panels(source, methods)} if "panels" in source.data else {})
     figures = _figures(data.pop("figures", {}), kinds, source, problems)
     try:
-        report = Report.model_validate(data | {"figures": figures})
-    except ValidationError as error:
-        problems += [source.explain(item, FIELDS) for item in error.errors()]
-        raise InputError("\n".join(problems)) from error
+        report = source.parse(Report, data | {"figures": figures})
+    except InputError as error:
+        raise InputError("\n".join([*problems, str(error)])) from None
     problems += _wrong_names(report, source)
     for name, figure in figures.items():
         for setting, wrong in figure.wrong(report.panels):
@@ -118,10 +115,9 @@ def _figures(
             continue
         values = {key: value for key, value in settings.items() if key != "kind"}
         try:
-            figures[name] = kinds[kind].model_validate(values)
-        except ValidationError as error:
-            fields = {3: ["kind", *kinds[kind].model_fields], **kinds[kind].deeper}
-            problems += [source.explain(item, fields, under) for item in error.errors()]
+            figures[name] = source.parse(kinds[kind], values, under)
+        except InputError as error:
+            problems.append(str(error))
     return figures
 
 

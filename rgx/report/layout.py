@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
-from rgx.report.source import Written
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.yaml_values import Written
 
 HOLE = "--"
 REASON = 160

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 
 from rgx.errors import nearest
 from rgx.report.significance import TESTS
-from rgx.report.source import Written
+from rgx.yaml_values import Written
 
 PanelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 

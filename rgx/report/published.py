@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from rgx.errors import InputError, nearest
 from rgx.lookup import find_file
 from rgx.report.panel import PanelName, Published
-from rgx.report.source import Source
+from rgx.yaml_source import Source
 
 
 class PublishedPanel(BaseModel):
@@ -42,22 +42,9 @@ class Reference(BaseModel):
     """Column → the published metric beside it, where a stand-in has another name."""
 
 
-FIELDS = {1: PublishedFile.model_fields, 3: PublishedPanel.model_fields}
-
-
 def load(path: Path) -> PublishedFile:
     """Read a file of published numbers; raises InputError with file, line and the nearest spelling."""
-    source = Source(path, PublishedFile.model_fields)
-    problems = list(source.repeated())
-    try:
-        found = PublishedFile.model_validate(source.data)
-    except ValidationError as error:
-        raise InputError(
-            "\n".join([*problems, *(source.explain(item, FIELDS) for item in error.errors())])
-        ) from error
-    if problems:
-        raise InputError("\n".join(problems))
-    return found
+    return Source(path, PublishedFile.model_fields).parse(PublishedFile)
 
 
 def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path]) -> dict[str, Any]:
@@ -70,11 +57,7 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
     if not isinstance(given, dict) or not any(isinstance(given.get(key), str) for key in ("file", "panel")):
         return panel
     under = ["panels", name, "published"]
-    try:
-        reference = Reference.model_validate(given)
-    except ValidationError as error:
-        said = [report.explain(item, {4: Reference.model_fields}, under) for item in error.errors()]
-        raise InputError("\n".join(said)) from error
+    reference = report.parse(Reference, given, under)
     places = [place for folder in folders for place in (folder, folder / "reports")]
     path = find_file(reference.file, places, f"{report.where([*under, 'file'])}: no file {reference.file}")
     file = load(path)

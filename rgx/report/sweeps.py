@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from rgx.errors import InputError
 from rgx.lookup import NoFileError, find_file, folders_around
 from rgx.methods import methods_of
 from rgx.report import frames
-from rgx.report.definition import Report
+from rgx.report.definition import Report, load
 from rgx.report.frames import Results, Sweep
-from rgx.report.source import Loader, Source
+from rgx.yaml_source import Source
 
 
 def read(report: Report, report_file: Path, store: Path) -> Results:
@@ -35,6 +33,11 @@ def read(report: Report, report_file: Path, store: Path) -> Results:
     return frames.numbers(store, Sweep(name=report_file.stem, seeds=seeds, rows=rows), owners)
 
 
+def check(report_file: Path) -> None:
+    """Raise InputError, with file and line, for a report file that could not be shown once its sweeps ran."""
+    names(load(report_file), report_file)
+
+
 def names(report: Report, report_file: Path) -> dict[str, str]:
     """Return, for each sweep file, the name the sweep gives itself; raises InputError for one given twice."""
     found = {file: sweep_name(file, report_file, report.method) for file in report.sweeps}
@@ -53,9 +56,5 @@ def sweep_name(file: str, report_file: Path, method: str | list[str]) -> str:
         path = find_file(file, folders, "no sweep")
     except NoFileError:
         return Path(file).stem
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from error
-    name = data.get("name") if isinstance(data, dict) else None
+    name = Source(path, ["name"]).data.get("name")
     return name if isinstance(name, str) else Path(file).stem

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rgx.errors import InputError
-from rgx.sweep.lines import Lines
+from rgx.yaml_source import Source
 
 FACTORIALS: dict[str, Callable[..., Iterable[tuple[Any, ...]]]] = {"grid": itertools.product, "zip": zip}
 """Names of a panel that stand for several rows: each holds lists, by axis or by gin binding."""
@@ -15,7 +15,7 @@ FACTORIALS: dict[str, Callable[..., Iterable[tuple[Any, ...]]]] = {"grid": itert
 Expanded = tuple[str, dict[str, Any], tuple[str, ...]]
 
 
-def expand(panel: str, members: Mapping[str, dict[str, Any]], lines: Lines) -> Iterator[Expanded]:
+def expand(panel: str, members: Mapping[str, dict[str, Any]], source: Source) -> Iterator[Expanded]:
     """Yield every row of a panel: its name, its choices and where in the file they stand.
 
     A key of a `grid` or `zip` with a dot in it is a gin binding, any other an axis. Raises InputError
@@ -29,13 +29,13 @@ def expand(panel: str, members: Mapping[str, dict[str, Any]], lines: Lines) -> I
         for factor, levels in choices.items():
             if not isinstance(levels, list) or not levels:
                 raise InputError(
-                    f"{lines.place((*spot, factor))}: {row}: expected a list of levels for '{factor}', "
+                    f"{source.where((*spot, factor))}: {row}: expected a list of levels for '{factor}', "
                     f"found {levels!r}"
                 )
         lengths = {factor: len(levels) for factor, levels in choices.items()}
         if FACTORIALS[row] is zip and len(set(lengths.values())) > 1:
             told = ", ".join(f"{factor} has {count}" for factor, count in lengths.items())
-            raise InputError(f"{lines.place(spot)}: zip: expected lists of one length; {told}")
+            raise InputError(f"{source.where(spot)}: zip: expected lists of one length; {told}")
         for levels in FACTORIALS[row](*choices.values()):
             chosen = dict(zip(choices, levels, strict=True))
             yield name_of(chosen), chosen, spot

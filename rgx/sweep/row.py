@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rgx.config import Text, choose
+from rgx.config import Text, choose, gin_value
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ def row_text(choices: Mapping[str, Any], places: Mapping[str, str], where: str) 
     text: list[str] = []
     lines: list[str] = []
     for name, choice in choices.items():
-        made = [f"{name} = {choice!r}"] if "." in name else choose(name, choice, places[name])
+        place = places[name]
+        made = [f"{name} = {gin_value(choice, place)}"] if "." in name else choose(name, choice, place)
         text += made
-        lines += [places[name]] * len(made)
+        lines += [place] * len(made)
     return Text("\n".join(text), where, asked=True, lines=tuple(lines))

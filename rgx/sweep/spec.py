@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rgx.config import Text, choose
+from rgx.config import Text, choose, gin_value
 from rgx.errors import InputError, nearest
 from rgx.lookup import find_file, find_given, folders_around
 from rgx.methods import find_package, import_method, is_package, methods_of
 from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
-from rgx.sweep.lines import Lines
 from rgx.sweep.row import Row, row_text
-from rgx.sweep.search.file import SearchFile, SearchName, fields_at
+from rgx.sweep.search.file import SearchFile, SearchName
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
 from rgx.sweep.tasks import Origin
-from rgx.yaml_source import refuse_tricks
+from rgx.text_file import read_text
+from rgx.yaml_source import Source
 
 __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
@@ -54,7 +52,7 @@ class SweepFile(BaseModel):
     @model_validator(mode="after")
     def _asks_something(self) -> SweepFile:
         if not (self.panels or self.search):
-            raise ValueError("Field required: panels, search or both")
+            raise ValueError("expected panels, search or both")
         return self
 
 
@@ -86,73 +84,54 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     """Return a sweep file's content under the overrides; raises InputError with file and line."""
     overrides = overrides or Overrides()
     path = find_given(path, "sweep file")
-    try:
-        tree = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-        refuse_tricks(tree)
-        content = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from None
-    lines = Lines(path, tree)
-    try:
-        file = SweepFile.model_validate(content)
-    except ValidationError as error:
-        raise InputError(_told(error, lines)) from None
+    source = Source(path, SweepFile.model_fields)
+    file = source.parse(SweepFile)
     seeds = overrides.seeds if overrides.seeds is not None else file.seeds
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
-    origin, usual = _origin(file, overrides, lines)
-    targets = _targets(file, usual, lines)
-    shared = _shared_texts(file, overrides, origin, lines)
+    origin, usual = _origin(file, overrides, source)
+    targets = _targets(file, usual, source)
+    shared = _shared_texts(file, overrides, origin, source)
     asked = _command_line(overrides)
     rows = []
-    every = [*file.panels, *file.search]
+    places: dict[str, str] = {}
     for panel, members in file.panels.items():
-        for row, choices, spot in expand(panel, members, lines):
-            every.append(f"{panel}/{row}")
-            if overrides.only and not any(o in (panel, f"{panel}/{row}") for o in overrides.only):
+        for row, choices, spot in expand(panel, members, source):
+            place, key = source.where(spot), f"{panel}/{row}"
+            if places.setdefault(key, place) is not place:
+                raise InputError(
+                    f"{place}: the row '{key}' is written twice; the first stands at {places[key]}"
+                )
+            if overrides.only and not any(o in (panel, key) for o in overrides.only):
                 continue
-            texts = (*shared, _row_text(choices, spot, lines), *asked)
+            texts = (*shared, _row_text(choices, spot, source), *asked)
             rows.append(Row(panel, row, texts, targets[panel]))
-    refuse_clashes(file.search, file.panels, lines)
+    refuse_clashes(file.search, file.panels, source)
     searches = [
-        make_search(name, one, (*shared, _row_text(one.row, ("search", name, "row"), lines)), asked, lines)
+        make_search(name, one, (*shared, _row_text(one.row, ("search", name, "row"), source)), asked, source)
         for name, one in file.search.items()
         if not overrides.only or name in overrides.only
     ]
     if not (rows or searches or overrides.only):
-        raise InputError(f"{lines.place(('panels',))}: panels: there is no row in them")
+        raise InputError(f"{source.where(('panels',))}: panels: there is no row in them")
     if not (rows or searches):
+        every = [*file.panels, *file.search, *places]
         raise InputError(
             f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
         )
     return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches))
 
 
-def _told(error: ValidationError, lines: Lines) -> str:
-    """Return in one line what a field of the file is, and should be."""
-    found = error.errors()
-    # A misspelt field is what a person did; that the right one is missing follows from it.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    # A step in brackets is pydantic's own: which kind of a thing it took, or a key instead of its value.
-    spot = tuple(step for step in first["loc"] if not str(step).startswith("["))
-    what = ".".join(map(str, spot)) or "the file"
-    fields: Iterable[str] = fields_at(spot) if len(spot) > 1 else SweepFile.model_fields
-    hint = f": {nearest(str(spot[-1]), fields)}" if first["type"] == "extra_forbidden" else ""
-    return f"{lines.place(spot)}: {what}: {first['msg'].removeprefix('Value error, ')}{hint}"
-
-
-def _origin(file: SweepFile, overrides: Overrides, lines: Lines) -> tuple[Origin, tuple[str, ...]]:
+def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Origin, tuple[str, ...]]:
     """Import every method and file the sweep names; returns them, and the methods' usual targets.
 
     Raises InputError for one that is not found, cannot be imported, or registers a name that is taken.
     """
     import_own()
-    near = lines.path.parent
+    near = source.path.parent
     imports = [*file.imports, *overrides.imports]
     packages = [name for name in imports if is_package(name, near)]
-    methods = methods_of(file.method, lines.path, lines.place(("method",)))
+    methods = methods_of(file.method, source.path, source.where(("method",)))
     methods += [find_package(name, near, f"import {name}") for name in packages]
     usual: list[str] = []
     for package in dict.fromkeys(methods):
@@ -163,14 +142,14 @@ def _origin(file: SweepFile, overrides: Overrides, lines: Lines) -> tuple[Origin
     return Origin(tuple(dict.fromkeys(methods)), plugins), tuple(dict.fromkeys(usual))
 
 
-def _targets(file: SweepFile, usual: tuple[str, ...], lines: Lines) -> dict[str, tuple[str, ...]]:
+def _targets(file: SweepFile, usual: tuple[str, ...], source: Source) -> dict[str, tuple[str, ...]]:
     """Return the last stages of each panel; raises InputError for an unknown panel or stage, or for none.
 
     usual: those of a panel that names none.
     """
     stages = [variant.name for variant in variants("stage")]
     for panel, names in file.targets.items():
-        place = lines.place(("targets", panel))
+        place = source.where(("targets", panel))
         if panel not in file.panels:
             raise InputError(f"{place}: targets: no panel '{panel}': {nearest(panel, file.panels)}")
         unknown = [name for name in names if name not in stages]
@@ -181,34 +160,41 @@ def _targets(file: SweepFile, usual: tuple[str, ...], lines: Lines) -> dict[str,
     for panel, last in targets.items():
         if not last:
             raise InputError(
-                f"{lines.place(('panels', panel))}: panel {panel} has no targets and its method names none; "
+                f"{source.where(('panels', panel))}: panel {panel} has no targets and its method names none; "
                 f"expected `targets: {{{panel}: [stage]}}`, with stages of {', '.join(stages)}"
             )
     return targets
 
 
-def _row_text(choices: dict[str, Any], spot: tuple[str, ...], lines: Lines) -> Text:
+def _row_text(choices: dict[str, Any], spot: tuple[str, ...], source: Source) -> Text:
     flat: dict[str, Any] = {}
     places: dict[str, str] = {}
     for name, choice in choices.items():
-        bound = choice if name == "bind" and isinstance(choice, dict) else {name: choice}
-        flat |= bound
-        places |= {one: lines.place((*spot, name, one)) for one in bound}
-    return row_text(flat, places, str(lines.path))
+        if name == "bind" and not isinstance(choice, dict):
+            raise InputError(
+                f"{source.where((*spot, name))}: bind: found {choice!r}, expected binding: value"
+            )
+        for bound, value in (choice if name == "bind" else {name: choice}).items():
+            place = source.where((*spot, name, bound) if name == "bind" else (*spot, name))
+            if bound in flat:
+                raise InputError(f"{place}: '{bound}' is written twice; the first stands at {places[bound]}")
+            flat[bound], places[bound] = value, place
+    return row_text(flat, places, str(source.path))
 
 
-def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, lines: Lines) -> list[Text]:
-    path, texts = lines.path, []
+def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, source: Source) -> list[Text]:
+    path, texts = source.path, []
     folders = folders_around(path, origin.methods)
     for index, name in enumerate(file.config):
-        texts.append(_gin_file(name, folders, lines.place(("config", index))))
+        texts.append(_gin_file(name, folders, source.where(("config", index))))
     scale = overrides.scale or file.scale
     if scale:
-        where = "--scale" if overrides.scale else lines.place(("scale",))
+        where = "--scale" if overrides.scale else source.where(("scale",))
         texts.append(_gin_file(f"gin/scale/{scale}.gin", folders, where))
     if file.bind:
-        bound = [f"{k} = {v!r}" for k, v in file.bind.items()]
-        texts.append(Text("\n".join(bound), str(path), lines=(lines.place(("bind",)),) * len(bound)))
+        places = {name: source.where(("bind", name)) for name in file.bind}
+        bound = [f"{name} = {gin_value(value, places[name])}" for name, value in file.bind.items()]
+        texts.append(Text("\n".join(bound), str(path), lines=tuple(places.values())))
     return texts
 
 
@@ -226,4 +212,4 @@ def _command_line(overrides: Overrides) -> list[Text]:
 
 
 def _gin_file(name: str, folders: list[Path], place: str) -> Text:
-    return Text(find_file(name, folders, f"{place}: no gin file {name}").read_text(), name)
+    return Text(read_text(find_file(name, folders, f"{place}: no gin file {name}")), name)

@@ -132,8 +132,8 @@ FILES = {
     "unknown scale": (GOOD.replace("tiny", "tiney"), "bad.yaml:3", "did you mean 'tiny.gin'"),
     "unknown config": (GOOD.replace("gesture", "gestures"), "bad.yaml:2", "realistic_gesture.gin"),
     "broken YAML": (GOOD + "  - [oops\n", "bad.yaml:", "not YAML"),
-    "empty": ("", "bad.yaml:1", "dictionary"),
-    "no panels": (HEAD, "bad.yaml:1", "Field required"),
+    "empty": ("", "bad.yaml:1", "found nothing, expected the keys method, name"),
+    "no panels": (HEAD, "bad.yaml:1", "expected panels, search or both"),
     "name": (GOOD.replace("name: bad", "name: ../bad"), "bad.yaml:1", "name"),
 }
 

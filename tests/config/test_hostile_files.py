@@ -38,7 +38,7 @@ search:
     trials: 2
     row:
 """
-WORDS = ("written out it would hold more than", "stands inside what it stands for", "determine a constructor")
+WORDS = ("written out it would hold more than", "stands inside what it stands for", "found the tag !")
 GROWS, HOLDS_ITSELF, TAGGED = WORDS
 HOSTILE = {
     "aliases that grow in bind": (HEAD + doubled(2) + PANEL, GROWS),
@@ -62,8 +62,8 @@ HOSTILE = {
     "a row that clears the screen": (HEAD + 'panels:\n  p:\n    "a\\e[2J": {}\n', "character U+001B"),
     "a panel that names the window": (HEAD + 'panels:\n  "p\\x9d0;x\\a":\n    a: {}\n', "U+009D"),
     "a value that rings": (HEAD + '  a.x: "\\a"\n' + PANEL, "U+0007"),
-    "a way out of the store": (HEAD.replace("name: little", "name: ../little") + PANEL, "pattern"),
-    "an absolute name": (HEAD.replace("name: little", "name: /tmp/little") + PANEL, "pattern"),
+    "a way out of the store": (HEAD.replace("name: little", "name: ../little") + PANEL, "letters, digits"),
+    "an absolute name": (HEAD.replace("name: little", "name: /tmp/little") + PANEL, "letters, digits"),
 }  # fmt: skip
 
 

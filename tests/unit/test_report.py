@@ -552,7 +552,7 @@ def test_terminal_summary(tmp_path: Path) -> None:
             5,
             "written twice",
         ),
-        ("sweep: s.yaml\npanels:\n  a/b:\n    caption: C\n    columns: [fgd]\n", 3, "pattern"),
+        ("sweep: s.yaml\npanels:\n  a/b:\n    caption: C\n    columns: [fgd]\n", 3, "letters, digits"),
         ("sweep: s.yaml\npanels:\n  index:\n    caption: C\n    columns: [fgd]\n", 3, "files of that name"),
         (
             "sweep: s.yaml\npanels:\n  a:\n    caption: C\n    columns: [fgd]\n    order: as_swep\n",

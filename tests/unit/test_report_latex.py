@@ -27,9 +27,9 @@ from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
 from rgx.report.latex import PREAMBLE, STYLE, broken, latex
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
-from rgx.report.source import Written
 from rgx.report.statistics import Cell, assemble
 from rgx.report.typeset import typeset
+from rgx.yaml_values import Written
 
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 CLASS = [r"\documentclass[10pt,twocolumn]{article}", *PREAMBLE]

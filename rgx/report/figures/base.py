@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -54,8 +54,6 @@ class Figure(ABC, BaseModel):
     """One figure of a report file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    deeper: ClassVar[dict[int, Collection[str]]] = {}
-    """The keys allowed at each depth of the report file below the figure's own."""
 
     caption: str = ""
     width: Literal["column", "page"] = "column"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from tabulate import tabulate
@@ -35,8 +35,6 @@ class Factor(BaseModel):
 @register("figure", "factorial")
 class Factorial(PanelFigure):
     """Main effects of a panel's factors and the interaction of each two, with a table of their sizes."""
-
-    deeper: ClassVar[dict[int, Collection[str]]] = {5: Factor.model_fields}
 
     factors: dict[str, Factor] = Field(min_length=1)
     """The factor in print → where its levels are read from what ran."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from rgx.errors import nearest
 from rgx.sweep.search.searchers import SEARCHERS
-from rgx.sweep.search.space import Choices, Factor, Range
+from rgx.sweep.search.space import Factor
 
 SearchName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -80,16 +79,3 @@ class SearchFile(BaseModel):
         if name not in SEARCHERS:
             raise ValueError(f"unknown searcher {name!r}: {nearest(name, SEARCHERS)}")
         return name
-
-
-FIELDS: dict[tuple[str, int], Iterable[str]] = {
-    ("over", 5): {**Range.model_fields, **Choices.model_fields},
-    ("scheduler", 4): SchedulerFile.model_fields,
-    ("scheduler", 5): Asha.model_fields,
-}
-
-
-def fields_at(spot: tuple[Any, ...]) -> Iterable[str]:
-    """Return the fields there are where a spot of the file lies: search, name, field, …"""
-    inside = str(spot[2]) if len(spot) > 3 else ""
-    return FIELDS.get((inside, len(spot)), SearchFile.model_fields)

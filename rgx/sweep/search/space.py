@@ -18,18 +18,7 @@ Point = tuple[float, ...]
 """A place in the space: a fraction for each factor, in the space's order."""
 
 
-def _number(found: Any) -> Any:
-    """Return what was written, refusing a number that YAML reads as text; raises ValueError."""
-    if isinstance(found, str):
-        try:
-            value = float(found)
-        except ValueError:
-            return found
-        raise ValueError(f"YAML reads {found} as text: write {value!r}")
-    return found
-
-
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Range(BaseModel):

@@ -11,11 +11,11 @@ from rgx.config import Text
 from rgx.errors import InputError, nearest
 from rgx.registry import find, variants
 from rgx.sweep.factors import name_of
-from rgx.sweep.lines import Lines
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.search.file import Asha, SearchFile
 from rgx.sweep.search.searchers import check_installed
 from rgx.sweep.search.space import Choices, Space
+from rgx.yaml_source import Source
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class Search:
 
 
 def make_search(
-    name: str, asked: SearchFile, before: Sequence[Text], after: Sequence[Text], lines: Lines
+    name: str, asked: SearchFile, before: Sequence[Text], after: Sequence[Text], source: Source
 ) -> Search:
     """Return one search of a file; raises InputError with file and line.
 
     before: the configuration and the search's row; after: what the command line asks of every row.
     """
     spot = ("search", name)
-    check_installed(asked.searcher, lines.place((*spot, "searcher")))
+    check_installed(asked.searcher, source.where((*spot, "searcher")))
     stage, _, metric = asked.metric.partition("/")
-    place = lines.place((*spot, "metric"))
+    place = source.where((*spot, "metric"))
     stages = [variant.name for variant in variants("stage")]
     if stage not in stages:
         raise InputError(f"{place}: {name}: unknown stage '{stage}': {nearest(stage, stages)}")
@@ -85,32 +85,32 @@ def make_search(
         metrics = [variant.name for variant in variants("metric")]
         raise InputError(f"{place}: {name}: unknown metric '{metric}': {nearest(metric, metrics)}") from None
     asha = asked.scheduler.asha if asked.scheduler else None
-    places = {factor: lines.place((*spot, "over", factor)) for factor in asked.over}
-    _refuse_doubles(name, asked, asha, lines)
+    places = {factor: source.where((*spot, "over", factor)) for factor in asked.over}
+    _refuse_doubles(name, asked, asha, source)
     if asha is not None:
-        places[asha.budget] = lines.place((*spot, "scheduler", "asha", "budget"))
+        places[asha.budget] = source.where((*spot, "scheduler", "asha", "budget"))
     return Search(
-        name, lines.path, tuple(before), tuple(after), Space(asked.over), places, stage, metric, direction,
+        name, source.path, tuple(before), tuple(after), Space(asked.over), places, stage, metric, direction,
         asked.trials, asked.searcher, asked.seed, asha,
     )  # fmt: skip
 
 
-def refuse_clashes(searches: Collection[str], panels: Collection[str], lines: Lines) -> None:
+def refuse_clashes(searches: Collection[str], panels: Collection[str], source: Source) -> None:
     """Raise InputError for a search that has the name of a panel."""
     for name in searches:
         if name in panels:
-            place = lines.place(("search", name))
+            place = source.where(("search", name))
             raise InputError(f"{place}: '{name}' is the name of a panel: call the search something else")
 
 
-def _refuse_doubles(name: str, asked: SearchFile, asha: Asha | None, lines: Lines) -> None:
+def _refuse_doubles(name: str, asked: SearchFile, asha: Asha | None, source: Source) -> None:
     """Raise InputError for something that is bound in two places, one of which would be ignored."""
     bound = asked.row.get("bind")
     fixed = [*asked.row, *(bound if isinstance(bound, Mapping) else [])]
     for factor in asked.over:
         if factor in fixed:
-            place = lines.place(("search", name, "over", factor))
+            place = source.where(("search", name, "over", factor))
             raise InputError(f"{place}: {name}: '{factor}' stands under row and under over")
     if asha is not None and asha.budget in [*fixed, *asked.over]:
-        place = lines.place(("search", name, "scheduler", "asha", "budget"))
+        place = source.where(("search", name, "scheduler", "asha", "budget"))
         raise InputError(f"{place}: {name}: '{asha.budget}' is the budget of the rungs, and bound elsewhere")

@@ -1,0 +1,131 @@
+"""Gin text taken apart: every binding with its place, and what gin finds wrong in plain words."""
+
+from __future__ import annotations
+
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gin import config as gin_config
+from gin import config_parser
+
+from rgx.bindings import Binding, Text
+from rgx.errors import InputError, nearest
+from rgx.registry import variants
+
+GIN_OWN = {"gin.constant", "gin.singleton"}
+VALUES = "found no value, expected a number, True, None, 'text', [a, b], @axis.variant() or %NAME"
+UNFINISHED = "a bracket or a quotation mark is opened and not closed"
+SAID = (
+    (r"No configurable matching reference '@([\w./]+?)(?:\(\))?'", "unknown variant '{0}': {near}"),
+    (r"Ambiguous selector '([^']*)', matches \[(.*)\]", "'{0}' is not a whole name: choose one of {1}"),
+    (r"Failed to parse token '(.*)'", "found {0}, expected a number, True, False, None or 'text'"),
+    (r"unhashable type", "found a list or a mapping as a key, expected a name or a number"),
+    (r"recursion depth", "lists or mappings lie too deep inside each other"),
+    (r"EOF in multi-line|EOL while|unterminated", UNFINISHED),
+    (r"Unable to parse value", VALUES),
+    (r"Couldn't parse statement", "expected axis.variant.parameter = value, or NAME = value"),
+    (r"Unexpected token", "expected axis.variant.parameter = value, or NAME = value"),
+    (r"Malformatted scope", "found a name with a blank, or with a dot or slash too many"),
+    (r"Expected newline", "found more after the value, expected the end of the line"),
+    (r"Expected indentation", "expected indented lines `parameter = value` after the colon"),
+)
+"""What gin says, and what it means."""
+
+
+class _Delegate(gin_config.ParserDelegate):
+    """Gin's own references, with unknown variants told in our words."""
+
+    def __init__(self) -> None:
+        super().__init__(skip_unknown=False)
+
+
+def statements(texts: Sequence[Text]) -> Iterator[Binding]:
+    """Yield every binding of some gin texts; raises InputError for what is none, or is bound twice in one."""
+    asked: dict[tuple[str, str, str], str] = {}
+    for text in texts:
+        content = text.text.split("\n")
+        places: dict[tuple[str, str, str], str] = asked if text.everywhere else {}
+        for statement in _parsed(text):
+            if isinstance(statement, config_parser.BlockDeclaration):
+                continue
+            line = statement.location.line_num
+            if not isinstance(statement, config_parser.BindingStatement):
+                raise InputError(
+                    f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
+                )
+            references = list(_references(statement.value))
+            for reference in references:
+                if reference.selector in GIN_OWN or _name(reference) == "%":
+                    name = "/".join([*reference.scopes, *[reference.selector] * (not reference.scopes)])
+                    raise InputError(f"{text.place(line)}: found gin's own {name}, expected a value")
+                if not reference.evaluate:
+                    raise InputError(
+                        f"{text.place(line)}: {reference!r} only names a variant: write {reference!r}()"
+                    )
+            binding = Binding(
+                statement.scope or "",
+                statement.selector,
+                statement.arg_name or "",
+                statement.value,
+                content[line - 1] if line <= len(content) else "",
+                text.place(line),
+                text.asked,
+                text.everywhere,
+                tuple(map(_name, references)),
+            )
+            key = (binding.scope, binding.selector, binding.argument)
+            if key in places:
+                name = binding.name if binding.argument else binding.macro
+                raise InputError(
+                    f"{binding.place}: '{name}' is bound twice; the first stands at {places[key]}"
+                )
+            places[key] = binding.place
+            yield binding
+
+
+def _parsed(text: Text) -> Iterator[Any]:
+    """Yield gin's statements; raises InputError, with the place, for what is none."""
+    try:
+        yield from config_parser.ConfigParser(text.text, _Delegate())
+    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, tokenize.TokenError) as error:
+        raise InputError(f"{_syntax_place(text, error)}: {reason(error)}") from None
+
+
+def _references(value: Any) -> Iterator[gin_config.ConfigurableReference]:
+    """Yield what a value refers to."""
+    if isinstance(value, gin_config.ConfigurableReference):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _references(inner)
+
+
+def _name(reference: gin_config.ConfigurableReference) -> str:
+    """Return a macro as %NAME, a variant as axis.variant."""
+    macro = reference.selector == "gin.macro"
+    return f"%{'/'.join(reference.scopes)}" if macro else reference.selector
+
+
+def _syntax_place(text: Text, error: Exception) -> str:
+    line = getattr(error, "lineno", None)
+    if line is None:
+        written = re.search(r"\bline (\d+)", str(error))
+        line = int(written.group(1)) if written else 1
+    return text.place(int(line))
+
+
+def reason(error: Exception) -> str:
+    """Return in one line what gin says is wrong with a text."""
+    message = str(getattr(error, "msg", None) or error)
+    for pattern, meaning in SAID:
+        if said := re.search(pattern, message):
+            near = nearest(said[1], selectors()) if said.groups() else ""
+            return meaning.format(*(part.replace("'", "") for part in said.groups()), near=near)
+    return message.strip().splitlines()[0]
+
+
+def selectors() -> list[str]:
+    """Return what every variant is called in gin."""
+    return [f"{v.axis}.{v.name}" for v in variants()]
