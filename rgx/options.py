@@ -40,7 +40,7 @@ def overrides(
     """Return what the command line changes; raises InputError for a choice or seeds that cannot be read."""
     from rgx.sweep.spec import Overrides
 
-    chosen = {}
+    chosen: dict[str, str] = {}
     for choice in choices:
         axis, equals, name = choice.partition("=")
         if not equals:
