@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from rgx.errors import nearest
@@ -147,6 +148,7 @@ def circle(bindings: Sequence[Binding]) -> str | None:
 
     for name in refers:
         if names := walk(name, ()):
-            place = refers[names[-2]][names[-1]].place
-            return f"{place}: values need each other in a circle: {' → '.join(names)}"
+            edges = [refers[owner][other] for owner, other in pairwise(names)]
+            latest = next(binding for binding in reversed(bindings) if binding in edges)
+            return f"{latest.place}: values need each other in a circle: {' → '.join(names)}"
     return None

@@ -109,11 +109,14 @@ def _name(reference: gin_config.ConfigurableReference) -> str:
 
 
 def _syntax_place(text: Text, error: Exception) -> str:
+    """Return where gin stopped: its errors say so in three ways."""
     line = getattr(error, "lineno", None)
-    if line is None:
+    if isinstance(error, tokenize.TokenError):
+        line = error.args[1][0]
+    elif line is None:
         written = re.search(r"\bline (\d+)", str(error))
-        line = int(written.group(1)) if written else 1
-    return text.place(int(line))
+        line = int(written[1]) if written else 1
+    return text.place(min(line, text.text.rstrip().count("\n") + 1))
 
 
 def reason(error: Exception) -> str:
