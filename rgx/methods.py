@@ -13,6 +13,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,11 @@ class Package:
 
 def installed() -> dict[str, str]:
     """Return name → package of every installed method."""
+    return _entry_points(tuple(sys.path))
+
+
+@cache
+def _entry_points(places: tuple[str, ...]) -> dict[str, str]:
     from importlib.metadata import entry_points  # a tenth of what `rgx --help` may take, and needed by few
 
     return {point.name: point.value for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}

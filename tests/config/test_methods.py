@@ -35,8 +35,8 @@ def left_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     yield
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        places = (getattr(sys.modules[name], "__file__", ""), getattr(sys.modules[name], "__path__", ""))
-        if str(tmp_path) in str(places):
+        module = vars(sys.modules[name])
+        if str(tmp_path) in f"{module.get('__file__')} {module.get('__path__')}":
             del sys.modules[name]
 
 
