@@ -13,6 +13,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,11 @@ class Package:
 
 def installed() -> dict[str, str]:
     """Return name → package of every installed method."""
+    return _entry_points(tuple(sys.path))
+
+
+@cache
+def _entry_points(places: tuple[str, ...]) -> dict[str, str]:
     from importlib.metadata import entry_points  # a tenth of what `rgx --help` may take, and needed by few
 
     return {point.name: point.value for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
@@ -96,9 +102,9 @@ def find_package(name: str, near: Path, place: str) -> Package:
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{place}: method {name!r}: expected the name of a package, such as my_method")
-    folders = _search_folders(name, near)
     meant = installed().get(name, name)
     for package in dict.fromkeys((name, meant)):
+        folders = _search_folders(package, near)
         for folder in folders:
             path = folder.joinpath(*package.split("."))
             if (path / "__init__.py").is_file():
@@ -112,7 +118,7 @@ def find_package(name: str, near: Path, place: str) -> Package:
 
 def _search_folders(name: str, near: Path) -> list[Path]:
     """Return the folders a package is looked for in before Python's own: rgx itself is the one that runs."""
-    if name.partition(".")[0] == "rgx":
+    if name.partition(".")[0] == __name__.partition(".")[0]:
         return [Path(__file__).resolve().parents[1]]
     project = project_of(near)
     return list(dict.fromkeys([near.resolve(), *([project, project / "src"] if project else []), Path.cwd()]))

@@ -16,13 +16,14 @@ def find_plugin(name: str, near: Path) -> tuple[str, str]:
     Raises InputError where it is not found or is not text.
     """
     wanted = Path(name)
-    stem = wanted.with_suffix("") if wanted.suffix == ".py" else Path(*name.split("."))
+    dotted = all(part.isidentifier() for part in name.split(".")) and wanted.suffix != ".py"
+    stem = Path(*name.split(".")) if dotted else wanted.with_suffix("")
     for folder in (Path.cwd(), near):
         path = (folder / stem).with_suffix(".py")
         if path.is_file():
             return stem.name, _source(path)
     try:
-        spec = importlib.util.find_spec(name) if wanted.suffix != ".py" else None
+        spec = importlib.util.find_spec(name) if dotted else None
     except (ImportError, ValueError):
         spec = None
     if spec is not None and spec.has_location and not spec.submodule_search_locations:

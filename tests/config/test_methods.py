@@ -12,7 +12,7 @@ from little import command
 from rgx import registry
 from rgx.errors import InputError
 from rgx.methods import find_package, import_method, installed, is_package, methods_of
-from rgx.plugins import load_plugin
+from rgx.plugins import find_plugin, load_plugin
 from rgx.project import default_methods
 
 VARIANT = """
@@ -35,8 +35,8 @@ def left_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     yield
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        places = (getattr(sys.modules[name], "__file__", ""), getattr(sys.modules[name], "__path__", ""))
-        if str(tmp_path) in str(places):
+        module = vars(sys.modules[name])
+        if str(tmp_path) in f"{module.get('__file__')} {module.get('__path__')}":
             del sys.modules[name]
 
 
@@ -222,6 +222,10 @@ def test_an_import_is_the_file_or_the_package_that_lies_nearest(tmp_path: Path) 
     assert is_package("both", near), "as Python has it"
     assert not is_package("both.py", near)
     assert not is_package("./both", near)
+    for name in ("both.py", "./both.py", "./both"):
+        assert find_plugin(name, near) == ("both", "")
+    with pytest.raises(InputError, match=r"cannot import 'sys': looked for sys\.py in"):
+        find_plugin("sys", near)
 
 
 def test_help_goes_on_where_a_projects_method_cannot_be_imported(
