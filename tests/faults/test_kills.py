@@ -124,7 +124,7 @@ def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
     however fast the machine is.
     """
     kind, early = engine.draw.choice(list(engine.kinds)), engine.draw.random() < 0.2
-    whole = engine.draw.randrange(len(manifests(store)), stages)
+    whole = engine.draw.randrange(min(len(manifests(store)), stages - 1), stages)
     while run.process.poll() is None and not (early or (leases(store) and len(manifests(store)) >= whole)):
         time.sleep(0.1)
     with contextlib.suppress(subprocess.TimeoutExpired):
