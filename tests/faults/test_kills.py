@@ -117,6 +117,11 @@ def look(store: Path, made: dict[str, float]) -> None:
         assert not damage(store, manifest["stage"], manifest["key"]), name
 
 
+def finished_count(store: Path) -> int:
+    """Return how many stages are finished, of a run that goes on."""
+    return len(list(store.glob("*/*/manifest.json")))
+
+
 def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
     """Kill something at a random moment and return what, or nothing when the run was over before.
 
@@ -124,8 +129,8 @@ def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
     however fast the machine is.
     """
     kind, early = engine.draw.choice(list(engine.kinds)), engine.draw.random() < 0.2
-    whole = engine.draw.randrange(len(manifests(store)), stages)
-    while run.process.poll() is None and not (early or (leases(store) and len(manifests(store)) >= whole)):
+    whole = engine.draw.randrange(min(finished_count(store), stages - 1), stages)
+    while run.process.poll() is None and not (early or (leases(store) and finished_count(store) >= whole)):
         time.sleep(0.1)
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.process.wait(engine.draw.uniform(0.0, LONGEST_S[early]))

@@ -252,7 +252,9 @@ def test_a_row_that_a_figure_asks_for_and_nobody_swept_is_said(tmp_path: Path) -
 
 def test_a_figure_of_a_column_that_nobody_has_is_left_out(tmp_path: Path) -> None:
     report, store = fill(tmp_path, ["3f"], STEPS, 1)
-    text = report.read_text()
+    content = yaml.safe_load(report.read_text())
+    content["figures"] = {name: content["figures"][name] for name in ("bars", "curve")}
+    text = yaml.safe_dump(content, sort_keys=False)
     text = text.replace("- pcm\n", "- pcm\n    - opinion\n").replace(
         "- fgd\n    width", "- opinion\n    width"
     )
