@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rgx import init
 from rgx.errors import InputError
 from rgx.inspect import commands
 from rgx.methods import method_commands
@@ -235,4 +236,4 @@ def report(
         typer.echo(f"{write_pdf(gathered, paths, out)}")
 
 
-app.registered_commands += commands.app.registered_commands
+app.registered_commands += init.app.registered_commands + commands.app.registered_commands

@@ -20,7 +20,7 @@ FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 FLOORS = (
     *({"errors", "terminal"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}, {"bindings"}),
     *({"store"}, {"stage", "metric"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}),
-    *({"inspect"}, {"cli"}, {"__main__"}),
+    *({"inspect", "init"}, {"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 
