@@ -32,7 +32,7 @@ def write_example(folder: Path) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: found a file, expected a new or an empty folder")
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: the folder is not empty, and nothing in it is overwritten; name a new one")
+        raise InputError(f"{folder}: the folder is not empty, and rgx writes over nothing; name a new one")
     try:
         shutil.copytree(
             example_folder(), folder, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True
