@@ -122,6 +122,40 @@ def test_an_edited_helper_is_other_code(swept: Path, tmp_path: Path) -> None:
     assert any("student-" in line for line in told)
 
 
+SHIPPED = """
+import subprocess, sys
+from pathlib import Path
+import ray
+from rgx.methods import Package, find_package, import_method
+from rgx.run.engine_ray import environment_of
+
+package = find_package("digits", Path(sys.argv[1]), "here")
+shipped = environment_of([package, find_package("rgx.gesture", Path(sys.argv[1]), "here")])
+assert [Path(p).name for p in shipped["py_modules"]] == ["digits"], shipped
+ray.init("local", include_dashboard=False, log_to_driver=False, num_cpus=1, runtime_env=shipped)
+
+@ray.remote
+def load():
+    import_method(Package("digits", "/nowhere", package.digest))
+    child = [sys.executable, "-c", "import digits; print(digits.__file__)"]
+    return sys.modules["digits"].__file__, subprocess.check_output(child, text=True).strip()
+
+print(*ray.get(load.remote()))
+"""
+
+
+@pytest.mark.slow
+def test_a_node_that_does_not_see_the_folder_gets_the_method(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SHIPPED, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    worker, child = done.stdout.split()
+    assert worker == child and worker.endswith("digits/__init__.py")
+    assert not Path(worker).is_relative_to(folder)
+
+
 @pytest.mark.slow
 def test_ray_gives_the_same_numbers_as_one_process(swept: Path, tmp_path: Path) -> None:
     folder = copy_example(tmp_path / "paper", steps=10)

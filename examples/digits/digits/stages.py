@@ -2,8 +2,8 @@
 
 import hashlib
 
-import torch
 from sklearn.datasets import load_digits
+from torch import from_numpy, nn, randint, randperm
 
 from rgx.metric import Metric, describe, name_of
 from rgx.registry import Recipe, register
@@ -27,9 +27,9 @@ class Images(Stage):
         return hashlib.sha256(load_digits().data.tobytes()).hexdigest()
 
     def run(self, inputs, workspace, built):
-        pixels, labels = map(torch.from_numpy, load_digits(return_X_y=True))
+        pixels, labels = map(from_numpy, load_digits(return_X_y=True))
         pictures = pixels.float().view(-1, 1, 8, 8) / 16
-        for split, index in zip(self.sizes, torch.randperm(1797).split([*self.sizes.values()]), strict=True):
+        for split, index in zip(self.sizes, randperm(1797).split([*self.sizes.values()]), strict=True):
             workspace.save_arrays({"pictures": pictures[index], "labels": labels[index]}, split)
         return self.sizes
 
@@ -40,7 +40,7 @@ class Teacher(Stage):
 
     trains = True
 
-    def __init__(self, backbone: Recipe[torch.nn.Module] | None = None, loss: Loss | None = None,
+    def __init__(self, backbone: Recipe[nn.Module] | None = None, loss: Loss | None = None,
                  augmentation: Augmentation | None = None, training: AdamW | None = None):  # fmt: skip
         self.backbone, self.loss, self.augmentation, self.training = backbone, loss, augmentation, training
 
@@ -54,7 +54,7 @@ class Teacher(Stage):
         images = {n: array.to(workspace.device) for n, array in inputs.arrays("images", "train").items()}
 
         def losses():
-            batch = torch.randint(len(images["labels"]), (self.training.batch,))
+            batch = randint(len(images["labels"]), (self.training.batch,))
             pictures, labels = self.augmentation(images["pictures"][batch]), images["labels"][batch]
             return {"loss": self.loss(built(pictures), labels, pictures, inputs.built)}
 
