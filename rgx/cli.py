@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgx import __version__
+from rgx import __version__, init
 from rgx.command_group import CommandGroup
 from rgx.errors import InputError
 from rgx.inspect import commands
@@ -271,4 +271,4 @@ def report(
         typer.echo(f"{write_pdf(gathered, paths, out)}")
 
 
-app.registered_commands += commands.app.registered_commands
+app.registered_commands += init.app.registered_commands + commands.app.registered_commands

@@ -13,7 +13,7 @@ from rgx.gesture.metrics.base import Evaluation, Metric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
-from rgx.registry import find
+from rgx.metric import describe, name_of
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
 
@@ -39,19 +39,11 @@ def score_windows(
         workspace.progress(done, total)
     scores, references, about = {}, {}, {}
     for kept, metric in zip(measured, metrics, strict=True):
-        variant = find(*metric.record["variant"].split("/"))
-        scores[variant.name] = float(metric.score(kept)) if kept else float("nan")
-        references[variant.name] = float(metric.reference(kept)) if kept else float("nan")
-        about[variant.name] = {
-            "label": variant.label,
-            "direction": metric.direction,
-            "unit": metric.unit,
-            "decimals": metric.decimals,
-            "protocol": f"{metric.protocol}; {len(kept)} windows of {WINDOW_FRAMES} frames, {size} px",
-            "source": variant.source,
-            "stand_in": metric.stand_in,
-            "reference_is": metric.reference_is,
-        }
+        name, description = name_of(metric), describe(metric)
+        scores[name] = float(metric.score(kept)) if kept else float("nan")
+        references[name] = float(metric.reference(kept)) if kept else float("nan")
+        protocol = f"{metric.protocol}; {len(kept)} windows of {WINDOW_FRAMES} frames, {size} px"
+        about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
     return {"scores": scores, "references": references, "metrics": about, "windows": total}
 
 
@@ -95,19 +87,10 @@ class MotionScoring(Stage):
         )
         scores, references, about = {}, {}, {}
         for metric in self.metrics:
-            key = metric.record["variant"]
-            variant = find(*key.split("/"))
-            scores[variant.name] = float(metric.score(evaluation))
-            references[variant.name] = float(metric.reference(evaluation))
-            about[variant.name] = {
-                "label": variant.label,
-                "direction": metric.direction,
-                "unit": metric.unit,
-                "decimals": metric.decimals,
-                "protocol": metric.protocol,
-                "source": variant.source,
-                "reference_is": metric.reference_is,
-            }
+            name = name_of(metric)
+            scores[name] = float(metric.score(evaluation))
+            references[name] = float(metric.reference(evaluation))
+            about[name] = describe(metric)
         found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
         notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]
         return found | ({"notes": notes} if notes else {})

@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
 from rgx.errors import InputError
+from rgx.methods import Package
 from rgx.run import ray_failures
 from rgx.run.fork_server import FORKS
 from rgx.run.graph import Graph
@@ -169,8 +170,8 @@ def check_resources(graph: Graph) -> None:
         raise InputError("\n".join(short.values()))
 
 
-def start_ray(address: str | None) -> int:
-    """Start or join Ray quietly and return the number of CPUs."""
+def start_ray(address: str | None, methods: Iterable[Package] = ()) -> int:
+    """Start or join Ray quietly and return the number of CPUs; methods: those that a cluster's nodes need."""
     os.environ.update(
         {
             "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -184,13 +185,22 @@ def start_ray(address: str | None) -> int:
         }
     )
     if not ray.is_initialized():
-        _connect(address)
+        _connect(address, methods)
     # Tune's own cap counts all needs together: many waiting for a GPU would keep a CPU idle.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def _connect(address: str | None) -> None:
+def environment_of(methods: Iterable[Package]) -> dict[str, list[str]]:
+    """Return Ray's runtime environment that brings methods to nodes which do not see their folders.
+
+    What is rgx's own, a node has with rgx. Code of another digest a worker refuses (`import_method`).
+    """
+    tops = {Path(method.folder, method.name.partition(".")[0]) for method in methods}
+    return {"py_modules": sorted(str(top) for top in tops if top.name != "rgx")}
+
+
+def _connect(address: str | None, methods: Iterable[Package]) -> None:
     """Join the cluster at an address, or start one here; raises InputError with Ray's reason."""
     try:
         # Without an address Ray would join whatever cluster was left running on this machine.
@@ -199,6 +209,7 @@ def _connect(address: str | None) -> None:
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
+            runtime_env=environment_of(methods) if address else None,
         )
     except Exception as error:
         # Ray raises a bare Exception where its processes take too long to start.

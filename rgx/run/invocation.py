@@ -92,7 +92,8 @@ def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tra
     from rgx.run.tracking import Tracking
 
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(graph, console, engine_ray.start_ray(address)))
+        cpus = engine_ray.start_ray(address, graph.plan.methods)
+        progress = stack.enter_context(Progress(graph, console, cpus))
         tracking = stack.enter_context(Tracking(trackers, graph.plan.name, graph.store, progress.line))
         engine_ray.execute(graph, progress, [tracking])
 

@@ -92,7 +92,7 @@ def _ray(trials: Trials, address: str | None, trackers: Sequence[Tracker]) -> No
     from rgx.run import engine_ray, search_ray
     from rgx.run.search_tracking import TrialTracking
 
-    engine_ray.start_ray(address)
+    engine_ray.start_ray(address, trials.whole.methods)
     with TrialTracking(list(trackers), trials.whole.name, trials.store, trials.say) as tracking:
         search_ray.execute(trials, [tracking])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rgx.config import Cell, plan_cell
 from rgx.errors import InputError
+from rgx.methods import Package
 from rgx.store import differences
 from rgx.store.artifacts import intact, manifest
 from rgx.store.differences import Identity, Walk, flatten, stored
@@ -36,6 +37,12 @@ class Plan:
     @property
     def trainings(self) -> int:
         return sum(task.trains for task in self.tasks.values())
+
+    @property
+    def methods(self) -> set[Package]:
+        """Return the packages that its stages and searches are made of."""
+        planned = {method for task in self.tasks.values() for method in task.methods}
+        return planned | {method for search in self.searches for method in search.origin.methods}
 
     def missing(self, store: Path) -> dict[str, Task]:
         """Return the tasks whose artifact is not in the store."""

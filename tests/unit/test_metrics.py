@@ -317,3 +317,18 @@ def test_the_judge_waits_for_its_width() -> None:
     variant = find("judge", "autoencoder")
     assert variant.shapes == ["points_width"]
     assert variant.parameters == {"latent": 32, "width": 64}
+
+
+def test_a_metric_is_described_by_what_a_table_reads_of_it() -> None:
+    from rgx.metric import Metric, describe, name_of
+    from rgx.registry import variants
+    from rgx.report.frames import Metric as Shown
+
+    for variant in variants("metric"):
+        assert issubclass(variant.cls, Metric)
+        metric = object.__new__(variant.cls)
+        metric.record = {"variant": variant.key}
+        description = describe(metric)
+        assert name_of(metric) == variant.name and description["label"] == variant.label
+        assert Shown.model_validate(description).stand_in == metric.stand_in
+        assert set(description) <= {*Shown.model_fields, "source"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from rgx import metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,18 +30,10 @@ class Evaluation:
     embed: Callable[[np.ndarray], np.ndarray]
 
 
-class Metric(ABC):
-    """One number of a table, with all a reader needs to read it."""
+class Metric(metric.Metric):
+    """One number of a table about motion; its reference is what the real motion scores."""
 
-    record: dict[str, Any]
-    direction: ClassVar[Literal["down", "up", "real"]]
-    """Better when lower, when higher, or when nearer to the value of the real motion."""
-    unit: ClassVar[str] = ""
-    range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     protocol: ClassVar[str] = "speech-driven, test windows of 80 frames"
-    decimals: ClassVar[int] = 3
-    reference_is: ClassVar[str] = ""
-    """What the reference is, where it is not the score of the real motion itself."""
 
     @abstractmethod
     def score(self, evaluation: Evaluation) -> float:
@@ -62,20 +56,11 @@ class VideoPair:
     hands: Tensor
 
 
-class VideoMetric(ABC):
+class VideoMetric(metric.Metric):
     """One number of a table about videos; windows come one at a time and only what `measure` keeps stays."""
 
-    record: dict[str, Any]
-    direction: ClassVar[Literal["down", "up", "real"]]
-    unit: ClassVar[str] = ""
-    range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     protocol: ClassVar[str]
     """Self-reconstruction or speech-driven, the network, and how pictures are resized for it."""
-    decimals: ClassVar[int] = 3
-    stand_in: ClassVar[bool] = False
-    """Whether it stands in for a measure whose pretrained weights are not at hand."""
-    reference_is: ClassVar[str] = ""
-    """What the reference is, where it is not the score of the real videos themselves."""
 
     def fingerprint(self) -> str:
         """Return the identity of pretrained weights; raises InputError for a file that is not them."""

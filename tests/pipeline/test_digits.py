@@ -1,0 +1,166 @@
+"""The second method as its user has it: a folder outside the checkout, two commands, only rgx importable."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from little import manifests, results
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "digits"
+SWEEP, REPORT = "sweeps/digits.yaml", "reports/build/digits"
+
+
+def rgx(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of rgx in a folder, as a user whose environment has rgx would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.pop("RGX_STORE", None)
+    command = [sys.executable, "-m", "rgx", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def copy_example(folder: Path, steps: int | None = None) -> Path:
+    """Copy the example, with fewer steps where a test asks nothing of what is learnt."""
+    ignored = shutil.ignore_patterns("__pycache__", "store", "build")
+    shutil.copytree(EXAMPLE, folder, ignore=ignored)
+    gin = folder / "gin" / "digits.gin"
+    if steps is not None:
+        assert "training.adamw.steps = 300" in gin.read_text()
+        gin.write_text(gin.read_text().replace("steps = 300", f"steps = {steps}"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example after a sweep of a few steps, one stage at a time."""
+    folder = copy_example(tmp_path_factory.mktemp("own") / "paper", steps=10)
+    done = rgx(folder, "sweep", SWEEP, "--engine", "inline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_lesson_is_short() -> None:
+    files = [path for kind in ("py", "gin", "yaml") for path in EXAMPLE.glob(f"*/*.{kind}")]
+    assert len(files) > 5
+    assert sum(len(path.read_text().splitlines()) for path in files) < 250
+
+
+def test_init_writes_the_example_and_says_what_to_run(tmp_path: Path) -> None:
+    done = rgx(tmp_path, "init", "paper")
+    assert done.returncode == 0, done.stderr
+    written = {p.relative_to(tmp_path / "paper"): p.read_bytes() for p in (tmp_path / "paper").rglob("*.*")}
+    tracked = subprocess.run(["git", "ls-files"], cwd=EXAMPLE, capture_output=True, text=True, check=True)
+    assert written == {Path(name): (EXAMPLE / name).read_bytes() for name in tracked.stdout.splitlines()}
+    assert "cd paper && rgx sweep sweeps/digits.yaml" in done.stdout
+    assert "rgx report sweeps/digits.yaml" in done.stdout
+
+
+def test_init_leaves_a_folder_that_is_not_empty_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = rgx(tmp_path, "init", ".")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: .: the folder is not empty") and "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_variants_are_the_methods_and_not_those_of_another(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper")
+    done = rgx(folder, "variants", "--json")
+    names = {f"{v['axis']}/{v['variant']}" for v in json.loads(done.stdout)}
+    assert {"backbone/cnn", "loss/distil", "augmentation/none", "metric/ece", "figure/reliability"} <= names
+    assert {n for n in names if n.startswith("stage/")} == {
+        *("stage/images", "stage/teacher", "stage/student", "stage/scores")
+    }
+
+
+def test_a_loss_that_needs_the_teacher_makes_it_a_parent(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper")
+    plan = json.loads(rgx(folder, "plan", SWEEP, "--json").stdout)
+    parents = {s["key"]: set(s["parents"]) for s in plan["stages"]}
+    students = {(r["panel"], r["row"]): parents[r["stages"]["student"]] for r in plan["rows"]}
+    assert students["loss", "plain"] == {"images"}
+    assert students["loss", "temperature=2.0"] == {"images", "teacher"}
+    assert len(plan["stages"]) == 1 + 3 + 7 * 3 + 7 * 3, "images once, a teacher a seed, 7 rows at 3 seeds"
+
+
+@pytest.mark.slow
+def test_three_panels_over_three_seeds_and_a_figure(swept: Path) -> None:
+    done = rgx(swept, "report", SWEEP)
+    assert done.returncode == 0, done.stderr
+    for panel, rows in {"backbone": 2, "loss": 5, "augmentation": 2}.items():
+        table = (swept / REPORT / f"{panel}.md").read_text()
+        assert table.count("±") >= 2 * rows, table
+        assert "n = 3" in done.stdout and "ECE (%) ↓" in table
+    assert (swept / REPORT / "reliability.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_why_and_show_know_the_method(swept: Path) -> None:
+    why = rgx(swept, "why", SWEEP, "loss/plain")
+    assert why.returncode == 0 and "student" in why.stdout, why.stderr
+    show = rgx(swept, "show", "digits:loss/plain/ece", "--seed", "1")
+    assert show.returncode == 0 and "loss/plain" in show.stdout, show.stderr
+
+
+@pytest.mark.slow
+def test_an_edited_helper_is_other_code(swept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "paper"
+    shutil.copytree(swept, folder)
+    students = [m for name, m in manifests(folder / "store").items() if name.startswith("student/")]
+    assert all({"digits.stages", "digits.parts"} <= set(m["code"]["modules"]) for m in students)
+    assert "made by other code" not in rgx(folder, "plan", SWEEP).stdout
+    parts = folder / "digits" / "parts.py"
+    parts.write_text(parts.read_text().replace("nn.ReLU()", "nn.GELU()"))
+    told = [line for line in rgx(folder, "plan", SWEEP).stdout.splitlines() if "made by other code" in line]
+    assert told and all("changed since: digits.parts" in line for line in told)
+    assert any("student-" in line for line in told)
+
+
+SHIPPED = """
+import subprocess, sys
+from pathlib import Path
+import ray
+from rgx.methods import Package, find_package, import_method
+from rgx.run.engine_ray import environment_of
+
+package = find_package("digits", Path(sys.argv[1]), "here")
+shipped = environment_of([package, find_package("rgx.gesture", Path(sys.argv[1]), "here")])
+assert [Path(p).name for p in shipped["py_modules"]] == ["digits"], shipped
+ray.init("local", include_dashboard=False, log_to_driver=False, num_cpus=1, runtime_env=shipped)
+
+@ray.remote
+def load():
+    import_method(Package("digits", "/nowhere", package.digest))
+    child = [sys.executable, "-c", "import digits; print(digits.__file__)"]
+    return sys.modules["digits"].__file__, subprocess.check_output(child, text=True).strip()
+
+print(*ray.get(load.remote()))
+"""
+
+
+@pytest.mark.slow
+def test_a_node_that_does_not_see_the_folder_gets_the_method(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SHIPPED, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    worker, child = done.stdout.split()
+    assert worker == child and worker.endswith("digits/__init__.py")
+    assert not Path(worker).is_relative_to(folder)
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_numbers_as_one_process(swept: Path, tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper", steps=10)
+    done = rgx(folder, "sweep", SWEEP)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(folder / "store") == results(swept / "store")
+    again = rgx(folder, "sweep", SWEEP)
+    assert "0 stages run, 46 reused" in again.stdout
