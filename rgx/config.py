@@ -14,7 +14,7 @@ from gin import config_parser
 from rgx.bindings import Binding, Text, hidden, unread, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
-from rgx.registry import axes, find, variants
+from rgx.registry import axes, calls_noted, find, variants
 from rgx.resources import Resources
 from rgx.stage import Stage
 from rgx.store.keys import key_of
@@ -25,7 +25,7 @@ Known = dict[str, Any]
 
 @dataclass
 class Cell:
-    """The stages a cell needs, parents first, and what each leaves (built on the meta device).
+    """The stages a cell needs, parents first, and what each leaves, once it was built.
 
     unread: what was asked of every row and this one does not read, by place.
     """
@@ -33,8 +33,6 @@ class Cell:
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resources] = field(default_factory=dict)
-    known: Known = field(default_factory=dict)
-    identities: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
 
@@ -157,12 +155,86 @@ def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
     return f"{place}: {head}" if place else head
 
 
-def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
-    """Parse, build every stage the targets need on the current device, and wire them.
+def configure_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
+    """Parse, and configure every stage that the targets need; nothing is built.
+
+    Raises InputError naming file and line; gin holds no binding afterwards.
+    """
+    return _configure(texts, targets)[0]
+
+
+def build_stage(cell: Cell, name: str) -> Any:
+    """Return what a stage leaves, built on the current device as far as it was not, and what that takes."""
+    if name not in cell.built:
+        stage = cell.stages[name]
+        try:
+            cell.built[name] = stage.build(Parents(cell, stage.parents()))
+        except InputError:
+            raise
+        except (ValueError, RuntimeError, AssertionError, TypeError) as error:
+            raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
+    return cell.built[name]
+
+
+class Parents(Mapping[str, Any]):
+    """What the parents of a stage leave, each built when it is looked at."""
+
+    def __init__(self, cell: Cell, names: Sequence[str]) -> None:
+        self.cell, self.names = cell, names
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        return build_stage(self.cell, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def build_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
+    """Configure every stage the targets need and build each on the current device; raises InputError."""
+    cell = configure_cell(texts, targets)
+    for name in cell.stages:
+        build_stage(cell, name)
+    return cell
+
+
+def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
+    """Build a cell on the meta device, and refuse what was bound for nothing: the pre-flight of a sweep.
 
     known: what equal stages of other cells built, taken over and added to, so that a thousand cells
-    build each network once. Raises InputError naming file and line; gin holds no binding afterwards.
+    build each network once. Raises InputError naming file and line.
     """
+    with shapes_only():
+        cell, bindings, calls = _configure(texts, targets)
+        _build_all(cell, {} if known is None else known)
+    used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
+    for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+        if not binding.everywhere:
+            raise InputError(told)
+        cell.unread[binding.place] = told
+    return cell
+
+
+def _build_all(cell: Cell, known: Known) -> None:
+    identities: dict[str, str] = {}
+    for name, stage in cell.stages.items():
+        parents = {parent: identities[parent] for parent in stage.parents()}
+        identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
+        identities[name] = identity
+        if identity in known:
+            cell.built[name] = known[identity]
+        else:
+            known[identity] = build_stage(cell, name)
+
+
+def _configure(
+    texts: Sequence[Text], targets: Sequence[str]
+) -> tuple[Cell, list[Binding], list[tuple[list[str], str]]]:
+    """Return a configured cell, the bindings of its texts, and every call that configured something."""
     gin.clear_config()
     try:
         bindings = list(_statements(texts))
@@ -176,16 +248,11 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
             else:
                 key = (f"{scope}{binding.selector}", "gin.macro", "value")
             gin.bind_parameter(key, binding.value)
-        cell = Cell(known={} if known is None else known)
-        for target in targets:
-            _visit(target, cell, where, ())
-        calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
-        used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
-        for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
-            if not binding.everywhere:
-                raise InputError(told)
-            cell.unread[binding.place] = told
-        return cell
+        cell = Cell()
+        with calls_noted() as calls:
+            for target in targets:
+                _visit(target, cell, where, ())
+        return cell, bindings, calls
     finally:
         gin.clear_config()
 
@@ -201,22 +268,3 @@ def _visit(name: str, cell: Cell, where: Mapping[tuple[str, str], str], path: tu
     cell.stages[name] = stage
     with gin.config_scope(name):
         cell.resources[name] = gin.get_configurable("resources.stage")()
-    parents = {p: cell.identities[p] for p in stage.parents()}
-    identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
-    cell.identities[name] = identity
-    if identity in cell.known:
-        cell.built[name] = cell.known[identity]
-        return
-    try:
-        cell.built[name] = stage.build({p: cell.built[p] for p in stage.parents()})
-        cell.known[identity] = cell.built[name]
-    except InputError:
-        raise
-    except (ValueError, RuntimeError, AssertionError, TypeError) as error:
-        raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
-
-
-def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
-    """Build a cell on the meta device: the pre-flight of a sweep."""
-    with shapes_only():
-        return build_cell(texts, targets, known)

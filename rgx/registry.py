@@ -7,11 +7,12 @@ as a `Recipe`, to be called with them.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from types import NoneType, UnionType
@@ -90,6 +91,20 @@ class Recipe(Generic[T]):
 
 
 _roster: dict[tuple[str, str], Variant] = {}
+Calls = list[tuple[list[str], str]]
+"""The scopes and the selector, such as `training.adamw`, of each variant configured."""
+_noted: list[Calls] = []
+
+
+@contextlib.contextmanager
+def calls_noted() -> Iterator[Calls]:
+    """Give a list to which each variant configured meanwhile is added."""
+    calls: Calls = []
+    _noted.append(calls)
+    try:
+        yield calls
+    finally:
+        _noted.pop()
 
 
 def register(
@@ -118,6 +133,8 @@ def register(
 def _configurable(axis: str, name: str) -> Callable[..., Any]:
     def configure(**given: Any) -> Any:
         variant = _roster[axis, name]
+        for calls in _noted:
+            calls.append((gin.current_scope(), f"{axis}.{name}"))
         bound = {**variant.parameters, **given}
         bound = {n: _checked(variant, n, value) for n, value in bound.items()}
         if variant.shapes:

@@ -15,6 +15,7 @@ from rgx.run.progress import Progress
 from rgx.run.searches import run_searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
+from rgx.store.known_files import keep, recall
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.search.record import write_sweep
 from rgx.sweep.spec import Overrides, read_sweep
@@ -43,8 +44,10 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
         raise InputError(
             f"--track {venue.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
+    recall(venue.store.expanduser())
     made = make_plan(read_sweep(file, asked))
     store = open_store(venue.store)
+    keep(store)
     trackers = make_trackers(venue.track, made.name, store)
     whole, outside = plan_whole(file, asked, made)
     for first, second in made.same:
