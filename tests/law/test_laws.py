@@ -101,7 +101,7 @@ def room(path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("library", "doors"),
-    [("gin", {"registry", "config"}), ("ray", {"run", "sweep"}), ("matplotlib", {"report", "gesture"})],
+    [("gin", {"registry", "config"}), ("ray", {"run"}), ("matplotlib", {"report", "gesture"})],
 )
 def test_libraries_with_one_door(library: str, doors: set[str]) -> None:
     for path in MODULES:
