@@ -27,6 +27,6 @@ def keep(store: Path) -> None:
 def _read(store: Path) -> dict[str, Any]:
     try:
         found = read_json(store / FILE)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
