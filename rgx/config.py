@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gin
-from gin import config as gin_config
 
 from rgx.bindings import Binding, Text, circle, hidden, unread, valueless, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
-from rgx.registry import Variant, axes, find
+from rgx.registry import Variant, axes, calls_noted, find
 from rgx.resources import Resources
 from rgx.stage import Stage
 from rgx.statements import selectors, statements
@@ -29,7 +28,7 @@ Known = dict[str, Any]
 
 @dataclass
 class Cell:
-    """The stages a cell needs, parents first, and what each leaves (built on the meta device).
+    """The stages a cell needs, parents first, and what each leaves, once it was built.
 
     unread: what was asked of every row and this one does not read, by place.
     """
@@ -37,8 +36,6 @@ class Cell:
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resources] = field(default_factory=dict)
-    known: Known = field(default_factory=dict)
-    identities: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
 
@@ -131,12 +128,86 @@ def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
     return f"{place}: {head}" if place else head
 
 
-def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
-    """Parse, build every stage the targets need on the current device, and wire them.
+def configure_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
+    """Parse, and configure every stage that the targets need; nothing is built.
+
+    Raises InputError naming file and line; gin holds no binding afterwards.
+    """
+    return _configure(texts, targets)[0]
+
+
+def build_stage(cell: Cell, name: str) -> Any:
+    """Return what a stage leaves, built on the current device as far as it was not, and what that takes."""
+    if name not in cell.built:
+        stage = cell.stages[name]
+        try:
+            cell.built[name] = stage.build(Parents(cell, stage.parents()))
+        except InputError:
+            raise
+        except (ValueError, RuntimeError, AssertionError, TypeError) as error:
+            raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
+    return cell.built[name]
+
+
+class Parents(Mapping[str, Any]):
+    """What the parents of a stage leave, each built when it is looked at."""
+
+    def __init__(self, cell: Cell, names: Sequence[str]) -> None:
+        self.cell, self.names = cell, names
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names:
+            raise KeyError(name)
+        return build_stage(self.cell, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def build_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
+    """Configure every stage the targets need and build each on the current device; raises InputError."""
+    cell = configure_cell(texts, targets)
+    for name in cell.stages:
+        build_stage(cell, name)
+    return cell
+
+
+def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
+    """Build a cell on the meta device, and refuse what was bound for nothing: the pre-flight of a sweep.
 
     known: what equal stages of other cells built, taken over and added to, so that a thousand cells
-    build each network once. Raises InputError naming file and line; gin holds no binding afterwards.
+    build each network once. Raises InputError naming file and line.
     """
+    with shapes_only():
+        cell, bindings, calls = _configure(texts, targets)
+        _build_all(cell, {} if known is None else known)
+    used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
+    for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+        if not binding.everywhere:
+            raise InputError(told)
+        cell.unread[binding.place] = told
+    return cell
+
+
+def _build_all(cell: Cell, known: Known) -> None:
+    identities: dict[str, str] = {}
+    for name, stage in cell.stages.items():
+        parents = {parent: identities[parent] for parent in stage.parents()}
+        identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
+        identities[name] = identity
+        if identity in known:
+            cell.built[name] = known[identity]
+        else:
+            known[identity] = build_stage(cell, name)
+
+
+def _configure(
+    texts: Sequence[Text], targets: Sequence[str]
+) -> tuple[Cell, list[Binding], list[tuple[list[str], str]]]:
+    """Return a configured cell, the bindings of its texts, and every call that configured something."""
     gin.clear_config()
     try:
         bindings = list(statements(texts))
@@ -152,16 +223,11 @@ def build_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | Non
             gin.bind_parameter(key, binding.value)
             for selector in re.findall(r"@(?:[\w/]+/)?([\w.]+)\(\)", binding.source):
                 where[selector, CHOSEN] = binding.place
-        cell = Cell(known={} if known is None else known)
-        for target in targets:
-            _visit(target, cell, where, bindings, ())
-        calls = [(scope.split("/") if scope else [], name) for scope, name in gin_config._OPERATIVE_CONFIG]
-        used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
-        for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
-            if not binding.everywhere:
-                raise InputError(told)
-            cell.unread[binding.place] = told
-        return cell
+        cell = Cell()
+        with calls_noted() as calls:
+            for target in targets:
+                _visit(target, cell, where, bindings, ())
+        return cell, bindings, calls
     finally:
         gin.clear_config()
 
@@ -183,22 +249,3 @@ def _visit(
     cell.stages[name] = stage
     with gin.config_scope(name):
         cell.resources[name] = gin.get_configurable("resources.stage")()
-    parents = {p: cell.identities[p] for p in stage.parents()}
-    identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
-    cell.identities[name] = identity
-    if identity in cell.known:
-        cell.built[name] = cell.known[identity]
-        return
-    try:
-        cell.built[name] = stage.build({p: cell.built[p] for p in stage.parents()})
-        cell.known[identity] = cell.built[name]
-    except InputError:
-        raise
-    except (ValueError, RuntimeError, AssertionError, TypeError) as error:
-        raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
-
-
-def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None = None) -> Cell:
-    """Build a cell on the meta device: the pre-flight of a sweep."""
-    with shapes_only():
-        return build_cell(texts, targets, known)

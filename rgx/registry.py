@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import os
 import pkgutil
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import gin
@@ -44,6 +45,20 @@ OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures")
 """Where the framework itself registers variants."""
 
 _roster: dict[tuple[str, str], Variant] = {}
+Calls = list[tuple[list[str], str]]
+"""The scopes and the selector, such as `training.adamw`, of each variant configured."""
+_noted: list[Calls] = []
+
+
+@contextlib.contextmanager
+def calls_noted() -> Iterator[Calls]:
+    """Give a list to which each variant configured meanwhile is added."""
+    calls: Calls = []
+    _noted.append(calls)
+    try:
+        yield calls
+    finally:
+        _noted.pop()
 
 
 def register(
@@ -72,6 +87,8 @@ def register(
 def _configurable(axis: str, name: str) -> Callable[..., Any]:
     def configure(**given: Any) -> Any:
         variant = _roster[axis, name]
+        for calls in _noted:
+            calls.append((gin.current_scope(), f"{axis}.{name}"))
         bound = {**variant.parameters, **given}
         if absent := [part for part in variant.parts if part not in bound]:
             needs = (f"'{part}': bind {axis}.{name}.{part} = {_offer(variant, part)}" for part in absent)

@@ -37,8 +37,18 @@ PLACES_AHEAD = 2
 MOST_PENDING = 1000
 
 
-class DriverSearcher(Searcher):
-    """A searcher whose state is the store's: nothing of it is ever saved, shipped or restored."""
+class StageSearcher(Searcher):
+    """Suggests ready stages, longest path first, and unlocks children as manifests appear.
+
+    Its state is the store's: nothing of it is ever saved, shipped or restored.
+    """
+
+    def __init__(self, graph: Graph, progress: Progress) -> None:
+        super().__init__(metric="made", mode="max")
+        self.graph, self.progress = graph, progress
+        self.trials: dict[str, Task] = {}
+        self.started: dict[str, Any] = {}
+        self.unstarted: Counter[str] = Counter()
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
         return True
@@ -53,20 +63,8 @@ class DriverSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: a new invocation plans afresh."""
 
-
-class StageSearcher(DriverSearcher):
-    """Suggests ready stages, longest path first, and unlocks children as manifests appear."""
-
-    def __init__(self, graph: Graph, progress: Progress) -> None:
-        super().__init__(metric="made", mode="max")
-        self.graph, self.progress = graph, progress
-        self.trials: dict[str, Task] = {}
-        self.started: dict[str, Any] = {}
-        self.have: dict[str, float] = {}
-        self.unstarted: Counter[str] = Counter()
-
     def suggest(self, trial_id: str) -> Any:
-        self.have = ray.cluster_resources()  # nodes come and go
+        self.graph.have = ray.cluster_resources()  # nodes come and go
         task = self.graph.take(self._has_place)
         if task is None:
             return None if self.graph.running else Searcher.FINISHED
@@ -82,13 +80,13 @@ class StageSearcher(DriverSearcher):
         }
 
     def _needs(self, task: Task) -> dict[str, float]:
-        return task.resources.wanted(task.uses_gpu, self.have.get("GPU", 0) > 0)
+        return task.resources.wanted(task.uses_gpu, self.graph.have.get("GPU", 0) > 0)
 
     def _has_place(self, task: Task) -> bool:
         """Return whether few of the same needs wait, so that a queue for one thing holds up no other."""
         needs = self._needs(task)
         queued = [t for trial, t in self.trials.items() if trial not in self.started]
-        return sum(self._needs(t) == needs for t in queued) < self.have.get("CPU", 1) + PLACES_AHEAD
+        return sum(self._needs(t) == needs for t in queued) < self.graph.have.get("CPU", 1) + PLACES_AHEAD
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -113,14 +111,15 @@ class StageSearcher(DriverSearcher):
             progress.ended(task, "again")
             progress.line(f"       damaged and made again: {found['reason']}")
         else:
-            self._failed(task, found["reason"])
+            self._tell_failure(task, found["reason"], graph.fail(task.key, found["reason"]))
 
     def _died(self, task: Task, trial: Any) -> None:
         if trial is None and self._retry_unstarted(task):
             return
         how, count = ray_failures.how_it_died(trial), self.graph.die(task.key)
         if count >= ray_failures.MOST:
-            self._failed(task, ray_failures.verdict(count, how))
+            reason = ray_failures.verdict(count, how)
+            self._tell_failure(task, reason, self.graph.give_up(task.key, reason))
             return
         self.progress.ended(task, "died")
         tries = f"try {count + 1} of {ray_failures.MOST}"
@@ -134,8 +133,7 @@ class StageSearcher(DriverSearcher):
         self.graph.put_back(task.key)
         return True
 
-    def _failed(self, task: Task, reason: str) -> None:
-        blocked = self.graph.fail(task.key, reason)
+    def _tell_failure(self, task: Task, reason: str, blocked: list[Task]) -> None:
         log = running_folder(self.graph.store, task.stage, task.key) / "log.txt"
         self.progress.ended(task, "FAILED")
         self.progress.line(f"       {reason}\n       log: {log}; {len(blocked)} stages blocked")
@@ -160,7 +158,7 @@ class Starts(Callback):
 def check_resources(graph: Graph) -> None:
     """Raise InputError naming each stage that asks for more than the whole cluster has."""
     have, short = ray.cluster_resources(), {}
-    for task in graph.waiting.values():
+    for task in (*graph.waiting.values(), *graph.expected):
         for name, amount in task.resources.wanted(task.uses_gpu, have.get("GPU", 0) > 0).items():
             if amount > have.get(name, 0):
                 short[task.stage, name] = (

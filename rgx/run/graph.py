@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from rgx.store.artifacts import intact
 from rgx.sweep.plan import Plan, Task
 
 WEIGHTS = {"trains": 60.0, "quick": 5.0}
 
 
-@dataclass
 class Graph:
-    """The state of a sweep's stages; parents before children, longest remaining path first."""
+    """The state of a sweep's stages, to which more are added while it runs.
 
-    plan: Plan
-    store: Path
-    running: dict[str, Task] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
-    failed: dict[str, str] = field(default_factory=dict)
-    blocked: set[str] = field(default_factory=set)
-    waiting: dict[str, Task] = field(default_factory=dict)
-    deaths: dict[str, int] = field(default_factory=dict)
+    Parents before children, longest remaining path first. grow: called before each choice, and may add
+    stages; expected: stages it may add, one of each kind; have: what the machines hold, as the engine says.
+    """
 
-    def __post_init__(self) -> None:
-        self.waiting = self.plan.missing(self.store)
-        self.done = set(self.plan.tasks) - set(self.waiting)
-        self.found = len(self.done)
-        children: dict[str, list[str]] = {}
-        for task in self.plan.tasks.values():
-            for parent in task.parents.values():
-                children.setdefault(parent, []).append(task.key)
-        self.children = children
+    def __init__(self, plan: Plan, store: Path) -> None:
+        self.plan, self.store = plan, store
+        self.tasks: dict[str, Task] = {}
+        self.waiting: dict[str, Task] = {}
+        self.running: dict[str, Task] = {}
+        self.done: set[str] = set()
+        self.failed: dict[str, str] = {}
+        self.blocked: set[str] = set()
+        self.deaths: dict[str, int] = {}
+        self.given_up: set[str] = set()
+        self.found = 0
+        self.children: dict[str, list[str]] = {}
         self.remaining: dict[str, float] = {}
-        for task in reversed(self.plan.tasks.values()):
-            own = WEIGHTS["trains" if task.trains else "quick"]
-            self.remaining[task.key] = own + max(
-                (self.remaining[c] for c in children.get(task.key, [])), default=0.0
-            )
+        self.grow: Callable[[], None] = lambda: None
+        self.expected: Sequence[Task] = ()
+        self.have: Mapping[str, float] = {"CPU": 1.0}
+        self.add(plan.tasks.values())
 
     @property
     def finished(self) -> bool:
         return not self.waiting and not self.running
 
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Add the stages that are not there yet, parents first; those in the store are done."""
+        fresh = [task for task in tasks if task.key not in self.tasks]
+        for task in fresh:
+            self.tasks[task.key] = task
+            for parent in task.parents.values():
+                self.children.setdefault(parent, []).append(task.key)
+            if intact(self.store, task.stage, task.key):
+                self.done.add(task.key)
+                self.found += 1
+            else:
+                self.waiting[task.key] = task
+        for task in reversed(fresh):
+            own = WEIGHTS["trains" if task.trains else "quick"]
+            behind = [self.remaining[child] for child in self.children.get(task.key, [])]
+            self.remaining[task.key] = own + max(behind, default=0.0)
+
     def take(self, has_place: Callable[[Task], bool] = lambda task: True) -> Task | None:
         """Return the ready stage with a place and the longest path behind it, marked running, or None."""
+        self.grow()
         ready = [
             t
             for t in self.waiting.values()
@@ -69,7 +83,7 @@ class Graph:
         for stage in stages:
             parent = task.parents[stage]
             self.done.discard(parent)
-            self.waiting[parent] = self.plan.tasks[parent]
+            self.waiting[parent] = self.tasks[parent]
 
     def put_back(self, key: str) -> None:
         """Have a running stage wait again."""
@@ -80,6 +94,11 @@ class Graph:
         self.put_back(key)
         self.deaths[key] = self.deaths.get(key, 0) + 1
         return self.deaths[key]
+
+    def give_up(self, key: str, reason: str) -> list[Task]:
+        """Mark a stage failed whose workers died too often, through no fault that it told of."""
+        self.given_up.add(key)
+        return self.fail(key, reason)
 
     def fail(self, key: str, reason: str) -> list[Task]:
         """Mark a stage failed and return the descendants that it blocks."""

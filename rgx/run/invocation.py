@@ -12,9 +12,10 @@ from rich.console import Console
 from rgx.errors import InputError
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
-from rgx.run.searches import run_searches
+from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
+from rgx.store.known_files import keep, recall
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.search.record import write_sweep
 from rgx.sweep.spec import Overrides, read_sweep
@@ -43,8 +44,10 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
         raise InputError(
             f"--track {venue.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
+    recall(venue.store.expanduser())
     made = make_plan(read_sweep(file, asked))
     store = open_store(venue.store)
+    keep(store)
     trackers = make_trackers(venue.track, made.name, store)
     whole, outside = plan_whole(file, asked, made)
     for first, second in made.same:
@@ -55,23 +58,25 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
     for task in made.damaged(store):
         say(f"damaged: {task.title} is made again")
     graph = Graph(made, store)
+    searches = Searches(graph, whole, say)
     try:
-        if graph.waiting:
-            ENGINES[venue.engine](graph, console, venue.address, trackers)
-        searched = run_searches(graph, whole, console, venue.engine, venue.address, trackers)
+        with searches:
+            if graph.waiting or not searches.over:
+                ENGINES[venue.engine](graph, console, venue.address, trackers)
     except KeyboardInterrupt:
         say(
-            f"stopped: {len(graph.done)} of {len(made.tasks)} stages are in the store; the same command "
+            f"stopped: {len(graph.done)} of {len(graph.tasks)} stages are in the store; the same command "
             "goes on from there and from the last checkpoints"
         )
         raise
+    searched = searches.outcome()
     for line in _outcome(graph, made):
         say(line)
-    return searched and not graph.failed
+    return searched and not made.tasks.keys() & graph.failed.keys()
 
 
 def _outcome(graph: Graph, made: Plan) -> list[str]:
-    failed = [f"failed: {made.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
+    failed = [f"failed: {graph.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
     return [
         *failed,
         f"{made.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "

@@ -33,7 +33,7 @@ class Progress:
     def __enter__(self) -> Progress:
         graph = self.graph
         self.line(
-            f"{graph.plan.name}: {len(graph.plan.tasks)} stages, {graph.found} in the store, "
+            f"{graph.plan.name}: {len(graph.tasks)} stages, {graph.found} in the store, "
             f"{len(graph.waiting)} to run"
         )
         if self.live is not None:
@@ -64,7 +64,7 @@ class Progress:
         took = time.monotonic() - self.starts.get(task.key, time.monotonic())
         self.seconds.setdefault(task.stage, []).append(took)
         graph = self.graph
-        count = f"{len(graph.done)}/{len(graph.plan.tasks)}"
+        count = f"{len(graph.done)}/{len(graph.tasks)}"
         self.line(f"{self._clock()} {note:6} {task.title}  {took:.1f} s  [{count}, {self._eta()}]")
 
     def _clock(self) -> str:
@@ -97,7 +97,7 @@ class Progress:
     def _table(self) -> Table:
         graph = self.graph
         table = Table(
-            title=f"{graph.plan.name}  {len(graph.done)}/{len(graph.plan.tasks)} done, "
+            title=f"{graph.plan.name}  {len(graph.done)}/{len(graph.tasks)} done, "
             f"{len(graph.failed)} failed, {len(graph.blocked)} blocked, {self._eta()}",
             title_justify="left",
         )

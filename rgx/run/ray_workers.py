@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
-from unittest import mock
 
 import ray
 from ray.tune.execution import tune_controller
@@ -82,5 +81,9 @@ def in_the_way(wanted: Resources, free: Resources, idle: Mapping[Any, Resources]
 @contextlib.contextmanager
 def idle_workers_kept() -> Iterator[None]:
     """Have Tune keep idle workers as above for as long as the context lasts; Tune has no setting for it."""
-    with mock.patch.object(tune_controller, "_ObjectCache", IdleWorkers):
+    tunes = tune_controller._ObjectCache
+    tune_controller._ObjectCache = IdleWorkers  # type: ignore[misc, assignment]  # it has the same methods
+    try:
         yield
+    finally:
+        tune_controller._ObjectCache = tunes  # type: ignore[misc]

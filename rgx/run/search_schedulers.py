@@ -1,49 +1,86 @@
-"""What decides on each score whether its trial goes on: Ray Tune's schedulers."""
+"""What decides on each score whether its trial goes on: Ray Tune's schedulers, asked outside of Tune."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.schedulers.async_hyperband import AsyncHyperBandScheduler
-
-from rgx.run.search_rungs import result
-from rgx.sweep.search.results import Trial
+from rgx.sweep.search.results import Score, Trial
 from rgx.sweep.search.spec import Search
 
 
-def make_scheduler(search: Search, trials: Sequence[Trial]) -> TrialScheduler:
+class Judge(Protocol):
+    """Decides on a trial's scores, one after another."""
+
+    def goes_on(self, time: float, score: Score) -> bool:
+        """Take note of a score, reached at a time, and return whether the trial goes on."""
+
+
+class Scheduler(Protocol):
+    """What stops trials early."""
+
+    def judge(self, name: str) -> Judge:
+        """Return the judge of a trial that begins or goes on; no two trials have one name."""
+
+
+def make_scheduler(search: Search, trials: Sequence[Trial]) -> Scheduler:
     """Return a search's scheduler, which knows the scores of earlier trials that have ended."""
     if search.asha is None:
-        return FIFOScheduler()
-    scheduler = AsyncHyperBandScheduler(
-        time_attr="time",
-        metric="cost",
-        mode="min",
-        grace_period=1,
-        reduction_factor=search.asha.reduction_factor,
-        max_t=search.times[-1],  # type: ignore[arg-type]  # it compares, so any number will do
-    )
+        return Patience()
+    scheduler = Asha(search.times, search.asha.reduction_factor)
     for number, trial in enumerate(trials):
         if trial.state != "open":
-            judged = Judged(scheduler, f"earlier {number}")
-            for index, rung in enumerate(trial.rungs):
+            judge = scheduler.judge(f"earlier {number}")
+            for time, rung in zip(search.times, trial.rungs, strict=False):
                 if rung.score is not None:
-                    judged.goes_on(result(index, search.times[index], rung.score))
+                    judge.goes_on(time, rung.score)
     return scheduler
 
 
-class Judged:
-    """A trial as a scheduler sees it outside an experiment: the results it is told."""
+class Patience:
+    """Stops nothing."""
 
-    def __init__(self, scheduler: Any, name: str) -> None:
-        self.scheduler = scheduler
-        self.trial = SimpleNamespace(trial_id=name)
-        # These schedulers ask nothing of the experiment's controller, so there is none.
-        self.scheduler.on_trial_add(None, self.trial)
+    def judge(self, name: str) -> Judge:
+        """Return one that lets every trial go on."""
+        return self
 
-    def goes_on(self, told: dict[str, float]) -> bool:
-        """Tell a result and return whether the trial goes on."""
-        return bool(self.scheduler.on_trial_result(None, self.trial, told) == TrialScheduler.CONTINUE)
+    def goes_on(self, time: float, score: Score) -> bool:
+        """Return that it does."""
+        return True
+
+
+class Asha:
+    """Ray Tune's asynchronous successive halving; its experiment and trials are ours."""
+
+    def __init__(self, times: Sequence[float], reduction_factor: float) -> None:
+        # Here, so that a search which stops nothing early does without Ray.
+        from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+        self.keeps_going = TrialScheduler.CONTINUE
+        self.scheduler: Any = AsyncHyperBandScheduler(
+            time_attr="time",
+            metric="cost",
+            mode="min",
+            grace_period=1,
+            reduction_factor=reduction_factor,
+            max_t=times[-1],  # type: ignore[arg-type]  # it compares, so any number will do
+        )
+
+    def judge(self, name: str) -> Judge:
+        """Return the judge of one trial."""
+        return _Judged(self, name)
+
+
+class _Judged:
+    """A trial as the scheduler sees it: a name, and the results it is told."""
+
+    def __init__(self, asha: Asha, name: str) -> None:
+        self.asha, self.trial = asha, SimpleNamespace(trial_id=name)
+        # It asks nothing of the experiment's controller, so there is none.
+        asha.scheduler.on_trial_add(None, self.trial)
+
+    def goes_on(self, time: float, score: Score) -> bool:
+        told = {"time": time, "cost": score.cost}
+        decided = self.asha.scheduler.on_trial_result(None, self.trial, told)
+        return bool(decided == self.asha.keeps_going)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.sweep.plan import Plan, Task
+from rgx.sweep.plan import Plan
 from rgx.sweep.search.plan import Rung, SearchPlan
 from rgx.sweep.search.record import write_record, write_sweep
 from rgx.sweep.search.results import Climbed, Record, Score, State, Trial
@@ -20,10 +20,6 @@ class Planned:
 
     number: int
     rungs: list[Rung]
-
-    def tasks(self) -> list[Task]:
-        """Return the stages of all its rungs, each once."""
-        return list({key: task for rung in self.rungs for key, task in rung.tasks.items()}.values())
 
 
 @dataclass
@@ -68,14 +64,14 @@ class Trials:
             return Planned(number, rungs)
         return None
 
-    def scored(self, planned: Planned, found: Mapping[str, float]) -> None:
-        """Note the result of a rung, told for the first time or again."""
-        trial, index = self.record.trials[planned.number], int(found["index"])
-        if trial.rungs[index].score is not None:
+    def scored(self, number: int, rung: int, score: Score) -> None:
+        """Note the score of a rung, told for the first time or again."""
+        climbed = self.record.trials[number].rungs[rung]
+        if climbed.score is not None:
             return
-        trial.rungs[index].score = Score(value=found["value"], cost=found["cost"])
+        climbed.score = score
         self._save()
-        self.say(f"{self._title(planned.number)} {found['value']:<.6g}  {trial.rungs[index].row}")
+        self.say(f"{self._title(number)} {score.value:<.6g}  {climbed.row}")
 
     def begins(self, planned: Planned, rung: int) -> None:
         """Note that a trial goes on to a rung, where there is one."""
@@ -99,10 +95,6 @@ class Trials:
         self.searcher.learn(number, trial.cost)
         if trial.state != "finished":
             self.say(f"{self._title(number)} {trial.state} {reason}".rstrip())
-
-    def died(self, number: int, how: str) -> None:
-        """Tell that a trial's worker died, which begins it again."""
-        self.say(f"{self._title(number)} died   {how}")
 
     def left_open(self, number: int, why: str) -> None:
         """Note that a trial broke off for no reason of its own: the next run takes it up again."""

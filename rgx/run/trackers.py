@@ -1,4 +1,4 @@
-"""TensorBoard, MLflow and Weights & Biases: a stage as each of them shows it, through Ray's own callbacks."""
+"""TensorBoard, MLflow and Weights & Biases: a stage as each of them shows it."""
 
 from __future__ import annotations
 
@@ -155,9 +155,9 @@ class TensorBoard(Tracker):
 
 
 class MLflow(Tracker):
-    """A server, or a SQLite file; Ray opens and closes runs, and what they say goes in batches.
+    """A server, or a SQLite file; MLflow's own client, for Ray's callback sends each value alone.
 
-    Ray's callback sends each value alone, which in a database takes some 20 ms of the driver.
+    In a database that takes some 20 ms of the driver a value; here they go in batches.
     """
 
     name = "mlflow"
@@ -172,27 +172,24 @@ class MLflow(Tracker):
     def open(self) -> None:
         for name, value in self.defaults.items():
             os.environ.setdefault(name, value)
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
+        from mlflow import MlflowClient
 
         self.where = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
         self.folder.mkdir(parents=True, exist_ok=True)
         _quiet("mlflow", "alembic")
-        self.callback = MLflowLoggerCallback(self.where, experiment_name=self.sweep)
-        self.callback.setup()
-        from mlflow import MlflowClient
-
         self.client = MlflowClient(self.where)
+        known = self.client.get_experiment_by_name(self.sweep)
+        self.experiment = known.experiment_id if known else self.client.create_experiment(self.sweep)
+        self.runs: dict[StageRun, str] = {}
 
     def begin(self, run: StageRun) -> None:
         from mlflow.entities import Param
 
-        self.callback.tags = run.tags
-        # Not at the start, and below not at the end: Ray's callback leaves parameters to this class.
-        self.callback.log_params_on_trial_end = True
-        super().begin(run)
+        begun = self.client.create_run(self.experiment, tags=run.tags, run_name=run.name)
+        self.runs[run] = begun.info.run_id
         every = [Param(name, str(value)) for name, value in run.parameters.items()]
         for some in _batches(every):
-            self.client.log_batch(self.callback._trial_runs[run], params=some)
+            self.client.log_batch(self.runs[run], params=some)
 
     def points(self, run: StageRun, points: Sequence[Point]) -> None:
         from mlflow.entities import Metric
@@ -200,11 +197,13 @@ class MLflow(Tracker):
         now = int(time.time() * 1000)
         every = [Metric(name, v, now, step) for step, values in points for name, v in values.items()]
         for some in _batches(every):
-            self.client.log_batch(self.callback._trial_runs[run], metrics=some)
+            self.client.log_batch(self.runs[run], metrics=some)
 
     def end(self, run: StageRun, step: int, failed: bool) -> None:
-        self.callback.log_params_on_trial_end = False
-        self.callback.log_trial_end(run, failed=failed)
+        self.client.set_terminated(self.runs.pop(run), "FAILED" if failed else "FINISHED")
+
+    def close(self) -> None:
+        """Nothing is on its way: each batch was sent when it was told."""
 
 
 class WandB(Tracker):

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 import rgx
-from rgx.config import Text, build_cell
+from rgx.config import Text, build_stage, configure_cell
 from rgx.errors import DamagedError, InputError
 from rgx.methods import Package, import_method
 from rgx.plugins import load_plugin
@@ -37,6 +37,7 @@ from rgx.store.artifacts import (
     write_json,
 )
 from rgx.store.keys import key_of
+from rgx.store.known_files import recall
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
@@ -89,6 +90,13 @@ def seed_of(task: Mapping[str, Any]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
+def seed_all(seed: int) -> None:
+    """Begin every stream of random numbers anew."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
     (folder / "failure.json").unlink(missing_ok=True)
@@ -100,11 +108,10 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         load_plugin(*plugin)
     code = code_behind(task["record"])
     texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
+    recall(store)
     seed = seed_of(task)
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    cell = build_cell(texts, task["targets"])
+    seed_all(seed)
+    cell = configure_cell(texts, [stage_name])
     stage = cell.stages[stage_name]
     found = key_of(stage.identity(), stage.version, task["parents"], stage.fingerprint(), task["seed"])
     if found != task["key"]:
@@ -116,10 +123,11 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     folders = {a: artifact_folder(store, a, k) for a, k in task["ancestors"].items()}
     parents = {}
     for name in stage.parents():
-        built = cell.built[name]
+        built = build_stage(cell, name)
         parents[name] = load_network(built, folders[name], device) if isinstance(built, nn.Module) else built
-    torch.manual_seed(seed)
-    built = stage.build(parents)
+    # What was built before must not decide what a stage draws.
+    seed_all(seed)
+    built = build_stage(cell, stage_name)
     if isinstance(built, nn.Module):
         built.to(device)
     workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))

@@ -15,15 +15,9 @@ from typing import Any
 
 import pytest
 from little import LITTLE, ROOT, copy_row, manifests
-from little import sweep as inline
 
-from rgx.run.search_rungs import message
-from rgx.run.search_tracking import TrialTracking
 from rgx.run.trackers import MLflow, make_trackers, parameters, scalars
 from rgx.run.tracking import Tracking
-from rgx.sweep.plan import make_plan
-from rgx.sweep.search.record import read_record
-from rgx.sweep.spec import read_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 TRACKERS = [
@@ -62,10 +56,10 @@ def needs(name: str) -> None:
         pytest.skip(f"needs rgx-experiments[{name}], which is not installed")
 
 
-def sweep(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def sweep(folder: Path, *options: str, text: str = TEXT) -> subprocess.CompletedProcess[str]:
     """Sweep on Ray in another process, with every tracker there is and none of the caller's settings."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)}
-    (folder / "little.yaml").write_text(TEXT)
+    (folder / "little.yaml").write_text(text)
     (folder / "breaks_plugin_for_a_test.py").write_text(PLUGIN)
     command = [sys.executable, "-m", "rgx", "sweep", str(folder / "little.yaml"), "--no-report"]
     command += ["--store", str(folder / "store"), "--import", "breaks_plugin_for_a_test", *options]
@@ -270,42 +264,23 @@ search:
 """
 
 
-def test_each_stage_of_a_search_s_trials_is_a_run(finished: Path, tmp_path: Path) -> None:
-    """Trials as Tune would tell of them, over artifacts that come into the store meanwhile."""
-    text = LITTLE.split("panels:")[0] + SEARCH
-    store = copy_row(finished, tmp_path / "store", "+distill", "generator", "motion", "motion_scores")
-    assert inline(tmp_path, store, "--no-report", text=text) == 0
-    (plan,) = make_plan(read_sweep(tmp_path / "little.yaml")).searches
-    found = read_record(store, "little", plan).trials
-    fresh = {n: m for n, m in manifests(store).items() if m["key"] not in plan.shared}
-    made = {f"{m['stage']}-{m['key'][:8]}": m for m in fresh.values()}
-    for name in fresh:
-        (tmp_path / "aside" / name).parent.mkdir(parents=True, exist_ok=True)
-        (store / name).rename(tmp_path / "aside" / name)
-    trackers = make_trackers([name for name in TRACKERS if name != "wandb"], "little", store)
-    with TrialTracking(trackers, "little", store, print) as tracking:
-        for number, trial in enumerate(found):
-            rungs = plan.rungs(trial.values)
-            told = {"trial": json.dumps(message(plan, rungs, False, str(number)))}
-            ray_trial = SimpleNamespace(trial_id=str(number), config=told)
-            tracking.on_trial_start(0, [], ray_trial)
-            for name in [f"{s}/{k[:16]}" for s, k in rungs[0].cells[0][1].items()]:
-                if name in fresh:
-                    (tmp_path / "aside" / name).rename(store / name)
-            tracking.on_trial_result(0, [], ray_trial, {"index": 0})
-            tracking.on_trial_complete(0, [], ray_trial)
-    assert len(made) == 6
+def test_each_stage_of_a_search_s_trials_is_a_run(tmp_path: Path) -> None:
+    store, text = tmp_path / "store", LITTLE.split("panels:")[0] + SEARCH
+    followed = [name for name in TRACKERS if name != "wandb"]
+    run = sweep(tmp_path, *(word for name in followed for word in ("--track", name)), text=text)
+    assert run.returncode == 0 and "left out" not in run.stdout, run.stdout + run.stderr
+    made = {f"{m['stage']}-{m['key'][:8]}": m for m in manifests(store).values()}
+    own = [name for name, m in made.items() if m["row"].startswith("rate/learning_rate=")]
+    assert len(own) == 6, "a generator, its motion and its scores for each of two trials"
     if "tensorboard" in TRACKERS:
         assert {path.name for path in (store / "tracking" / "runs" / "little").iterdir()} == set(made)
     needs("mlflow")
     client, runs = mlflow_runs(tmp_path)
     assert set(runs) == set(made)
-    for name, run in runs.items():
-        assert run.info.status == "FINISHED"
-        assert run.data.params == {n: str(v) for n, v in parameters(made[name]["record"]).items()}
-        assert run.data.tags["row"] == made[name]["row"] and made[name]["row"].startswith(
-            "rate/learning_rate="
-        )
+    for name, run_told in runs.items():
+        assert run_told.info.status == "FINISHED"
+        assert run_told.data.params == {n: str(v) for n, v in parameters(made[name]["record"]).items()}
+        assert run_told.data.tags["row"] == made[name]["row"]
         for metric, steps in expected(store, made[name]).items():
-            history = client.get_metric_history(run.info.run_id, metric)
+            history = client.get_metric_history(run_told.info.run_id, metric)
             assert {point.step: point.value for point in history} == steps

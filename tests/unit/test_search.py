@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 import shutil
 import statistics
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from little import LITTLE, ROOT, command, manifests
+from ray.tune.search import Searcher
+from rich.console import Console
 from roster import load_roster
 
 from rgx import registry
 from rgx.run import ray_failures
-from rgx.run.search_schedulers import Judged, make_scheduler
-from rgx.run.search_trials import Planned, Trials
+from rgx.run.graph import Graph
+from rgx.run.progress import Progress
+from rgx.run.search_schedulers import make_scheduler
+from rgx.run.search_trials import Trials
+from rgx.run.searches import Searches
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
-from rgx.sweep.plan import make_plan
+from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.search.record import read_record
-from rgx.sweep.search.results import Record
+from rgx.sweep.search.results import Record, Score, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
 from rgx.sweep.search.space import Choices, Range, Space
 from rgx.sweep.spec import read_sweep
@@ -108,7 +115,6 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return "made"
 
     monkeypatch.setattr("rgx.run.engine_inline.run_task", run_task)
-    monkeypatch.setattr("rgx.run.search_rungs.run_task", run_task)
     return stages
 
 
@@ -201,9 +207,9 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = SEARCH + f"    searcher: {searcher}\n"
-    from rgx.run import search_rungs
+    from rgx.run import engine_inline
 
-    run_task, calls = search_rungs.run_task, []
+    run_task, calls = engine_inline.run_task, []
 
     def stopped(task: Mapping[str, Any], store: Path, device: str) -> str:
         calls.append(task["stage"])
@@ -212,7 +218,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been_stopped(
         return run_task(task, store, device)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rgx.run.search_rungs.run_task", stopped)
+        patch.setattr("rgx.run.engine_inline.run_task", stopped)
         searched(text, code=130)
     half = record(tmp_path)["trials"]
     assert [t["state"] for t in half] == ["finished"] * 4 + ["open"]
@@ -302,16 +308,16 @@ def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
 def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
     tmp_path: Path, searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rgx.run import search_rungs
+    from rgx.run import engine_inline
 
-    run_task = search_rungs.run_task
+    run_task = engine_inline.run_task
 
     def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
         if any(m["at"] < 1e-4 for m in metrics_in(task["record"])):
             raise RuntimeError("too small")
         return run_task(task, store, device)
 
-    monkeypatch.setattr("rgx.run.search_rungs.run_task", broken)
+    monkeypatch.setattr("rgx.run.engine_inline.run_task", broken)
     width = "      trunk.transformer.width: {low: 32, high: 64, integer: true}\n"
     text = SEARCH.replace("    metric:", width + "    metric:").replace("trials: 8", "trials: 16")
     told = searched(text + "    searcher: optuna\n")
@@ -325,12 +331,18 @@ def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
 
 
 def test_a_search_none_of_whose_trials_finished_is_no_success(
-    searched: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    searched: Callable[..., str], ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
-        raise RuntimeError("nothing works")
+    from rgx.run import engine_inline
 
-    monkeypatch.setattr("rgx.run.search_rungs.run_task", broken)
+    run_task = engine_inline.run_task
+
+    def broken(task: Mapping[str, Any], store: Path, device: str) -> str:
+        if task["stage"] == "motion_scores":
+            raise RuntimeError("nothing works")
+        return run_task(task, store, device)
+
+    monkeypatch.setattr("rgx.run.engine_inline.run_task", broken)
     told = searched(SEARCH, code=1)
     assert "8 failed" in told
     assert "best:" not in told
@@ -504,30 +516,60 @@ def test_a_searcher_is_the_same_for_the_same_seed_only(name: str) -> None:
 
 
 class Driver:
-    """A searcher of trials, and what it said."""
+    """The Ray engine's searcher over a graph that a search grows, and what was said."""
 
     def __init__(self, file: Path, store: Path) -> None:
-        from rgx.run.search_ray import TrialSearcher
+        from rgx.run.engine_ray import StageSearcher
 
         plan = make_plan(read_sweep(file))
-        (search,) = plan.searches
         self.said: list[str] = []
-        self.trials = Trials(search, plan, store, Record(), self.said.append)
-        self.searcher, self.count = TrialSearcher(self.trials), 0
+        for task in plan.tasks.values():
+            finish(store, task, 0.0)
+        self.graph = Graph(plan, store)
+        self.searches = Searches(self.graph, plan, self.said.append)
+        console = Console(file=io.StringIO(), width=200)
+        self.searcher = StageSearcher(self.graph, Progress(self.graph, console, 1))
+        self.count, self.console, self.store = 0, console, store
 
-    def hand_out(self) -> tuple[str, dict[str, Any]]:
-        """Return the next trial's name and what its worker is told."""
+    def hand_out(self) -> tuple[str, Task]:
+        """Return the name that Tune gives a stage, and the stage."""
         self.count += 1
-        return f"trial{self.count}", self.searcher.suggest(f"trial{self.count}")
+        assert isinstance(self.searcher.suggest(f"trial{self.count}"), dict)
+        self.searcher.started[f"trial{self.count}"] = None
+        return f"trial{self.count}", self.searcher.trials[f"trial{self.count}"]
 
-    def working(self, trial: str) -> Path:
-        """Return the folder of the stage a trial ends with on its first rung."""
-        (_, stages), *_ = self.searcher.live[trial].rungs[0].cells
-        return running_folder(self.trials.store, "motion_scores", stages["motion_scores"])
+    def end(self, trial: str, value: float) -> None:
+        """Have a stage come into the store and its worker end."""
+        finish(self.store, self.searcher.trials[trial], value)
+        self.searcher.on_trial_complete(trial)
+
+    def hand_out_scores(self, value: float = 1.0) -> tuple[str, Task]:
+        """Return the next stage that gives a score; those before it end at once."""
+        trial, task = self.hand_out()
+        while task.stage != "motion_scores":
+            self.end(trial, value)
+            trial, task = self.hand_out()
+        return trial, task
+
+    def trials(self) -> list[Trial]:
+        """Return the trials as the store has them."""
+        return read_record(self.store, "little", self.graph.plan.searches[0]).trials
+
+    @property
+    def shown(self) -> str:
+        assert isinstance(self.console.file, io.StringIO)
+        return self.console.file.getvalue()
+
+
+def finish(store: Path, task: Task, value: float) -> None:
+    scores = {"planted_for_a_test": value} if task.stage == "motion_scores" else {}
+    outputs = {"scores": scores, "references": dict.fromkeys(scores, 0.0)}
+    folder = artifact_folder(store, task.stage, task.key)
+    write_json(folder / "manifest.json", {"key": task.key, "outputs": outputs, "files": {}})
 
 
 @pytest.fixture
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     import ray
 
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
@@ -537,88 +579,97 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
     file = tmp_path / "little.yaml"
     text = SEARCH.replace("trials: 8", "trials: 3") + ASHA
     file.write_text(HEAD + "imports: [planted_plugin_for_a_test]\n" + text)
-    return Driver(file, tmp_path / "store")
-
-
-def told(index: int, value: float) -> dict[str, float]:
-    return {"index": index, "time": 2.0**index, "value": value, "cost": value}
+    driver = Driver(file, tmp_path / "store")
+    with driver.searches:
+        yield driver
 
 
 @pytest.mark.slow
-def test_a_trial_whose_worker_died_goes_on_from_its_rung_before_others_begin(driver: Driver) -> None:
-    first, sent = driver.hand_out()
-    second, _ = driver.hand_out()
-    assert sent["first"] == 0
-    assert driver.searcher.suggest("none") is None, "two machines' worth is out"
-    driver.searcher.on_trial_result(first, told(0, 1.5))
-    write_json(driver.working(first) / "lease.json", {"host": "node7", "pid": 1, "token": first})
-    folder = driver.working(first)
-    driver.searcher.on_trial_complete(trial_id=first, error=True)
+def test_a_stage_of_a_trial_whose_worker_died_is_handed_out_again_and_the_trial_goes_on(
+    driver: Driver,
+) -> None:
+    first, task = driver.hand_out_scores()
+    folder = running_folder(driver.store, task.stage, task.key)
+    write_json(folder / "lease.json", {"host": "node7", "pid": 1, "token": first})
+    driver.searcher.on_trial_complete(first, error=True)
     assert not (folder / "lease.json").exists(), "nobody waits for the dead"
-    assert driver.said[-1].endswith("killed without a word; from its last checkpoint on, try 2 of 3")
-    again, resent = driver.hand_out()
-    assert resent["first"] == 1, "what was told of the first rung is not told twice"
-    names = [[rung["ends"] for rung in json.loads(one["trial"])["rungs"]] for one in (sent, resent)]
-    assert names[0] == names[1]
-    driver.searcher.on_trial_result(again, told(1, 1.25))
-    driver.searcher.on_trial_complete(trial_id=again, result=told(2, 1.125))
-    trial = driver.trials.record.trials[0]
-    assert trial.state == "finished"
-    assert [rung.score.value for rung in trial.rungs if rung.score] == [1.5, 1.25, 1.125]
-    assert driver.searcher.live.keys() == {second}
+    assert "killed without a word; from its last checkpoint on, try 2 of 3" in driver.shown
+    again = {task.key for task in (driver.hand_out()[1] for _ in range(2))}
+    assert task.key in again
+    assert [trial.state for trial in driver.trials()] == ["open", "open"], "two CPUs, two trials"
+
+
+@pytest.mark.slow
+def test_trials_climb_and_no_more_are_begun_than_the_machines_hold(driver: Driver) -> None:
+    scored: list[float] = []
+    while True:
+        trial = f"trial{driver.count + 1}"
+        if driver.searcher.suggest(trial) == Searcher.FINISHED:
+            break
+        driver.count += 1
+        task = driver.searcher.trials[trial]
+        live = [t for t in driver.trials() if t.state == "open"]
+        assert 1 <= len(live) <= 2
+        scored += [2.0 - len(scored)] if task.stage == "motion_scores" else []
+        driver.end(trial, scored[-1] if scored else 0.0)
+    trials = driver.trials()
+    assert [trial.state for trial in trials] == ["finished"] * 3, "each score is the best so far"
+    found = sorted((rung.score.value for t in trials for rung in t.rungs if rung.score), reverse=True)
+    assert found == scored and len(scored) == 9
 
 
 @pytest.mark.slow
 def test_a_trial_that_always_dies_is_given_up_and_the_same_command_tries_it_again(driver: Driver) -> None:
+    trial, task = driver.hand_out_scores()
+    key = task.key
     for _ in range(ray_failures.MOST):
-        trial, sent = driver.hand_out()
-        driver.searcher.on_trial_complete(trial_id=trial, error=True)
-    assert driver.trials.record.trials[0].state == "open"
+        while task.key != key:
+            trial, task = driver.hand_out()
+        driver.searcher.on_trial_complete(trial, error=True)
+        task = replace(task, key="")
+    driver.graph.grow()
+    (given_up,) = [t for t in driver.trials() if t.reason]
+    assert given_up.state == "open"
     reason = f"died {ray_failures.MOST} times, last killed without a word; probably out of memory"
-    assert driver.trials.record.trials[0].reason.startswith(reason)
-    assert driver.said[-1].endswith(f"{reason}; the same command tries it again")
-    _, other = driver.hand_out()
-    assert other["trial"] != sent["trial"]
-    kept = read_record(driver.trials.store, "little", driver.trials.plan)
-    anew = Trials(driver.trials.plan, driver.trials.whole, driver.trials.store, kept, print)
+    assert given_up.reason == f"{reason}; the same command tries it again"
+    assert any(line.endswith(given_up.reason) for line in driver.said)
+    plan = driver.graph.plan
+    anew = Trials(plan.searches[0], plan, driver.store, Record(trials=driver.trials()), print)
     taken = anew.next()
-    assert taken is not None and taken.number == 0
-    assert anew.record.trials[0].reason == ""
+    assert taken is not None and anew.record.trials[taken.number].values == driver.trials()[0].values
+    assert anew.record.trials[taken.number].reason == ""
 
 
+@pytest.mark.slow
 def test_a_time_limit_is_a_reason_and_an_old_one_is_not(driver: Driver) -> None:
-    trial, _ = driver.hand_out()
-    folder = driver.working(trial)
+    trial, task = driver.hand_out_scores()
+    folder = running_folder(driver.store, task.stage, task.key)
+    driver.graph.put_back(task.key)
+    del driver.searcher.trials[trial]
     write_json(folder / "failure.json", {"reason": "of an earlier run"})
-    driver.searcher.live.clear()
-    driver.searcher.again.append(Planned(0, driver.trials.plan.rungs(driver.trials.record.trials[0].values)))
-    trial, _ = driver.hand_out()
+    key, task = task.key, replace(task, key="")
+    while task.key != key:
+        trial, task = driver.hand_out()
     assert not (folder / "failure.json").exists()
     write_json(folder / "failure.json", {"reason": "ran past its time limit of 9 s"})
-    driver.searcher.on_trial_complete(trial_id=trial, error=True)
-    assert driver.trials.record.trials[0].state == "failed"
-    assert driver.trials.record.trials[0].reason == "ran past its time limit of 9 s"
-
-
-def test_a_worker_that_died_after_its_last_score_has_done_its_work(driver: Driver) -> None:
-    trial, _ = driver.hand_out()
-    for index in range(3):
-        driver.searcher.on_trial_result(trial, told(index, 1.0))
-    driver.searcher.on_trial_complete(trial_id=trial, error=True)
-    assert driver.trials.record.trials[0].state == "finished"
+    driver.searcher.on_trial_complete(trial, error=True)
+    driver.graph.grow()
+    (failed,) = [t for t in driver.trials() if t.state == "failed"]
+    assert failed.reason == "ran past its time limit of 9 s"
 
 
 def test_asha_judges_a_trial_that_goes_on_as_if_it_had_never_died(driver: Driver) -> None:
-    search = driver.trials.plan.search
+    search = driver.graph.plan.searches[0].search
     decided = []
     for died in (False, True):
         scheduler = make_scheduler(search, [])
         for number, costs in enumerate(([3.0, 3.0], [1.0, 1.0], [2.0, 2.5])):
-            one = Judged(scheduler, f"{number}")
+            judge = scheduler.judge(f"{number}")
             for index, cost in enumerate(costs):
                 if died and index:
-                    one = Judged(scheduler, f"{number} again")
-                decided.append((died, number, index, one.goes_on(told(index, cost))))
+                    judge = scheduler.judge(f"{number} again")
+                goes_on = judge.goes_on(search.times[index], Score(value=cost, cost=cost))
+                decided.append((died, number, index, goes_on))
     half = len(decided) // 2
     assert [one[1:] for one in decided[:half]] == [one[1:] for one in decided[half:]]
     assert {one[3] for one in decided} == {True, False}

@@ -20,7 +20,6 @@ from torch import nn
 
 from rgx.cli import Tracked
 from rgx.errors import InputError
-from rgx.run.search_tracking import TrialTracking
 from rgx.run.trackers import TRACKERS, StageRun, Tracker, make_trackers, parameters, scalars
 from rgx.run.tracking import Tracking
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
@@ -278,74 +277,6 @@ def test_a_curve_that_cannot_be_read_stops_tracking_and_nothing_else(tmp_path: P
         soon(lambda: not tracking.thread.is_alive())
         tracking.on_trial_complete(0, [], trial())
     assert "tracking has stopped, the sweep goes on without it: JSONDecodeError" in said[-1]
-
-
-# --- the trials of a search --------------------------------------------------------------------------
-
-
-def asked(number: int) -> dict[str, Any]:
-    """Return a stage of a trial: 0 is made by every trial, others by one."""
-    return {**TASK, "stage": "motion" if number else "tokenizer", "key": f"{number:02x}" * 32}
-
-
-def searching(name: str, *rungs: list[int]) -> Any:
-    """Return a trial that climbs rungs of these stages."""
-    told = {"rungs": [{"tasks": [{"task": asked(number)} for number in rung]} for rung in rungs]}
-    return SimpleNamespace(trial_id=name, config={"trial": json.dumps(told)})
-
-
-def made_of(store: Path, number: int, host: str = "node7") -> None:
-    """Put an artifact in the store."""
-    task = asked(number)
-    folder = artifact_folder(store, task["stage"], task["key"])
-    write_json(folder / "manifest.json", {"key": task["key"], "host": host, "outputs": {"fgd": number}})
-
-
-def test_a_stage_that_trials_share_is_told_once_and_what_was_there_is_not(
-    tmp_path: Path, quick: None
-) -> None:
-    told, one, two = Told("little", tmp_path), searching("one", [9, 0, 1]), searching("two", [9, 0, 2])
-    made_of(tmp_path, 9)
-    with TrialTracking([told], "little", tmp_path, print) as tracking:
-        tracking.on_trial_start(0, [], one)
-        tracking.on_trial_start(0, [], two)
-        for trial, own in ((one, 1), (two, 2)):
-            made_of(tmp_path, 0)
-            made_of(tmp_path, own)
-            tracking.on_trial_result(0, [], trial, {"index": 0})
-            tracking.on_trial_complete(0, [], trial)
-    names = ["tokenizer-00000000", "motion-01010101", "motion-02020202"]
-    assert list(told.runs) == names
-    whole = [("begin", (0, {"fgd": float(number)}), "finished") for number in (0, 1, 2)]
-    assert told.said == [*(word for run in whole for word in run), "close"]
-
-
-def test_a_rung_that_is_never_reached_is_never_begun(tmp_path: Path, quick: None) -> None:
-    told, trial = Told("little", tmp_path), searching("one", [0, 1], [0, 2])
-    with TrialTracking([told], "little", tmp_path, print) as tracking:
-        tracking.on_trial_start(0, [], trial)
-        made_of(tmp_path, 0)
-        made_of(tmp_path, 1)
-        tracking.on_trial_result(0, [], trial, {"index": 0})
-        tracking.on_trial_complete(0, [], trial)
-    assert list(told.runs) == ["tokenizer-00000000", "motion-01010101"]
-    assert told.said.count("finished") == 2 and "failed" not in told.said
-
-
-def test_a_stage_another_trial_may_still_make_has_not_failed_with_the_first(
-    tmp_path: Path, quick: None
-) -> None:
-    told, one, two = Told("little", tmp_path), searching("one", [0, 1]), searching("two", [0, 2])
-    with TrialTracking([told], "little", tmp_path, print) as tracking:
-        tracking.on_trial_start(0, [], one)
-        tracking.on_trial_start(0, [], two)
-        write_json(running_folder(tmp_path, "tokenizer", asked(0)["key"]) / "lease.json", {"host": "node7"})
-        soon(lambda: told.said == ["begin"])
-        tracking.on_trial_error(0, [], one)
-        time.sleep(0.1)
-        assert told.said == ["begin"]
-        tracking.on_trial_error(0, [], two)
-    assert told.said == ["begin", "failed", "close"]
 
 
 # --- curves ------------------------------------------------------------------------------------------

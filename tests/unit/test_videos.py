@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from jpeg_video import write_jpegs
 
+from rgx import memory
 from rgx.errors import InputError
+from rgx.gesture.data import videos
 from rgx.gesture.data.splits import S2GSplit, TableSplit, VideoSplit
 from rgx.gesture.data.videos import Videos
 from rgx.gesture.video.files import probe, read_speech
 from rgx.registry import find
+from rgx.store.known_files import keep, recall
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
 FRAMES = 90
@@ -432,3 +435,17 @@ def test_real_speech_agrees_with_another_decoder() -> None:
     ours = read_speech(path, 0.0, 78 * 640)
     size = min(len(whole), len(ours))
     assert np.corrcoef(whole[:size], ours[:size])[0, 1] > 0.99
+
+
+def test_a_worker_reads_no_clip_again_that_its_driver_has_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in folder.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    known = Videos(str(folder)).facts()
+    keep(tmp_path)
+    for name in ("_known", "_lasting"):
+        monkeypatch.setattr(memory, name, {})
+    recall(tmp_path)
+    monkeypatch.setattr(videos, "_read", lambda *_: pytest.fail("a clip was read again"))
+    assert Videos(str(folder)).facts() == known

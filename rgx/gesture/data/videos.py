@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from rgx.gesture.poses.smoothing import smooth
 from rgx.gesture.skeleton import measure
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage
 from rgx.gesture.video.files import Video, check_pictures, probe, read_frames, read_speech
+from rgx.memory import remember
 from rgx.registry import Place, register
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
@@ -140,9 +140,7 @@ class Videos(Corpus):
         learned: dict[Row, Learned] = {}
         for row in rows:
             try:
-                files = self._files(row)
-                stamps = tuple(_stamp(file) for file in files)
-                learned[row] = _learn(*files, stamps, self.longest_gap_frames, self.visibility)
+                learned[row] = _learn(*self._files(row), self.longest_gap_frames, self.visibility)
             except InputError as error:
                 problems.append(f"{self.index} line {row.line}: {error}")
         _raise(problems)
@@ -218,26 +216,21 @@ def _row(number: int, line: dict[str, str | None]) -> Row:
     return Row(number, clip, speaker, split, interval or clip, video)
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file does, or one in a folder; nothing for an absent one."""
-    try:
-        stats = [file.stat() for file in content(path)]
-    except OSError:
-        return ()
-    return tuple(n for s in stats for n in (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
+def _learn(path: Path, landmarks: Path, gap: int, visibility: float) -> Learned:
+    """Return what a clip's files hold, read once for as long as they stay the same."""
 
+    def read() -> list[Any]:
+        keypoints, valid, video = _read(path, landmarks, visibility)
+        try:
+            measure(keypoints, valid)
+        except ValueError:  # bridging may still help; it is slow, so only where it must
+            _bridge(landmarks, keypoints, valid, gap)
+        return [list(video), [_sha256(landmarks), path.stat().st_size, _sha256(path)]]
 
-@functools.cache
-def _learn(
-    path: Path, landmarks: Path, stamps: tuple[tuple[int, ...], ...], gap: int, visibility: float
-) -> Learned:
-    """Return what a clip's files hold, read once for as long as their stamps stay the same."""
-    keypoints, valid, video = _read(path, landmarks, visibility)
-    try:
-        measure(keypoints, valid)
-    except ValueError:  # bridging may still help; it is slow, so only where it must
-        _bridge(landmarks, keypoints, valid, gap)
-    return Learned(video, (_sha256(landmarks), path.stat().st_size, _sha256(path)))
+    asked = repr((str(path.absolute()), str(landmarks.absolute()), gap, visibility))
+    files = [path, *(content(landmarks) if landmarks.exists() else [landmarks])]
+    video, identity = remember(f"corpus.videos {asked}", files, read)
+    return Learned(Video(*video), tuple(identity))
 
 
 def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:

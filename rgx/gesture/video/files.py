@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from PIL import Image
 
 from rgx.errors import InputError
 from rgx.gesture.types import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from rgx.memory import remember
 
 VIDEO_ENCODER: Final = "libx264"
 AUDIO_ENCODER: Final = "aac"
@@ -203,10 +203,10 @@ def check_pictures(path: Path) -> None:
     remembered until it changes. Raises InputError for an unreadable one, too.
     """
     try:
-        stamp = path.stat()
+        path.stat()
     except OSError as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror}") from None
-    sizes = _sizes(path, stamp.st_ino, stamp.st_size, stamp.st_mtime_ns)
+    sizes = remember(f"pictures' sizes {str(path.absolute())!r}", [path], lambda: _sizes(path))
     for _, width_px, height_px in sizes[:1]:
         check_square(path, width_px, height_px)
     if len(sizes) > 1:
@@ -215,8 +215,7 @@ def check_pictures(path: Path) -> None:
         raise InputError(f"{path}: the pictures change {change}: expected one size")
 
 
-@functools.cache
-def _sizes(path: Path, *stamp: int) -> list[tuple[float, int, int]]:
+def _sizes(path: Path) -> list[tuple[float, int, int]]:
     """Return when a size begins, in s, and the width and height in px; one entry where it never changes."""
     sizes: list[tuple[float, int, int]] = []
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -56,47 +55,49 @@ class RandomSearcher(Searcher):
 
 
 class OptunaSearcher(Searcher):
-    """Ray Tune's OptunaSearch: a tree-structured Parzen estimator. Source: Bergstra et al., 2011."""
+    """Optuna's tree-structured Parzen estimator; a study keeps trials. Source: Bergstra et al., 2011."""
 
     package = "optuna"
 
     def __init__(self, space: Space, seed: int, history: History) -> None:
         import optuna
-        from ray.tune.search.optuna import OptunaSearch
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        logging.getLogger("ray.tune.search.optuna").setLevel(logging.ERROR)
-        # Ray reads a slash in a name as nesting, so factors go by their number.
-        names = [str(i) for i in range(len(space.factors))]
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            name: optuna.distributions.CategoricalDistribution(factor.fractions)
+        self.states = optuna.trial.TrialState
+        self.distributions: dict[str, optuna.distributions.BaseDistribution] = {
+            str(i): optuna.distributions.CategoricalDistribution(factor.fractions)
             if factor.fractions
             else optuna.distributions.FloatDistribution(0.0, 1.0)
-            for name, factor in zip(names, space.factors.values(), strict=True)
+            for i, factor in enumerate(space.factors.values())
         }
-        self.names = names
-        self.search = OptunaSearch(
-            distributions,
-            metric="cost",
-            mode="min",
-            # The sampler begins with random points; going on, they must not be those of the first run.
-            seed=seed + len(history.ended),
-            points_to_evaluate=[self._named(point) for point in history.unended],
-        )
+        # The sampler begins with random points; going on, they must not be those of the first run.
+        sampler = optuna.samplers.TPESampler(seed=seed + len(history.ended))
+        self.study = optuna.create_study(sampler=sampler, direction="minimize")
+        self.asked: dict[int, optuna.Trial] = {}
+        for point in history.unended:
+            self.study.enqueue_trial(self._named(point))
         for point, cost in history.ended:
-            value: Any = cost  # None is what Optuna wants of a trial that has no value.
-            self.search.add_evaluated_point(self._named(point), value, pruned=cost is None)
+            ended = optuna.trial.create_trial(
+                state=self._state(cost),
+                value=cost,
+                params=self._named(point),
+                distributions=self.distributions,
+            )
+            self.study.add_trial(ended)
 
     def suggest(self, number: int) -> Point:
-        found: Any = self.search.suggest(str(number))
-        return tuple(float(found[name]) for name in self.names)
+        self.asked[number] = self.study.ask(fixed_distributions=self.distributions)
+        return tuple(float(self.asked[number].params[name]) for name in self.distributions)
 
     def learn(self, number: int, cost: float | None) -> None:
-        # Without a cost Optuna takes the trial for pruned, and so for the worst there are.
-        self.search.on_trial_complete(str(number), None if cost is None else {"cost": cost})
+        self.study.tell(self.asked[number], cost, state=self._state(cost))
+
+    def _state(self, cost: float | None) -> Any:
+        """Return how a trial ended: without a cost pruned, which the sampler takes for the worst."""
+        return self.states.COMPLETE if cost is not None else self.states.PRUNED
 
     def _named(self, point: Point) -> dict[str, float]:
-        return dict(zip(self.names, point, strict=True))
+        return dict(zip(self.distributions, point, strict=True))
 
 
 SEARCHERS: dict[str, type[Searcher]] = {"random": RandomSearcher, "optuna": OptunaSearcher}

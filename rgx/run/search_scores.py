@@ -1,0 +1,43 @@
+"""What a trial scored on a rung, read from the manifests of its stages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from rgx.errors import NotFiniteError
+from rgx.store.artifacts import manifest
+from rgx.sweep.search.plan import Rung
+from rgx.sweep.search.results import Score
+from rgx.sweep.search.spec import Search
+
+COSTS: dict[str, Callable[[float, float], float]] = {
+    "down": lambda value, reference: value,
+    "up": lambda value, reference: -value,
+    "real": lambda value, reference: abs(value - reference),
+}
+"""What a value costs, by its metric's direction; the reference is what real motion scores."""
+
+
+def score_of(search: Search, rung: Rung, store: Path) -> Score:
+    """Return a finished rung's score, the mean over its seeds; raises NotFiniteError for no number.
+
+    Seeds that share an artifact are one number, as in a table.
+    """
+    values, references = [], []
+    for key in dict.fromkeys(rung.ends(search.stage)):
+        outputs = (manifest(store, search.stage, key) or {}).get("outputs", {})
+        values.append(_number(outputs.get("scores", {}).get(search.metric)))
+        references.append(_number(outputs.get("references", {}).get(search.metric)))
+    value, reference = fmean(values), fmean(references)
+    cost = COSTS[search.direction](value, reference)
+    if not (math.isfinite(value) and math.isfinite(cost)):
+        raise NotFiniteError(f"{search.stage}/{search.metric} is {value}, its reference {reference}")
+    return Score(value=value, cost=cost)
+
+
+def _number(found: Any) -> float:
+    return float(found) if isinstance(found, (int, float)) else math.nan
