@@ -16,8 +16,9 @@ from pydantic import BaseModel, Field, StringConstraints
 from rgx.errors import InputError
 from rgx.inspect.cells import parse_search_record, pipeline_order, read_sweep_record, row_key, select
 from rgx.report.frames import Sweep, SweepRow
-from rgx.store.artifacts import MANIFEST, checksum
-from rgx.store.manifests import Shelf, read_object
+from rgx.store.artifacts import MANIFEST, checksum, read_object
+from rgx.store.keys import short
+from rgx.store.manifests import Shelf
 from rgx.sweep.search.results import Record
 
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
@@ -116,7 +117,7 @@ def _write(made: Path, records: dict[str, bytes], stages: list[tuple[str, str]],
             tar.addfile(member, io.BytesIO(record))
         for stage, key in stages:
             for path in _verified(shelf, stage, key):
-                member = tarfile.TarInfo(f"{stage}/{key[:16]}/{path.name}")
+                member = tarfile.TarInfo(f"{stage}/{short(key)}/{path.name}")
                 member.size = path.stat().st_size
                 with path.open("rb") as file:
                     tar.addfile(member, file)
@@ -149,7 +150,7 @@ def _verified(shelf: Shelf, stage: str, key: str) -> Iterator[Path]:
     yield folder / MANIFEST
     for name, about in sorted(manifest.files.items()):
         path = folder / name
-        if not MEMBER.fullmatch(f"{stage}/{key[:16]}/{name}") or not path.is_file():
+        if not MEMBER.fullmatch(f"{stage}/{short(key)}/{name}") or not path.is_file():
             raise InputError(f"{path}: named in the manifest, but not a file of the artifact")
         if checksum(path) != about.sha256:
             raise InputError(f"{path}: its checksum is not the manifest's: the file was changed or damaged")

@@ -17,6 +17,7 @@ from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManife
 from rgx.inspect.cells import parse_search_record, parse_sweep_record
 from rgx.report.frames import Sweep
 from rgx.store.artifacts import MANIFEST
+from rgx.store.keys import short
 from rgx.store.manifests import KEY
 from rgx.sweep.search.results import Record
 
@@ -108,8 +109,8 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
         first = error.errors()[0]
         spot = "/".join(map(str, first["loc"]))
         raise InputError(f"{file}: {folder}/{MANIFEST}: {spot}: {first['msg']}") from None
-    if f"{found.stage}/{found.key[:16]}" != folder:
-        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{found.key[:16]}")
+    if f"{found.stage}/{short(found.key)}" != folder:
+        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{short(found.key)}")
     if unnamed := sorted(members.keys() - {*found.files, MANIFEST}):
         raise InputError(f"{file}: {folder}/{unnamed[0]} is not named in its manifest")
     if absent := sorted({*found.files} - members.keys() | ({MANIFEST} & {*found.files})):
@@ -143,7 +144,7 @@ def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Sweep, file: P
 
 def check_key(stage: str, key: str, place: str) -> None:
     """Raise InputError naming the place where a stage's name or key could lead elsewhere."""
-    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
+    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{short(key)}/x"):
         raise InputError(f"{place}: {stage!r}: {key[:64]!r} is no key of a stage")
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
 from rgx.report.frames import Sweep, SweepRow
-from rgx.store.manifests import Shelf, read_object
+from rgx.store.artifacts import read_object
+from rgx.store.manifests import Shelf
 from rgx.sweep.search.results import Record
 
 Model = TypeVar("Model", bound=BaseModel)

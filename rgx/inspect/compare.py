@@ -10,6 +10,7 @@ from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, sele
 from rgx.inspect.show import scores_of
 from rgx.report.frames import SweepRow
 from rgx.store.differences import Identity, own_changes
+from rgx.store.keys import short
 from rgx.store.manifests import Shelf, number
 
 EXAMPLE = "SWEEP:TABLE/ROW, such as ablation_table3:3b/+distill"
@@ -44,7 +45,7 @@ def _stage(stage: str, old: SweepRow, new: SweepRow, shelf: Shelf) -> Iterator[s
         yield f"only in the {'second' if keys[0] is None else 'first'}: {stage}"
         return
     made = [shelf.get(stage, key or "") for key in keys]
-    head = f"differs: {stage} {(keys[0] or '')[:16]} → {(keys[1] or '')[:16]}"
+    head = f"differs: {stage} {short(keys[0] or '')} → {short(keys[1] or '')}"
     before, after = made
     if before is None or after is None:
         which = [word for word, found in zip(("first", "second"), made, strict=True) if found is None]

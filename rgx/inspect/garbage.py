@@ -12,6 +12,7 @@ from rgx.inspect.running import Running, read_running
 from rgx.inspect.status import read_sweeps, state
 from rgx.inspect.unbundle import SCRATCH
 from rgx.store.artifacts import MANIFEST, running_folder
+from rgx.store.keys import short
 from rgx.store.lease import Lease, LeaseHeldError, held
 from rgx.store.manifests import Shelf
 
@@ -55,8 +56,8 @@ def reachable(store: Path, shelf: Shelf) -> Reached:
     found: Reached = set()
     while waiting:
         stage, key = waiting.pop()
-        if (stage, key[:16]) not in found:
-            found.add((stage, key[:16]))
+        if (stage, short(key)) not in found:
+            found.add((stage, short(key)))
             made = shelf.get(stage, key)
             waiting += made["parents"].items() if made else []
     return found

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rgx.store.artifacts import failure
+from rgx.store.artifacts import read_object
+from rgx.store.failure import failure_reason
 from rgx.store.lease import LEASE, held
-from rgx.store.manifests import read_object
 
 STAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -56,7 +56,7 @@ def _read(folder: Path) -> Running:
     eta = spent / done * (total - done) if spent is not None and spent > 0 and done else None
     return Running(
         folder, stage, key, str(lease.get("host", "")), pid if isinstance(pid, int) else None, held(folder),
-        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, failure(folder),
+        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, failure_reason(folder),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rgx.errors import InputError
-from rgx.store.manifests import read_object
+from rgx.store.artifacts import read_object
 from rgx.sweep.row import Row
 from rgx.sweep.search.results import Record
 from rgx.sweep.search.spec import Search

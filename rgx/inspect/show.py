@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rgx.errors import InputError, nearest
 from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_key, select, split
 from rgx.report.frames import Metric, SweepRow
+from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Shelf, made_when, number, part
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
@@ -95,6 +96,6 @@ def _provenance(made: Manifest, row: SweepRow, shelf: Shelf) -> Iterator[str]:
         found, where = shelf.get(stage, key), shelf.folder(stage, key)
         facts = made_when(found) if found else "not in the store"
         data = f", data {found['fingerprint']}" if found and found.get("fingerprint") else ""
-        yield f"    {stage:22} {key[:16]}  {facts}{data}  {where}"
+        yield f"    {stage:22} {short(key)}  {facts}{data}  {where}"
     yield "  gin:"
     yield from (f"    {line}" for line in str(made.get("gin", "not recorded")).splitlines())

@@ -11,6 +11,7 @@ from rgx.errors import InputError
 from rgx.inspect.cells import read_sweep_record, row_key, sweep_names
 from rgx.inspect.running import Running, read_running
 from rgx.report.frames import Sweep
+from rgx.store.keys import short
 from rgx.store.manifests import Shelf
 from rgx.terminal import harmless
 
@@ -21,7 +22,7 @@ def running_table(store: Path, sweeps: list[Sweep]) -> Table:
     for sweep in sweeps:
         for row in sweep.rows:
             for stage, key in row.stages.items():
-                names = rows.setdefault((stage, key[:16]), [])
+                names = rows.setdefault((stage, short(key)), [])
                 if (name := f"{sweep.name}:{row_key(row)}") not in names:
                     names.append(name)
     heads = ("stage", "key", "for", "where", "age", "heartbeat", "progress", "ETA", "state")

@@ -17,9 +17,10 @@ from rgx.inspect.bundle import RECORD
 from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
 from rgx.inspect.cells import parse_sweep_record, row_key
 from rgx.report.frames import Sweep
-from rgx.store.artifacts import MANIFEST, open_store, write_json
+from rgx.store.artifacts import MANIFEST, open_store, read_object, write_json
+from rgx.store.keys import short
 from rgx.store.lease import Lease
-from rgx.store.manifests import Shelf, read_object
+from rgx.store.manifests import Shelf
 from rgx.sweep.search.results import Record
 
 SCRATCH = ".import-"
@@ -78,7 +79,7 @@ def _refuse_missing(sweep: Sweep, artifacts: list[Artifact], shelf: Shelf, file:
             check_key(stage, key, f"{file}: {row_key(row)!r}")
             if (stage, key) not in keys and shelf.get(stage, key) is None:
                 raise InputError(
-                    f"{file}: {row_key(row)!r} needs {stage}/{key[:16]}, which is not in the bundle"
+                    f"{file}: {row_key(row)!r} needs {stage}/{short(key)}, which is not in the bundle"
                 )
 
 

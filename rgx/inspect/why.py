@@ -11,6 +11,7 @@ from rgx.inspect.running import Running, read_running
 from rgx.inspect.search_trials import trial_rows
 from rgx.inspect.status import state
 from rgx.store.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
+from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Shelf, made_when
 from rgx.sweep.code import other_code
 from rgx.sweep.plan import Task, make_plan
@@ -45,24 +46,24 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
 def _explain(
     task: Task, new: Identity, shelf: Shelf, walk: Walk, running: dict[tuple[str, str], Running]
 ) -> Iterator[str]:
-    head = f"{task.stage:22} {task.key[:16]}"
+    head = f"{task.stage:22} {short(task.key)}"
     made = shelf.get(task.stage, task.key)
     if made is not None:
         yield f"{head}  in the store, {made_when(made)}"
         yield from _code(made)
         return
-    one = running.get((task.stage, task.key[:16]))
+    one = running.get((task.stage, short(task.key)))
     yield f"{head}  missing" + (f" ({state(one)}; log: {one.folder / 'log.txt'})" if one else "")
     found = walk.nearest(new, shelf)
     if found is None:
         yield "    no artifact of this stage is in the store"
         return
     old, causes = found
-    yield f"    nearest is {old.key[:16]}, made for {old.row or 'an unnamed row'}"
+    yield f"    nearest is {short(old.key)}, made for {old.row or 'an unnamed row'}"
     for change in own_changes(new, old):
         yield f"    {change}"
     for parent in changed_parents(new, old):
-        yield f"    parent {parent}: {old.parents[parent][:16]} → {new.parents[parent][:16]}"
+        yield f"    parent {parent}: {short(old.parents[parent])} → {short(new.parents[parent])}"
     yield from _roots(new, causes)
 
 

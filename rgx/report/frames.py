@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.store.artifacts import failure, running_folder
+from rgx.store.artifacts import running_folder
+from rgx.store.failure import failure_reason
+from rgx.store.keys import short
 
 if TYPE_CHECKING:
     import pandas
@@ -162,7 +164,7 @@ def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -
             if (stage, key) not in manifests:
                 manifests[stage, key] = _manifest(store, stage, key)
             manifest = manifests[stage, key]
-            if manifest is None and (reason := failure(running_folder(store, stage, key))):
+            if manifest is None and (reason := failure_reason(running_folder(store, stage, key))):
                 failures[row.panel, row.row, stage] = reason
             if manifest is not None:
                 lines += _lines(row, stage, key, manifest["outputs"])
@@ -183,7 +185,7 @@ def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:
     """Return where a finished artifact's manifest lies."""
-    return store / stage / key[:16] / "manifest.json"
+    return store / stage / short(key) / "manifest.json"
 
 
 def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[Measured]:

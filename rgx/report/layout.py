@@ -10,6 +10,7 @@ from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
 from rgx.report.source import Written
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.store.keys import short
 
 HOLE = "--"
 REASON = 160
@@ -173,7 +174,7 @@ def legend(table: Table) -> list[str]:
         notes.append(" ".join([f"{HOLE} marks a number that has not been measured.", *_failed(table)]))
     if table.judges:
         warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
-        notes.append(f"Judge: {', '.join(key[:16] for key in table.judges)}.{warning}")
+        notes.append(f"Judge: {', '.join(short(key) for key in table.judges)}.{warning}")
     return notes
 
 

@@ -25,6 +25,7 @@ from rgx.run.search_rungs import climb, message
 from rgx.run.search_schedulers import make_scheduler
 from rgx.run.search_trials import Planned, Trials
 from rgx.store.artifacts import read_json, running_folder, write_json
+from rgx.store.failure import FAILURE
 from rgx.store.lease import release
 from rgx.sweep.search.record import search_folder
 
@@ -128,7 +129,7 @@ class TrialSearcher(DriverSearcher):
         """Return where a trial, or the time limit of one of its stages, leaves why it failed."""
         store = self.trials.store
         folders = [running_folder(store, task.stage, task.key) for task in planned.tasks()]
-        return [self._failure(planned), *(folder / "failure.json" for folder in folders)]
+        return [self._failure(planned), *(folder / FAILURE for folder in folders)]
 
 
 class Started(Callback):

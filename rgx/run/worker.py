@@ -35,13 +35,14 @@ from rgx.store.artifacts import (
     set_aside,
     write_json,
 )
-from rgx.store.keys import key_of
+from rgx.store.failure import FAILURE, clear_failure
+from rgx.store.keys import key_of, short
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
 
 Report = Callable[[dict[str, Any]], None]
-SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "checkpoint.new", "failure.json"}
+SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "checkpoint.new", FAILURE}
 
 
 def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
@@ -90,7 +91,7 @@ def seed_of(task: Mapping[str, Any]) -> int:
 
 def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
-    (folder / "failure.json").unlink(missing_ok=True)
+    clear_failure(folder)
     torch.set_num_threads(task["threads"])
     import_own()
     for package in task["methods"]:
@@ -108,7 +109,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     found = key_of(stage.identity(), stage.version, task["parents"], stage.fingerprint(), task["seed"])
     if found != task["key"]:
         raise InputError(
-            f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "
+            f"stage {stage_name} was rebuilt with key {short(found)}, planned as {short(task['key'])}: "
             "the worker's code or data differ from the driver's"
         )
     refuse_damage(task, store)
@@ -122,7 +123,9 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     if isinstance(built, nn.Module):
         built.to(device)
     workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
-    workspace.log(f"start {stage_name} {task['key'][:16]} on {socket.gethostname()} ({device}), seed {seed}")
+    workspace.log(
+        f"start {stage_name} {short(task['key'])} on {socket.gethostname()} ({device}), seed {seed}"
+    )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     with time_limit(cell.resources[stage_name].time_limit_s, folder):
         outputs = stage.run(inputs, workspace, built)

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from rgx.errors import InputError
+from rgx.store.keys import short
 
 MANIFEST = "manifest.json"
 
 
 def artifact_folder(store: Path, stage: str, key: str) -> Path:
     """Return the folder of a finished stage."""
-    return store / stage / key[:16]
+    return store / stage / short(key)
 
 
 def running_folder(store: Path, stage: str, key: str) -> Path:
     """Return the folder a stage works in until it is finished."""
-    return store / "running" / f"{stage}-{key[:16]}"
+    return store / "running" / f"{stage}-{short(key)}"
 
 
 def made_where(made: dict[str, Any]) -> str:
@@ -32,22 +33,21 @@ def made_where(made: dict[str, Any]) -> str:
     return f"{made.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
 
 
-def failure(folder: Path) -> str:
-    """Return why the last attempt in a stage's running folder failed, in one line, or nothing."""
-    try:
-        found = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return ""
-    reason = found.get("reason") if isinstance(found, dict) else None
-    return " ".join(reason.split()) if isinstance(reason, str) else ""
-
-
 def read_json(path: Path) -> Any:
     """Return a JSON file's content, or None where there is none or it is cut short."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, json.JSONDecodeError, NotADirectoryError):
         return None
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None where there is no file or no whole object in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -104,7 +104,7 @@ def damage(store: Path, stage: str, key: str) -> str:
 
 def set_aside(store: Path, stage: str, key: str) -> None:
     """Move a damaged artifact to `damaged/`, where nothing takes it for a finished one."""
-    target = store / "damaged" / f"{stage}-{key[:16]}-{time.time_ns()}"
+    target = store / "damaged" / f"{stage}-{short(key)}-{time.time_ns()}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         artifact_folder(store, stage, key).rename(target)

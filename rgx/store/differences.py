@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from rgx.store.keys import short
 from rgx.store.manifests import Shelf
 
 ABSENT = "(absent)"
@@ -140,7 +141,7 @@ def explain(new: Identity, shelf: Shelf, walk: Walk) -> str:
 def _rest(identity: Identity) -> dict[str, Any]:
     return {
         "version": identity.version,
-        "fingerprint": identity.fingerprint[:16],
+        "fingerprint": short(identity.fingerprint),
         "seed": identity.seed,
     }
 

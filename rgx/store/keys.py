@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+SHORT = 16
+
 
 def key_of(
     record: Mapping[str, Any],
@@ -28,3 +30,8 @@ def key_of(
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def short(key: str) -> str:
+    """Return the beginning of a key: enough for a folder's name and for a person."""
+    return key[:SHORT]

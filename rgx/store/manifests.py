@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from pathlib import Path
 from typing import Any
 
-from rgx.store.artifacts import MANIFEST, artifact_folder, made_where
+from rgx.store.artifacts import MANIFEST, artifact_folder, made_where, read_object
+from rgx.store.keys import short
 
 KEY = re.compile(r"[0-9a-f]{64}")
 SHORT_KEY = re.compile(r"[0-9a-f]{16}")
 NOT_STAGES = {"sweeps", "searches", "running", "damaged", "tracking"}
 Manifest = dict[str, Any]
-
-
-def read_object(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or None where there is no file or no whole object in it."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 class Shelf:
@@ -34,10 +25,9 @@ class Shelf:
 
     def get(self, stage: str, key: str) -> Manifest | None:
         """Return the manifest of an artifact, or None where it is not in the store."""
-        short = key[:16]
-        if (stage, short) not in self._known:
-            self._known[stage, short] = self._read(stage, short)
-        found = self._known[stage, short]
+        if (stage, short(key)) not in self._known:
+            self._known[stage, short(key)] = self._read(stage, short(key))
+        found = self._known[stage, short(key)]
         return found if found is not None and found["key"].startswith(key) else None
 
     def has(self, stage: str, key: str) -> bool:
@@ -64,9 +54,9 @@ class Shelf:
         names = [path.name for path in place.iterdir()] if place.is_dir() else []
         return sorted(name for name in names if SHORT_KEY.fullmatch(name))
 
-    def _read(self, stage: str, short: str) -> Manifest | None:
-        found = read_object(self.folder(stage, short) / MANIFEST)
-        if found is None or not isinstance(found.get("key"), str) or not found["key"].startswith(short):
+    def _read(self, stage: str, start: str) -> Manifest | None:
+        found = read_object(self.folder(stage, start) / MANIFEST)
+        if found is None or not isinstance(found.get("key"), str) or not found["key"].startswith(start):
             return None
         if not all(isinstance(found.get(name), dict) for name in ("record", "parents")):
             return None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rgx.errors import InputError
 from rgx.store.artifacts import intact, read_json, write_json
+from rgx.store.keys import short
 from rgx.sweep.plan import Plan
 from rgx.sweep.search.plan import SearchPlan
 from rgx.sweep.search.results import Climbed, Record, Trial
@@ -19,7 +20,7 @@ ANEW = "remove it to begin the search again"
 
 def search_folder(store: Path, sweep: str, plan: SearchPlan) -> Path:
     """Return where a search keeps its record: a changed search has a folder of its own."""
-    return store / "searches" / sweep / f"{plan.search.name}-{plan.signature[:16]}"
+    return store / "searches" / sweep / f"{plan.search.name}-{short(plan.signature)}"
 
 
 def read_record(store: Path, sweep: str, plan: SearchPlan) -> Record:
