@@ -119,7 +119,7 @@ def plan(
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
     from rgx.store.keys import short
-    from rgx.store.manifests import Shelf
+    from rgx.store.manifests import Manifests
     from rgx.sweep.code import drift
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
@@ -145,7 +145,7 @@ def plan(
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
     there = [(task.stage, key) for key, task in made.tasks.items() if key not in missing]
-    for line in drift(Shelf(store), there):
+    for line in drift(Manifests(store), there):
         typer.echo(harmless(line))
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")

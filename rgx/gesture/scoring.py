@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,9 +15,12 @@ from rgx.gesture.metrics.base import Evaluation, Metric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
+from rgx.outputs import value_or_reason
 from rgx.registry import find
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
+
+NOTHING = "no window holds anything it measures"
 
 
 def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
@@ -41,8 +45,8 @@ def score_windows(
     scores, references, about = {}, {}, {}
     for kept, metric in zip(measured, metrics, strict=True):
         variant = find(*metric.record["variant"].split("/"))
-        scores[variant.name] = float(metric.score(kept)) if kept else float("nan")
-        references[variant.name] = float(metric.reference(kept)) if kept else float("nan")
+        scores[variant.name] = value_or_reason(partial(metric.score, kept)) if kept else NOTHING
+        references[variant.name] = value_or_reason(partial(metric.reference, kept)) if kept else NOTHING
         about[variant.name] = {
             "label": variant.label,
             "direction": metric.direction,
@@ -100,8 +104,8 @@ class MotionScoring(Stage):
         for metric in self.metrics:
             key = metric.record["variant"]
             variant = find(*key.split("/"))
-            scores[variant.name] = float(metric.score(evaluation))
-            references[variant.name] = float(metric.reference(evaluation))
+            scores[variant.name] = value_or_reason(partial(metric.score, evaluation))
+            references[variant.name] = value_or_reason(partial(metric.reference, evaluation))
             about[variant.name] = {
                 "label": variant.label,
                 "direction": metric.direction,

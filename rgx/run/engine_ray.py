@@ -27,9 +27,10 @@ from rgx.run.graph import Graph
 from rgx.run.progress import Progress
 from rgx.run.ray_trial import resources, run_trial
 from rgx.run.ray_workers import idle_workers_kept
-from rgx.store.artifacts import intact, running_folder
+from rgx.store.artifacts import running_folder
 from rgx.store.failure import clear_failure, read_failure
 from rgx.store.lease import release
+from rgx.store.manifests import intact
 from rgx.sweep.plan import Task
 
 PLACES_AHEAD = 2

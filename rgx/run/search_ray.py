@@ -24,8 +24,7 @@ from rgx.run.ray_trial import resources
 from rgx.run.search_rungs import climb, message
 from rgx.run.search_schedulers import make_scheduler
 from rgx.run.search_trials import Planned, Trials
-from rgx.store.artifacts import read_json, running_folder, write_json
-from rgx.store.failure import FAILURE
+from rgx.store.artifacts import FAILURE, read_json, running_folder, write_json
 from rgx.store.lease import release
 from rgx.sweep.search.record import search_folder
 

@@ -11,7 +11,7 @@ from typing import Any
 from rgx.errors import DamagedError, NotFiniteError
 from rgx.run.failures import write_failure
 from rgx.run.worker import run_task
-from rgx.store.artifacts import manifest
+from rgx.store.manifests import manifest, part
 from rgx.sweep.search.plan import Rung, SearchPlan
 from rgx.sweep.search.results import Score
 
@@ -84,9 +84,9 @@ def _score(trial: Mapping[str, Any], ends: Sequence[str], store: Path) -> Score:
     values, references = [], []
     # Seeds that share an artifact are one number, as in a table.
     for key in dict.fromkeys(ends):
-        outputs = (manifest(store, stage, key) or {}).get("outputs", {})
-        values.append(_number(outputs.get("scores", {}).get(metric)))
-        references.append(_number(outputs.get("references", {}).get(metric)))
+        content = manifest(store, stage, key)
+        values.append(_number(part(content, "outputs", "scores").get(metric)))
+        references.append(_number(part(content, "outputs", "references").get(metric)))
     value = fmean(values)
     cost = COSTS[trial["direction"]](value, fmean(references))
     if not (math.isfinite(value) and math.isfinite(cost)):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rgx.run.tracking import Followed, Tracking
-from rgx.store.artifacts import manifest
+from rgx.store.manifests import manifest
 
 
 class TrialTracking(Tracking):

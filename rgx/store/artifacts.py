@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,16 @@ from rgx.errors import InputError
 from rgx.store.keys import short
 
 MANIFEST = "manifest.json"
+FAILURE = "failure.json"
+READY = "artifact"
+"""The folder in which a finished stage's files are gathered."""
+CHECKPOINTS = frozenset({"checkpoint.safetensors", "checkpoint.new"})
+RESERVED = CHECKPOINTS | {"lease.json", "progress.json", FAILURE, MANIFEST, READY}
+"""Names in a running stage's folder that are the framework's own."""
+PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
+"""What a file of an artifact, or a folder in it, may be called, so that any system and a bundle takes it."""
+DEEPEST = 8
+"""How deep in folders a file of an artifact may lie."""
 
 
 def artifact_folder(store: Path, stage: str, key: str) -> Path:
@@ -27,7 +38,7 @@ def running_folder(store: Path, stage: str, key: str) -> Path:
     return store / "running" / f"{stage}-{short(key)}"
 
 
-def made_where(made: dict[str, Any]) -> str:
+def made_where(made: Mapping[str, Any]) -> str:
     """Return the machine a manifest names, and the GPU where it was made on one."""
     gpu = made.get("gpu")
     return f"{made.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
@@ -61,47 +72,6 @@ def write_json(path: Path, content: Any) -> None:
     Path(name).replace(path)
 
 
-def manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
-    """Return the manifest of a finished stage, or None where there is none of this key."""
-    found = read_json(artifact_folder(store, stage, key) / MANIFEST)
-    if not isinstance(found, dict) or found.get("key") != key:
-        return None
-    files = found.get("files", {})
-    return found if isinstance(files, dict) and all(_is_file(*one) for one in files.items()) else None
-
-
-def _is_file(name: str, facts: Any) -> bool:
-    """Return whether a manifest names a file of its own folder, and tells its size."""
-    own = name not in ("", ".", "..") and not {"/", "\0"} & set(name)
-    return own and isinstance(facts, dict) and isinstance(facts.get("bytes"), int) and "sha256" in facts
-
-
-def intact(store: Path, stage: str, key: str) -> bool:
-    """Return whether a stage is finished and each of its files is there with the size the manifest gives.
-
-    Content is compared where it is used, by `damage`.
-    """
-    found = manifest(store, stage, key)
-    folder = artifact_folder(store, stage, key)
-    return found is not None and all(
-        _size(folder / n) == f["bytes"] for n, f in found.get("files", {}).items()
-    )
-
-
-def damage(store: Path, stage: str, key: str) -> str:
-    """Return what is wrong with a finished stage's files by checksum, or nothing."""
-    found = manifest(store, stage, key)
-    if found is None:
-        return "it has no manifest"
-    folder = artifact_folder(store, stage, key)
-    for name, facts in found["files"].items():
-        if _size(folder / name) != facts["bytes"]:
-            return f"{name} has {_size(folder / name)} bytes, its manifest says {facts['bytes']}"
-        if checksum(folder / name) != facts["sha256"]:
-            return f"{name} is not what its checksum says"
-    return ""
-
-
 def set_aside(store: Path, stage: str, key: str) -> None:
     """Move a damaged artifact to `damaged/`, where nothing takes it for a finished one."""
     target = store / "damaged" / f"{stage}-{short(key)}-{time.time_ns()}"
@@ -109,13 +79,6 @@ def set_aside(store: Path, stage: str, key: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         artifact_folder(store, stage, key).rename(target)
         (target / MANIFEST).rename(target / f"damaged_{MANIFEST}")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def checksum(path: Path) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rgx.store.artifacts import read_object, write_json
-
-FAILURE = "failure.json"
+from rgx.store.artifacts import FAILURE, read_object, write_json
 
 
 def write_failure(folder: Path, reason: str, **facts: str) -> None:

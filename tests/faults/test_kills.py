@@ -17,7 +17,7 @@ import pytest
 from little import LITTLE, manifests, results, sweep
 from nodes import Cluster, Run, cluster, kill, leases, working
 
-from rgx.store.artifacts import damage
+from rgx.store.manifests import damage
 
 KILLS = int(os.environ.get("RGX_KILLS", "3"))
 SEED = os.environ.get("RGX_KILL_SEED", "0")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from keyed import digest, manifest_of
 from little import LITTLE, command, manifests
 from torch import nn
 
@@ -142,15 +143,16 @@ class Stuck(Told):
         self.answer.wait(10)
 
 
+KEY = digest("a tracked tokenizer")
 TASK = {
-    "stage": "tokenizer", "key": "5e" * 32, "record": RECORD, "seed": 3, "row": "3b/+RVQ",
+    "stage": "tokenizer", "key": KEY, "record": RECORD, "seed": 3, "row": "3b/+RVQ",
     "texts": [
         {"text": "WIDTH = 64", "asked": False},
         {"text": "PARTS = @parts.joint()", "asked": True},
         {"text": "", "asked": True},
     ],
 }  # fmt: skip
-NAME = "tokenizer-5e5e5e5e"
+NAME = f"tokenizer-{KEY[:8]}"
 
 
 def trial(made: str = "made") -> Any:
@@ -170,7 +172,7 @@ def finish(store: Path, outputs: dict[str, Any]) -> None:
     final = artifact_folder(store, TASK["stage"], TASK["key"])
     final.mkdir(parents=True)
     (final / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CURVE))
-    write_json(final / "manifest.json", {"key": TASK["key"], "host": "node7", "outputs": outputs})
+    write_json(final / "manifest.json", manifest_of("tokenizer", TASK["key"], host="node7", outputs=outputs))
     shutil.rmtree(running, ignore_errors=True)
 
 
@@ -284,7 +286,10 @@ def test_a_curve_that_cannot_be_read_stops_tracking_and_nothing_else(tmp_path: P
 
 def asked(number: int) -> dict[str, Any]:
     """Return a stage of a trial: 0 is made by every trial, others by one."""
-    return {**TASK, "stage": "motion" if number else "tokenizer", "key": f"{number:02x}" * 32}
+    return {**TASK, "stage": "motion" if number else "tokenizer", "key": digest(f"tracked {number}")}
+
+
+NAMES = [f"{asked(number)['stage']}-{asked(number)['key'][:8]}" for number in range(3)]
 
 
 def searching(name: str, *rungs: list[int]) -> Any:
@@ -297,7 +302,8 @@ def made_of(store: Path, number: int, host: str = "node7") -> None:
     """Put an artifact in the store."""
     task = asked(number)
     folder = artifact_folder(store, task["stage"], task["key"])
-    write_json(folder / "manifest.json", {"key": task["key"], "host": host, "outputs": {"fgd": number}})
+    made = manifest_of(task["stage"], task["key"], host=host, outputs={"fgd": number})
+    write_json(folder / "manifest.json", made)
 
 
 def test_a_stage_that_trials_share_is_told_once_and_what_was_there_is_not(
@@ -313,7 +319,7 @@ def test_a_stage_that_trials_share_is_told_once_and_what_was_there_is_not(
             made_of(tmp_path, own)
             tracking.on_trial_result(0, [], trial, {"index": 0})
             tracking.on_trial_complete(0, [], trial)
-    names = ["tokenizer-00000000", "motion-01010101", "motion-02020202"]
+    names = NAMES
     assert list(told.runs) == names
     whole = [("begin", (0, {"fgd": float(number)}), "finished") for number in (0, 1, 2)]
     assert told.said == [*(word for run in whole for word in run), "close"]
@@ -327,7 +333,7 @@ def test_a_rung_that_is_never_reached_is_never_begun(tmp_path: Path, quick: None
         made_of(tmp_path, 1)
         tracking.on_trial_result(0, [], trial, {"index": 0})
         tracking.on_trial_complete(0, [], trial)
-    assert list(told.runs) == ["tokenizer-00000000", "motion-01010101"]
+    assert list(told.runs) == NAMES[:2]
     assert told.said.count("finished") == 2 and "failed" not in told.said
 
 
