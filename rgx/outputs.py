@@ -30,8 +30,8 @@ def value_or_reason(measure: Callable[[], float]) -> float | str:
 def check_outputs(stage: str, outputs: object) -> dict[str, Any]:
     """Return what a stage returned as plain JSON values; raises InputError for what breaks the contract.
 
-    Scalars of numpy and torch become plain numbers, and a number that is not finite becomes null. A score is
-    a number, or words that say why there is none: those stand under `unscored` and the score is null.
+    Scalars of numpy and torch become plain numbers. A score is a number, or words that say why there is
+    none: those stand under `unscored` then and the score is null, as is one that is not finite.
     """
     place = f"stage {stage} returned"
     if not isinstance(outputs, Mapping):
@@ -46,11 +46,13 @@ def check_outputs(stage: str, outputs: object) -> dict[str, Any]:
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise InputError(f"{place} notes = {notes!r}: expected a list of sentences")
     _check_metrics(plain, place)
-    reasons = _reasons(outputs.get("scores", {}), plain.get("scores", {}), place)
+    reasons = _reasons(plain.get("scores", {}), place)
+    odd = {name: value for name, value in plain.get("scores", {}).items() if isinstance(value, float)}
+    reasons |= {name: f"it came out as {value}" for name, value in odd.items() if not math.isfinite(value)}
     if reasons:
         plain["scores"] |= dict.fromkeys(reasons)
         plain["unscored"] = {**plain.get("unscored", {}), **reasons}
-    unknown = _reasons(outputs.get("references", {}), plain.get("references", {}), place)
+    unknown = _reasons(plain.get("references", {}), place)
     if unknown:
         plain["references"] |= dict.fromkeys(unknown)
     if "unscored" in plain and not all(isinstance(reason, str) for reason in plain["unscored"].values()):
@@ -108,16 +110,14 @@ def _check_metrics(plain: dict[str, Any], place: str) -> None:
         parse(Metric, {"label": name} | about, f"{place} metrics/{name}")
 
 
-def _reasons(given: Any, plain: dict[str, Any], place: str) -> dict[str, str]:
-    """Return why numbers by metric are none, for those that are not; raises InputError for other things."""
-    reasons, given = {}, {str(name): value for name, value in given.items()}
-    for name, value in plain.items():
+def _reasons(values: dict[str, Any], place: str) -> dict[str, str]:
+    """Return the words that stand for numbers, by metric; raises InputError for what is neither."""
+    reasons = {}
+    for name, value in values.items():
         if isinstance(value, str):
             reasons[name] = value.strip() or "no reason is given"
         elif isinstance(value, (bool, list, dict)):
             raise InputError(f"{place} {name} = {value!r}: expected a number, or why there is none")
-        elif value is None and (was := given[name]) is not None:
-            reasons[name] = f"it came out as {float(was)}"
     return reasons
 
 
@@ -135,7 +135,7 @@ def _plain(value: Any, place: str, path: tuple[str, ...]) -> Any:
             raise InputError(f"{spot}: a whole number of {value.bit_length()} bits; no reader takes it")
         return int(value)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return float(value)
     if isinstance(value, str):
         return _text(value, spot)
     if isinstance(value, Mapping):

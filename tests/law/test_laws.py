@@ -19,18 +19,8 @@ FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
     *({"errors", "terminal"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}, {"bindings"}),
-    *(
-        {"store"},
-        {"stage", "outputs"},
-        {"train"},
-        {"config"},
-        {"sweep"},
-        {"run"},
-        {"report"},
-        {"options"},
-        {"inspect"},
-    ),
-    *({"cli"}, {"__main__"}),
+    *({"store"}, {"stage", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}),
+    *({"inspect"}, {"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 

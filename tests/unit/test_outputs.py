@@ -147,10 +147,8 @@ ABOUT = st.fixed_dictionaries(
         "decimals": st.integers(0, 12), "direction": st.sampled_from(["up", "down", "real", None]),
     },
 )  # fmt: skip
-NAMES = st.one_of(
-    st.sampled_from(["fgd", "a b", "50%", "_", "$x$", "<b>", "ü", "名"]),
-    TEXT.filter(lambda name: name.isprintable() and not set(name) & set("/:")),
-)
+PLAIN_NAMES = TEXT.filter(lambda name: name.isprintable() and not set(name) & set("/:"))
+NAMES = st.one_of(st.sampled_from(["fgd", "a b", "50%", "_", "$x$", "<b>", "ü", "名"]), PLAIN_NAMES)
 OUTPUTS = st.dictionaries(NAMES, st.tuples(NUMBERS, NUMBERS, ABOUT), max_size=4).flatmap(
     lambda by_name: st.fixed_dictionaries(
         {
@@ -179,7 +177,6 @@ def test_nothing_a_stage_may_return_breaks_a_report(
         folder = store / "scores" / key[:16]
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text(json.dumps(manifest_of("scores", key, outputs=one)))
-        assert json.loads((folder / "manifest.json").read_text())["outputs"] == one
         rows.append({"panel": "p", "row": name, "seed": 0, "stages": {"scores": key}})
     (store / "sweeps").mkdir()
     (store / "sweeps" / "any.json").write_text(json.dumps({"name": "any", "seeds": [0], "rows": rows}))
