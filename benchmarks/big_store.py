@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rgx.store.keys import key_of
+
 LITTLE = Path(__file__).parents[1] / "tests" / "little.py"
 SWEEP = "sweeps/little.yaml"
 REPORT = (
@@ -92,11 +94,12 @@ def multiply(small: Path, big: Path, count: int) -> int:
     rows: dict[str, list[dict[str, Any]]] = {}
     copies = -(-count // len(manifests)) - 1
     for number in range(1, copies + 1):
-        for made in manifests:
-            write(big, another(made, number))
+        keys: dict[str, str] = {}
+        for made in parents_first(manifests):
+            write(big, another(made, number, keys))
         if number <= 0.9 * copies:
             name = f"other_{number // SEEDS_A_SWEEP}"
-            rows.setdefault(name, []).extend(another_row(row, number) for row in record["rows"])
+            rows.setdefault(name, []).extend(another_row(row, number, keys) for row in record["rows"])
     for name, members in rows.items():
         seeds = sorted({row["seed"] for row in members})
         text = json.dumps({**record, "name": name, "seeds": seeds, "rows": members}, indent=1)
@@ -104,29 +107,43 @@ def multiply(small: Path, big: Path, count: int) -> int:
     return len(manifests) * (copies + 1)
 
 
-def another(made: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Return a manifest as another seed and other learning rates would have left it."""
+def parents_first(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return manifests in an order in which what one was made of stands before it."""
+    by_key = {made["key"]: made for made in manifests}
+    ordered: dict[str, dict[str, Any]] = {}
+
+    def visit(made: dict[str, Any]) -> None:
+        for key in made["parents"].values():
+            visit(by_key[key])
+        ordered.setdefault(made["key"], made)
+
+    for made in manifests:
+        visit(made)
+    return list(ordered.values())
+
+
+def another(made: Mapping[str, Any], number: int, keys: dict[str, str]) -> dict[str, Any]:
+    """Return a manifest as another seed and other learning rates would have left it; its key goes to keys."""
     new = copy.deepcopy(dict(made))
-    new["key"] = another_key(made["key"], number)
-    new["parents"] = {stage: another_key(key, number) for stage, key in made["parents"].items()}
+    new["parents"] = {stage: keys[key] for stage, key in made["parents"].items()}
     new["seed"] = None if made["seed"] is None else number
     if training := new["record"].get("training"):
         training["learning_rate"] = 1e-3 * (1 + number % 7)
     if "clips" in str(made["record"]) and not made["parents"]:
-        new["fingerprint"] = another_key(made["fingerprint"], number)
+        new["fingerprint"] = hashlib.sha256(f"{number} {made['fingerprint']}".encode()).hexdigest()
+    elif new["seed"] is None:
+        new["version"] += number
+    new["identity"] = new["record"]
+    new["key"] = key_of(new["record"], new["version"], new["parents"], new["fingerprint"], new["seed"])
+    keys[made["key"]] = new["key"]
     for name, about in new["files"].items():
         about |= {"bytes": 16, "sha256": hashlib.sha256(name.encode()[:16].ljust(16)).hexdigest()}
     return new
 
 
-def another_key(key: str, number: int) -> str:
-    """Return the key of a copy."""
-    return hashlib.sha256(f"{number} {key}".encode()).hexdigest()
-
-
-def another_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+def another_row(row: Mapping[str, Any], number: int, keys: Mapping[str, str]) -> dict[str, Any]:
     """Return a row of a sweep's record that stands on copies."""
-    stages = {stage: another_key(key, number) for stage, key in row["stages"].items()}
+    stages = {stage: keys[key] for stage, key in row["stages"].items()}
     return {**row, "seed": number, "stages": stages}
 
 

@@ -31,7 +31,8 @@ from rich.console import Console
 from rgx.run import engine_ray
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
-from rgx.store.artifacts import manifest, read_json, write_json
+from rgx.store.artifacts import read_json, write_json
+from rgx.store.manifests import manifest
 from rgx.sweep.plan import Plan, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 

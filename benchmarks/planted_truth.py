@@ -24,7 +24,8 @@ from rgx.gesture.metrics.base import Evaluation
 from rgx.gesture.metrics.fgd import FGD
 from rgx.gesture.stages.motion import MotionStage
 from rgx.run.worker import seed_of
-from rgx.store.artifacts import artifact_folder, manifest
+from rgx.store.artifacts import artifact_folder
+from rgx.store.manifests import manifest
 from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep

@@ -20,7 +20,8 @@ from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.scoring import score_windows
 from rgx.gesture.stages.reconstruction_scores import ReconstructionScoresStage
 from rgx.gesture.types import WINDOW_FRAMES
-from rgx.store.artifacts import artifact_folder, manifest
+from rgx.store.artifacts import artifact_folder
+from rgx.store.manifests import manifest
 from rgx.store.workspace import Inputs, Workspace
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep

@@ -21,9 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from rgx.store.keys import key_of
 
 SWEEP = "ablation_table3"
 Manifest = dict[str, Any]
@@ -55,11 +56,14 @@ def multiply(store: Path, folder: Path, size: Size) -> int:
     rows, written = [], set()
     for number in range(size.seeds * size.rows):
         seed, copied = number % size.seeds, number // size.seeds
-        keys = {key: another_key(key, number) if repeated(made, key) else key for key in made}
+        keys: dict[str, str] = {}
         for key, manifest in made.items():
-            if keys[key] not in written:
-                written.add(keys[key])
-                write(folder, another(manifest, keys, seed), store / manifest["stage"] / key[:16])
+            is_copy = number > 0 and repeated(made, key)
+            new = another(manifest, keys, seed, number) if is_copy else manifest
+            keys[key] = new["key"]
+            if new["key"] not in written:
+                written.add(new["key"])
+                write(folder, new, store / manifest["stage"] / key[:16])
         for row in record["rows"]:
             stages = {stage: keys.get(key, key) for stage, key in row["stages"].items()}
             name = f"{row['row']} {copied + 1}" if copied else row["row"]
@@ -76,11 +80,6 @@ def read(store: Path, stage: str, key: str) -> Manifest | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def another_key(key: str, number: int) -> str:
-    """Return the key of a copy; the first is the artifact itself."""
-    return sha256(f"{number} {key}".encode()).hexdigest() if number else key
-
-
 def repeated(made: Mapping[str, Manifest], key: str) -> bool:
     """Say whether an artifact, or one it was made from, has a seed."""
     return made[key]["seed"] is not None or any(
@@ -88,12 +87,13 @@ def repeated(made: Mapping[str, Manifest], key: str) -> bool:
     )
 
 
-def another(manifest: Manifest, keys: Mapping[str, str], seed: int) -> Manifest:
+def another(manifest: Manifest, keys: Mapping[str, str], seed: int, number: int) -> Manifest:
     """Return a manifest as another seed would have left it: its scores within about one per cent."""
     new = copy.deepcopy(manifest)
-    new["key"] = keys[manifest["key"]]
+    new["record"] = new["identity"] = {**new["record"], "copy": number}
     new["parents"] = {stage: keys.get(key, key) for stage, key in manifest["parents"].items()}
     new["seed"] = None if manifest["seed"] is None else seed
+    new["key"] = key_of(new["record"], new["version"], new["parents"], new["fingerprint"], new["seed"])
     chance = random.Random(new["key"])
     scores = new["outputs"].get("scores") or {}
     scores |= {name: value * chance.gauss(1, 0.01) for name, value in scores.items() if value is not None}

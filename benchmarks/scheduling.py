@@ -21,7 +21,7 @@ from rich.console import Console
 from rgx.run import engine_ray
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
-from rgx.store.artifacts import manifest
+from rgx.store.manifests import manifest
 from rgx.sweep.plan import Plan, Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 

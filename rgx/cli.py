@@ -147,7 +147,8 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
-    from rgx.store.manifests import Shelf
+    from rgx.store.keys import short
+    from rgx.store.manifests import Manifests
     from rgx.sweep.code import drift
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
@@ -169,11 +170,11 @@ def plan(
         return
     for key, task in made.tasks.items():
         state = "miss" if key in missing else "hit "
-        typer.echo(f"{state} {task.stage:14} {key[:16]}  {task.row}")
+        typer.echo(f"{state} {task.stage:14} {short(key)}  {task.row}")
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
     there = [(task.stage, key) for key, task in made.tasks.items() if key not in missing]
-    for line in drift(Shelf(store), there):
+    for line in drift(Manifests(store), there):
         typer.echo(harmless(line))
     for first, second in made.same:
         typer.echo(f"same cell: {second} is {first}")

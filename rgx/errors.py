@@ -26,6 +26,10 @@ class DamagedError(Exception):
         self.stages = stages
 
 
+class NotMeasurableError(ValueError):
+    """A metric finds nothing to measure in what it was given; a table shows a hole with this reason."""
+
+
 class NotFiniteError(Exception):
     """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from keyed import digest, manifest_of
 from PIL import Image
 
 FGD = {"label": "FGD", "direction": "down", "unit": "", "decimals": 2, "protocol": "speech-driven"}
@@ -26,11 +26,6 @@ FIGURES = {"bars": {"kind": "bars", "panel": "3b", "caption": "Bars."}}
 SECONDS = 1_795_526_684.5
 
 
-def digest(text: str) -> str:
-    """Return a key of the store's shape."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def scores(row: str, seed: int, rows: list[str]) -> dict[str, float]:
     """Return numbers that differ by row and seed, whose order as text is not their order."""
     place = rows.index(row)
@@ -46,10 +41,10 @@ def put(store: Path, stage: str, key: str, **manifest: Any) -> Path:
     folder = store / stage / key[:16]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log.txt").write_text("made\n")
-    content = {
-        "stage": stage, "key": key, "seconds": 2.0, "started": SECONDS, "host": "a <b>host</b>",
+    content = manifest_of(stage, key) | {
+        "seconds": 2.0, "started": SECONDS, "host": "a <b>host</b>",
         "software": {"commit": "1ec0712da2e83dc7861f", "python": "3.11.7", "torch": "2.13.0"},
-        "outputs": {}, "parents": {}, "fingerprint": "", "files": {"log.txt": {"bytes": 5}},
+        "files": {"log.txt": {"bytes": 5, "sha256": ""}},
     } | manifest  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(content))
     return folder
@@ -96,29 +91,30 @@ def make(
 ) -> tuple[Path, Path]:
     """Write a store and its report; returns both. chain: further stages between tokenizer and scores."""
     store, cells = root / "store", []
-    corpus = digest("corpus")
-    folder = put(store, "corpus", corpus, fingerprint="f" * 64, gin=SHARED)
+    corpus = digest("corpus", {}, "f" * 64)
+    folder = put(store, "corpus", corpus, gin=SHARED)
     spans = [{"name": f"clip_{n}", "start": 100 * n, "frames": 100} for n in range(3)]
     (folder / "about.json").write_text(json.dumps({"spans": spans}))
     for row in rows:
         for seed in range(seeds):
             gin = f"{SHARED}\nROW = {row!r}\n"
-            middle = {f"stage_{n}": digest(f"{n}{row}{seed}") for n in range(chain)}
-            keys = {name: digest(f"{name}{row}{seed}") for name in ("tokenizer", "motion_scores")}
-            put(store, "tokenizer", keys["tokenizer"], parents={"corpus": corpus}, gin=gin)
+            middle = {f"stage_{n}": digest(f"{n}{row}{seed}", {"corpus": corpus}) for n in range(chain)}
+            tokenizer = digest(f"tokenizer{row}{seed}", {"corpus": corpus})
+            scored = digest(f"motion_scores{row}{seed}", {"tokenizer": tokenizer})
+            keys = {"tokenizer": tokenizer, "motion_scores": scored}
+            put(store, "tokenizer", tokenizer, gin=gin)
             for name, key in middle.items():
-                put(store, name, key, parents={"corpus": corpus}, gin=gin)
+                put(store, name, key, gin=gin)
             if row != HOLE:
                 outputs = {
                     "scores": scores(row, seed, rows), "metrics": METRICS,
                     "references": {"diversity": 14.0, "fgd": 0.25},
                 }  # fmt: skip
-                parents = {"tokenizer": keys["tokenizer"]}
-                put(store, "motion_scores", keys["motion_scores"], parents=parents, outputs=outputs, gin=gin)
+                put(store, "motion_scores", scored, outputs=outputs, gin=gin)
             stages = {"corpus": corpus, **middle, **keys, "judge": digest("judge")}
             if row in FILMED:
-                stages["video"] = digest(f"video{row}{seed}")
-                shoot(store, stages["video"], corpus, gin, write)
+                stages["video"] = digest(f"video{row}{seed}", {"corpus": corpus})
+                shoot(store, stages["video"], gin, write)
             cells.append({"panel": "3b", "row": row, "seed": seed, "stages": stages})
     (store / "sweeps").mkdir(parents=True, exist_ok=True)
     record = {"name": "made", "seeds": list(range(seeds)), "rows": cells}
@@ -126,12 +122,12 @@ def make(
     return report(root, panel or {}, figures or {}), store
 
 
-def shoot(store: Path, key: str, corpus: str, gin: str, write: Callable[[Path], None]) -> None:
+def shoot(store: Path, key: str, gin: str, write: Callable[[Path], None]) -> None:
     """Leave three comparisons, a video of its own, a strip, and files whose names lead elsewhere."""
     names = ["0000.mp4", *(f"000{n}_beside.mp4" for n in range(3))]
-    wrong = ["../../../../outside.mp4", "/outside_beside.mp4", "..\\outside_beside.mp4", ".hidden_beside.mp4"]
-    files = {name: {"bytes": 1} for name in ["log.txt", *names, *wrong]}
-    folder = put(store, "video", key, parents={"corpus": corpus}, gin=gin, files=files)
+    wrong = ["..\\outside_beside.mp4", ".hidden_beside.mp4"]
+    files = {name: {"bytes": 1, "sha256": ""} for name in ["log.txt", *names, *wrong]}
+    folder = put(store, "video", key, gin=gin, files=files)
     for name in names:
         write(folder / name)
     (folder / "about.json").write_text(json.dumps({"starts": [101, 250, 299]}))

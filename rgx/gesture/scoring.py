@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +15,11 @@ from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.metric import describe, name_of
+from rgx.outputs import value_or_reason
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
+
+NOTHING = "no window holds anything it measures"
 
 
 def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
@@ -40,8 +44,8 @@ def score_windows(
     scores, references, about = {}, {}, {}
     for kept, metric in zip(measured, metrics, strict=True):
         name, description = name_of(metric), describe(metric)
-        scores[name] = float(metric.score(kept)) if kept else float("nan")
-        references[name] = float(metric.reference(kept)) if kept else float("nan")
+        scores[name] = value_or_reason(partial(metric.score, kept)) if kept else NOTHING
+        references[name] = value_or_reason(partial(metric.reference, kept)) if kept else NOTHING
         protocol = f"{metric.protocol}; {len(kept)} windows of {WINDOW_FRAMES} frames, {size} px"
         about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
     return {"scores": scores, "references": references, "metrics": about, "windows": total}
@@ -88,8 +92,8 @@ class MotionScoring(Stage):
         scores, references, about = {}, {}, {}
         for metric in self.metrics:
             name = name_of(metric)
-            scores[name] = float(metric.score(evaluation))
-            references[name] = float(metric.reference(evaluation))
+            scores[name] = value_or_reason(partial(metric.score, evaluation))
+            references[name] = value_or_reason(partial(metric.reference, evaluation))
             about[name] = describe(metric)
         found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
         notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]

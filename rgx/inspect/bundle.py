@@ -14,15 +14,16 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
-from rgx.inspect.cells import parse_search_record, pipeline_order, read_sweep_record, row_key, select
-from rgx.report.frames import Sweep, SweepRow
-from rgx.store.artifacts import MANIFEST, checksum
-from rgx.store.manifests import Shelf, read_object
-from rgx.sweep.search.results import Record
+from rgx.inspect.cells import pipeline_order, row_key, select
+from rgx.store.artifacts import DEEPEST, MANIFEST, PIECE, checksum
+from rgx.store.keys import short
+from rgx.store.manifests import Manifests
+from rgx.store.records import Record, Run, SweepRow
+from rgx.store.runs import read_run, read_trials
 
-PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
+FILE = rf"{PIECE}(?:/{PIECE}){{0,{DEEPEST - 1}}}"
 STAGE = r"(?!(?i:sweeps|searches|running|damaged|tracking)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
-MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{PIECE})")
+MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{FILE})")
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
 RECORD = re.compile(rf"sweeps/(?P<name>{NAME})\.json")
 SEARCH = re.compile(rf"searches/(?P<sweep>{NAME})/(?P<folder>(?P<name>{NAME})-[0-9a-f]{{16}})/record\.json")
@@ -51,6 +52,7 @@ class BundledManifest(BaseModel):
     fingerprint: str
     seed: int | None
     outputs: dict[str, object]
+    identity: dict[str, object] | None = None
     files: dict[str, BundledFile]
 
 
@@ -61,7 +63,7 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     equal stores give equal bytes.
     """
     name, colon, rest = address.partition(":")
-    sweep = read_sweep_record(store, name)
+    sweep = read_run(store, name)
     rows = _chosen(sweep, rest) if colon else sweep.rows
     content = {**sweep.model_dump(), "rows": [row.model_dump() for row in rows]}
     content["seeds"] = [seed for seed in sweep.seeds if any(row.seed == seed for row in rows)]
@@ -69,16 +71,16 @@ def export(address: str, file: Path, store: Path) -> list[str]:
         raise InputError(f"{file} is already there; give another name")
     if not file.parent.is_dir():
         raise InputError(f"there is no folder {file.parent}")
-    shelf = Shelf(store)
-    _refuse_holes(rows, shelf)
-    ordered = ((s, row.stages[s]) for row in rows for s in pipeline_order(row.stages, shelf))
+    manifests = Manifests(store)
+    _refuse_holes(rows, manifests)
+    ordered = ((s, row.stages[s]) for row in rows for s in pipeline_order(row.stages, manifests))
     stages = list(dict.fromkeys(ordered))
     records = {f"sweeps/{name}.json": json.dumps(content, indent=1, sort_keys=True).encode()}
     records |= _searches(name, rows, store)
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as scratch:
             made = Path(scratch) / "bundle.tar"
-            _write(made, records, stages, shelf)
+            _write(made, records, stages, manifests)
             size = made.stat().st_size
             made.replace(file)
     except OSError as error:
@@ -96,7 +98,7 @@ def _searches(sweep: str, rows: list[SweepRow], store: Path) -> dict[str, bytes]
         name = f"searches/{sweep}/{path.parent.name}/{path.name}"
         if (match := SEARCH.fullmatch(name)) and any(row.panel == match["name"] for row in rows):
             content = path.read_bytes()
-            record = parse_search_record(read_object(path), str(path))
+            record = read_trials(path)
             if any(made_by(record, row) for row in rows if row.panel == match["name"]):
                 found[name] = content
     return found
@@ -108,30 +110,33 @@ def made_by(record: Record, row: SweepRow) -> bool:
     return any(cell in rung.cells for trial in record.trials for rung in trial.rungs)
 
 
-def _write(made: Path, records: dict[str, bytes], stages: list[tuple[str, str]], shelf: Shelf) -> None:
+def _write(
+    made: Path, records: dict[str, bytes], stages: list[tuple[str, str]], manifests: Manifests
+) -> None:
     with tarfile.open(made, "w:", format=tarfile.PAX_FORMAT) as tar:
         for name, record in records.items():
             member = tarfile.TarInfo(name)
             member.size = len(record)
             tar.addfile(member, io.BytesIO(record))
         for stage, key in stages:
-            for path in _verified(shelf, stage, key):
-                member = tarfile.TarInfo(f"{stage}/{key[:16]}/{path.name}")
+            for path in _verified(manifests, stage, key):
+                name = path.relative_to(manifests.folder(stage, key)).as_posix()
+                member = tarfile.TarInfo(f"{stage}/{short(key)}/{name}")
                 member.size = path.stat().st_size
                 with path.open("rb") as file:
                     tar.addfile(member, file)
 
 
-def _chosen(sweep: Sweep, words: str) -> list[SweepRow]:
+def _chosen(sweep: Run, words: str) -> list[SweepRow]:
     rows, more = select(sweep, words)
     if more:
         raise InputError(f"{sweep.name}:{words}: expected SWEEP:TABLE/ROW; '{more}' is left over")
     return rows
 
 
-def _refuse_holes(rows: list[SweepRow], shelf: Shelf) -> None:
+def _refuse_holes(rows: list[SweepRow], manifests: Manifests) -> None:
     holes = {
-        row_key(row): [stage for stage, key in row.stages.items() if shelf.get(stage, key) is None]
+        row_key(row): [_hole(manifests, *item) for item in row.stages.items() if manifests.get(*item) is None]
         for row in rows
     }
     errors = [f"{name}: not in the store: {', '.join(stages)}" for name, stages in holes.items() if stages]
@@ -139,17 +144,22 @@ def _refuse_holes(rows: list[SweepRow], shelf: Shelf) -> None:
         raise InputError("\n".join([*errors, "a bundle carries whole cells: run the sweep, or name one row"]))
 
 
-def _verified(shelf: Shelf, stage: str, key: str) -> Iterator[Path]:
+def _hole(manifests: Manifests, stage: str, key: str) -> str:
+    fault = manifests.fault(stage, key)
+    return f"{stage} (damaged: {fault})" if fault else stage
+
+
+def _verified(manifests: Manifests, stage: str, key: str) -> Iterator[Path]:
     """Yield an artifact's files, its manifest first; raises InputError where one is not as it was made."""
-    folder = shelf.folder(stage, key)
+    folder = manifests.folder(stage, key)
     try:
-        manifest = BundledManifest.model_validate(shelf.get(stage, key))
+        manifest = BundledManifest.model_validate(manifests.get(stage, key))
     except ValueError as error:
         raise InputError(f"{folder / MANIFEST}: {str(error).splitlines()[0]}") from None
     yield folder / MANIFEST
     for name, about in sorted(manifest.files.items()):
         path = folder / name
-        if not MEMBER.fullmatch(f"{stage}/{key[:16]}/{name}") or not path.is_file():
+        if not MEMBER.fullmatch(f"{stage}/{short(key)}/{name}") or not path.is_file():
             raise InputError(f"{path}: named in the manifest, but not a file of the artifact")
         if checksum(path) != about.sha256:
             raise InputError(f"{path}: its checksum is not the manifest's: the file was changed or damaged")

@@ -14,11 +14,10 @@ from pydantic import ValidationError
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManifest
-from rgx.inspect.cells import parse_search_record, parse_sweep_record
-from rgx.report.frames import Sweep
 from rgx.store.artifacts import MANIFEST
-from rgx.store.manifests import KEY
-from rgx.sweep.search.results import Record
+from rgx.store.keys import short
+from rgx.store.manifests import KEY, manifest_fault
+from rgx.store.records import Record, Run, parse
 
 CHUNK_BYTES = 2**20
 Members = dict[str, tarfile.TarInfo]
@@ -40,7 +39,7 @@ class Content:
     """All that is in a bundle: artifacts, the record of its sweep, and of searches by their folder."""
 
     artifacts: list[Artifact]
-    sweep: Sweep
+    sweep: Run
     searches: dict[str, Record]
 
 
@@ -90,7 +89,10 @@ def _members(
             folders.setdefault(folder, {})[found["file"]] = member
         else:
             raise InputError(f"{file}: {name!r} is no name of a bundle: <stage>/<16 hex>/<file> or sweeps/")
-        json_file = name.endswith(f"/{MANIFEST}") or member in [*records, *searches]
+        json_file = (name.count("/") == 2 and name.endswith(f"/{MANIFEST}")) or member in [
+            *records,
+            *searches,
+        ]
         if member.size < 0 or (json_file and member.size > JSON_BYTES):
             raise InputError(f"{file}: {name!r} says it has {member.size} bytes")
     if len(records) != 1:
@@ -102,14 +104,17 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
     """Return an artifact's manifest; refuses one that does not fit its folder and its members' sizes."""
     if MANIFEST not in members:
         raise InputError(f"{file}: {folder} has no {MANIFEST}")
+    content = _json(tar, members[MANIFEST], file)
     try:
-        found = BundledManifest.model_validate(_json(tar, members[MANIFEST], file))
+        found = BundledManifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         spot = "/".join(map(str, first["loc"]))
         raise InputError(f"{file}: {folder}/{MANIFEST}: {spot}: {first['msg']}") from None
-    if f"{found.stage}/{found.key[:16]}" != folder:
-        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{found.key[:16]}")
+    if f"{found.stage}/{short(found.key)}" != folder:
+        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{short(found.key)}")
+    if isinstance(content, dict) and (fault := manifest_fault(content, found.stage, found.key)):
+        raise InputError(f"{file}: {folder}/{MANIFEST}: {fault}")
     if unnamed := sorted(members.keys() - {*found.files, MANIFEST}):
         raise InputError(f"{file}: {folder}/{unnamed[0]} is not named in its manifest")
     if absent := sorted({*found.files} - members.keys() | ({MANIFEST} & {*found.files})):
@@ -122,19 +127,19 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
     return found
 
 
-def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Sweep:
-    sweep = parse_sweep_record(_json(tar, member, file), f"{file}: {member.name}")
+def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Run:
+    sweep = parse(Run, _json(tar, member, file), f"{file}: {member.name}")
     if member.name != f"sweeps/{sweep.name}.json":
         raise InputError(f"{file}: {member.name} is the record of {sweep.name!r}")
     return sweep
 
 
-def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Sweep, file: Path) -> tuple[str, Record]:
+def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Run, file: Path) -> tuple[str, Record]:
     """Return a search's folder and record; refuses one of another sweep or table, and a key that is none."""
     found = SEARCH.fullmatch(member.name)
     if not found or found["sweep"] != sweep.name or all(row.panel != found["name"] for row in sweep.rows):
         raise InputError(f"{file}: {member.name!r} is of no search in {sweep.name}")
-    record = parse_search_record(_json(tar, member, file), f"{file}: {member.name}")
+    record = parse(Record, _json(tar, member, file), f"{file}: {member.name}")
     for rung in (rung for trial in record.trials for rung in trial.rungs):
         for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
             check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")
@@ -143,7 +148,7 @@ def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Sweep, file: P
 
 def check_key(stage: str, key: str, place: str) -> None:
     """Raise InputError naming the place where a stage's name or key could lead elsewhere."""
-    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{key[:16]}/x"):
+    if not KEY.fullmatch(key) or not MEMBER.fullmatch(f"{stage}/{short(key)}/x"):
         raise InputError(f"{place}: {stage!r}: {key[:64]!r} is no key of a stage")
 
 

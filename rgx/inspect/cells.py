@@ -1,54 +1,12 @@
-"""The records sweeps leave in a store, and the names people give their cells by."""
+"""The names people give the cells of a run by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.report.frames import Sweep, SweepRow
-from rgx.store.manifests import Shelf, read_object
-from rgx.sweep.search.results import Record
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def sweep_names(store: Path) -> list[str]:
-    """Return the names of the sweeps that left a record in a store."""
-    return sorted(p.stem for p in (store / "sweeps").glob("*.json") if not p.name.startswith("."))
-
-
-def read_sweep_record(store: Path, name: str) -> Sweep:
-    """Return a sweep's record; raises InputError with the nearest name, or where it cannot be read."""
-    path = store / "sweeps" / f"{name}.json"
-    if name not in sweep_names(store):
-        raise InputError(
-            f"{path}: no sweep '{name}' has run in this store: {nearest(name, sweep_names(store))}"
-        )
-    return parse_sweep_record(read_object(path), str(path))
-
-
-def parse_sweep_record(content: object, place: str) -> Sweep:
-    """Return the record in a JSON object; raises InputError naming the place and the field."""
-    return _parsed(Sweep, content, place)
-
-
-def parse_search_record(content: object, place: str) -> Record:
-    """Return the trials of a search in a JSON object; raises InputError naming the place and the field."""
-    return _parsed(Record, content, place)
-
-
-def _parsed(model: type[Model], content: object, place: str) -> Model:
-    if content is None:
-        raise InputError(f"{place}: not a JSON object")
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{place}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None
+from rgx.store.manifests import Manifests
+from rgx.store.records import Run, SweepRow
 
 
 def row_key(row: SweepRow) -> str:
@@ -56,7 +14,7 @@ def row_key(row: SweepRow) -> str:
     return f"{row.panel}/{row.row}"
 
 
-def select(sweep: Sweep, words: str) -> tuple[list[SweepRow], str]:
+def select(sweep: Run, words: str) -> tuple[list[SweepRow], str]:
     """Return the cells `panel/row` names, one per seed, and what follows it (`panel/row/rest` → `rest`).
 
     A row's name may hold a slash, so the longest that fits counts; raises InputError with the nearest name.
@@ -95,12 +53,12 @@ def pick_seed(rows: list[SweepRow], seed: int | None) -> list[SweepRow]:
     return found
 
 
-def pipeline_order(stages: Mapping[str, str], shelf: Shelf, wanted: str | None = None) -> list[str]:
+def pipeline_order(stages: Mapping[str, str], manifests: Manifests, wanted: str | None = None) -> list[str]:
     """Return a cell's stages (stage → key), parents first: all, or one with everything it stands on."""
     found: dict[str, None] = {}
 
     def visit(stage: str, below: tuple[str, ...]) -> None:
-        made = shelf.get(stage, stages[stage])
+        made = manifests.get(stage, stages[stage])
         for parent in sorted(made["parents"]) if made else []:
             if parent in stages and parent not in found and parent not in below:
                 visit(parent, (*below, parent))

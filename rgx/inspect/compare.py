@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, select, split
+from rgx.inspect.cells import pick_seed, pipeline_order, select, split
 from rgx.inspect.show import scores_of
-from rgx.report.frames import SweepRow
 from rgx.store.differences import Identity, own_changes
-from rgx.store.manifests import Shelf, number
+from rgx.store.keys import short
+from rgx.store.manifests import Manifests, number
+from rgx.store.records import SweepRow
+from rgx.store.runs import read_run
 
 EXAMPLE = "SWEEP:TABLE/ROW, such as ablation_table3:3b/+distill"
 
@@ -18,7 +20,7 @@ EXAMPLE = "SWEEP:TABLE/ROW, such as ablation_table3:3b/+distill"
 def find_cell(address: str, seed: int | None, store: Path) -> SweepRow:
     """Return the cell of `SWEEP:TABLE/ROW` at one seed, the first of its seeds where none is asked for."""
     name, rest = split(address, EXAMPLE)
-    rows, more = select(read_sweep_record(store, name), rest)
+    rows, more = select(read_run(store, name), rest)
     if more:
         raise InputError(f"{address}: expected {EXAMPLE}; '{more}' is left over")
     return pick_seed(rows, seed)[0]
@@ -27,24 +29,24 @@ def find_cell(address: str, seed: int | None, store: Path) -> SweepRow:
 def compare(first: str, second: str, seed: int | None, store: Path) -> list[str]:
     """Return what two cells share and where they differ; raises InputError with the nearest names."""
     old, new = find_cell(first, seed, store), find_cell(second, seed, store)
-    shelf = Shelf(store)
+    manifests = Manifests(store)
     lines = [f"{name}, seed {row.seed}" for name, row in ((first, old), (second, new))]
-    order = dict.fromkeys((*pipeline_order(old.stages, shelf), *pipeline_order(new.stages, shelf)))
+    order = dict.fromkeys((*pipeline_order(old.stages, manifests), *pipeline_order(new.stages, manifests)))
     shared = [stage for stage in order if old.stages.get(stage) == new.stages.get(stage)]
     lines.append(f"shared: {', '.join(shared) or 'nothing'}")
     for stage in order:
         if stage not in shared:
-            lines += _stage(stage, old, new, shelf)
-    return lines + list(_scores(old, new, shelf))
+            lines += _stage(stage, old, new, manifests)
+    return lines + list(_scores(old, new, manifests))
 
 
-def _stage(stage: str, old: SweepRow, new: SweepRow, shelf: Shelf) -> Iterator[str]:
+def _stage(stage: str, old: SweepRow, new: SweepRow, manifests: Manifests) -> Iterator[str]:
     keys = [row.stages.get(stage) for row in (old, new)]
     if None in keys:
         yield f"only in the {'second' if keys[0] is None else 'first'}: {stage}"
         return
-    made = [shelf.get(stage, key or "") for key in keys]
-    head = f"differs: {stage} {(keys[0] or '')[:16]} → {(keys[1] or '')[:16]}"
+    made = [manifests.get(stage, key or "") for key in keys]
+    head = f"differs: {stage} {short(keys[0] or '')} → {short(keys[1] or '')}"
     before, after = made
     if before is None or after is None:
         which = [word for word, found in zip(("first", "second"), made, strict=True) if found is None]
@@ -55,12 +57,12 @@ def _stage(stage: str, old: SweepRow, new: SweepRow, shelf: Shelf) -> Iterator[s
     yield from (f"    {change}" for change in changes)
 
 
-def _scores(old: SweepRow, new: SweepRow, shelf: Shelf) -> Iterator[str]:
+def _scores(old: SweepRow, new: SweepRow, manifests: Manifests) -> Iterator[str]:
     found: list[dict[str, object]] = []
     for row in (old, new):
         scores: dict[str, object] = {}
         for stage, key in row.stages.items():
-            scores |= {f"{stage}/{m}": v for m, v in scores_of(shelf.get(stage, key) or {}).items()}
+            scores |= {f"{stage}/{m}": v for m, v in scores_of(manifests.get(stage, key)).items()}
         found.append(scores)
     for name in dict.fromkeys((*found[0], *found[1])):
         before, after = (number(scores.get(name)) for scores in found)

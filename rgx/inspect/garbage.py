@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.inspect.running import Running, read_running
+from rgx.inspect.running import read_running
 from rgx.inspect.status import read_sweeps, state
 from rgx.inspect.unbundle import SCRATCH
 from rgx.store.artifacts import MANIFEST, running_folder
+from rgx.store.keys import short
 from rgx.store.lease import Lease, LeaseHeldError, held
-from rgx.store.manifests import Shelf
+from rgx.store.manifests import Manifests
+from rgx.store.records import Running
 
 Reached = set[tuple[str, str]]
 """Stage and first 16 hex of the key of each artifact that a sweep record stands on."""
@@ -35,13 +37,15 @@ def find_garbage(store: Path) -> list[Garbage]:
     A stopped stage that a sweep still needs and that has a checkpoint is kept: the next run goes on from it.
     Raises InputError where a sweep record cannot be read, since what it reaches is then unknown.
     """
-    shelf = Shelf(store)
-    reached, running = reachable(store, shelf), read_running(store)
+    manifests = Manifests(store)
+    reached, running = reachable(store, manifests), read_running(store)
     kept = reached | {(one.stage, one.key) for one in running if one.held}
     found = [
-        _garbage(shelf.folder(stage, key), running_folder(store, stage, key), "no sweep record reaches it")
-        for stage, key in shelf.folders()
-        if (stage, key) not in kept and not shelf.folder(stage, key).is_symlink()
+        _garbage(
+            manifests.folder(stage, key), running_folder(store, stage, key), "no sweep record reaches it"
+        )
+        for stage, key in manifests.folders()
+        if (stage, key) not in kept and not manifests.folder(stage, key).is_symlink()
     ]
     stopped = (one for one in running if not one.held and not _worth_keeping(one, reached))
     found += [_garbage(one.folder, one.folder, state(one)) for one in stopped]
@@ -49,15 +53,15 @@ def find_garbage(store: Path) -> list[Garbage]:
     return found + [_garbage(p, p, "an import that did not end") for p in imports]
 
 
-def reachable(store: Path, shelf: Shelf) -> Reached:
+def reachable(store: Path, manifests: Manifests) -> Reached:
     """Return every artifact that a sweep record names, and all the artifacts those were made of."""
     waiting = [one for sweep in read_sweeps(store) for row in sweep.rows for one in row.stages.items()]
     found: Reached = set()
     while waiting:
         stage, key = waiting.pop()
-        if (stage, key[:16]) not in found:
-            found.add((stage, key[:16]))
-            made = shelf.get(stage, key)
+        if (stage, short(key)) not in found:
+            found.add((stage, short(key)))
+            made = manifests.get(stage, key)
             waiting += made["parents"].items() if made else []
     return found
 
@@ -65,7 +69,7 @@ def reachable(store: Path, shelf: Shelf) -> Reached:
 def kept_checkpoints(store: Path) -> list[Running]:
     """Return the stopped stages that are kept because a sweep can go on from their checkpoint."""
     stopped = [one for one in read_running(store) if not one.held and one.resumable]
-    reached = reachable(store, Shelf(store)) if stopped else set()
+    reached = reachable(store, Manifests(store)) if stopped else set()
     return [one for one in stopped if _worth_keeping(one, reached)]
 
 
@@ -74,7 +78,7 @@ def delete(store: Path) -> Iterator[Garbage]:
 
     Raises InputError while a stage runs that no sweep record names: what it reads is then unknown.
     """
-    reached = reachable(store, Shelf(store))
+    reached = reachable(store, Manifests(store))
     for one in read_running(store):
         if one.held and (one.stage, one.key) not in reached:
             raise InputError(

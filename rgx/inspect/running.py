@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from rgx.store.artifacts import failure
+from rgx.store.artifacts import read_object
+from rgx.store.failure import failure_reason
 from rgx.store.lease import LEASE, held
-from rgx.store.manifests import read_object
+from rgx.store.records import Running
 
 STAMP = "%Y-%m-%d %H:%M:%S"
-
-
-@dataclass(frozen=True)
-class Running:
-    """One folder of `running/`; ages in seconds, None where nothing tells."""
-
-    folder: Path
-    stage: str
-    key: str
-    host: str
-    pid: int | None
-    held: bool
-    age_s: float | None
-    heartbeat_age_s: float | None
-    done: int
-    total: int
-    eta_s: float | None
-    resumed: bool
-    failure: str
-
-    @property
-    def resumable(self) -> bool:
-        """Whether a mid-stage checkpoint is there to go on from."""
-        return (self.folder / "checkpoint.safetensors").is_file()
 
 
 def read_running(store: Path) -> list[Running]:
@@ -56,7 +32,7 @@ def _read(folder: Path) -> Running:
     eta = spent / done * (total - done) if spent is not None and spent > 0 and done else None
     return Running(
         folder, stage, key, str(lease.get("host", "")), pid if isinstance(pid, int) else None, held(folder),
-        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, failure(folder),
+        age, _age(folder / LEASE), done, total, eta, len(starts) > 1, failure_reason(folder),
     )  # fmt: skip
 
 

@@ -6,12 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from rgx.errors import InputError
-from rgx.store.manifests import read_object
+from rgx.store.runs import read_trials
 from rgx.sweep.row import Row
-from rgx.sweep.search.results import Record
 from rgx.sweep.search.spec import Search
 from rgx.sweep.spec import Sweep
 
@@ -30,12 +26,7 @@ def _rows(search: Search, place: Path) -> Iterator[Row]:
     folder_name = re.compile(rf"{re.escape(search.name)}-[0-9a-f]{{16}}")
     folders = sorted(place.iterdir()) if place.is_dir() else []
     for folder in (one for one in folders if folder_name.fullmatch(one.name)):
-        path = folder / "record.json"
-        try:
-            record = Record.model_validate(read_object(path))
-        except ValidationError as error:
-            raise InputError(f"{path}: {error.errors()[0]['msg']}") from None
-        for trial in record.trials:
+        for trial in read_trials(folder / "record.json").trials:
             if trial.values.keys() == search.space.factors.keys():
                 # A name has its factors in the file's order; JSON is sorted.
                 yield from search.rungs({factor: trial.values[factor] for factor in search.space.factors})

@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_key, select, split
-from rgx.report.frames import Metric, SweepRow
-from rgx.store.manifests import Manifest, Shelf, made_when, number, part
+from rgx.inspect.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.keys import short
+from rgx.store.manifests import Manifest, Manifests, made_when, number, part
+from rgx.store.records import Metric, SweepRow
+from rgx.store.runs import read_run
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
 MOST_DECIMALS = 12
@@ -21,29 +23,29 @@ EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as ablation_table3:3b/+distill/fgd"
 def show(address: str, seed: int | None, store: Path) -> list[str]:
     """Return all that is known of a number, for one seed or each; raises InputError with the nearest name."""
     name, rest = split(address, EXAMPLE)
-    rows, metric = select(read_sweep_record(store, name), rest)
+    rows, metric = select(read_run(store, name), rest)
     if not metric:
         raise InputError(f"{address}: expected {EXAMPLE}")
-    shelf = Shelf(store)
+    manifests = Manifests(store)
     lines: list[str] = []
     for row in pick_seed(rows, seed):
-        stage = _stage_of(row, metric, shelf)
-        made = shelf.get(stage, row.stages[stage])
+        stage = _stage_of(row, metric, manifests)
+        made = manifests.get(stage, row.stages[stage])
         assert made is not None, "a stage with scores has a manifest"
         lines += [f"{name}:{row_key(row)}, seed {row.seed}", *_number(made, metric.rpartition("/")[2])]
-        lines += _provenance(made, row, shelf)
+        lines += _provenance(made, row, manifests)
     return lines
 
 
-def scores_of(made: Manifest) -> dict[str, object]:
+def scores_of(made: Manifest | None) -> dict[str, object]:
     """Return the scores a manifest reports, by metric."""
     return part(made, "outputs", "scores")
 
 
-def _stage_of(row: SweepRow, metric: str, shelf: Shelf) -> str:
+def _stage_of(row: SweepRow, metric: str, manifests: Manifests) -> str:
     """Return the stage of a cell that reports `metric` or `stage/metric`; raises InputError."""
     asked, _, name = metric.rpartition("/")
-    made = {stage: shelf.get(stage, key) for stage, key in row.stages.items()}
+    made = {stage: manifests.get(stage, key) for stage, key in row.stages.items()}
     scores = {stage: scores_of(found) for stage, found in made.items() if found is not None}
     stages = [stage for stage, found in scores.items() if name in found and asked in ("", stage)]
     if len(stages) == 1:
@@ -68,6 +70,8 @@ def _number(made: Manifest, metric: str) -> Iterator[str]:
     value, shown = scores_of(made)[metric], number(scores_of(made)[metric])
     decimals = min(max(about.decimals, 0), MOST_DECIMALS)
     printed = "no number" if shown is None else f"{shown:.{decimals}f}"
+    if reason := part(made, "outputs", "unscored").get(metric):
+        yield f"  not measured: {reason}"
     yield f"  {about.label}: {printed} {about.unit}".rstrip() + f"  ({json.dumps(value)})"
     reference = part(made, "outputs", "references").get(metric)
     if reference is not None:
@@ -80,8 +84,8 @@ def _number(made: Manifest, metric: str) -> Iterator[str]:
         yield f"  source: {raw['source']}"
 
 
-def _provenance(made: Manifest, row: SweepRow, shelf: Shelf) -> Iterator[str]:
-    folder = shelf.folder(made["stage"], made["key"])
+def _provenance(made: Manifest, row: SweepRow, manifests: Manifests) -> Iterator[str]:
+    folder = manifests.folder(made["stage"], made["key"])
     software = part(made, "software")
     yield f"  artifact: {folder}"
     yield f"  key: {made['key']}"
@@ -90,11 +94,11 @@ def _provenance(made: Manifest, row: SweepRow, shelf: Shelf) -> Iterator[str]:
     yield f"  commit: {software.get('commit') or 'not recorded'}"
     yield "  software: " + ", ".join(f"{n} {v}" for n, v in sorted(software.items()) if n != "commit")
     yield "  made of:"
-    for stage in pipeline_order(row.stages, shelf, made["stage"]):
+    for stage in pipeline_order(row.stages, manifests, made["stage"]):
         key = row.stages[stage]
-        found, where = shelf.get(stage, key), shelf.folder(stage, key)
+        found, where = manifests.get(stage, key), manifests.folder(stage, key)
         facts = made_when(found) if found else "not in the store"
         data = f", data {found['fingerprint']}" if found and found.get("fingerprint") else ""
-        yield f"    {stage:22} {key[:16]}  {facts}{data}  {where}"
+        yield f"    {stage:22} {short(key)}  {facts}{data}  {where}"
     yield "  gin:"
     yield from (f"    {line}" for line in str(made.get("gin", "not recorded")).splitlines())

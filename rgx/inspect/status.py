@@ -8,20 +8,22 @@ from rich.table import Table
 from rich.text import Text
 
 from rgx.errors import InputError
-from rgx.inspect.cells import read_sweep_record, row_key, sweep_names
-from rgx.inspect.running import Running, read_running
-from rgx.report.frames import Sweep
-from rgx.store.manifests import Shelf
+from rgx.inspect.cells import row_key
+from rgx.inspect.running import read_running
+from rgx.store.keys import short
+from rgx.store.manifests import Manifests
+from rgx.store.records import Run, Running
+from rgx.store.runs import read_run, run_names
 from rgx.terminal import harmless
 
 
-def running_table(store: Path, sweeps: list[Sweep]) -> Table:
+def running_table(store: Path, sweeps: list[Run]) -> Table:
     """Return the stages under way, one a line; those whose process is gone are marked."""
     rows: dict[tuple[str, str], list[str]] = {}
     for sweep in sweeps:
         for row in sweep.rows:
             for stage, key in row.stages.items():
-                names = rows.setdefault((stage, key[:16]), [])
+                names = rows.setdefault((stage, short(key)), [])
                 if (name := f"{sweep.name}:{row_key(row)}") not in names:
                     names.append(name)
     heads = ("stage", "key", "for", "where", "age", "heartbeat", "progress", "ETA", "state")
@@ -38,24 +40,24 @@ def running_table(store: Path, sweeps: list[Sweep]) -> Table:
     return table
 
 
-def sweeps_table(store: Path, sweeps: list[Sweep]) -> Table:
+def sweeps_table(store: Path, sweeps: list[Run]) -> Table:
     """Return how many cells and unique stages of each sweep are in the store."""
-    shelf = Shelf(store)
+    manifests = Manifests(store)
     table = _table("sweeps", ("sweep", "cells done", "cells", "stages done", "missing"))
     for sweep in sweeps:
         stages = {(stage, key) for row in sweep.rows for stage, key in row.stages.items()}
-        done = {one for one in stages if shelf.has(*one)}
+        done = {one for one in stages if manifests.has(*one)}
         cells = sum(done.issuperset(row.stages.items()) for row in sweep.rows)
         counts = (cells, len(sweep.rows), len(done), len(stages) - len(done))
         table.add_row(*map(_text, (sweep.name, *map(str, counts))))
     return table
 
 
-def read_sweeps(store: Path) -> list[Sweep]:
+def read_sweeps(store: Path) -> list[Run]:
     """Return every sweep record of a store; raises InputError for no store or an unreadable record."""
     if not store.is_dir():
         raise InputError(f"there is no store at {store}")
-    return [read_sweep_record(store, name) for name in sweep_names(store)]
+    return [read_run(store, name) for name in run_names(store)]
 
 
 def state(one: Running) -> str:

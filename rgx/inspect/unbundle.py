@@ -15,12 +15,12 @@ from pathlib import Path
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
 from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
-from rgx.inspect.cells import parse_sweep_record, row_key
-from rgx.report.frames import Sweep
-from rgx.store.artifacts import MANIFEST, open_store, write_json
+from rgx.inspect.cells import row_key
+from rgx.store.artifacts import MANIFEST, open_store, read_object, write_json
+from rgx.store.keys import short
 from rgx.store.lease import Lease
-from rgx.store.manifests import Shelf, read_object
-from rgx.sweep.search.results import Record
+from rgx.store.manifests import Manifests
+from rgx.store.records import Record, Run, parse
 
 SCRATCH = ".import-"
 """A folder of the store whose lease says that an import is under way."""
@@ -38,10 +38,10 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         content = read_bundle(tar, file)
         artifacts, sweep = content.artifacts, content.sweep
         store = open_store(store)
-        shelf = Shelf(store)
-        _refuse_missing(sweep, artifacts, shelf, file)
+        manifests = Manifests(store)
+        _refuse_missing(sweep, artifacts, manifests, file)
         merged = _merged(sweep, store, name or sweep.name)
-        fresh = [one for one in artifacts if shelf.get(one.manifest.stage, one.manifest.key) is None]
+        fresh = [one for one in artifacts if manifests.get(one.manifest.stage, one.manifest.key) is None]
         _refuse_occupied(fresh, store)
         scratch = Path(tempfile.mkdtemp(dir=store, prefix=SCRATCH))
         try:
@@ -70,24 +70,24 @@ def _searches(records: dict[str, Record], place: Path) -> list[str]:
     return said
 
 
-def _refuse_missing(sweep: Sweep, artifacts: list[Artifact], shelf: Shelf, file: Path) -> None:
+def _refuse_missing(sweep: Run, artifacts: list[Artifact], manifests: Manifests, file: Path) -> None:
     """Refuse a record that names what neither the bundle nor the store holds."""
     keys = {(one.manifest.stage, one.manifest.key) for one in artifacts}
     for row in sweep.rows:
         for stage, key in row.stages.items():
             check_key(stage, key, f"{file}: {row_key(row)!r}")
-            if (stage, key) not in keys and shelf.get(stage, key) is None:
+            if (stage, key) not in keys and manifests.get(stage, key) is None:
                 raise InputError(
-                    f"{file}: {row_key(row)!r} needs {stage}/{key[:16]}, which is not in the bundle"
+                    f"{file}: {row_key(row)!r} needs {stage}/{short(key)}, which is not in the bundle"
                 )
 
 
-def _merged(sweep: Sweep, store: Path, name: str) -> dict[str, object]:
+def _merged(sweep: Run, store: Path, name: str) -> dict[str, object]:
     """Return the record with the rows of the one already there; refuses a row that stands on other keys."""
     if not RECORD.fullmatch(f"sweeps/{name}.json"):
         raise InputError(f"--as {name}: expected letters, digits, _, . and -")
     path = store / "sweeps" / f"{name}.json"
-    there = parse_sweep_record(read_object(path), str(path)) if path.exists() else None
+    there = parse(Run, read_object(path), str(path)) if path.exists() else None
     known = {(r.panel, r.row, r.seed): r for r in there.rows} if there else {}
     for row in sweep.rows:
         other = known.setdefault((row.panel, row.row, row.seed), row)
@@ -114,6 +114,7 @@ def _unpack(tar: tarfile.TarFile, artifact: Artifact, scratch: Path, file: Path)
     folder.mkdir(parents=True)
     for name, about in artifact.manifest.files.items():
         digest = hashlib.sha256()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("xb") as target:
             for chunk in read_chunks(tar, artifact.members[name], file):
                 digest.update(chunk)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.running import Running, read_running
+from rgx.inspect.running import read_running
 from rgx.inspect.search_trials import trial_rows
 from rgx.inspect.status import state
 from rgx.store.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
-from rgx.store.manifests import Manifest, Shelf, made_when
+from rgx.store.keys import short
+from rgx.store.manifests import Manifest, Manifests, made_when
+from rgx.store.records import Running
 from rgx.sweep.code import other_code
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Sweep
@@ -27,8 +29,8 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
         raise InputError(f"{sweep.path}: no cell '{cell}': {nearest(cell, rows)}")
     plan = make_plan(replace(sweep, rows=(rows[cell],), searches=()))
     planned = {key: Identity.of(vars(task)) for key, task in plan.tasks.items()}
-    shelf = Shelf(store)
-    walk = Walk(lambda _, key: planned.get(key), stored(shelf))
+    manifests = Manifests(store)
+    walk = Walk(lambda _, key: planned.get(key), stored(manifests))
     running = {(one.stage, one.key): one for one in read_running(store)}
     lines = []
     for found in plan.cells:
@@ -38,31 +40,34 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
         lines.append(f"{cell}, seed {found['seed']}")
         for name in [stage] if stage is not None else stages:
             task = plan.tasks[stages[name]]
-            lines += [f"  {line}" for line in _explain(task, planned[task.key], shelf, walk, running)]
+            lines += [f"  {line}" for line in _explain(task, planned[task.key], manifests, walk, running)]
     return lines
 
 
 def _explain(
-    task: Task, new: Identity, shelf: Shelf, walk: Walk, running: dict[tuple[str, str], Running]
+    task: Task, new: Identity, manifests: Manifests, walk: Walk, running: dict[tuple[str, str], Running]
 ) -> Iterator[str]:
-    head = f"{task.stage:22} {task.key[:16]}"
-    made = shelf.get(task.stage, task.key)
+    head = f"{task.stage:22} {short(task.key)}"
+    made = manifests.get(task.stage, task.key)
     if made is not None:
         yield f"{head}  in the store, {made_when(made)}"
         yield from _code(made)
         return
-    one = running.get((task.stage, task.key[:16]))
+    one = running.get((task.stage, short(task.key)))
+    if fault := manifests.fault(task.stage, task.key):
+        yield f"{head}  damaged: {fault}"
+        return
     yield f"{head}  missing" + (f" ({state(one)}; log: {one.folder / 'log.txt'})" if one else "")
-    found = walk.nearest(new, shelf)
+    found = walk.nearest(new, manifests)
     if found is None:
         yield "    no artifact of this stage is in the store"
         return
     old, causes = found
-    yield f"    nearest is {old.key[:16]}, made for {old.row or 'an unnamed row'}"
+    yield f"    nearest is {short(old.key)}, made for {old.row or 'an unnamed row'}"
     for change in own_changes(new, old):
         yield f"    {change}"
     for parent in changed_parents(new, old):
-        yield f"    parent {parent}: {old.parents[parent][:16]} → {new.parents[parent][:16]}"
+        yield f"    parent {parent}: {short(old.parents[parent])} → {short(new.parents[parent])}"
     yield from _roots(new, causes)
 
 

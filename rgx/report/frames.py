@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from pydantic import BaseModel, ValidationError
-
-from rgx.errors import InputError, nearest
-from rgx.store.artifacts import failure, running_folder
+from rgx.errors import InputError
+from rgx.store.artifacts import MANIFEST, artifact_folder, running_folder
+from rgx.store.failure import failure_reason
+from rgx.store.manifests import Manifests, part
+from rgx.store.records import Manifest, Metric, Run, SweepRow, parse
+from rgx.store.runs import read_run
 
 if TYPE_CHECKING:
     import pandas
+
+__all__ = ["Measured", "Metric", "Results", "Run", "SweepRow", "by_row", "finite", "load", "numbers"]
 
 
 class Measured(NamedTuple):
@@ -33,54 +36,26 @@ class Measured(NamedTuple):
     judge: str
 
 
-class Metric(BaseModel):
-    """What a reader must know of a metric, as its manifest tells it."""
-
-    label: str
-    direction: Literal["down", "up", "real"] | None = None
-    unit: str = ""
-    decimals: int = 3
-    protocol: str = ""
-    stand_in: bool = False
-    reference_is: str = ""
-
-
-class SweepRow(BaseModel):
-    """One cell of a sweep at one seed, and the full key of each stage it needs."""
-
-    panel: str
-    row: str
-    seed: int
-    stages: dict[str, str]
-
-
-class Sweep(BaseModel):
-    """The record a sweep leaves in the store."""
-
-    name: str
-    seeds: list[int]
-    rows: list[SweepRow]
-    seed_scope: str = "each seed repeats the whole pipeline"
-
-
 @dataclass(frozen=True)
 class Results:
     """A sweep's record, its numbers in the order of its rows, and each `stage/metric`'s description.
 
     notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
     finished stages, by stage and key; owners: each panel's own sweep, where there are several; failures: why
-    stages failed, by panel, row and stage.
+    stages failed, by panel, row and stage; holes: why a finished stage has no score, by panel, row and
+    `stage/metric`.
     """
 
-    sweep: Sweep
+    sweep: Run
     measured: list[Measured]
     metrics: dict[str, Metric]
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    owners: dict[str, Sweep] = field(default_factory=dict)
+    owners: dict[str, Run] = field(default_factory=dict)
     failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    holes: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
-    def owner(self, panel: str) -> Sweep:
+    def owner(self, panel: str) -> Run:
         """Return the sweep a panel is of."""
         return self.owners.get(panel, self.sweep)
 
@@ -118,6 +93,14 @@ class Results:
             )
         return found
 
+    def unmeasured(self, panel: str, column: str) -> dict[str, str]:
+        """Return why a finished stage has no number of a column, by row."""
+        return {
+            row: reason
+            for (of, row, name), reason in self.holes.items()
+            if of == panel and column in (name, name.partition("/")[2])
+        }
+
     def describe(self, panel: str, column: str) -> Metric | None:
         """Return what is known of a column's metric, from other panels where this one has no number."""
         numbers = self.numbers(panel, column)
@@ -134,43 +117,46 @@ class Results:
 
 def load(store: Path, name: str) -> Results:
     """Read a sweep and every finished score of it; raises InputError for a record that cannot be read."""
-    return numbers(store, record(store, name))
+    return numbers(store, read_run(store, name))
 
 
-def record(store: Path, name: str) -> Sweep:
-    """Read the record a sweep left in the store; raises InputError where there is none that can be read."""
-    path = store / "sweeps" / f"{name}.json"
-    if not path.is_file():
-        others = [other.stem for other in path.parent.glob("*.json")]
-        raise InputError(f"{path}: no sweep '{name}' has run in this store; {nearest(name, others)}")
-    try:
-        return Sweep.model_validate(_read(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def numbers(store: Path, sweep: Sweep, owners: dict[str, Sweep] | None = None) -> Results:
-    """Read every finished score of a sweep's rows; raises InputError for a manifest that cannot be read."""
-    manifests: dict[tuple[str, str], dict[str, Any] | None] = {}
-    lines: list[Measured] = []
-    metrics: dict[str, Metric] = {}
-    notes: dict[tuple[str, str], list[str]] = {}
-    failures: dict[tuple[str, str, str], str] = {}
+def numbers(store: Path, sweep: Run, owners: dict[str, Run] | None = None) -> Results:
+    """Read every finished score of a sweep's rows; raises InputError for a metric it cannot describe."""
+    manifests = Manifests(store)
+    results = Results(sweep, [], {}, owners=owners or {})
     for row in sweep.rows:
         for stage, key in row.stages.items():
-            if (stage, key) not in manifests:
-                manifests[stage, key] = _manifest(store, stage, key)
-            manifest = manifests[stage, key]
-            if manifest is None and (reason := failure(running_folder(store, stage, key))):
-                failures[row.panel, row.row, stage] = reason
+            manifest = manifests.get(stage, key)
             if manifest is not None:
-                lines += _lines(row, stage, key, manifest["outputs"])
-                metrics |= _metrics(store, stage, key, manifest["outputs"])
-                said = notes.setdefault((row.panel, stage), [])
-                said += [n for n in manifest["outputs"].get("notes") or [] if n not in said]
-    found = {node: manifest for node, manifest in manifests.items() if manifest is not None}
-    return Results(sweep, lines, metrics, notes, found, owners or {}, failures)
+                _add(results, row, manifest, store)
+            elif reason := _why_missing(manifests, stage, key):
+                results.failures[row.panel, row.row, stage] = reason
+    return results
+
+
+def _add(results: Results, row: SweepRow, manifest: Manifest, store: Path) -> None:
+    """Add what a manifest says to the results of a row."""
+    stage, key = manifest["stage"], manifest["key"]
+    results.measured.extend(_lines(row, manifest))
+    if (stage, key) not in results.manifests:
+        results.manifests[stage, key] = cast(dict[str, Any], manifest)
+        place = f"{artifact_folder(store, stage, key) / MANIFEST}: outputs/metrics"
+        for name, about in part(manifest, "outputs", "metrics").items():
+            described = {"label": name} | about if isinstance(about, dict) else about
+            results.metrics[f"{stage}/{name}"] = parse(Metric, described, f"{place}/{name}")
+    for name, reason in part(manifest, "outputs", "unscored").items():
+        results.holes[row.panel, row.row, f"{stage}/{name}"] = str(reason)
+    said = results.notes.setdefault((row.panel, stage), [])
+    notes = manifest.get("outputs", {}).get("notes")
+    if isinstance(notes, list):
+        said += [note for note in notes if isinstance(note, str) and note not in said]
+
+
+def _why_missing(manifests: Manifests, stage: str, key: str) -> str:
+    """Return why an artifact is not in the store, where that is known."""
+    if reason := manifests.fault(stage, key):
+        return f"damaged: {reason}"
+    return failure_reason(running_folder(manifests.store, stage, key))
 
 
 def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:
@@ -183,39 +169,20 @@ def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:
     """Return where a finished artifact's manifest lies."""
-    return store / stage / key[:16] / "manifest.json"
+    return artifact_folder(store, stage, key) / MANIFEST
 
 
-def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[Measured]:
+def _lines(row: SweepRow, manifest: Manifest) -> list[Measured]:
     """Return each score of a manifest; one that is null or not finite counts as missing."""
-    references, judge = _mapping(outputs, "references"), row.stages.get("judge", "")
+    references, judge = part(manifest, "outputs", "references"), row.stages.get("judge", "")
+    stage, key = manifest["stage"], manifest["key"]
     return [
         Measured(
             row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key, judge
         )
-        for metric, given in _mapping(outputs, "scores").items()
+        for metric, given in part(manifest, "outputs", "scores").items()
         if (value := finite(given)) is not None
     ]
-
-
-def _metrics(store: Path, stage: str, key: str, outputs: dict[str, Any]) -> dict[str, Metric]:
-    """Return the descriptions a manifest gives, with the metric's name for a missing label."""
-    try:
-        return {
-            f"{stage}/{name}": Metric.model_validate({"label": name} | meta)
-            for name, meta in _mapping(outputs, "metrics").items()
-        }
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{manifest_path(store, stage, key)}: outputs/metrics: "
-            f"'{first['loc'][0]}' is {first['input']!r}: {first['msg']}"
-        ) from error
-
-
-def _mapping(outputs: dict[str, Any], name: str) -> dict[str, Any]:
-    found = outputs.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def finite(value: object) -> float | None:
@@ -227,27 +194,3 @@ def finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
-    """Read a manifest, or None where the artifact is not finished."""
-    path = manifest_path(store, stage, key)
-    if not path.is_file():
-        return None
-    manifest = _read(path)
-    if manifest.get("key") != key:
-        raise InputError(f"{path}: found the manifest of {manifest.get('key')}, expected {key}")
-    if not isinstance(manifest.get("outputs"), dict):
-        raise InputError(f"{path}: 'outputs' is missing")
-    return manifest
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a JSON object."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: found {type(data).__name__}, expected an object")
-    return data

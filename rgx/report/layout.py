@@ -9,6 +9,7 @@ from decimal import Decimal
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.store.keys import short
 from rgx.yaml_values import Written
 
 HOLE = "--"
@@ -170,10 +171,11 @@ def legend(table: Table) -> list[str]:
     notes += _untested(table)
     notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
-        notes.append(" ".join([f"{HOLE} marks a number that has not been measured.", *_failed(table)]))
+        words = [f"{HOLE} marks a number that has not been measured.", *_failed(table), *_unmeasured(table)]
+        notes.append(" ".join(words))
     if table.judges:
         warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
-        notes.append(f"Judge: {', '.join(key[:16] for key in table.judges)}.{warning}")
+        notes.append(f"Judge: {', '.join(short(key) for key in table.judges)}.{warning}")
     return notes
 
 
@@ -182,8 +184,22 @@ def _failed(table: Table) -> list[str]:
     rows: dict[tuple[str, str], list[str]] = {}
     for row, stage, why in table.failures:
         rows.setdefault((stage, why), []).append(table.label(row))
-    short = {why: why if len(why) <= REASON else f"{why[:REASON]}…" for _, why in rows}
-    return [f"{', '.join(own)} failed at {stage}: {short[why]}." for (stage, why), own in rows.items()]
+    return [f"{', '.join(own)} failed at {stage}: {_cut(why)}." for (stage, why), own in rows.items()]
+
+
+def _unmeasured(table: Table) -> list[str]:
+    """Return which numbers a finished stage could not measure and why; rows with one reason share it."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row, column, why in table.holes:
+        rows.setdefault((column, why), []).append(table.label(row))
+    return [
+        f"{', '.join(own)}: no {table.columns[column].label}: {_cut(why)}."
+        for (column, why), own in rows.items()
+    ]
+
+
+def _cut(why: str) -> str:
+    return why if len(why) <= REASON else f"{why[:REASON]}…"
 
 
 def _count(least: int, most: int) -> str:

@@ -67,6 +67,8 @@ class Table:
     """Columns of published numbers whose metric no finished manifest has, though it has others."""
     failures: tuple[tuple[str, str, str], ...] = ()
     """Rows, each with the stage that failed and why."""
+    holes: tuple[tuple[str, str, str], ...] = ()
+    """Rows, each with a column that its finished stage has no number for, and why."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -179,7 +181,10 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
     scope = results.owner(name).seed_scope
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
-    return Table(name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored, failed)
+    holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
+    return Table(
+        name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored, failed, holes
+    )
 
 
 def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:
@@ -187,7 +192,11 @@ def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tupl
 
     Before anything has been measured a table has all its columns, and nothing to say of them.
     """
-    measured = {column for column in panel.columns if results.numbers(name, column)}
+    measured = {
+        column
+        for column in panel.columns
+        if results.numbers(name, column) or results.unmeasured(name, column)
+    }
     if not measured:
         return panel.columns, ()
     known = measured | {

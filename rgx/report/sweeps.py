@@ -9,7 +9,9 @@ from rgx.lookup import NoFileError, find_file, folders_around
 from rgx.methods import methods_of
 from rgx.report import frames
 from rgx.report.definition import Report, load
-from rgx.report.frames import Results, Sweep
+from rgx.report.frames import Results
+from rgx.store.records import Run
+from rgx.store.runs import read_run
 from rgx.yaml_source import Source
 
 
@@ -19,10 +21,10 @@ def read(report: Report, report_file: Path, store: Path) -> Results:
     A panel that the report does not show is that of the first sweep which has it. Raises InputError for
     two sweeps of one name, and for a record or a manifest that cannot be read.
     """
-    records = {file: frames.record(store, name) for file, name in names(report, report_file).items()}
+    records = {file: read_run(store, name) for file, name in names(report, report_file).items()}
     if len(records) == 1:
         return frames.numbers(store, next(iter(records.values())))
-    owners: dict[str, Sweep] = {}
+    owners: dict[str, Run] = {}
     for record in records.values():
         for row in record.rows:
             owners.setdefault(row.panel, record)
@@ -30,7 +32,7 @@ def read(report: Report, report_file: Path, store: Path) -> Results:
         owners[name] = records[panel.sweep or report.sweeps[0]]
     rows = [row for record in records.values() for row in record.rows if owners[row.panel] is record]
     seeds = sorted({seed for record in records.values() for seed in record.seeds})
-    return frames.numbers(store, Sweep(name=report_file.stem, seeds=seeds, rows=rows), owners)
+    return frames.numbers(store, Run(name=report_file.stem, seeds=seeds, rows=rows), owners)
 
 
 def check(report_file: Path) -> None:

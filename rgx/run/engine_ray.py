@@ -28,8 +28,10 @@ from rgx.run.graph import Graph
 from rgx.run.progress import Progress
 from rgx.run.ray_trial import resources, run_trial
 from rgx.run.ray_workers import idle_workers_kept
-from rgx.store.artifacts import intact, read_json, running_folder
+from rgx.store.artifacts import running_folder
+from rgx.store.failure import clear_failure, read_failure
 from rgx.store.lease import release
+from rgx.store.manifests import intact
 from rgx.sweep.plan import Task
 
 PLACES_AHEAD = 2
@@ -71,7 +73,7 @@ class StageSearcher(Searcher):
         self.trials[trial_id] = task
         needs = self._needs(task)
         folder = running_folder(self.graph.store, task.stage, task.key)
-        (folder / "failure.json").unlink(missing_ok=True)
+        clear_failure(folder)
         return {
             "task": json.dumps({**task.message(), "trial": trial_id}),
             "store": str(self.graph.store),
@@ -101,7 +103,7 @@ class StageSearcher(Searcher):
             return
         folder = running_folder(graph.store, task.stage, task.key)
         told = json.loads((result or {}).get("failure", "{}"))
-        found = told if "reason" in told else read_json(folder / "failure.json")
+        found = told if "reason" in told else read_failure(folder)
         # Whatever its worker could not give back itself, so that nobody waits for the dead.
         release(folder, trial_id)
         if found is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rgx.errors import DamagedError, InputError, NotFiniteError
 from rgx.run.time_limit import TimeLimitError
-from rgx.store.artifacts import running_folder, write_json
+from rgx.store import failure
+from rgx.store.artifacts import running_folder
 
 SHORTAGES = {
     "no space left on device": "no space left on device; free some, and the same command goes on",
@@ -42,5 +43,5 @@ def write_failure(store: Path, stage: str, key: str, error: BaseException) -> Pa
         folder.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
             file.write("".join(traceback.format_exception(error)))
-        write_json(folder / "failure.json", {"reason": reason_of(error), "log": str(log)})
+        failure.write_failure(folder, reason_of(error), log=str(log))
     return log

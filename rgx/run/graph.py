@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rgx.store.artifacts import intact
+from rgx.store.manifests import intact
 from rgx.sweep.plan import Plan, Task
 
 WEIGHTS = {"trains": 60.0, "quick": 5.0}

@@ -55,8 +55,8 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
     for line in outside:
         say(line)
     write_sweep(whole, store)
-    for task in made.damaged(store):
-        say(f"damaged: {task.title} is made again")
+    for task, reason in made.damaged(store):
+        say(f"damaged: {task.title} is made again: {reason}")
     graph = Graph(made, store)
     searches = Searches(graph, whole, say)
     try:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rgx.errors import NotFiniteError
-from rgx.store.artifacts import manifest
+from rgx.store.manifests import manifest
 from rgx.sweep.search.plan import Rung
 from rgx.sweep.search.results import Score
 from rgx.sweep.search.spec import Search

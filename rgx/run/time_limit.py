@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rgx.store.artifacts import read_json, write_json
+from rgx.store.artifacts import read_json
+from rgx.store.failure import write_failure
 
 AGAIN_S = 0.2
 
@@ -25,7 +26,7 @@ def time_limit(seconds: float | None, folder: Path) -> contextlib.AbstractContex
 
     In the main thread a signal interrupts the work, and TimeLimitError is raised; a library's call that never
     comes back is not reached by it. In another thread, where Ray has a stage run, no signal is either: the
-    reason is left in the folder's failure.json, and the process ends.
+    reason is left in the folder's failure record, and the process ends.
     """
     if seconds is None:
         return contextlib.nullcontext()
@@ -55,7 +56,7 @@ def _interrupted(seconds: float, folder: Path) -> Iterator[None]:
 def _ended(seconds: float, folder: Path) -> Iterator[None]:
     def late() -> None:
         with contextlib.suppress(OSError):
-            write_json(folder / "failure.json", {"reason": _told(seconds, folder)})
+            write_failure(folder, _told(seconds, folder))
         os._exit(1)
 
     timer = threading.Timer(seconds, late)

@@ -14,7 +14,9 @@ from typing import Any
 from ray.tune import Callback
 
 from rgx.run.trackers import Point, StageRun, Tracker, parameters, scalars
-from rgx.store.artifacts import artifact_folder, manifest, read_json, running_folder
+from rgx.store.artifacts import artifact_folder, read_json, running_folder
+from rgx.store.manifests import manifest, part
+from rgx.store.records import Manifest
 
 EVERY_S = 1.0
 LONGEST_S = 180.0
@@ -35,7 +37,7 @@ class Followed:
         """Return where the stage runs, or None before it does: a lease is taken when the work begins."""
         return (read_json(self.running / "lease.json") or {}).get("host")
 
-    def made(self) -> dict[str, Any] | None:
+    def made(self) -> Manifest | None:
         """Return the manifest, or None while there is none."""
         return manifest(self.store, self.task["stage"], self.task["key"])
 
@@ -71,7 +73,7 @@ class Followed:
     def outputs(self) -> Point:
         """Return the numbers of the manifest that the curve's last point does not hold already."""
         step, values = self.last
-        found = scalars((self.made() or {}).get("outputs", {}))
+        found = scalars(part(self.made(), "outputs"))
         return step, {name: value for name, value in found.items() if values.get(name) != value}
 
 
@@ -149,7 +151,7 @@ class Tracking(Callback):
             del self.stages[task["key"]]
             return
         if followed.run is None:
-            self._begin(followed, (manifest_there or {}).get("host", ""))
+            self._begin(followed, manifest_there.get("host", "") if manifest_there else "")
         self._end(followed, failed=manifest_there is None)
 
     def _follow(self, followed: Followed) -> None:

@@ -23,27 +23,28 @@ import rgx
 from rgx.config import Text, build_stage, configure_cell
 from rgx.errors import DamagedError, InputError
 from rgx.methods import Package, import_method
+from rgx.outputs import check_files, check_outputs
 from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.time_limit import time_limit
 from rgx.store.artifacts import (
     MANIFEST,
+    READY,
     artifact_folder,
     checksum,
-    damage,
-    intact,
     running_folder,
     set_aside,
     write_json,
 )
-from rgx.store.keys import key_of
+from rgx.store.failure import clear_failure
+from rgx.store.keys import is_part, key_of, short
 from rgx.store.known_files import recall
 from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.manifests import damage, intact
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
 
 Report = Callable[[dict[str, Any]], None]
-SCRATCH = {"lease.json", "progress.json", "checkpoint.safetensors", "checkpoint.new", "failure.json"}
 
 
 def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
@@ -99,7 +100,8 @@ def seed_all(seed: int) -> None:
 
 def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
-    (folder / "failure.json").unlink(missing_ok=True)
+    clear_failure(folder)
+    shutil.rmtree(folder / READY, ignore_errors=True)
     torch.set_num_threads(task["threads"])
     import_own()
     for package in task["methods"]:
@@ -113,10 +115,13 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     seed_all(seed)
     cell = configure_cell(texts, [stage_name])
     stage = cell.stages[stage_name]
-    found = key_of(stage.identity(), stage.version, task["parents"], stage.fingerprint(), task["seed"])
+    identity = stage.identity()
+    if not is_part(identity, stage.record):
+        raise InputError(f"stage {stage_name}: its identity() holds what its record does not")
+    found = key_of(identity, stage.version, task["parents"], stage.fingerprint(), task["seed"])
     if found != task["key"]:
         raise InputError(
-            f"stage {stage_name} was rebuilt with key {found[:16]}, planned as {task['key'][:16]}: "
+            f"stage {stage_name} was rebuilt with key {short(found)}, planned as {short(task['key'])}: "
             "the worker's code or data differ from the driver's"
         )
     refuse_damage(task, store)
@@ -131,33 +136,45 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     if isinstance(built, nn.Module):
         built.to(device)
     workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
-    workspace.log(f"start {stage_name} {task['key'][:16]} on {socket.gethostname()} ({device}), seed {seed}")
+    workspace.log(
+        f"start {stage_name} {short(task['key'])} on {socket.gethostname()} ({device}), seed {seed}"
+    )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     with time_limit(cell.resources[stage_name].time_limit_s, folder):
-        outputs = stage.run(inputs, workspace, built)
+        outputs = check_outputs(stage_name, stage.run(inputs, workspace, built))
+    left = check_files(stage_name, folder, workspace.keeps_checkpoints)
     workspace.log(f"done in {time.time() - started:.1f} s")
+    _gather(folder, left)
     made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
-    _finish(task, store, folder, outputs, started, time.process_time() - busy, code, made_on, lease)
+    about = {"identity": identity, "outputs": outputs, "code": code, **made_on}
+    _finish(task, store, folder, about, started, time.process_time() - busy, lease)
+
+
+def _gather(folder: Path, names: list[str]) -> None:
+    """Link the files of a finished stage into one folder, as they will lie in the store."""
+    ready = folder / READY
+    ready.mkdir()
+    for name in names:
+        (ready / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(folder / name, ready / name)
 
 
 def _finish(
     task: Mapping[str, Any],
     store: Path,
     folder: Path,
-    outputs: dict[str, Any],
+    about: dict[str, Any],
     started: float,
     cpu_seconds: float,
-    code: dict[str, Any],
-    made_on: dict[str, str],
     lease: Lease,
 ) -> None:
-    ready = folder / "artifact"
-    shutil.rmtree(ready, ignore_errors=True)
-    ready.mkdir()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name not in SCRATCH and not path.name.startswith("."):
-            os.link(path, ready / path.name)
-    files = {p.name: {"sha256": checksum(p), "bytes": p.stat().st_size} for p in sorted(ready.iterdir())}
+    """Write the manifest beside the gathered files and move both to their place."""
+    ready = folder / READY
+    files = {
+        p.relative_to(ready).as_posix(): {"sha256": checksum(p), "bytes": p.stat().st_size}
+        for p in sorted(ready.rglob("*"))
+        if p.is_file()
+    }
     gin_text = "\n".join(f"# {t['where']}\n{t['text']}" for t in _plain(task["texts"]))
     write_json(
         ready / MANIFEST,
@@ -171,13 +188,11 @@ def _finish(
             "seed": task["seed"],
             "row": task["row"],
             "gin": gin_text,
-            "outputs": outputs,
-            "code": code,
             "files": files,
             "started": started,
             "seconds": time.time() - started,
             "cpu_seconds": cpu_seconds,
-            **made_on,
+            **about,
             "software": {
                 "rgx": rgx.__version__,
                 "python": platform.python_version(),

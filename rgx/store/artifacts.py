@@ -8,38 +8,40 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rgx.errors import InputError
+from rgx.store.keys import short
 
 MANIFEST = "manifest.json"
+FAILURE = "failure.json"
+READY = "artifact"
+"""The folder in which a finished stage's files are gathered."""
+CHECKPOINTS = frozenset({"checkpoint.safetensors", "checkpoint.new"})
+RESERVED = CHECKPOINTS | {"lease.json", "progress.json", FAILURE, MANIFEST, READY}
+"""Names in a running stage's folder that are the framework's own."""
+PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
+"""What a file of an artifact, or a folder in it, may be called, so that any system and a bundle takes it."""
+DEEPEST = 8
+"""How deep in folders a file of an artifact may lie."""
 
 
 def artifact_folder(store: Path, stage: str, key: str) -> Path:
     """Return the folder of a finished stage."""
-    return store / stage / key[:16]
+    return store / stage / short(key)
 
 
 def running_folder(store: Path, stage: str, key: str) -> Path:
     """Return the folder a stage works in until it is finished."""
-    return store / "running" / f"{stage}-{key[:16]}"
+    return store / "running" / f"{stage}-{short(key)}"
 
 
-def made_where(made: dict[str, Any]) -> str:
+def made_where(made: Mapping[str, Any]) -> str:
     """Return the machine a manifest names, and the GPU where it was made on one."""
     gpu = made.get("gpu")
     return f"{made.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
-
-
-def failure(folder: Path) -> str:
-    """Return why the last attempt in a stage's running folder failed, in one line, or nothing."""
-    try:
-        found = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return ""
-    reason = found.get("reason") if isinstance(found, dict) else None
-    return " ".join(reason.split()) if isinstance(reason, str) else ""
 
 
 def read_json(path: Path) -> Any:
@@ -48,6 +50,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (FileNotFoundError, json.JSONDecodeError, NotADirectoryError):
         return None
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None where there is no file or no whole object in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -61,61 +72,13 @@ def write_json(path: Path, content: Any) -> None:
     Path(name).replace(path)
 
 
-def manifest(store: Path, stage: str, key: str) -> dict[str, Any] | None:
-    """Return the manifest of a finished stage, or None where there is none of this key."""
-    found = read_json(artifact_folder(store, stage, key) / MANIFEST)
-    if not isinstance(found, dict) or found.get("key") != key:
-        return None
-    files = found.get("files", {})
-    return found if isinstance(files, dict) and all(_is_file(*one) for one in files.items()) else None
-
-
-def _is_file(name: str, facts: Any) -> bool:
-    """Return whether a manifest names a file of its own folder, and tells its size."""
-    own = name not in ("", ".", "..") and not {"/", "\0"} & set(name)
-    return own and isinstance(facts, dict) and isinstance(facts.get("bytes"), int) and "sha256" in facts
-
-
-def intact(store: Path, stage: str, key: str) -> bool:
-    """Return whether a stage is finished and each of its files is there with the size the manifest gives.
-
-    Content is compared where it is used, by `damage`.
-    """
-    found = manifest(store, stage, key)
-    folder = artifact_folder(store, stage, key)
-    return found is not None and all(
-        _size(folder / n) == f["bytes"] for n, f in found.get("files", {}).items()
-    )
-
-
-def damage(store: Path, stage: str, key: str) -> str:
-    """Return what is wrong with a finished stage's files by checksum, or nothing."""
-    found = manifest(store, stage, key)
-    if found is None:
-        return "it has no manifest"
-    folder = artifact_folder(store, stage, key)
-    for name, facts in found["files"].items():
-        if _size(folder / name) != facts["bytes"]:
-            return f"{name} has {_size(folder / name)} bytes, its manifest says {facts['bytes']}"
-        if checksum(folder / name) != facts["sha256"]:
-            return f"{name} is not what its checksum says"
-    return ""
-
-
 def set_aside(store: Path, stage: str, key: str) -> None:
     """Move a damaged artifact to `damaged/`, where nothing takes it for a finished one."""
-    target = store / "damaged" / f"{stage}-{key[:16]}-{time.time_ns()}"
+    target = store / "damaged" / f"{stage}-{short(key)}-{time.time_ns()}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         artifact_folder(store, stage, key).rename(target)
         (target / MANIFEST).rename(target / f"damaged_{MANIFEST}")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def checksum(path: Path) -> str:

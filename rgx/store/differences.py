@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from rgx.store.manifests import Shelf
+from rgx.store.keys import short
+from rgx.store.manifests import Manifests
 
 ABSENT = "(absent)"
 UNKNOWN = "what it was made of is no longer known"
@@ -46,12 +47,12 @@ Lookup = Callable[[str, str], Identity | None]
 """From a stage and its key to its identity, or None where it is not known."""
 
 
-def stored(shelf: Shelf) -> Lookup:
+def stored(manifests: Manifests) -> Lookup:
     """Look identities up among the artifacts of a store."""
 
     @cache
     def find(stage: str, key: str) -> Identity | None:
-        found = shelf.get(stage, key)
+        found = manifests.get(stage, key)
         return None if found is None else Identity.of(found)
 
     return find
@@ -111,10 +112,10 @@ class Walk:
         self._known[new.key, old.key] = found
         return found
 
-    def nearest(self, new: Identity, shelf: Shelf) -> tuple[Identity, Causes] | None:
+    def nearest(self, new: Identity, manifests: Manifests) -> tuple[Identity, Causes] | None:
         """Return the artifact of the same stage with the fewest differences, ancestors' included."""
         best: tuple[tuple[int, int, str], Identity, Causes] | None = None
-        for found in shelf.of(new.stage):
+        for found in manifests.of(new.stage):
             old = self.old(new.stage, found["key"])
             if old is None:
                 continue
@@ -125,9 +126,9 @@ class Walk:
         return best and best[1:]
 
 
-def explain(new: Identity, shelf: Shelf, walk: Walk) -> str:
+def explain(new: Identity, manifests: Manifests, walk: Walk) -> str:
     """Return in one line why a stage is not in the store: the nearest artifact and what differs."""
-    found = walk.nearest(new, shelf)
+    found = walk.nearest(new, manifests)
     if found is None:
         return "no artifact of this stage is in the store"
     old, causes = found
@@ -140,7 +141,7 @@ def explain(new: Identity, shelf: Shelf, walk: Walk) -> str:
 def _rest(identity: Identity) -> dict[str, Any]:
     return {
         "version": identity.version,
-        "fingerprint": identity.fingerprint[:16],
+        "fingerprint": short(identity.fingerprint),
         "seed": identity.seed,
     }
 

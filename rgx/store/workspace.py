@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rgx.store.artifacts import write_json
+from rgx.errors import InputError
+from rgx.store.artifacts import RESERVED, write_json
 
 PROGRESS_EVERY_S = 0.5
 
@@ -41,9 +42,13 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         self._last = 0.0
         self._goes_on = False
+        self.keeps_checkpoints = False
+        """Whether the stage goes on from checkpoints of this workspace."""
 
     def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
-        """Write named tensors."""
+        """Write named tensors; raises InputError for a name that is the framework's own."""
+        if f"{name}.safetensors" in RESERVED:
+            raise InputError(f"arrays cannot be saved as {name!r}: rgx itself keeps a file of that name")
         save_file({k: v.contiguous() for k, v in arrays.items()}, self.folder / f"{name}.safetensors")
 
     def save_network(self, network: nn.Module) -> None:
@@ -69,11 +74,13 @@ class Workspace:
 
     def load_checkpoint(self) -> dict[str, Tensor] | None:
         """Return the last whole checkpoint, or None."""
+        self.keeps_checkpoints = True
         path = self.folder / "checkpoint.safetensors"
         return load_file(path) if path.exists() else None
 
     def save_checkpoint(self, state: Mapping[str, Tensor]) -> None:
         """Replace the checkpoint in one step."""
+        self.keeps_checkpoints = True
         path = self.folder / "checkpoint.safetensors"
         fresh = path.with_suffix(".new")
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, fresh)

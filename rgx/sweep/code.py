@@ -10,7 +10,7 @@ from rgx.errors import InputError
 from rgx.methods import roots
 from rgx.registry import find
 from rgx.store.differences import flatten
-from rgx.store.manifests import Manifest, Shelf
+from rgx.store.manifests import Manifest, Manifests
 from rgx.store.source import combined_digest, source_digest
 
 
@@ -44,11 +44,11 @@ def other_code(manifest: Manifest) -> list[str] | None:
     return sorted(m for m in before.keys() | now.keys() if before.get(m) != now.get(m))
 
 
-def drift(shelf: Shelf, artifacts: Iterable[tuple[str, str]]) -> list[str]:
+def drift(manifests: Manifests, artifacts: Iterable[tuple[str, str]]) -> list[str]:
     """Return one line for each set of changed modules, with the artifacts (stage, key) made by other code."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for stage, key in artifacts:
-        manifest = shelf.get(stage, key)
+        manifest = manifests.get(stage, key)
         if manifest is not None and (changed := other_code(manifest)):
             groups.setdefault(tuple(changed), []).append(f"{stage}-{key[:8]}")
     return [

@@ -11,9 +11,8 @@ from rgx.config import Cell, plan_cell
 from rgx.errors import InputError
 from rgx.methods import Package
 from rgx.store import differences
-from rgx.store.artifacts import intact, manifest
 from rgx.store.differences import Identity, Walk, flatten, stored
-from rgx.store.manifests import Shelf
+from rgx.store.manifests import Manifests, damage, intact
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
@@ -48,10 +47,11 @@ class Plan:
         """Return the tasks whose artifact is not in the store."""
         return {k: t for k, t in self.tasks.items() if not intact(store, t.stage, k)}
 
-    def damaged(self, store: Path) -> list[Task]:
-        """Return the missing tasks that have a manifest, but whose files are not all there."""
-        missing = self.missing(store).values()
-        return [task for task in missing if manifest(store, task.stage, task.key) is not None]
+    def damaged(self, store: Path) -> list[tuple[Task, str]]:
+        """Return the missing tasks that have a manifest which, or whose files, are not whole; and why."""
+        manifests = Manifests(store)
+        missing = [task for task in self.missing(store).values() if manifests.has(task.stage, task.key)]
+        return [(task, damage(store, task.stage, task.key)) for task in missing]
 
     def sweep_record(self, trials: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
         """Return which artifact stands behind each row, for reports; trials: the rows of its searches."""
@@ -140,6 +140,6 @@ def explain_missing(plan: Plan, store: Path) -> dict[str, str]:
 
 def _explain(wanted: Iterable[Task], tasks: Mapping[str, Task], store: Path) -> dict[str, str]:
     planned = {key: Identity.of(vars(one)) for key, one in tasks.items()}
-    shelf = Shelf(store)
-    walk = Walk(lambda _, key: planned.get(key), stored(shelf))
-    return {one.key: differences.explain(Identity.of(vars(one)), shelf, walk) for one in wanted}
+    manifests = Manifests(store)
+    walk = Walk(lambda _, key: planned.get(key), stored(manifests))
+    return {one.key: differences.explain(Identity.of(vars(one)), manifests, walk) for one in wanted}

@@ -17,7 +17,7 @@ import pytest
 from little import LITTLE, manifests, results
 from nodes import Cluster, Run, cluster, kill, leases, working
 
-from rgx.store.artifacts import damage
+from rgx.store.manifests import damage
 
 pytestmark = pytest.mark.xdist_group("ray")
 KILLS = int(os.environ.get("RGX_KILLS", "3"))

@@ -16,7 +16,8 @@ from little import LITTLE, ROOT
 from nodes import wait_for
 
 from rgx.run.fork_server import FORKS, DiedError, Nursery
-from rgx.store.artifacts import intact, read_json, running_folder
+from rgx.store.artifacts import read_json, running_folder
+from rgx.store.manifests import intact
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 

@@ -105,7 +105,7 @@ def test_a_worker_that_died_after_its_manifest_has_done_its_work(driver: Driver)
     trial, task, _ = driver.hand_out()
     write_json(
         artifact_folder(driver.graph.store, task["stage"], task["key"]) / "manifest.json",
-        {"key": task["key"]},
+        task,
     )
     driver.searcher.on_trial_complete(trial_id=trial, error=True)
     assert task["key"] in driver.graph.done

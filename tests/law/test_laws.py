@@ -22,7 +22,7 @@ FLOORS = (
     *({"errors", "terminal", "memory"}, {"text_file", "yaml_values", "yaml_errors"}, {"variant"}),
     *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
     *({"lookup"}, {"resources"}, {"bindings"}, {"statements"}),
-    *({"store"}, {"stage", "metric"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
+    *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
     *({"options", "command_group"}, {"inspect", "init"}, {"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from rgx.inspect.garbage import find_garbage
 from rgx.inspect.status import read_sweeps
-from rgx.store.artifacts import damage, intact, write_json
+from rgx.store.artifacts import write_json
+from rgx.store.keys import key_of
+from rgx.store.manifests import damage, intact
 from rgx.store.workspace import Workspace
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
@@ -113,13 +115,18 @@ def big_store() -> ModuleType:
     return load("big_store")
 
 
+CLIPS, TRAINED = {"clips": 2}, {"training": {"learning_rate": 0.1}}
+CORPUS = key_of(CLIPS, 1, {}, "c" * 64, None)
+MOTION = key_of(TRAINED, 1, {"corpus": CORPUS}, "", 0)
+
+
 def little_store(path: Path) -> Path:
     """Write a store of two artifacts, one made of the other, and the record of their sweep."""
-    keys = {"corpus": "a" * 64, "motion": "b" * 64}
+    keys = {"corpus": CORPUS, "motion": MOTION}
     for stage, key in keys.items():
-        parents = {} if stage == "corpus" else {"corpus": keys["corpus"]}
-        record = {"training": {"learning_rate": 0.1}} if parents else {"clips": 2}
-        made = {"stage": stage, "key": key, "parents": parents, "record": record, "outputs": {}}
+        parents = {} if stage == "corpus" else {"corpus": CORPUS}
+        record = dict(TRAINED if parents else CLIPS)
+        made = {"stage": stage, "key": key, "parents": parents, "record": record, "outputs": {}, "version": 1}
         made |= {"seed": 0 if parents else None, "fingerprint": "" if parents else "c" * 64}
         made |= {"files": {"arrays.safetensors": {"bytes": 9, "sha256": ""}}}
         write_json(path / stage / key[:16] / "manifest.json", made)
@@ -137,7 +144,7 @@ def test_a_multiplied_store_is_whole_and_its_last_tenth_is_garbage(
     manifests = [json.loads(path.read_text()) for path in big.glob("*/*/manifest.json")]
     assert len({made["key"] for made in manifests}) == len(manifests) == 82
     for made in manifests:
-        assert damage(big, made["stage"], made["key"]) == "" or made["key"] in ("a" * 64, "b" * 64)
+        assert damage(big, made["stage"], made["key"]) == "" or made["key"] in (CORPUS, MOTION)
         assert all(intact(big, stage, key) for stage, key in made["parents"].items())
     rows = [row for sweep in read_sweeps(big) for row in sweep.rows]
     assert len(rows) == 37 and all(intact(big, *one) for row in rows for one in row.stages.items())
@@ -157,7 +164,7 @@ def test_a_sweep_with_more_seeds_and_rows_shares_what_has_no_seed(
     report = load("report")
     monkeypatch.setattr(report, "SWEEP", "little")
     store = little_store(tmp_path / "small")
-    motion = store / "motion" / ("b" * 16) / "manifest.json"
+    motion = store / "motion" / MOTION[:16] / "manifest.json"
     made = json.loads(motion.read_text()) | {"outputs": {"scores": {"fgd": 2.0, "lost": None}}}
     motion.write_text(json.dumps(made))
     assert report.multiply(store, tmp_path / "big", report.Size(3, 2, 1.0)) == 6
@@ -165,14 +172,14 @@ def test_a_sweep_with_more_seeds_and_rows_shares_what_has_no_seed(
     assert record["seeds"] == [0, 1, 2]
     found = [(row["row"], row["seed"]) for row in record["rows"]]
     assert found == [(name, seed) for name in ("one", "one 2") for seed in range(3)]
-    assert {row["stages"]["corpus"] for row in record["rows"]} == {"a" * 64}
+    assert {row["stages"]["corpus"] for row in record["rows"]} == {CORPUS}
     keys = [row["stages"]["motion"] for row in record["rows"]]
-    assert keys[0] == "b" * 64 and len(set(keys)) == 6
+    assert keys[0] == MOTION and len(set(keys)) == 6
     values = set()
     for row, key in zip(record["rows"], keys, strict=True):
         folder = tmp_path / "big" / "motion" / key[:16]
         held = json.loads((folder / "manifest.json").read_text())
-        assert (held["key"], held["seed"], held["parents"]) == (key, row["seed"], {"corpus": "a" * 64})
+        assert (held["key"], held["seed"], held["parents"]) == (key, row["seed"], {"corpus": CORPUS})
         assert (folder / "arrays.safetensors").read_bytes() == b"123456789"
         assert held["outputs"]["scores"]["lost"] is None
         values.add(held["outputs"]["scores"]["fgd"])

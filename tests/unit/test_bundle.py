@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from rgx.errors import InputError
 from rgx.inspect.bundle import MEMBER, RECORD, SEARCH, export
 from rgx.inspect.unbundle import take_in
-from rgx.store.artifacts import artifact_folder, checksum, manifest, write_json
+from rgx.store.artifacts import DEEPEST, artifact_folder, checksum, write_json
 from rgx.store.keys import key_of
+from rgx.store.manifests import damage, manifest
 from rgx.sweep.search.results import Record
 
 
@@ -142,6 +143,24 @@ def test_a_round_trip_is_exact(source: Path, bundle: Path, tmp_path: Path) -> No
     again = tmp_path / "again.tar"
     export("little", again, there)
     assert again.read_bytes() == bundle.read_bytes()
+
+
+def test_files_in_folders_are_carried(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", {"baseline": 4})
+    (path,) = store.glob("motion/*/manifest.json")
+    clip = path.parent / "clips" / "a" / "0.mp4"
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes(b"moves")
+    about = json.loads(path.read_text())
+    about["files"]["clips/a/0.mp4"] = {"bytes": 5, "sha256": sha(b"moves")}
+    write_json(path, about)
+    export("little", tmp_path / "little.tar", store)
+    take_in(tmp_path / "little.tar", tmp_path / "fresh")
+    there = tmp_path / "fresh" / clip.relative_to(store)
+    assert there.read_bytes() == b"moves"
+    assert not damage(tmp_path / "fresh", "motion", about["key"])
+    there.write_bytes(b"stops")
+    assert "clips/a/0.mp4 is not what" in damage(tmp_path / "fresh", "motion", about["key"])
 
 
 def test_one_row_carries_its_own_artifacts_only(source: Path, tmp_path: Path) -> None:
@@ -294,7 +313,7 @@ HOSTILE: dict[str, tuple[Callable[[Bundle], None], str]] = {
     "dots for a file": (_names(f"motion/{HEX}/.."), "no name of a bundle"),
     "hidden file": (_names(f"motion/{HEX}/.bashrc"), "no name of a bundle"),
     "hidden manifest": (_names(f"motion/{HEX}/.manifest.json"), "no name of a bundle"),
-    "too deep": (_names(f"motion/{HEX}/a/b"), "no name of a bundle"),
+    "too deep": (_names(f"motion/{HEX}/a/b/c/d/e/f/g/h/i"), "no name of a bundle"),
     "too shallow": (_names("motion/x"), "no name of a bundle"),
     "backslash": (_names(f"motion/{HEX}/..\\x"), "no name of a bundle"),
     "line end": (_names(f"motion/{HEX}/x\n"), "no name of a bundle"),
@@ -324,8 +343,13 @@ HOSTILE: dict[str, tuple[Callable[[Bundle], None], str]] = {
     "manifest names itself": (
         _files(lambda f: f.update({"manifest.json": f["log.txt"]})), "names 'manifest.json', which",
     ),
-    "manifest names a way out": (_files(lambda f: f.update({"../x": f["log.txt"]})), "which is not there"),
+    "manifest names a way out": (_files(lambda f: f.update({"../x": f["log.txt"]})), "no file of its own"),
     "another stage's manifest": (_manifest(stage="judge"), "holds the manifest of 'judge'"),
+    "forged record": (_manifest(record={"width": 5}), "do not hash to its key"),
+    "forged version": (_manifest(version=2), "do not hash to its key"),
+    "forged seed": (_manifest(seed=1), "do not hash to its key"),
+    "forged data": (_manifest(fingerprint="x"), "do not hash to its key"),
+    "identity of another": (_manifest(identity={"width": 5}), "no part of its record"),
     "another key's manifest": (_manifest(key="0" * 64), "holds the manifest of"),
     "key with a way out": (_manifest(key="../../../../x"), "key: String"),
     "key that is not hex": (_manifest(key="g" * 64), "key: String"),
@@ -440,7 +464,8 @@ def test_no_name_that_is_accepted_leads_out_of_the_store(name: str) -> None:
     if MEMBER.fullmatch(name) or RECORD.fullmatch(name) or SEARCH.fullmatch(name):
         parts = name.split("/")
         assert all(p and not p.startswith(".") for p in parts) and parts[0] != "running"
-        assert len(parts) == {"sweeps": 2, "searches": 4}.get(parts[0], 3)
+        deepest = {"sweeps": 2, "searches": 4}.get(parts[0], 2 + DEEPEST)
+        assert {"sweeps": 2, "searches": 4}.get(parts[0], 3) <= len(parts) <= deepest
         assert not set(name) & set("\\\n\0~:")
 
 

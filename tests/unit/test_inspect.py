@@ -27,10 +27,10 @@ from rgx.inspect.running import read_running
 from rgx.inspect.show import show
 from rgx.inspect.status import read_sweeps, running_table, sweeps_table
 from rgx.inspect.why import why
-from rgx.store.artifacts import artifact_folder, manifest, running_folder, write_json
+from rgx.store.artifacts import artifact_folder, running_folder, write_json
 from rgx.store.differences import flatten
 from rgx.store.keys import key_of
-from rgx.store.manifests import Shelf
+from rgx.store.manifests import Manifests, damage, intact, manifest
 from rgx.store.source import combined_digest, source_digest
 from rgx.sweep.code import code_behind, drift, other_code
 from rgx.sweep.plan import Plan, explain, explain_missing, make_plan
@@ -194,7 +194,7 @@ def test_why_tells_seed_version_and_data(base: Path, tmp_path: Path) -> None:
     plan = keep(make_plan(sweep_of()), tmp_path)
     task = next(t for t in plan.tasks.values() if t.stage == "corpus")
     path = artifact_folder(tmp_path, "corpus", task.key) / "manifest.json"
-    other = "f" * 64
+    other = key_of(task.record, 9, {}, "elsewhere", task.seed)
     content = json.loads(path.read_text()) | {"key": other, "version": 9, "fingerprint": "elsewhere"}
     path.unlink()
     write_json(artifact_folder(tmp_path, "corpus", other) / "manifest.json", content)
@@ -309,15 +309,17 @@ def test_code_behind_a_stage_covers_its_variants_and_drift_names_the_module(tmp_
     variants = {f"rgx.gesture.tokens.{name}" for name in names}
     assert {"rgx.gesture.stages.tokenizer", "rgx.train.loop"} | variants <= code["modules"].keys()
     assert not [m for m in code["modules"] if m.startswith(("rgx.sweep", "rgx.report", "rgx.inspect"))]
+    key = key_of(stage.record, 1, {}, "", 0)
     manifest: dict[str, Any] = {
-        "stage": "tokenizer", "key": "a" * 64, "record": stage.record, "parents": {}, "code": code
+        "stage": "tokenizer", "key": key, "record": stage.record, "parents": {}, "code": code,
+        "version": 1, "fingerprint": "", "seed": 0,
     }  # fmt: skip
     assert other_code(manifest) == []
     assert other_code({**manifest, "code": None}) is None
     code["modules"]["rgx.gesture.tokens.residual_vq"] = "0" * 64
-    write_json(artifact_folder(tmp_path, "tokenizer", "a" * 64) / "manifest.json", manifest)
-    assert drift(Shelf(tmp_path), [("tokenizer", "a" * 64), ("corpus", "b" * 64)]) == [
-        "made by other code: tokenizer-aaaaaaaa; changed since: rgx.gesture.tokens.residual_vq"
+    write_json(artifact_folder(tmp_path, "tokenizer", key) / "manifest.json", manifest)
+    assert drift(Manifests(tmp_path), [("tokenizer", key), ("corpus", "b" * 64)]) == [
+        f"made by other code: tokenizer-{key[:8]}; changed since: rgx.gesture.tokens.residual_vq"
     ]
 
 
@@ -377,7 +379,7 @@ def test_status_counts_cells_and_stages(store: FakeStore) -> None:
 
 
 def test_status_reads_no_manifest(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Shelf, "_read", lambda *_: pytest.fail("a manifest was read"))
+    monkeypatch.setattr(Manifests, "_read", lambda *_: pytest.fail("a manifest was read"))
     line = next(
         x for x in printed(sweeps_table(store.path, read_sweeps(store.path))).splitlines() if "little" in x
     )
@@ -387,14 +389,14 @@ def test_status_reads_no_manifest(store: FakeStore, monkeypatch: pytest.MonkeyPa
 def test_a_stage_s_artifacts_are_found_without_reading_others(
     store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, read = Shelf._read, []
+    real, read = Manifests._read, []
 
-    def noted(self: Shelf, stage: str, short: str) -> dict[str, Any] | None:
+    def noted(self: Manifests, stage: str, short: str) -> dict[str, Any] | None:
         read.append(stage)
         return real(self, stage, short)
 
-    monkeypatch.setattr(Shelf, "_read", noted)
-    found = {made["key"] for made in Shelf(store.path).of("tokenizer")}
+    monkeypatch.setattr(Manifests, "_read", noted)
+    found = {made["key"] for made in Manifests(store.path).of("tokenizer")}
     assert found == {row["stages"]["tokenizer"] for row in store.rows} and read == ["tokenizer"] * 2
 
 
@@ -690,4 +692,47 @@ def test_no_manifest_makes_a_plan_break(tmp_path: Path) -> None:
         path.write_text(json.dumps(content | change))
         assert (task.key in plan.missing(tmp_path)) or name not in NO_FILES, name
         explain_missing(changed, tmp_path)
-        drift(Shelf(tmp_path), [(one.stage, key) for key, one in plan.tasks.items()])
+        drift(Manifests(tmp_path), [(one.stage, key) for key, one in plan.tasks.items()])
+
+
+# --- an artifact is what its key says ------------------------------------------------------------------
+
+
+FORGED: dict[str, dict[str, Any]] = {
+    "another value": {"record": {"metrics": [9.0]}},
+    "another version": {"version": 2},
+    "other parents": {"parents": {}},
+    "other data": {"fingerprint": "x"},
+    "another seed": {"seed": 5},
+    "no version": {"version": None},
+    "an identity beside the record": {"identity": {"metrics": [3.0]}},
+    "an identity that is not hashed": {"identity": {}},
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_an_artifact_that_is_not_what_its_key_says_counts_for_none(
+    name: str, store: FakeStore, tmp_path: Path
+) -> None:
+    node = "motion_scores", store.rows[0]["stages"]["motion_scores"]
+    path = artifact_folder(store.path, *node) / "manifest.json"
+    content = json.loads(path.read_text())
+    assert intact(store.path, *node) and manifest(store.path, *node) == content
+    write_json(path, content | FORGED[name])
+    assert not intact(store.path, *node) and Manifests(store.path).get(*node) is None
+    assert "key" in Manifests(store.path).fault(*node) or "identity" in Manifests(store.path).fault(*node)
+    assert damage(store.path, *node) == Manifests(store.path).fault(*node)
+    with pytest.raises(InputError, match="not in the store: motion_scores"):
+        show("little:3b/baseline/fgd", None, store.path)
+    with pytest.raises(InputError, match=r"motion_scores \(damaged: its "):
+        export("little:3b/baseline", tmp_path / "out.tar", store.path)
+
+
+def test_an_identity_may_leave_out_what_changes_nothing(store: FakeStore) -> None:
+    node = "tokenizer", store.rows[0]["stages"]["tokenizer"]
+    path = artifact_folder(store.path, *node) / "manifest.json"
+    content = json.loads(path.read_text())
+    more = {"record": {**content["record"], "decode": 1, "residual": 2}}
+    for facts in (more, {**more, "identity": content["record"]}):
+        write_json(path, content | facts)
+        assert intact(store.path, *node), facts

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_report import METRICS, digest
+from keyed import digest
+from test_report import METRICS
 from test_report_figures import material, put
 
 from rgx.errors import InputError

@@ -15,8 +15,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from keyed import digest, manifest_of
 from safetensors.numpy import save_file
-from test_report import METRICS, ROOT, digest
+from test_report import METRICS, ROOT
 
 from rgx.errors import InputError
 from rgx.gesture.figures.codebook import Codebook
@@ -43,7 +44,7 @@ def put(store: Path, stage: str, key: str, **manifest: Any) -> None:
     """Write a manifest."""
     folder = store / stage / key[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"stage": stage, "key": key, "seconds": 2.0, "outputs": {}, "parents": {}} | manifest
+    content = manifest_of(stage, key, seconds=2.0, **manifest)
     (folder / "manifest.json").write_text(json.dumps(content))
 
 
@@ -80,7 +81,7 @@ def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tup
         tokenizer = digest(f"tokenizer{seed}")
         quantizer = {"variant": "quantizer/rvq", "codes": 128, "layers": 2}
         put(
-            store, "tokenizer", tokenizer, seed=seed,
+            store, "tokenizer", tokenizer,
             record={"variant": "stage/tokenizer", "width": 64, "quantizer": quantizer},
             outputs={f"perplexity_{s}_{n}": 100.0 + n + seed for s in ("body", "face") for n in range(2)},
         )  # fmt: skip
@@ -89,11 +90,12 @@ def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tup
         (store / "tokenizer" / tokenizer[:16] / "curve.jsonl").write_text(lines + "\n")
         for panel in panels:
             for row, steps in rows.items():
-                motion, scores = digest(f"motion{steps}{seed}"), digest(f"scores{steps}{seed}")
+                motion = digest(f"motion{steps}{seed}", {"tokenizer": tokenizer})
+                scores = digest(f"scores{steps}{seed}", {"motion": motion})
                 decode = {"variant": "decode/iterative", "steps": steps}
                 metrics = {"metrics": [{"variant": "metric/one_of_a_very_long_name", "delta": 0.1}]}
                 put(
-                    store, "motion", motion, parents={"tokenizer": tokenizer},
+                    store, "motion", motion,
                     record={"variant": "stage/motion", "decode": decode, "quantizer": quantizer} | metrics,
                 )  # fmt: skip
                 generated = np.random.default_rng(steps).normal(size=(2, 80, 123, 2)).astype(np.float32)
@@ -104,7 +106,7 @@ def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tup
                     "pcm": 0.5 + 0.01 * (seed * steps % 4),
                 }
                 put(
-                    store, "motion_scores", scores, parents={"motion": motion},
+                    store, "motion_scores", scores,
                     outputs={"scores": values, "metrics": METRICS, "references": {"fgd": 0.5}},
                 )  # fmt: skip
                 stages = heard | {"tokenizer": tokenizer, "motion": motion, "motion_scores": scores}
@@ -333,7 +335,7 @@ def test_hyperparameters_are_those_of_the_records(tmp_path: Path) -> None:
     assert told["motion", "decode"] == ("iterative", "steps 5")
     assert told["motion", "metrics"] == ("one_of_a_very_long_name", "delta 0.1")
     assert told["motion", "quantizer"] == ("rvq", "as for tokenizer")
-    assert found.keys["motion"] == f"motion/{digest('motion50')}" and found.missing == ["motion_scores"]
+    assert found.keys["motion"] == f"motion/{digest('motion50')}" and found.missing == []
     assert "codes 128, layers 2" in hyperparameters.markdown(found)
     assert f"% motion: motion/{digest('motion50')}" in hyperparameters.latex(found)
 

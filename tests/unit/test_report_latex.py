@@ -23,7 +23,7 @@ from rgx.errors import InputError
 from rgx.report.blocks import Block, packed
 from rgx.report.combined import LINES, _pages, combined, lettered
 from rgx.report.escape import escape_tex
-from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
+from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
 from rgx.report.latex import PREAMBLE, STYLE, broken, latex
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
@@ -60,7 +60,7 @@ def results_of(
         for (row, seed), own in values.items()
         for metric, value in own.items()
     ]
-    sweep = Sweep(name="made_up", seeds=sorted({seed for _, seed in values}), rows=rows)
+    sweep = Run(name="made_up", seeds=sorted({seed for _, seed in values}), rows=rows)
     known = {f"motion_scores/{name}": metric for name, metric in metrics.items()}
     return Results(sweep, lines, known)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keyed import digest, manifest_of
 from safetensors.numpy import load_file
-from test_report import digest
 from test_report_figures import STEPS, fill, material
 
 from rgx.errors import InputError
@@ -151,8 +152,8 @@ def test_rows_of_two_corpora_are_refused_and_lost_arrays_show_nothing(tmp_path: 
     other = store / "corpus" / digest("elsewhere")[:16]
     other.mkdir()
     for file in (store / "corpus" / digest("corpus")[:16]).iterdir():
-        held = file.read_bytes().replace(digest("corpus").encode(), digest("elsewhere").encode())
-        (other / file.name).write_bytes(held)
+        (other / file.name).write_bytes(file.read_bytes())
+    (other / "manifest.json").write_text(json.dumps(manifest_of("corpus", digest("elsewhere"))))
     text = record.read_text()
     record.write_text(text.replace(digest("corpus"), digest("elsewhere"), 1))
     gathered = gather(report, store)

@@ -300,6 +300,16 @@ def test_nothing_outside_the_store_or_the_folder_is_touched(tmp_path: Path) -> N
     assert len(list(folder.rglob("*.mp4"))) == len(FILMED)
 
 
+@pytest.mark.parametrize("name", ["../../../../outside.mp4", "/outside_beside.mp4", "a//b.mp4", "a/./b.mp4"])
+def test_a_manifest_that_names_a_file_elsewhere_counts_for_none(tmp_path: Path, name: str) -> None:
+    report, store = make(tmp_path, seeds=1)
+    for path in store.glob("video/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        manifest["files"][name] = {"bytes": 1, "sha256": ""}
+        path.write_text(json.dumps(manifest))
+    assert not [stage for stage, _ in gather(report, store).results.manifests if stage == "video"]
+
+
 def test_a_report_in_all_holds_few_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(videos, "IN_ALL", 3)
     report, store = make(tmp_path, seeds=1)
@@ -311,8 +321,8 @@ def test_a_report_in_all_holds_few_videos(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_manifest_of_odd_values_is_shown(tmp_path: Path) -> None:
     report, store = make(tmp_path, seeds=1)
-    odd = [{"software": 3, "files": [], "started": "now", "seconds": "long", "gin": 5, "host": None}]
-    odd += [{"started": 1e300, "parents": [], "fingerprint": ["x"]}]
+    odd = [{"software": 3, "started": "now", "seconds": "long", "gin": 5, "host": None}]
+    odd += [{"started": 1e300, "software": [], "gin": None}]
     for manifest, values in zip(sorted(store.glob("video/*/manifest.json")), odd, strict=True):
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | values))
     for about in store.glob("*/*/about.json"):

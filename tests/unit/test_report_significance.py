@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
+from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
 from rgx.report.layout import caption, footnotes
 from rgx.report.panel import Panel
 from rgx.report.significance import TESTS, compare
@@ -34,7 +34,7 @@ def table_of(values: Mapping[str, list[float]], **panel: Any) -> Table:
         )
         for row in rows
     ]  # fmt: skip
-    results = Results(Sweep(name="s", seeds=[0], rows=rows), lines, {"scores/fgd": FGD["fgd"]})
+    results = Results(Run(name="s", seeds=[0], rows=rows), lines, {"scores/fgd": FGD["fgd"]})
     return assemble("p", Panel(caption="C.", columns=["fgd"], ours="ours", **panel), results)
 
 

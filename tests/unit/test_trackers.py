@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from keyed import digest, manifest_of
 from little import LITTLE, command, manifests
 from torch import nn
 
@@ -142,15 +143,16 @@ class Stuck(Told):
         self.answer.wait(10)
 
 
+KEY = digest("a tracked tokenizer")
 TASK = {
-    "stage": "tokenizer", "key": "5e" * 32, "record": RECORD, "seed": 3, "row": "3b/+RVQ",
+    "stage": "tokenizer", "key": KEY, "record": RECORD, "seed": 3, "row": "3b/+RVQ",
     "texts": [
         {"text": "WIDTH = 64", "asked": False},
         {"text": "PARTS = @parts.joint()", "asked": True},
         {"text": "", "asked": True},
     ],
 }  # fmt: skip
-NAME = "tokenizer-5e5e5e5e"
+NAME = f"tokenizer-{KEY[:8]}"
 
 
 def trial(made: str = "made") -> Any:
@@ -170,7 +172,7 @@ def finish(store: Path, outputs: dict[str, Any]) -> None:
     final = artifact_folder(store, TASK["stage"], TASK["key"])
     final.mkdir(parents=True)
     (final / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CURVE))
-    write_json(final / "manifest.json", {"key": TASK["key"], "host": "node7", "outputs": outputs})
+    write_json(final / "manifest.json", manifest_of("tokenizer", TASK["key"], host="node7", outputs=outputs))
     shutil.rmtree(running, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rgx.errors import NotMeasurableError
 from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.gesture.metrics.beats import ORDER_FRAMES, motion_beats
 from rgx.registry import register
@@ -26,14 +27,16 @@ def alignment(anchors: np.ndarray, beats: np.ndarray, sigma: float, whose: str) 
     """Return the mean over windows of the mean over anchors of exp(−d²/2σ²), d to the nearest beat.
 
     anchors, beats (W, T) bool. Windows without anchors are skipped, a window with anchors but no
-    beats scores 0; raises ValueError when no window has an anchor.
+    beats scores 0; raises NotMeasurableError when no window has an anchor.
     """
     if not sigma > 0:
         raise ValueError(f"sigma must be above 0 frames, found {sigma}")
     counts = anchors.sum(axis=1)
     some = counts > 0
     if not some.any():
-        raise ValueError(f"none of {len(anchors)} windows holds a beat of the {whose} to anchor the score")
+        raise NotMeasurableError(
+            f"none of {len(anchors)} windows holds a beat of the {whose} to anchor the score"
+        )
     closeness = np.exp(-(nearest_beat(beats[some]) ** 2) / (2 * sigma**2))
     return float(((closeness * anchors[some]).sum(axis=1) / counts[some]).mean())
 

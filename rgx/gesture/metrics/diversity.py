@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rgx.errors import NotMeasurableError
 from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
@@ -13,7 +14,7 @@ from rgx.registry import register
 def distinct_pairs(items: int, pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw `pairs` ordered pairs of two different items, with repetition; raises ValueError for one item."""
     if items < 2:
-        raise ValueError(f"diversity needs at least 2 windows, found {items}")
+        raise NotMeasurableError(f"diversity needs at least 2 windows, found {items}")
     if pairs < 1:
         raise ValueError(f"diversity needs at least 1 pair, found {pairs}")
     random = np.random.default_rng(seed)

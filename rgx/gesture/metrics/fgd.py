@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rgx.errors import NotMeasurableError
 from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
@@ -21,7 +22,7 @@ def gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if features.ndim != 2:
         raise ValueError(f"judge features must be (W, D), found shape {features.shape}")
     if len(features) < 2:
-        raise ValueError(f"a Fréchet distance needs at least 2 windows a side, found {len(features)}")
+        raise NotMeasurableError(f"a Fréchet distance needs at least 2 windows a side, found {len(features)}")
     wide = features.astype(np.float64)
     if not np.isfinite(wide).all():
         raise ValueError("judge features hold values that are not finite")

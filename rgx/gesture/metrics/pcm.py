@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rgx.errors import NotMeasurableError
 from rgx.gesture.metrics.base import Evaluation, Metric
 from rgx.registry import register
 
@@ -18,7 +19,7 @@ def pcm_curve(evaluation: Evaluation, deltas: Sequence[float]) -> np.ndarray:
     """
     offsets = evaluation.generated[evaluation.valid] - evaluation.real[evaluation.valid]
     if not len(offsets):
-        raise ValueError("no keypoint is valid in any window")
+        raise NotMeasurableError("no keypoint is valid in any window")
     distances = np.sort(np.linalg.norm(offsets.astype(np.float64), axis=-1))
     if not np.isfinite(distances[-1]):
         raise ValueError("valid keypoints hold values that are not finite")

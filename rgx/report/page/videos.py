@@ -12,6 +12,7 @@ from typing import Any
 
 from rgx.report.frames import Results, manifest_path
 from rgx.report.statistics import Table
+from rgx.store.keys import short
 
 PER_ROW = 2
 """Videos shown of each row, so that the folder stays small."""
@@ -107,7 +108,7 @@ def _of(
             window = re.match(r"\d+", name)
             clip = _clip(int(window[0]), manifest, folder, store, abouts) if window else name
             shows = f"{clip}, real beside generated" if name.endswith(BESIDE) else clip
-            yield Clip(f"{FOLDER}/{stage}-{key[:16]}-{name}", path, row, label, shows)
+            yield Clip(f"{FOLDER}/{stage}-{short(key)}-{name}", path, row, label, shows)
 
 
 def _clip(window: int, manifest: dict[str, Any], folder: Path, store: Path, abouts: _Abouts) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from rgx.errors import InputError
-from rgx.store.artifacts import intact, read_json, write_json
+from rgx.store.artifacts import write_json
+from rgx.store.keys import short
+from rgx.store.manifests import intact
+from rgx.store.runs import read_trials, run_path
 from rgx.sweep.plan import Plan
 from rgx.sweep.search.plan import SearchPlan
 from rgx.sweep.search.results import Climbed, Record, Trial
@@ -19,7 +20,7 @@ ANEW = "remove it to begin the search again"
 
 def search_folder(store: Path, sweep: str, plan: SearchPlan) -> Path:
     """Return where a search keeps its record: a changed search has a folder of its own."""
-    return store / "searches" / sweep / f"{plan.search.name}-{plan.signature[:16]}"
+    return store / "searches" / sweep / f"{plan.search.name}-{short(plan.signature)}"
 
 
 def read_record(store: Path, sweep: str, plan: SearchPlan) -> Record:
@@ -31,10 +32,9 @@ def read_record(store: Path, sweep: str, plan: SearchPlan) -> Record:
     if not path.exists():
         return Record()
     try:
-        record = Record.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'/'.join(map(str, first['loc']))}: {first['msg']}; {ANEW}") from None
+        record = read_trials(path)
+    except InputError as error:
+        raise InputError(f"{error}; {ANEW}") from None
     for number, trial in enumerate(record.trials):
         if not _fits(trial, plan):
             raise InputError(f"{path}: trials/{number} is none of this search; {ANEW}")
@@ -80,4 +80,4 @@ def trial_rows(plans: Iterable[SearchPlan], sweep: str, store: Path) -> Iterator
 def write_sweep(plan: Plan, store: Path) -> None:
     """Write which artifact stands behind each row of a sweep and each trial of its searches."""
     rows = trial_rows(plan.searches, plan.name, store)
-    write_json(store / "sweeps" / f"{plan.name}.json", plan.sweep_record(rows))
+    write_json(run_path(store, plan.name), plan.sweep_record(rows))

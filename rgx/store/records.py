@@ -1,0 +1,160 @@
+"""The schema of all that a store keeps as JSON; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
+
+from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, ValidationError
+from typing_extensions import TypedDict
+
+from rgx.errors import InputError
+
+Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
+Model = TypeVar("Model", bound=BaseModel)
+State = Literal["open", "finished", "stopped", "failed"]
+Direction = Literal["down", "up", "real"]
+MOST_DECIMALS = 12
+
+
+class FileFacts(TypedDict):
+    """What a manifest says of one file of its artifact."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(TypedDict):
+    """What a finished artifact says of itself; identity: the part of the record that its key is made of.
+
+    What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
+    """
+
+    stage: str
+    key: str
+    record: dict[str, Any]
+    identity: NotRequired[dict[str, Any]]
+    version: int
+    parents: dict[str, str]
+    fingerprint: str
+    seed: int | None
+    row: NotRequired[str]
+    gin: NotRequired[str]
+    outputs: NotRequired[dict[str, Any]]
+    code: NotRequired[dict[str, Any]]
+    files: NotRequired[dict[str, FileFacts]]
+    started: NotRequired[float]
+    seconds: NotRequired[float]
+    cpu_seconds: NotRequired[float]
+    host: NotRequired[str]
+    gpu: NotRequired[str]
+    software: NotRequired[dict[str, str]]
+
+
+class Metric(BaseModel):
+    """What a reader must know of a metric, as its manifest tells it."""
+
+    label: str
+    direction: Direction | None = None
+    unit: str = ""
+    decimals: Annotated[int, Field(ge=0, le=MOST_DECIMALS)] = 3
+    protocol: str = ""
+    stand_in: bool = False
+    reference_is: str = ""
+
+
+class SweepRow(BaseModel):
+    """One cell of a sweep at one seed, and the full key of each stage it needs."""
+
+    panel: str
+    row: str
+    seed: int
+    stages: dict[str, str]
+
+
+class Run(BaseModel):
+    """What one invocation of a sweep planned: which artifact stands behind each row at each seed."""
+
+    name: str
+    seeds: list[int]
+    rows: list[SweepRow]
+    seed_scope: str = "each seed repeats the whole pipeline"
+
+
+class Score(BaseModel):
+    """A metric's mean over the seeds, and what it costs: lower is better."""
+
+    value: FiniteFloat
+    cost: FiniteFloat
+
+
+class Climbed(BaseModel):
+    """A rung a trial began: its row, the key of each stage at each seed, and its score once finished."""
+
+    row: str
+    cells: list[tuple[int, dict[str, str]]]
+    score: Score | None = None
+
+
+class Trial(BaseModel):
+    """One trial; `open` until it climbed every rung, was stopped on one, or failed for a reason."""
+
+    point: tuple[float, ...]
+    values: dict[str, Any]
+    state: State = "open"
+    reason: str = ""
+    rungs: list[Climbed] = []
+
+    @property
+    def last(self) -> Climbed | None:
+        """The last rung with a score."""
+        scored = [rung for rung in self.rungs if rung.score is not None]
+        return scored[-1] if scored else None
+
+    @property
+    def cost(self) -> float | None:
+        """What its last score costs; None for a trial that failed or has no score."""
+        last = self.last
+        return None if self.state == "failed" or last is None or last.score is None else last.score.cost
+
+
+class Record(BaseModel):
+    """The trials of a search, in the order of their numbers."""
+
+    trials: list[Trial] = []
+
+
+@dataclass(frozen=True)
+class Running:
+    """One folder of `running/`; ages in seconds, None where nothing tells."""
+
+    folder: Path
+    stage: str
+    key: str
+    host: str
+    pid: int | None
+    held: bool
+    age_s: float | None
+    heartbeat_age_s: float | None
+    done: int
+    total: int
+    eta_s: float | None
+    resumed: bool
+    failure: str
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a mid-stage checkpoint is there to go on from."""
+        return (self.folder / "checkpoint.safetensors").is_file()
+
+
+def parse(model: type[Model], content: object, place: str) -> Model:
+    """Return a record from what its JSON holds; raises InputError naming the place and the field."""
+    if not isinstance(content, dict):
+        raise InputError(f"{place}: not a JSON object")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{place}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None
