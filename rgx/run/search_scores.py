@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rgx.errors import NotFiniteError
-from rgx.store.manifests import manifest
+from rgx.store.manifests import manifest, part
 from rgx.sweep.search.plan import Rung
 from rgx.sweep.search.results import Score
 from rgx.sweep.search.spec import Search
@@ -29,9 +29,9 @@ def score_of(search: Search, rung: Rung, store: Path) -> Score:
     """
     values, references = [], []
     for key in dict.fromkeys(rung.ends(search.stage)):
-        outputs = (manifest(store, search.stage, key) or {}).get("outputs", {})
-        values.append(_number(outputs.get("scores", {}).get(search.metric)))
-        references.append(_number(outputs.get("references", {}).get(search.metric)))
+        outputs = part(manifest(store, search.stage, key), "outputs")
+        values.append(_number(part(outputs, "scores").get(search.metric)))
+        references.append(_number(part(outputs, "references").get(search.metric)))
     value, reference = fmean(values), fmean(references)
     cost = COSTS[search.direction](value, reference)
     if not (math.isfinite(value) and math.isfinite(cost)):
@@ -39,5 +39,5 @@ def score_of(search: Search, rung: Rung, store: Path) -> Score:
     return Score(value=value, cost=cost)
 
 
-def _number(found: Any) -> float:
-    return float(found) if isinstance(found, (int, float)) else math.nan
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
