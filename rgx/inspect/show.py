@@ -16,7 +16,6 @@ from rgx.store.records import Metric, SweepRow
 from rgx.store.runs import read_run
 
 BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
-MOST_DECIMALS = 12
 EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as ablation_table3:3b/+distill/fgd"
 
 
@@ -68,8 +67,7 @@ def _number(made: Manifest, metric: str) -> Iterator[str]:
         first = error.errors()[0]
         raise InputError(f"{made['stage']}-{made['key'][:8]}: metrics/{metric}: {first['msg']}") from None
     value, shown = scores_of(made)[metric], number(scores_of(made)[metric])
-    decimals = min(max(about.decimals, 0), MOST_DECIMALS)
-    printed = "no number" if shown is None else f"{shown:.{decimals}f}"
+    printed = "no number" if shown is None else f"{shown:.{about.decimals}f}"
     if reason := part(made, "outputs", "unscored").get(metric):
         yield f"  not measured: {reason}"
     yield f"  {about.label}: {printed} {about.unit}".rstrip() + f"  ({json.dumps(value)})"

@@ -161,6 +161,41 @@ OUTPUTS = st.dictionaries(NAMES, st.tuples(NUMBERS, NUMBERS, ABOUT), max_size=4)
 )
 
 
+def keep(root: Path, outputs: list[dict[str, Any]]) -> tuple[Path, Path]:
+    """Write a store of two rows with these outputs and a report of it; returns both."""
+    store, rows = root / "store", []
+    for name, one in zip(("a", "b"), outputs, strict=True):
+        key = digest(f"any {name}")
+        folder = store / "scores" / key[:16]
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps(manifest_of("scores", key, outputs=one)))
+        rows.append({"panel": "p", "row": name, "seed": 0, "stages": {"scores": key}})
+    (store / "sweeps").mkdir()
+    (store / "sweeps" / "any.json").write_text(json.dumps({"name": "any", "seeds": [0], "rows": rows}))
+    columns = list(dict.fromkeys(name for one in outputs for name in one["scores"])) or ["fgd"]
+    report = root / "reports" / "any.yaml"
+    report.parent.mkdir()
+    panel = {"caption": "Any.", "columns": columns, "ours": "a"}
+    content = {"sweep": "sweeps/any.yaml", "panels": {"p": panel}}
+    report.write_text(yaml.safe_dump(content, allow_unicode=True))
+    return report, store
+
+
+def test_a_table_shows_a_hole_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"fgd": FGD, "bas": {"label": "BAS", "direction": "up"}}
+    given = [
+        {"scores": {"fgd": 1.0, "bas": bas}, "metrics": metrics} for bas in (0.5, "no window has a beat")
+    ]
+    report, store = keep(tmp_path, [check_outputs("scores", one) for one in given])
+    render(report, store, tmp_path / "out")
+    table = (tmp_path / "out" / "any" / "p.md").read_text()
+    assert "| b | 1.000 | -- |" in " ".join(table.split()).replace("**", "").replace("<u>", "")
+    assert "b: no BAS: no window has a beat." in table
+    capsys.readouterr()
+    command("show", "any:p/b/bas", "--store", str(store))
+    assert "not measured: no window has a beat" in capsys.readouterr().out
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(outputs=st.lists(OUTPUTS, min_size=2, max_size=2))
 def test_nothing_a_stage_may_return_breaks_a_report(
@@ -171,22 +206,7 @@ def test_nothing_a_stage_may_return_breaks_a_report(
     except InputError:
         return
     root = tmp_path_factory.mktemp("any")
-    store, rows = root / "store", []
-    for name, one in zip(("a", "b"), plain, strict=True):
-        key = digest(f"any {name}")
-        folder = store / "scores" / key[:16]
-        folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text(json.dumps(manifest_of("scores", key, outputs=one)))
-        rows.append({"panel": "p", "row": name, "seed": 0, "stages": {"scores": key}})
-    (store / "sweeps").mkdir()
-    (store / "sweeps" / "any.json").write_text(json.dumps({"name": "any", "seeds": [0], "rows": rows}))
-    columns = list(dict.fromkeys(name for one in plain for name in one["scores"])) or ["fgd"]
-    report = root / "reports" / "any.yaml"
-    report.parent.mkdir()
-    panel = {"caption": "Any.", "columns": columns, "ours": "a"}
-    report.write_text(
-        yaml.safe_dump({"sweep": "sweeps/any.yaml", "panels": {"p": panel}}, allow_unicode=True)
-    )
+    report, store = keep(root, plain)
     render(report, store, root / "out")
     assert gather(report, store).panels[0].rows.keys() == {"a", "b"}
     command("status", "--store", str(store))
