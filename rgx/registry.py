@@ -25,7 +25,7 @@ T = TypeVar("T")
 UNKEYED = "not part of an artifact's identity"
 Place = Annotated[str, UNKEYED]
 """A path, device or hub name: where something is, never what it is."""
-OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures")
+OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures", "rgx.report.formats")
 """Where the framework itself registers variants."""
 
 
@@ -220,7 +220,7 @@ def find(axis: str, name: str) -> Variant:
 
 
 def import_own() -> None:
-    """Import what the framework itself registers: training, resources and kinds of figures."""
+    """Import what the framework itself registers: training, resources, kinds of figures, formats."""
     for room in OWN_ROOMS:
         package = importlib.import_module(room)
         for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{room}."):

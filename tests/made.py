@@ -14,7 +14,7 @@ from PIL import Image
 FGD = {"label": "FGD", "direction": "down", "unit": "", "decimals": 2, "protocol": "speech-driven"}
 METRICS = {
     "fgd": FGD | {"stand_in": True},
-    "diversity": FGD | {"label": "Div.", "direction": "real", "unit": "px"},
+    "diversity": FGD | {"label": "Div.", "direction": "reference", "unit": "px"},
     "pcm": FGD | {"label": "PCM", "direction": "up", "decimals": 3},
 }
 AWKWARD = "<script>alert('label')</script>"

@@ -13,7 +13,7 @@ from rgx.inspect.cells import pick_seed, pipeline_order, read_sweep_record, row_
 from rgx.report.frames import Metric, SweepRow
 from rgx.store.manifests import Manifest, Shelf, made_when, number, part
 
-BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
+BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
 MOST_DECIMALS = 12
 EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as ablation_table3:3b/+distill/fgd"
 

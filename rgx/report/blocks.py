@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rgx.report.escape import escape_tex
-from rgx.report.latex import PLAIN, letters, notes, tabular
 from rgx.report.layout import body, counted, footnotes
 from rgx.report.statistics import Table
+from rgx.report.tex import PLAIN, letters, notes, tabular
 
 Spans = Mapping[int, float]
 """Letters of the widest table that still reads well in a share of the page's width, narrow ones first."""

@@ -9,9 +9,9 @@ from string import ascii_lowercase
 from rgx.report.blocks import Block, joined, packed, panel, told
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Results
-from rgx.report.latex import NEEDS, notes, origins
 from rgx.report.layout import legend, remarks
 from rgx.report.statistics import Table
+from rgx.report.tex import NEEDS, notes, origins
 
 SPANS = {64: 0.4, 81: 0.5, 98: 0.6}
 LINES = 56
@@ -23,7 +23,7 @@ NOTE_LETTERS = 150
 def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
     """Return floats to paste into a two-column paper; each panel has a letter, its notes stand at the end.
 
-    It takes the packages of `latex.PREAMBLE`; comment lines give the key behind each number, and what a
+    It takes the packages of `tex.PREAMBLE`; comment lines give the key behind each number, and what a
     panel's own file says at length.
     """
     own, shared = told(tables, legend)

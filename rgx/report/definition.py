@@ -12,6 +12,7 @@ from rgx.errors import InputError, nearest
 from rgx.methods import default_methods, find_package, import_method
 from rgx.registry import import_own, variants
 from rgx.report.figures.base import Figure
+from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName
 from rgx.report.published import resolve
 from rgx.report.source import Source
@@ -24,11 +25,13 @@ class Report(BaseModel):
 
     sweep: str | list[str]
     method: str | list[str] = []
-    """Whose kinds of figures it asks for, beside the framework's own; else the project's."""
+    """Whose figures and formats it asks for, beside the framework's own; else the project's."""
     panels: dict[PanelName, Panel] = Field(min_length=1)
     figures: dict[PanelName, InstanceOf[Figure]] = {}
     caption: str = ""
     """Of all panels as one table."""
+    formats: list[str] = Field(default=["latex", "markdown", "csv"], min_length=1)
+    """What each table is written in."""
 
     @field_validator("sweep", mode="before")
     @classmethod
@@ -39,6 +42,11 @@ class Report(BaseModel):
         if len(set(files)) < len(files):
             raise ValueError("a sweep is given twice")
         return given
+
+    @property
+    def methods(self) -> list[str]:
+        """Return the methods as written."""
+        return [self.method] if isinstance(self.method, str) else self.method
 
     @property
     def sweeps(self) -> list[str]:
@@ -64,6 +72,10 @@ def load(path: Path) -> Report:
         problems += [source.explain(item, FIELDS) for item in error.errors()]
         raise InputError("\n".join(problems)) from error
     problems += _wrong_names(report, source)
+    try:
+        make_formats(report.formats)
+    except InputError as error:
+        problems.append(f"{source.where(['formats'])}: 'formats': {error}")
     for name, figure in figures.items():
         for setting, wrong in figure.wrong(report.panels):
             location = ["figures", name, setting]

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from rgx.errors import InputError, nearest
 from rgx.store.artifacts import failure, running_folder
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     import pandas
 
 
+FORMER_DIRECTIONS = {"real": "reference"}
+"""What manifests of earlier versions call a direction, and what it is called now."""
+
+
 class Measured(NamedTuple):
-    """One number of a row at one seed, what real motion scores, and the artifacts both are of."""
+    """One number of a row at one seed, what the reference scores, and the artifact both are of."""
 
     panel: str
     row: str
@@ -30,19 +34,23 @@ class Measured(NamedTuple):
     value: float
     reference: float | None
     key: str
-    judge: str
 
 
 class Metric(BaseModel):
     """What a reader must know of a metric, as its manifest tells it."""
 
     label: str
-    direction: Literal["down", "up", "real"] | None = None
+    direction: Literal["down", "up", "reference"] | None = None
     unit: str = ""
     decimals: int = 3
     protocol: str = ""
     stand_in: bool = False
     reference_is: str = ""
+
+    @field_validator("direction", mode="before")
+    @classmethod
+    def _as_now_called(cls, given: Any) -> Any:
+        return FORMER_DIRECTIONS.get(given, given) if isinstance(given, str) else given
 
 
 class SweepRow(BaseModel):
@@ -91,6 +99,14 @@ class Results:
         for row in self.sweep.rows:
             found.setdefault((row.panel, row.row), []).append(row)
         return found
+
+    @cached_property
+    def _stages(self) -> dict[tuple[str, str, int], dict[str, str]]:
+        return {(row.panel, row.row, row.seed): row.stages for row in self.sweep.rows}
+
+    def stages_of(self, number: Measured) -> dict[str, str]:
+        """Return the key of each stage of the cell that a number is of."""
+        return self._stages.get((number.panel, number.row, number.seed), {})
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -188,11 +204,9 @@ def manifest_path(store: Path, stage: str, key: str) -> Path:
 
 def _lines(row: SweepRow, stage: str, key: str, outputs: dict[str, Any]) -> list[Measured]:
     """Return each score of a manifest; one that is null or not finite counts as missing."""
-    references, judge = _mapping(outputs, "references"), row.stages.get("judge", "")
+    references = _mapping(outputs, "references")
     return [
-        Measured(
-            row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key, judge
-        )
+        Measured(row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key)
         for metric, given in _mapping(outputs, "scores").items()
         if (value := finite(given)) is not None
     ]

@@ -9,8 +9,8 @@ from rgx.report import hyperparameters
 from rgx.report.blocks import Block, joined, packed, panel, told
 from rgx.report.escape import escape_tex
 from rgx.report.gather import Gathered, gather
-from rgx.report.latex import PREAMBLE, notes
 from rgx.report.render import save, write
+from rgx.report.tex import PREAMBLE, notes
 from rgx.report.typeset import typeset
 
 HEAD = [

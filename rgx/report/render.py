@@ -1,4 +1,4 @@
-"""Write a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, frames, `index.{html,md}`, and where it came from."""
+"""Write a sweep: each panel in each format, pictures, `index.{html,md}`, and where it all came from."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.errors import InputError, nearest
-from rgx.report import hyperparameters, style, tables
-from rgx.report.combined import combined
+from rgx.report import hyperparameters, style
 from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
+from rgx.report.formats.base import make_formats
+from rgx.report.formats.markdown import markdown
 from rgx.report.frames import Results, manifest_path
 from rgx.report.gather import Gathered, gather
-from rgx.report.latex import latex
 from rgx.report.page import videos
 from rgx.report.page.anchors import INDEX
 from rgx.report.page.write import pages
 from rgx.report.statistics import Table
 from rgx.report.strips import stack, strips
+from rgx.report.terminal_table import terminal_table
 
 RECORD = "provenance.json"
+SETTINGS = "hyperparameters"
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -43,16 +45,7 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     """Write every file of a report; returns their paths."""
     results, panels, store = gathered.results, gathered.panels, gathered.store
     folder = out / results.sweep.name
-    files: dict[str, str] = {}
-    for table in panels:
-        files[f"{table.name}.tex"] = latex(table, results)
-        files[f"{table.name}.md"] = tables.markdown(table)
-        files[f"{table.name}.csv"] = tables.csv(table, results)
-    if len(panels) > 1:
-        files["combined.tex"] = combined(gathered.report.caption or results.sweep.name, results, panels)
-    if (found := hyperparameters.settings(results, panels)).lines:
-        files["hyperparameters.tex"] = hyperparameters.latex(found)
-        files["hyperparameters.md"] = hyperparameters.markdown(found)
+    files = _tables(gathered)
     shown = {
         table.name: held
         for table in panels
@@ -81,6 +74,21 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     origin = {**_provenance(gathered), "files": names}
     text = json.dumps(origin, indent=2, ensure_ascii=False) + "\n"
     return paths + save(folder, {RECORD: text.encode()})
+
+
+def _tables(gathered: Gathered) -> dict[str, str]:
+    """Return the texts of all tables in each of the report's formats, by file."""
+    results, panels = gathered.results, gathered.panels
+    caption = gathered.report.caption or results.sweep.name
+    settings = hyperparameters.settings(results, panels)
+    files: dict[str, str] = {}
+    for form in make_formats(gathered.report.formats):
+        files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}
+        if len(panels) > 1:
+            files[f"combined.{form.suffix}"] = form.combine(caption, results, panels)
+        if settings.lines:
+            files[f"{SETTINGS}.{form.suffix}"] = form.write_settings(settings)
+    return {name: text for name, text in files.items() if text}
 
 
 def stands(gathered: Gathered, out: Path) -> bool:
@@ -119,7 +127,7 @@ def terminal_summary(report_file: Path, store: Path) -> str:
 
 def summary(gathered: Gathered) -> str:
     """Return the tables of what was gathered for a terminal."""
-    parts = [tables.terminal(table) for table in gathered.panels]
+    parts = [terminal_table(table) for table in gathered.panels]
     if gathered.panels:
         parts.append("* best, + second best, (in brackets) published, then by how much ours is above it")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
@@ -188,11 +196,12 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
     seeds = ", ".join(map(str, results.sweep.seeds))
     parts = [f"# {escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
     parts += [f"- {escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
+    kinds = [form.suffix for form in make_formats(report.formats)]
     for table in panels:
-        links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in ("tex", "md", "csv"))
+        links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)
         name = f"{table.name}-frames.png"
         shown = f"\n![frames of {table.name}]({name})\n" if name in held else ""
-        parts.append(f"## {table.name}\n\n{tables.markdown(table)}{shown}\nFiles: {links}\n")
+        parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
     for name, figure in report.figures.items():
         if f"{name}.png" in held:
             said = escape_markdown(figure.caption)
@@ -201,8 +210,8 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
             parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\n{links}\n")
         else:
             parts.append(f"## {name}\n\nNothing this figure shows has been measured yet.\n")
-    if "hyperparameters.md" in held:
-        parts.append("## Hyper-parameters\n\nFiles: [md](hyperparameters.md), [tex](hyperparameters.tex)\n")
+    if settings := [f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in held]:
+        parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
     return "\n".join(parts)
 
 

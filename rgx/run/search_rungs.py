@@ -18,9 +18,9 @@ from rgx.sweep.search.results import Score
 COSTS: dict[str, Callable[[float, float], float]] = {
     "down": lambda value, reference: value,
     "up": lambda value, reference: -value,
-    "real": lambda value, reference: abs(value - reference),
+    "reference": lambda value, reference: abs(value - reference),
 }
-"""What a value costs, by its metric's direction; the reference is what real motion scores."""
+"""What a value costs, by its metric's direction; the reference is what its own line of a table shows."""
 
 Message = dict[str, Any]
 

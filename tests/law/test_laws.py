@@ -18,7 +18,8 @@ READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
-    *({"errors", "terminal"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}, {"bindings"}),
+    *({"errors", "terminal", "words"}, {"yaml_source", "registry"}, {"methods", "meta"}, {"resources"}),
+    {"bindings"},
     *({"store"}, {"stage"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}, {"options"}, {"inspect"}),
     *({"cli"}, {"__main__"}),
 )

@@ -199,7 +199,7 @@ def many(values: list[float | None], **panel: Any) -> Table:
     rows = {f"row {number}": {"fgd": Cell(value, n=1)} for number, value in enumerate(values)}
     columns = {"fgd": Metric(label="FGD", direction="down")}
     made = Panel.model_validate({"caption": "C.", "columns": ["fgd"], **panel})
-    return Table("p", made, columns, rows, {}, [], "")
+    return Table("p", made, columns, rows, {}, {}, "")
 
 
 def test_of_many_rows_the_best_and_the_worst_are_shown_by_hand() -> None:
@@ -217,7 +217,7 @@ def test_of_many_rows_the_best_and_the_worst_are_shown_by_hand() -> None:
     )
 
 
-@given(st.lists(st.floats(-9, 9), min_size=5, max_size=40), st.sampled_from(["down", "up", "real"]))
+@given(st.lists(st.floats(-9, 9), min_size=5, max_size=40), st.sampled_from(["down", "up", "reference"]))
 def test_no_row_left_out_is_better_than_a_best_or_worse_than_a_worst(
     values: list[float], direction: Any
 ) -> None:
@@ -226,7 +226,7 @@ def test_no_row_left_out_is_better_than_a_best_or_worse_than_a_worst(
     for row, cells in table.rows.items():
         table.rows[row] = {"fgd": replace(cells["fgd"], reference=1.0)}
     costs = {
-        row: {"down": value, "up": -value, "real": abs(value - 1)}[direction]
+        row: {"down": value, "up": -value, "reference": abs(value - 1)}[direction]
         for row, value in zip(table.rows, values, strict=True)
     }
     shown = [costs[row] for row in few(table, "fgd", list(table.rows), 4)[0]]

@@ -24,11 +24,11 @@ from rgx.report.blocks import Block, packed
 from rgx.report.combined import LINES, _pages, combined, lettered
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Measured, Metric, Results, Sweep, SweepRow
-from rgx.report.latex import PREAMBLE, STYLE, broken, latex
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
 from rgx.report.source import Written
 from rgx.report.statistics import Cell, assemble
+from rgx.report.tex import PREAMBLE, STYLE, broken, latex
 from rgx.report.typeset import typeset
 
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -37,7 +37,7 @@ SPECIAL = r"#$%&~_^\{}[]<>|*`'\"!?;:@/ -- ±–—→†‡≈≤×µ²λΩ é �
 SCORES = {"fgd": Metric(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
 FGD = SCORES["fgd"]
 SCORES["pcm"] = Metric(label="PCM", direction="up", decimals=3)
-SCORES["div"] = Metric(label="Div.", direction="real", decimals=2, unit="px")
+SCORES["div"] = Metric(label="Div.", direction="reference", decimals=2, unit="px")
 
 
 def digest(text: str) -> str:
@@ -55,7 +55,7 @@ def results_of(
     ]
     lines = [
         Measured(
-            panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"), digest("judge")
+            panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}")
         )
         for (row, seed), own in values.items()
         for metric, value in own.items()

@@ -21,12 +21,12 @@ from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 
 from rgx.report.gather import gather
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, quoted
-from rgx.report.page import sheet, videos
+from rgx.report.page import table_view, videos
 from rgx.report.page.origins import moment, shared_lines
 from rgx.report.render import render, stands
 
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
-HERE = Path(sheet.__file__).parent
+HERE = Path(table_view.__file__).parent
 VOID = {"meta", "img", "input", "link", "br", "hr"}
 
 
@@ -346,12 +346,12 @@ def test_a_moment_is_in_utc() -> None:
 @given(st.floats(-1e6, 1e6), st.integers(0, 5))
 def test_a_published_number_is_split_where_ours_end(value: float, decimals: int) -> None:
     digits = quoted(value)
-    head, surplus = sheet._split(digits, decimals)
+    head, surplus = table_view._split(digits, decimals)
     assert head.rstrip("\u2007\u2008") + surplus == digits
     ours = f"{value:.{decimals}f}"
     assert len(head) - head.find(".") == len(ours) - ours.find(".") if "." in head and decimals else True
-    assert sheet._split("387", 2) == ("387\u2008\u2007\u2007", "")
-    assert sheet._split("27.4", 2) == ("27.4\u2007", "")
+    assert table_view._split("387", 2) == ("387\u2008\u2007\u2007", "")
+    assert table_view._split("27.4", 2) == ("27.4\u2007", "")
 
 
 def luminance(colour: str) -> float:

@@ -32,7 +32,7 @@ class Metric(ABC):
     """One number of a table, with all a reader needs to read it."""
 
     record: dict[str, Any]
-    direction: ClassVar[Literal["down", "up", "real"]]
+    direction: ClassVar[Literal["down", "up", "reference"]]
     """Better when lower, when higher, or when nearer to the value of the real motion."""
     unit: ClassVar[str] = ""
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
@@ -66,7 +66,7 @@ class VideoMetric(ABC):
     """One number of a table about videos; windows come one at a time and only what `measure` keeps stays."""
 
     record: dict[str, Any]
-    direction: ClassVar[Literal["down", "up", "real"]]
+    direction: ClassVar[Literal["down", "up", "reference"]]
     unit: ClassVar[str] = ""
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))
     protocol: ClassVar[str]

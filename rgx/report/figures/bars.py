@@ -1,4 +1,4 @@
-"""The rows of an ablation as bars, with every seed, their deviation and what real motion scores."""
+"""The rows of an ablation as bars, with every seed, their deviation and what the reference scores."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ class Bars(PanelFigure):
             seeds = [number.value for number in numbers[row]]
             axes.plot(seeds, [place] * len(seeds), ".", color="black", markersize=2.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        if column in table.real():
-            axes.axvline(table.real()[column], color=style.GREY, linestyle="--", linewidth=0.8)
+        if column in table.references():
+            axes.axvline(table.references()[column], color=style.GREY, linestyle="--", linewidth=0.8)

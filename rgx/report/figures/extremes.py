@@ -9,7 +9,7 @@ from rgx.report.statistics import Cell, Direction, Table
 COSTS: dict[Direction | None, Callable[[float, Cell], float]] = {
     "down": lambda mean, _: mean,
     "up": lambda mean, _: -mean,
-    "real": lambda mean, cell: mean if cell.reference is None else abs(mean - cell.reference),
+    "reference": lambda mean, cell: mean if cell.reference is None else abs(mean - cell.reference),
     None: lambda mean, _: mean,
 }
 """What is less for a better mean; a metric that says not which way is better counts as one that falls."""

@@ -14,10 +14,11 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.report import hyperparameters
+from rgx.report.formats.base import make_formats
 from rgx.report.frames import finite
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
 from rgx.report.page.origins import SHORT_COMMIT, moment, origins
-from rgx.report.page.sheet import sheet
+from rgx.report.page.table_view import table_view
 from rgx.report.page.videos import Clip
 
 if TYPE_CHECKING:
@@ -67,16 +68,21 @@ def pages(
     videos: panel → its videos.
     """
     results, tables = gathered.results, gathered.panels
-    known = anchors(results, [table.name for table in tables])
+    names = [table.name for table in tables]
+    known = anchors(results, names)
+    kinds = [form.suffix for form in make_formats(gathered.report.formats)]
     common, rows = origins(results, tables, known)
     shown = {
         "sweep": results.sweep.name,
         "caption": gathered.report.caption,
         "combined": "combined.tex" if "combined.tex" in content else "",
-        "sheets": [sheet(table, known) for table in tables],
+        "tables": [table_view(table, known) for table in tables],
+        "kinds": kinds,
+        "settings_files": [(k, f) for k in kinds if (f := f"hyperparameters.{k}") in content],
+        "reference_line": gathered.words.reference_line,
         "remarks": remarks,
         "facts": _facts(gathered),
-        "tex": {table.name: content[f"{table.name}.tex"].decode() for table in tables},
+        "tex": {name: content[f"{name}.tex"].decode() for name in names if f"{name}.tex" in content},
         "frames": {name: _frames(name, labels, content) for name, labels in strips.items()},
         "videos": videos,
         "drawings": _drawings(gathered, content),

@@ -30,7 +30,7 @@ NEEDS = f"% Needs {' '.join(PREAMBLE)}"
 TEX_ARROWS: dict[Direction | None, str] = {
     "down": r" $\downarrow$",
     "up": r" $\uparrow$",
-    "real": r" $\rightarrow$",
+    "reference": r" $\rightarrow$",
     None: "",
 }
 DIFFERING = r"\,\scriptsize(%s)"
@@ -191,7 +191,7 @@ def _aligned(table: Table, column: str) -> str:
     cells = [cells[column] for cells in table.rows.values()]
     said = [number(value, decimals) for cell in cells for value in (cell.mean,) if value is not None]
     said += [quoted(cell.published) for cell in cells if cell.published is not None]
-    said += [number(table.real()[column], decimals)] if column in table.real() else []
+    said += [number(table.references()[column], decimals)] if column in table.references() else []
     whole = max((len(text.partition(".")[0].lstrip("-")) for text in said), default=1)
     part = max((len(text.partition(".")[2]) for text in said), default=0)
     sign = "-" if any(text.startswith("-") for text in said) else ""
