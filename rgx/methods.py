@@ -33,8 +33,8 @@ class Method:
     """What a package says of itself in `METHOD`; one that says nothing is this with nothing set.
 
     targets: the last stages of a panel that names none; rooms: the modules and subpackages that register
-    variants (all where empty); figures: those of its rooms that register figures or formats and import nothing
-    heavy; commands: modules whose typer `app` holds further commands; words: its own, for tables.
+    variants (all where empty); figures: those of its rooms that register figures or formats and import no
+    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables.
     """
 
     targets: tuple[str, ...] = ()

@@ -75,7 +75,7 @@ def report(root: Path, panel: Mapping[str, Any], figures: Mapping[str, Any]) -> 
                 "labels": {"base_line": "baseline"},
                 "published": {"base_line": {"fgd": 262.675, "pcm": 0.279}, OURS: {"fgd": 1.3}},
                 "note": "Not https://example.org/ but “this”.",
-                "frames": "video",
+                "pictures": "video",
             }
             | panel
         },

@@ -135,7 +135,7 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
     """Say of each name that the report's own files have, is no column, or is written twice, what is wrong."""
     for kind, names in {"panels": list(report.panels), "figures": list(report.figures)}.items():
         for name in names:
-            if name.lower() in RESERVED or name.endswith(("-frames", "-effects")):
+            if name.lower() in RESERVED or name.endswith(("-pictures", "-effects")):
                 where = source.where([kind, name])
                 yield f"{where}: '{kind}/{name}': a report has files of that name; choose another"
     for name, panel in report.panels.items():

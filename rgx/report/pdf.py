@@ -46,7 +46,7 @@ def write_pdf(gathered: Gathered, written: Sequence[Path], out: Path) -> Path:
 
 
 def document(gathered: Gathered, held: Collection[str]) -> str:
-    """Return the LaTeX source of a whole report: blocks of panels, notes they share, figures, frames.
+    """Return the LaTeX source of a whole report: blocks of panels, notes they share, figures, pictures.
 
     held: the names of the report's files, pictures among them.
     """
@@ -71,8 +71,8 @@ def document(gathered: Gathered, held: Collection[str]) -> str:
     if (found := hyperparameters.settings(gathered.results, gathered.panels)).lines:
         lines += [r"\clearpage", hyperparameters.latex(found)]
     for table in gathered.panels:
-        if (frames := f"{table.name}-frames.png") in held:
-            lines += [r"\clearpage", *_figure(frames, f"Frames of {table.name}: {table.panel.caption}")]
+        if (pictures := f"{table.name}-pictures.png") in held:
+            lines += [r"\clearpage", *_figure(pictures, f"Pictures of {table.name}: {table.panel.caption}")]
     return "\n".join([*lines, r"\end{document}", ""])
 
 

@@ -22,11 +22,11 @@ from rgx.report.formats.base import make_formats
 from rgx.report.formats.markdown import markdown
 from rgx.report.frames import Results, manifest_path
 from rgx.report.gather import Gathered, gather
-from rgx.report.page import videos
 from rgx.report.page.anchors import INDEX
+from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
+from rgx.report.pictures import gather_pictures, stack
 from rgx.report.statistics import Table
-from rgx.report.strips import stack, strips
 from rgx.report.terminal_table import terminal_table
 
 RECORD = "provenance.json"
@@ -47,27 +47,28 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     folder = out / results.sweep.name
     files = _tables(gathered)
     shown = {
-        table.name: held
+        table.name: of_rows
         for table in panels
-        if table.panel.frames and (held := strips(table.name, table.panel.frames, results, store))
+        if table.panel.pictures
+        and (of_rows := gather_pictures(table.name, table.panel.pictures, results, store))
     }
     labels = {table.name: {row: table.label(row) for row in table.rows} for table in panels}
-    pictures = {f"{name}-frames.png": _png(stack(held, labels[name])) for name, held in shown.items()}
+    pictures = {f"{name}-pictures.png": _png(stack(rows, labels[name])) for name, rows in shown.items()}
     drawings = _drawings(gathered)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
     content = {name: text.encode() for name, text in files.items()} | drawings | pictures
-    clips, more = videos.clips(panels, results, store)
-    framed = {name: [labels[name].get(row, row) for row in held] for name, held in shown.items()}
+    films, more = gather_videos(panels, results, store)
+    pictured = {name: [labels[name].get(row, row) for row in rows] for name, rows in shown.items()}
     remarks = _remarks(gathered.report, results, panels)
     remarks += [f"{more} more videos are in the store and not on this page."] if more else []
-    content |= pages(gathered, remarks, content, framed, clips)
-    carried = [clip for held in clips.values() for clip in held]
-    names = sorted({*content, *(clip.file for clip in carried)})
+    content |= pages(gathered, remarks, content, pictured, films)
+    carried = [video for of_panel in films.values() for video in of_panel]
+    names = sorted({*content, *(video.file for video in carried)})
     former = _held(folder).get("files")
     paths = save(folder, content)
     try:
-        paths += videos.carry(carried, folder)
-        videos.forget(former, names, folder)
+        paths += copy_videos(carried, folder)
+        remove_videos(former, names, folder)
     except OSError as error:
         raise InputError(f"a video cannot be copied to {folder}: {error.strerror}") from None
     # Last, since it says that the rest is there.
@@ -199,8 +200,8 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
     kinds = [form.suffix for form in make_formats(report.formats)]
     for table in panels:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)
-        name = f"{table.name}-frames.png"
-        shown = f"\n![frames of {table.name}]({name})\n" if name in held else ""
+        name = f"{table.name}-pictures.png"
+        shown = f"\n![pictures of {table.name}]({name})\n" if name in held else ""
         parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
     for name, figure in report.figures.items():
         if f"{name}.png" in held:

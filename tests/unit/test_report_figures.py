@@ -119,7 +119,7 @@ def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tup
     (report.parent / "published" / "paper.yaml").write_text(yaml.safe_dump(content))
     panel = {
         "caption": "Steps.", "columns": list(METRICS), "ours": next(iter(rows)), "note": "Ours.",
-        "frames": "motion", "published": {"file": "published/paper.yaml", "panel": "t"},
+        "pictures": "motion", "published": {"file": "published/paper.yaml", "panel": "t"},
     }  # fmt: skip
     figures = {
         "curve": {"kind": "curve", "panel": panels[0], "stage": "motion", "parameter": "decode/steps"},

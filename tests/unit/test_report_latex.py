@@ -54,9 +54,7 @@ def results_of(
         for row, seed in values
     ]
     lines = [
-        Measured(
-            panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}")
-        )
+        Measured(panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"))
         for (row, seed), own in values.items()
         for metric, value in own.items()
     ]
@@ -237,7 +235,7 @@ def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
     assert path == tmp_path / "out" / "made" / "report.pdf" and path.read_bytes().startswith(b"%PDF")
     source = path.with_suffix(".tex").read_text()
     assert source.count(r"\begin{minipage}[t]{0.313\linewidth}") == 6 + 6 - 1
-    assert source.count("-frames.png}") == 6
+    assert source.count("-pictures.png}") == 6
     assert faults(log_of(path.parent, [source])) == []
     appendix = (path.parent / "hyperparameters.tex").read_text()
     assert faults(compiled(tmp_path, [appendix.replace("tab:hyperparameters", "tab:3b")])) == []

@@ -402,10 +402,10 @@ def test_a_thousand_cells(tmp_path: Path) -> None:
     assert sizes["index.html"] < 10e6 and sizes["provenance.html"] < 10e6
 
 
-def test_strips_are_named_in_words(made: tuple[Path, Path, Path]) -> None:
+def test_pictures_are_named_in_words(made: tuple[Path, Path, Path]) -> None:
     *_, folder = made
-    (image,) = (i for i in read(folder / "index.html").all("img") if i.attributes["src"] == "3b-frames.png")
-    assert image.attributes["alt"] == "Strips of frames, one a row: baseline, +distill (ours)"
+    (image,) = (i for i in read(folder / "index.html").all("img") if i.attributes["src"] == "3b-pictures.png")
+    assert image.attributes["alt"] == "Pictures, one a row: baseline, +distill (ours)"
     assert int(image.attributes["width"]) > 64, "wide enough for the longest label"
     assert image.attributes["height"] == str(2 * (32 + 18))
 

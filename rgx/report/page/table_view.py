@@ -82,6 +82,7 @@ class TableView:
     reference: list[Number]
     """The line of what numbers are held against; its name is `reference_line`."""
     reference_line: str
+    pictures_note: str
     lines: list[Line]
     notes: list[str]
     published: str
@@ -111,6 +112,7 @@ def table_view(table: Table, anchors: Anchors) -> TableView:
         heads=heads,
         reference=_reference(table, anchors),
         reference_line=table.words.reference_line,
+        pictures_note=table.panel.pictures_note,
         lines=lines,
         notes=footnotes(table),
         published=published_label(table),

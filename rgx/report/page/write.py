@@ -19,7 +19,7 @@ from rgx.report.frames import finite
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
 from rgx.report.page.origins import SHORT_COMMIT, moment, origins
 from rgx.report.page.table_view import table_view
-from rgx.report.page.videos import Clip
+from rgx.report.page.videos import Video
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
@@ -59,12 +59,12 @@ def pages(
     gathered: Gathered,
     remarks: Sequence[str],
     content: Mapping[str, bytes],
-    strips: Mapping[str, Sequence[str]],
-    videos: Mapping[str, Sequence[Clip]],
+    pictured: Mapping[str, Sequence[str]],
+    videos: Mapping[str, Sequence[Video]],
 ) -> dict[str, bytes]:
     """Return `index.html` and `provenance.html`.
 
-    content: the report's files by name; strips: panel → labels of the rows whose frames are shown;
+    content: the report's files by name; pictured: panel → labels of the rows whose pictures are shown;
     videos: panel → its videos.
     """
     results, tables = gathered.results, gathered.panels
@@ -83,7 +83,7 @@ def pages(
         "remarks": remarks,
         "facts": _facts(gathered),
         "tex": {name: content[f"{name}.tex"].decode() for name in names if f"{name}.tex" in content},
-        "frames": {name: _frames(name, labels, content) for name, labels in strips.items()},
+        "pictures": {name: _pictures(name, labels, content) for name, labels in pictured.items()},
         "videos": videos,
         "drawings": _drawings(gathered, content),
         "settings": hyperparameters.settings(results, tables),
@@ -144,8 +144,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _frames(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
-    return _picture(f"{name}-frames.png", content, 1, f"Strips of frames, one a row: {', '.join(labels)}")
+def _pictures(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
+    return _picture(f"{name}-pictures.png", content, 1, f"Pictures, one a row: {', '.join(labels)}")
 
 
 def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]:
