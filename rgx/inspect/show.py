@@ -15,7 +15,7 @@ from rgx.store.manifests import Manifest, Shelf, made_when, number, part
 
 BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
 MOST_DECIMALS = 12
-EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as ablation_table3:3b/+distill/fgd"
+EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as my_sweep:a/full/accuracy"
 
 
 def show(address: str, seed: int | None, store: Path) -> list[str]:
