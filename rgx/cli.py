@@ -223,8 +223,13 @@ def report(
     store: Store = Path("store"),
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
+    imports: Import = [],  # noqa: B006
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
+    from rgx.methods import find_plugin, load_plugin
+
+    for name in imports:
+        load_plugin(*find_plugin(name, Path.cwd()))
     definition = file if file.parent.name == "reports" else Path("reports") / file.name
     if not definition.is_file():
         raise InputError(f"no report definition {definition} for {file}")

@@ -28,7 +28,7 @@ class Block:
     height: int = 0
 
 
-def told(
+def split_notes(
     tables: Sequence[Table], notes: Callable[[Table], list[str]] = footnotes
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return what is said of each table alone, by its name, and what is said of more than one.

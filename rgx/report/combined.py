@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
-from rgx.report.blocks import Block, joined, packed, panel, told
+from rgx.report.blocks import Block, joined, packed, panel, split_notes
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Results
 from rgx.report.layout import legend, remarks
@@ -26,7 +26,7 @@ def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
     It takes the packages of `tex.PREAMBLE`; comment lines give the key behind each number, and what a
     panel's own file says at length.
     """
-    own, shared = told(tables, legend)
+    own, shared = split_notes(tables, legend)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
     blocks = [block for table in tables for block in panel(f"({marks[table.name]})", table, [], SPANS)]
     said = shared + [f"({marks[name]}) {' '.join(held)}" for name, held in own.items() if held]

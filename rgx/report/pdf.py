@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rgx.report import hyperparameters
-from rgx.report.blocks import Block, joined, packed, panel, told
+from rgx.report.blocks import Block, joined, packed, panel, split_notes
 from rgx.report.escape import escape_tex
 from rgx.report.gather import Gathered, gather
 from rgx.report.render import save, write
@@ -50,7 +50,7 @@ def document(gathered: Gathered, held: Collection[str]) -> str:
 
     held: the names of the report's files, pictures among them.
     """
-    own, shared = told(gathered.panels)
+    own, shared = split_notes(gathered.panels)
     blocks = [
         block
         for table in gathered.panels

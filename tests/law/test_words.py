@@ -21,7 +21,7 @@ ALLOWED = (
     'FORMER_DIRECTIONS = {"real": "reference"}',
     *("clip_grad_norm_", "clip_norm", "clip-path", "prefers-reduced-motion", "window.", "ITIMER_REAL"),
 )
-"""Where the shipped method is named, what its older manifests say, and names of PyTorch, CSS, browsers and timers."""
+"""The shipped method named, what its older manifests say, and names of PyTorch, CSS, browsers and timers."""
 WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(SUBJECT)})s?(?![a-z])", re.IGNORECASE)
 
 

@@ -22,7 +22,7 @@ from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 from rgx.report.gather import gather
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, quoted
 from rgx.report.page import table_view, videos
-from rgx.report.page.origins import moment, shared_lines
+from rgx.report.page.origins import shared_lines, utc_minute
 from rgx.report.render import render, stands
 
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
@@ -339,8 +339,8 @@ def test_configurations_are_told_apart_from_what_they_share() -> None:
 
 
 def test_a_moment_is_in_utc() -> None:
-    assert moment(1_795_526_684.5) == "2026-11-24 13:24"
-    assert moment("now") == moment(None) == moment(float("nan")) == moment(1e300) == ""
+    assert utc_minute(1_795_526_684.5) == "2026-11-24 13:24"
+    assert utc_minute("now") == utc_minute(None) == utc_minute(float("nan")) == utc_minute(1e300) == ""
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 5))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
-from rgx.report.figures.extremes import few
+from rgx.report.figures.extremes import best_and_worst
 from rgx.report.frames import by_row
 from rgx.report.statistics import Table
 
@@ -30,7 +30,7 @@ class Bars(PanelFigure):
         if table is None or not table.replicates()[1]:
             return None
         columns = self.shown(table)
-        rows, said = few(table, columns[0], list(table.rows), MOST)
+        rows, said = best_and_worst(table, columns[0], list(table.rows), MOST)
         height = 0.7 + 0.19 * len(rows)
         figure, (line,) = style.axes(self.width, 1, len(columns), height, style.Around(above=said))
         for axes, column in zip(line, columns, strict=True):

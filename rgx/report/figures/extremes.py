@@ -15,7 +15,7 @@ COSTS: dict[Direction | None, Callable[[float, Cell], float]] = {
 """What is less for a better mean; a metric that says not which way is better counts as one that falls."""
 
 
-def few(table: Table, column: str, rows: Sequence[str], most: int) -> tuple[list[str], str]:
+def best_and_worst(table: Table, column: str, rows: Sequence[str], most: int) -> tuple[list[str], str]:
     """Return all rows, or of more than `most` the best and the worst, best first, and which in words.
 
     The full model is always among them; a row that has not been measured is not.

@@ -172,7 +172,7 @@ def _made(stage: str, key: str, manifest: Manifest) -> Made:
         stage,
         key,
         there=True,
-        begun=moment(manifest.get("started")),
+        begun=utc_minute(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
         host=made_where(manifest),
         commit=str(software.get("commit") or "")[:SHORT_COMMIT],
@@ -182,7 +182,7 @@ def _made(stage: str, key: str, manifest: Manifest) -> Made:
     )
 
 
-def moment(seconds: object) -> str:
+def utc_minute(seconds: object) -> str:
     """Return a time in UTC, to the minute, or nothing for what is no time."""
     if not isinstance(seconds, (int, float)):
         return ""

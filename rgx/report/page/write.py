@@ -17,7 +17,7 @@ from rgx.report import hyperparameters
 from rgx.report.formats.base import make_formats
 from rgx.report.frames import finite
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
-from rgx.report.page.origins import SHORT_COMMIT, moment, origins
+from rgx.report.page.origins import SHORT_COMMIT, origins, utc_minute
 from rgx.report.page.table_view import table_view
 from rgx.report.page.videos import Video
 
@@ -126,7 +126,7 @@ def _facts(gathered: Gathered) -> list[str]:
         for m in made
         if isinstance(m.get("software"), dict) and m["software"].get("commit")
     }
-    last = moment(max((s for m in made if isinstance(s := m.get("started"), (int, float))), default=None))
+    last = utc_minute(max((s for m in made if isinstance(s := m.get("started"), (int, float))), default=None))
     seeds = ", ".join(map(str, results.sweep.seeds))
     code = f"code {', '.join(sorted(commits))}" if len(commits) < 4 else f"{len(commits)} commits"
     return [
