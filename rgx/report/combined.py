@@ -29,7 +29,7 @@ def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
     own, shared = split_notes(tables, legend)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
     blocks = [block for table in tables for block in panel(f"({marks[table.name]})", table, [], SPANS)]
-    said = shared + [f"({marks[name]}) {' '.join(held)}" for name, held in own.items() if held]
+    said = shared + [f"({marks[name]}) {' '.join(own_notes)}" for name, own_notes in own.items() if own_notes]
     lines = [NEEDS, *(f"% ({mark}) is panel {name}" for name, mark in marks.items())]
     lines += [line for table in tables for line in origins(table, results)]
     lines += [f"% ({marks[table.name]}) {note}" for table in tables for note in remarks(table)]

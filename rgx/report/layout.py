@@ -206,14 +206,14 @@ def _untested(table: Table) -> list[str]:
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.columns[column].label} {found.reproduced} of {found.comparable}"
+        f"{table.columns[column].label} {agreement.reproduced} of {agreement.comparable}"
         + (
-            f" ({found.published - found.comparable} not comparable yet)"
-            if found.comparable < found.published
+            f" ({agreement.published - agreement.comparable} not comparable yet)"
+            if agreement.comparable < agreement.published
             else ""
         )
-        for column, found in table.agreements.items()
-        if found.published and column not in table.unscored
+        for column, agreement in table.agreements.items()
+        if agreement.published and column not in table.unscored
     ]
     return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
 

@@ -45,10 +45,10 @@ def write_pdf(gathered: Gathered, written: Sequence[Path], out: Path) -> Path:
     return save(folder, {"report.pdf": typeset(source, pictures)})[0]
 
 
-def document(gathered: Gathered, held: Collection[str]) -> str:
+def document(gathered: Gathered, files: Collection[str]) -> str:
     """Return the LaTeX source of a whole report: blocks of panels, notes they share, figures, pictures.
 
-    held: the names of the report's files, pictures among them.
+    files: the names of the report's files, pictures among them.
     """
     own, shared = split_notes(gathered.panels)
     blocks = [
@@ -64,14 +64,14 @@ def document(gathered: Gathered, held: Collection[str]) -> str:
     drawn = [
         Block(SHARES[figure.width], _figure(f"{name}.pdf", figure.caption))
         for name, figure in gathered.report.figures.items()
-        if f"{name}.pdf" in held
+        if f"{name}.pdf" in files
     ]
     for line in packed(drawn):
         lines += [r"\par\bigskip", "", *joined(line), ""]
-    if (found := hyperparameters.settings(gathered.results, gathered.panels)).lines:
-        lines += [r"\clearpage", hyperparameters.latex(found)]
+    if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
+        lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:
-        if (pictures := f"{table.name}-pictures.png") in held:
+        if (pictures := f"{table.name}-pictures.png") in files:
             lines += [r"\clearpage", *_figure(pictures, f"Pictures of {table.name}: {table.panel.caption}")]
     return "\n".join([*lines, r"\end{document}", ""])
 

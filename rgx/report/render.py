@@ -95,28 +95,28 @@ def _tables(gathered: Gathered) -> dict[str, str]:
 def stands(gathered: Gathered, out: Path) -> bool:
     """Return whether the last report here is whole and was written from the same definition and numbers."""
     folder = out / gathered.results.sweep.name
-    held = _held(folder)
-    files = held.pop("files", None)
+    record = _held(folder)
+    files = record.pop("files", None)
     if not isinstance(files, list) or INDEX not in files:
         return False
-    same = held == json.loads(json.dumps(_provenance(gathered)))
+    same = record == json.loads(json.dumps(_provenance(gathered)))
     return bool(same and all((folder / str(name)).is_file() for name in files))
 
 
 def _held(folder: Path) -> dict[str, Any]:
     """Return what the last report here said of itself, or nothing."""
     try:
-        held = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
     """Write files by name, each whole or not at all; raises InputError where the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, held) for name, held in content.items()]
+        return [_write(folder / name, data) for name, data in content.items()]
     except OSError as error:
         raise InputError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
@@ -170,9 +170,9 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
 
 
 def _png(page: Image.Image) -> bytes:
-    held = BytesIO()
-    page.save(held, "png")
-    return held.getvalue()
+    data = BytesIO()
+    page.save(data, "png")
+    return data.getvalue()
 
 
 def _drawings(gathered: Gathered) -> dict[str, bytes]:
@@ -186,13 +186,13 @@ def _drawings(gathered: Gathered) -> dict[str, bytes]:
     with rc_context(style.LOOK):
         for name, figure in gathered.report.figures.items():
             if (drawing := figure.draw(material)) is not None:
-                files |= {f"{name}{suffix}": held for suffix, held in style.saved(drawing).items()}
+                files |= {f"{name}{suffix}": data for suffix, data in style.saved(drawing).items()}
             files |= {f"{name}{end}": text.encode() for end, text in figure.tables(material).items()}
     return files
 
 
-def _index(gathered: Gathered, held: Collection[str]) -> str:
-    """Return one page with all panels and figures, and what was skipped; held: the names of the files."""
+def _index(gathered: Gathered, files: Collection[str]) -> str:
+    """Return one page with all panels and figures, and what was skipped; files: the names of the files."""
     report, results, panels = gathered.report, gathered.results, gathered.panels
     seeds = ", ".join(map(str, results.sweep.seeds))
     parts = [f"# {escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
@@ -201,17 +201,21 @@ def _index(gathered: Gathered, held: Collection[str]) -> str:
     for table in panels:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)
         name = f"{table.name}-pictures.png"
-        shown = f"\n![pictures of {table.name}]({name})\n" if name in held else ""
+        shown = f"\n![pictures of {table.name}]({name})\n" if name in files else ""
         parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
     for name, figure in report.figures.items():
-        if f"{name}.png" in held:
+        if f"{name}.png" in files:
             said = escape_markdown(figure.caption)
-            texts = [f", [{other}]({other})" for other in sorted(held) if other.startswith(f"{name}-effects")]
+            texts = [
+                f", [{other}]({other})" for other in sorted(files) if other.startswith(f"{name}-effects")
+            ]
             links = f"Files: [pdf]({name}.pdf){''.join(texts)}"
             parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\n{links}\n")
         else:
             parts.append(f"## {name}\n\nNothing this figure shows has been measured yet.\n")
-    if settings := [f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in held]:
+    if settings := [
+        f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in files
+    ]:
         parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
     return "\n".join(parts)
 

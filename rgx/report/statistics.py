@@ -92,13 +92,13 @@ class Table:
 
     def references(self) -> dict[str, float]:
         """Return what the reference scores, by column, where it is known and the same for every row."""
-        found = {
+        references = {
             column: {cells[column].reference for cells in self.rows.values()} - {None}
             for column in self.columns
         }
         return {
             column: value
-            for column, values in found.items()
+            for column, values in references.items()
             if len(values) == 1
             for value in values
             if value is not None
@@ -135,10 +135,10 @@ def marks(
             costs.append(abs(printed(value, decimals) - printed(reference, decimals)))
         else:
             costs.append(printed(value, decimals) * (1 if direction == "down" else -1))
-    found = [cost for cost in costs if cost is not None]
-    if len(found) < 2:
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < 2:
         return ["" for _ in costs]
-    names: dict[Decimal, Mark] = dict(zip(sorted(set(found)), ("best", "second"), strict=False))
+    names: dict[Decimal, Mark] = dict(zip(sorted(set(known)), ("best", "second"), strict=False))
     return ["" if cost is None else names.get(cost, "") for cost in costs]
 
 
@@ -150,8 +150,10 @@ def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], d
         if published[a] != published[b]
     ]
     both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
-    held = sum(printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both)
-    return Agreement(held, len(both), len(pairs))
+    alike = sum(
+        printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both
+    )
+    return Agreement(alike, len(both), len(pairs))
 
 
 def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) -> Table:

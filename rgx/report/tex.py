@@ -97,10 +97,10 @@ def origins(table: Table, results: Results) -> list[str]:
     """Return a comment for each number of a table: its value and the artifact it is from."""
     lines = []
     for column in table.columns:
-        for found in results.numbers(table.name, column):
-            where = " ".join(f"{table.name}/{found.row}".split())
+        for score in results.numbers(table.name, column):
+            where = " ".join(f"{table.name}/{score.row}".split())
             lines.append(
-                f"% {where} seed {found.seed}: {column} = {found.value!r} from {found.stage}/{found.key}"
+                f"% {where} seed {score.seed}: {column} = {score.value!r} from {score.stage}/{score.key}"
             )
     return lines
 

@@ -119,20 +119,22 @@ def _facts(gathered: Gathered) -> list[str]:
     results, tables = gathered.results, gathered.panels
     rows = [cells for table in tables for cells in table.rows.values()]
     whole = sum(all(cell.mean is not None for cell in cells.values()) for cells in rows)
-    made = list(results.manifests.values())
-    seconds = sum(finite(manifest.get("seconds")) or 0.0 for manifest in made)
+    finished = list(results.manifests.values())
+    seconds = sum(finite(manifest.get("seconds")) or 0.0 for manifest in finished)
     commits = {
         str(m["software"]["commit"])[:SHORT_COMMIT]
-        for m in made
+        for m in finished
         if isinstance(m.get("software"), dict) and m["software"].get("commit")
     }
-    last = utc_minute(max((s for m in made if isinstance(s := m.get("started"), (int, float))), default=None))
+    last = utc_minute(
+        max((s for m in finished if isinstance(s := m.get("started"), (int, float))), default=None)
+    )
     seeds = ", ".join(map(str, results.sweep.seeds))
     code = f"code {', '.join(sorted(commits))}" if len(commits) < 4 else f"{len(commits)} commits"
     return [
         f"{len(rows)} rows, {whole} without a hole",
         f"seed{'s' if len(results.sweep.seeds) != 1 else ''} {seeds}",
-        f"{len(made)} artifacts, {_duration(seconds)} to make",
+        f"{len(finished)} artifacts, {_duration(seconds)} to make",
         *([code] if commits else []),
         *([f"last begun {last} UTC"] if last else []),
         f"rgx {__version__}",
@@ -170,5 +172,5 @@ def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]
 
 
 def _picture(file: str, content: Mapping[str, bytes], density: int, words: str) -> Picture:
-    with Image.open(BytesIO(content[file])) as found:
-        return Picture(file, found.width // density, found.height // density, words)
+    with Image.open(BytesIO(content[file])) as image:
+        return Picture(file, image.width // density, image.height // density, words)
