@@ -260,10 +260,14 @@ def report(
     store: Store = Path("store"),
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
+    imports: Import = [],  # noqa: B006
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
     from rgx.lookup import find_given, find_report
+    from rgx.plugins import find_plugin, load_plugin
 
+    for name in imports:
+        load_plugin(*find_plugin(name, Path.cwd()))
     definition = find_given(file, "report") if file.parent.name == "reports" else find_report(file)
     gathered, paths = _render(definition, store, out)
     if pdf:

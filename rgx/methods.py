@@ -21,6 +21,7 @@ from typing import Any
 
 from rgx.errors import InputError, nearest
 from rgx.project import SHIPPED, default_methods, project_of
+from rgx.words import PLAIN, Words
 
 GROUP = "rgx.methods"
 """The entry points by which an installed package says that it is a method."""
@@ -31,14 +32,15 @@ class Method:
     """What a package says of itself in `METHOD`; one that says nothing is this with nothing set.
 
     targets: the last stages of a panel that names none; rooms: the modules and subpackages that register
-    variants (all where empty); figures: those of its rooms that register figures and import nothing heavy;
-    commands: modules whose typer `app` holds further commands.
+    variants (all where empty); figures: those of its rooms that register figures or formats and import no
+    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables.
     """
 
     targets: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    words: Words = PLAIN
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class Metric(ABC):
     """
 
     record: dict[str, Any]
-    direction: ClassVar[Literal["down", "up", "real"]]
+    direction: ClassVar[Literal["down", "up", "reference"]]
     """Better when lower, when higher, or when nearer to its reference."""
     unit: ClassVar[str] = ""
     range: ClassVar[tuple[float, float]] = (0.0, float("inf"))

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures")
+OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures", "rgx.report.formats")
 """Where the framework itself registers variants."""
 
 _roster: dict[tuple[str, str], Variant] = {}
@@ -172,7 +172,7 @@ def find(axis: str, name: str) -> Variant:
 
 
 def import_own() -> None:
-    """Import what the framework itself registers: training, resources and kinds of figures."""
+    """Import what the framework itself registers: training, resources, kinds of figures, formats."""
     for room in OWN_ROOMS:
         package = importlib.import_module(room)
         for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{room}."):

@@ -11,7 +11,7 @@ class Resources:
     """Processors (also its threads), GPUs, memory in GB, custom Ray resources and time of one stage.
 
     gpus: None asks for one where the stage can use it and the machines have one. Bound for all stages
-    (`resources.stage.cpus = 2`) or for one (`animator/resources.stage.gpus = 1`).
+    (`resources.stage.cpus = 2`) or for one (`training/resources.stage.gpus = 1`).
     time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
     checkpoint is kept.
     """

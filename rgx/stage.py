@@ -42,7 +42,7 @@ class Stage(ABC):
     def build(self, parents: Mapping[str, Any]) -> Any:
         """Return what the stage leaves for its children: a network, or facts.
 
-        Called on the meta device while planning, on the real one before `run`.
+        Called on the meta device while planning, on the one that computes before `run`.
         Raises InputError for a combination that cannot work.
         """
         return None

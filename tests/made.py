@@ -14,7 +14,7 @@ from PIL import Image
 FGD = {"label": "FGD", "direction": "down", "unit": "", "decimals": 2, "protocol": "speech-driven"}
 METRICS = {
     "fgd": FGD | {"stand_in": True},
-    "diversity": FGD | {"label": "Div.", "direction": "real", "unit": "px"},
+    "diversity": FGD | {"label": "Div.", "direction": "reference", "unit": "px"},
     "pcm": FGD | {"label": "PCM", "direction": "up", "decimals": 3},
 }
 AWKWARD = "<script>alert('label')</script>"
@@ -70,7 +70,7 @@ def report(root: Path, panel: Mapping[str, Any], figures: Mapping[str, Any]) -> 
                 "labels": {"base_line": "baseline"},
                 "published": {"base_line": {"fgd": 262.675, "pcm": 0.279}, OURS: {"fgd": 1.3}},
                 "note": "Not https://example.org/ but “this”.",
-                "frames": "video",
+                "pictures": "video",
             }
             | panel
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rgx.methods import Method
+from rgx.words import Words
 
 METHOD = Method(
     targets=("motion_scores",),
@@ -12,4 +13,5 @@ METHOD = Method(
     ),
     figures=("figures",),
     commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands"),
+    words=Words(reference="real motion", reference_line="Real", instruments=("judge",)),
 )

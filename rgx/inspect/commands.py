@@ -60,7 +60,7 @@ def status(store: Store = Path("store")) -> None:
 
 @app.command()
 def show(
-    address: Annotated[str, typer.Argument(help="SWEEP:TABLE/ROW/METRIC: ablation_table3:3b/+distill/fgd.")],
+    address: Annotated[str, typer.Argument(help="SWEEP:TABLE/ROW/METRIC: my_sweep:a/full/accuracy.")],
     seed: Seed = None,
     store: Store = Path("store"),
 ) -> None:

@@ -15,8 +15,8 @@ from rgx.store.manifests import Manifest, Manifests, made_when, number, part
 from rgx.store.records import Metric, SweepRow
 from rgx.store.runs import read_run
 
-BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
-EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as ablation_table3:3b/+distill/fgd"
+BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
+EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as my_sweep:a/full/accuracy"
 
 
 def show(address: str, seed: int | None, store: Path) -> list[str]:

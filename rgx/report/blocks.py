@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rgx.report.escape import escape_tex
-from rgx.report.latex import PLAIN, letters, notes, tabular
 from rgx.report.layout import body, counted, footnotes
 from rgx.report.statistics import Table
+from rgx.report.tex import PLAIN, letters, notes, tabular
 
 Spans = Mapping[int, float]
 """Letters of the widest table that still reads well in a share of the page's width, narrow ones first."""
@@ -28,7 +28,7 @@ class Block:
     height: int = 0
 
 
-def told(
+def split_notes(
     tables: Sequence[Table], notes: Callable[[Table], list[str]] = footnotes
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return what is said of each table alone, by its name, and what is said of more than one.
@@ -36,8 +36,8 @@ def told(
     notes: what is said under a table, beside what its caption says.
     """
     said = {table.name: [*counted(table), *notes(table)] for table in tables}
-    times = Counter(note for held in said.values() for note in held)
-    own = {name: [note for note in held if times[note] == 1] for name, held in said.items()}
+    times = Counter(note for own_notes in said.values() for note in own_notes)
+    own = {name: [note for note in own_notes if times[note] == 1] for name, own_notes in said.items()}
     return own, [note for note in times if times[note] > 1]
 
 
@@ -65,7 +65,7 @@ def packed(blocks: Iterable[Block]) -> Iterator[list[Block]]:
     """Give blocks in their order, as many a line as its width holds."""
     line: list[Block] = []
     for block in blocks:
-        if line and sum(one.share for one in line) + block.share > 1.001:
+        if line and sum(placed.share for placed in line) + block.share > 1.001:
             yield line
             line = []
         line.append(block)

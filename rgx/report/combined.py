@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
-from rgx.report.blocks import Block, joined, packed, panel, told
+from rgx.report.blocks import Block, joined, packed, panel, split_notes
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Results
-from rgx.report.latex import NEEDS, notes, origins
 from rgx.report.layout import legend, remarks
 from rgx.report.statistics import Table
+from rgx.report.tex import NEEDS, notes, origins
 
 SPANS = {64: 0.4, 81: 0.5, 98: 0.6}
 LINES = 56
@@ -23,13 +23,13 @@ NOTE_LETTERS = 150
 def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
     """Return floats to paste into a two-column paper; each panel has a letter, its notes stand at the end.
 
-    It takes the packages of `latex.PREAMBLE`; comment lines give the key behind each number, and what a
+    It takes the packages of `tex.PREAMBLE`; comment lines give the key behind each number, and what a
     panel's own file says at length.
     """
-    own, shared = told(tables, legend)
+    own, shared = split_notes(tables, legend)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
     blocks = [block for table in tables for block in panel(f"({marks[table.name]})", table, [], SPANS)]
-    said = shared + [f"({marks[name]}) {' '.join(held)}" for name, held in own.items() if held]
+    said = shared + [f"({marks[name]}) {' '.join(own_notes)}" for name, own_notes in own.items() if own_notes]
     lines = [NEEDS, *(f"% ({mark}) is panel {name}" for name, mark in marks.items())]
     lines += [line for table in tables for line in origins(table, results)]
     lines += [f"% ({marks[table.name]}) {note}" for table in tables for note in remarks(table)]

@@ -13,6 +13,7 @@ from rgx.lookup import folders_around
 from rgx.methods import Package, import_method, methods_of
 from rgx.registry import import_own, variants
 from rgx.report.figures.base import Figure
+from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName
 from rgx.report.published import resolve
 from rgx.yaml_source import Source
@@ -25,11 +26,13 @@ class Report(BaseModel):
 
     sweep: str | list[str]
     method: str | list[str] = []
-    """Whose kinds of figures it asks for, beside the framework's own; else the project's."""
+    """Whose figures and formats it asks for, beside the framework's own; else the project's."""
     panels: dict[PanelName, Panel] = Field(min_length=1)
     figures: dict[PanelName, InstanceOf[Figure]] = {}
     caption: str = ""
     """Of all panels as one table."""
+    formats: list[str] = Field(default=["latex", "markdown", "csv"], min_length=1)
+    """What each table is written in."""
 
     @field_validator("sweep", mode="before")
     @classmethod
@@ -40,6 +43,11 @@ class Report(BaseModel):
         if len(set(files)) < len(files):
             raise ValueError("a sweep is given twice")
         return given
+
+    @property
+    def methods(self) -> list[str]:
+        """Return the methods as written."""
+        return [self.method] if isinstance(self.method, str) else self.method
 
     @property
     def sweeps(self) -> list[str]:
@@ -63,6 +71,10 @@ def load(path: Path) -> Report:
     except InputError as error:
         raise InputError("\n".join([*problems, str(error)])) from None
     problems += _wrong_names(report, source)
+    try:
+        make_formats(report.formats)
+    except InputError as error:
+        problems.append(f"{source.where(['formats'])}: 'formats': {error}")
     for name, figure in figures.items():
         for setting, wrong in figure.wrong(report.panels):
             location = ["figures", name, setting]
@@ -125,7 +137,7 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
     """Say of each name that the report's own files have, is no column, or is written twice, what is wrong."""
     for kind, names in {"panels": list(report.panels), "figures": list(report.figures)}.items():
         for name in names:
-            if name.lower() in RESERVED or name.endswith(("-frames", "-effects")):
+            if name.lower() in RESERVED or name.endswith(("-pictures", "-effects")):
                 where = source.where([kind, name])
                 yield f"{where}: '{kind}/{name}': a report has files of that name; choose another"
     for name, panel in report.panels.items():

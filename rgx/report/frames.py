@@ -23,7 +23,7 @@ __all__ = ["Measured", "Metric", "Results", "Run", "SweepRow", "by_row", "finite
 
 
 class Measured(NamedTuple):
-    """One number of a row at one seed, what real motion scores, and the artifacts both are of."""
+    """One number of a row at one seed, what the reference scores, and the artifact both are of."""
 
     panel: str
     row: str
@@ -33,7 +33,6 @@ class Measured(NamedTuple):
     value: float
     reference: float | None
     key: str
-    judge: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,14 @@ class Results:
         for row in self.sweep.rows:
             found.setdefault((row.panel, row.row), []).append(row)
         return found
+
+    @cached_property
+    def _stages(self) -> dict[tuple[str, str, int], dict[str, str]]:
+        return {(row.panel, row.row, row.seed): row.stages for row in self.sweep.rows}
+
+    def stages_of(self, number: Measured) -> dict[str, str]:
+        """Return the key of each stage of the cell that a number is of."""
+        return self._stages.get((number.panel, number.row, number.seed), {})
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -174,12 +181,10 @@ def manifest_path(store: Path, stage: str, key: str) -> Path:
 
 def _lines(row: SweepRow, manifest: Manifest) -> list[Measured]:
     """Return each score of a manifest; one that is null or not finite counts as missing."""
-    references, judge = part(manifest, "outputs", "references"), row.stages.get("judge", "")
+    references = part(manifest, "outputs", "references")
     stage, key = manifest["stage"], manifest["key"]
     return [
-        Measured(
-            row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key, judge
-        )
+        Measured(row.panel, row.row, row.seed, stage, metric, value, finite(references.get(metric)), key)
         for metric, given in part(manifest, "outputs", "scores").items()
         if (value := finite(given)) is not None
     ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rgx.methods import import_method, methods_of
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
 from rgx.report.statistics import Table, assemble
 from rgx.report.sweeps import read
+from rgx.words import PLAIN, Words
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,21 @@ class Gathered:
     report: Report
     results: Results
     panels: list[Table]
+    words: Words = PLAIN
 
 
 def gather(report_file: Path, store: Path) -> Gathered:
     """Read everything and build the panels that the sweep has; raises InputError for what cannot be read."""
     report = load(report_file)
     results = read(report, report_file, store)
-    panels = [assemble(name, panel, results) for name, panel in report.panels.items() if results.rows(name)]
-    return Gathered(report_file, store, report, results, panels)
+    words = _words(report, report_file)
+    shown = {name: panel for name, panel in report.panels.items() if results.rows(name)}
+    panels = [assemble(name, panel, results, words) for name, panel in shown.items()]
+    return Gathered(report_file, store, report, results, panels, words)
+
+
+def _words(report: Report, report_file: Path) -> Words:
+    """Return the words of the first of a report's methods that has its own."""
+    packages = methods_of(report.method, report_file, str(report_file))
+    own = (import_method(package, figures_only=True).words for package in packages)
+    return next((words for words in own if words != PLAIN), PLAIN)

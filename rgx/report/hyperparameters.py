@@ -12,8 +12,8 @@ from tabulate import tabulate
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.figures.graph import ordered
 from rgx.report.frames import Results
-from rgx.report.latex import notes
 from rgx.report.statistics import Table
+from rgx.report.tex import notes
 
 VARIANT = "variant"
 LINES = 34
@@ -47,7 +47,7 @@ def settings(results: Results, panels: list[Table]) -> Settings:
     A stage that the panels set differently stands once for each, with the panels it is of.
     """
     ours = {table.name: table.panel.ours for table in panels if table.panel.ours}
-    found: dict[str, dict[str, tuple[str, list[str]]]] = {}
+    by_stage: dict[str, dict[str, tuple[str, list[str]]]] = {}
     missing: dict[str, None] = {}
     nodes: dict[tuple[str, str], dict[str, Any]] = {}
     for row in results.sweep.rows:
@@ -60,34 +60,34 @@ def settings(results: Results, panels: list[Table]) -> Settings:
                 continue
             nodes[stage, key] = manifest
             text = json.dumps(manifest["record"], sort_keys=True)
-            names = found.setdefault(stage, {}).setdefault(text, (key, []))[1]
+            names = by_stage.setdefault(stage, {}).setdefault(text, (key, []))[1]
             names += [row.panel] if row.panel not in names else []
     lines: list[Setting] = []
     keys: dict[str, str] = {}
     seen: dict[str, str] = {}
     for stage in ordered(nodes):
-        records = found[stage]
+        records = by_stage[stage]
         for text, (key, names) in records.items():
             title = stage if len(records) == 1 else f"{stage} ({', '.join(names)})"
             keys[title] = f"{stage}/{key}"
             lines += _settings(title, json.loads(text), seen)
-    return Settings(lines, keys, [stage for stage in missing if stage not in found])
+    return Settings(lines, keys, [stage for stage in missing if stage not in by_stage])
 
 
-def markdown(found: Settings) -> str:
+def markdown(settings: Settings) -> str:
     """Return the settings as a GitHub table."""
-    rows = [[escape_markdown(cell) for cell in _cells(line)] for line in found.lines]
+    rows = [[escape_markdown(cell) for cell in _cells(line)] for line in settings.lines]
     grid = tabulate(
         rows, headers=["stage", "part", "choice", "settings"], tablefmt="github", disable_numparse=True
     )
-    return "\n\n".join([f"**{CAPTION}**", grid, *map(escape_markdown, _missing(found))]) + "\n"
+    return "\n\n".join([f"**{CAPTION}**", grid, *map(escape_markdown, _missing(settings))]) + "\n"
 
 
-def latex(found: Settings) -> str:
+def latex(settings: Settings) -> str:
     """Return the settings as tables over both columns, as many as they fill; comments name the artifacts."""
     lines = [r"% Needs \usepackage{booktabs}"]
-    lines += [f"% {title}: {path}" for title, path in found.keys.items()]
-    for number, part in enumerate(_pages(found.lines)):
+    lines += [f"% {title}: {path}" for title, path in settings.keys.items()]
+    for number, part in enumerate(_pages(settings.lines)):
         said = CAPTION if number == 0 else CAPTION.removesuffix(".") + ", continued."
         lines += [
             r"\begin{table*}[t]",
@@ -104,7 +104,7 @@ def latex(found: Settings) -> str:
             ),
             r"\bottomrule",
             r"\end{tabular}",
-            *notes(_missing(found)),
+            *notes(_missing(settings)),
             r"\end{table*}",
         ]
     return "\n".join([*lines, ""])
@@ -113,8 +113,8 @@ def latex(found: Settings) -> str:
 CAPTION = "Hyper-parameters of the full model, as it ran."
 
 
-def _missing(found: Settings) -> list[str]:
-    return [f"Not run yet: {', '.join(found.missing)}."] if found.missing else []
+def _missing(settings: Settings) -> list[str]:
+    return [f"Not run yet: {', '.join(settings.missing)}."] if settings.missing else []
 
 
 def _cells(line: Setting) -> list[str]:
@@ -123,13 +123,13 @@ def _cells(line: Setting) -> list[str]:
 
 def _settings(title: str, record: dict[str, Any], seen: dict[str, str]) -> Iterator[Setting]:
     """Give a stage's own settings, then those of its parts; a part already told refers to its stage."""
-    for part, held in _parts("", record):
-        own = {name: value for name, value in held.items() if name != VARIANT and not _nested(value)}
-        choice = str(held.get(VARIANT, "")).rpartition("/")[2] if part else ""
+    for part, of_part in _parts("", record):
+        own = {name: value for name, value in of_part.items() if name != VARIANT and not _nested(value)}
+        choice = str(of_part.get(VARIANT, "")).rpartition("/")[2] if part else ""
         if not part and not own:
             continue
         values = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in own.items())
-        text = json.dumps([part, held], sort_keys=True)
+        text = json.dumps([part, of_part], sort_keys=True)
         first = seen.setdefault(text, title)
         yield Setting(title, part, choice, values if first == title or not own else f"as for {first}")
 
@@ -138,9 +138,9 @@ def _parts(name: str, record: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
     """Give a record and, in it, each part that has settings of its own."""
     yield name, record
     for key, value in record.items():
-        for held in value if isinstance(value, list) else [value]:
-            if isinstance(held, dict):
-                yield from _parts(key, held)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from _parts(key, inner)
 
 
 def _nested(value: Any) -> bool:

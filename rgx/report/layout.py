@@ -16,7 +16,7 @@ HOLE = "--"
 REASON = 160
 """Characters of why a run failed; `rgx status` and the log have the rest."""
 DIFFERS = "‡"
-ARROWS: dict[Direction | None, str] = {"down": " ↓", "up": " ↑", "real": " →", None: ""}
+ARROWS: dict[Direction | None, str] = {"down": " ↓", "up": " ↑", "reference": " →", None: ""}
 
 
 def number(value: float | None, decimals: int) -> str:
@@ -61,8 +61,8 @@ class Style:
     dagger: str
     tick: str
 
-    def real(self, value: float | None, decimals: int) -> str:
-        """Return what real motion scores, or nothing."""
+    def reference(self, value: float | None, decimals: int) -> str:
+        """Return what the reference scores, or nothing."""
         return "" if value is None else number(value, decimals)
 
     def measured(self, cell: Cell, decimals: int, most: int) -> str:
@@ -94,13 +94,14 @@ def heads(table: Table, style: Style) -> list[str]:
 
 
 def body(table: Table, style: Style) -> list[list[str]]:
-    """Return the lines of a table: real motion, then each row with its published numbers under it."""
-    most, real, ticks, lines = table.replicates()[1], table.real(), table.panel.ticks(), []
+    """Return the lines of a table: the reference, then each row with its published numbers under it."""
+    most, references, ticks, lines = table.replicates()[1], table.references(), table.panel.ticks(), []
     aside = style.aside % style.escape(published_label(table))
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
-    if real:
-        lines.append(["Real", *blank, *(style.real(real.get(c), decimals) for c, decimals in columns)])
+    if references:
+        scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
+        lines.append([style.escape(table.words.reference_line), *blank, *scores])
     for row, cells in table.rows.items():
         has = table.panel.components.get(row, [])
         marked = [style.tick if name in has else "" for name in ticks]
@@ -153,29 +154,31 @@ def remarks(table: Table) -> list[str]:
 
 
 def legend(table: Table) -> list[str]:
-    """Return what a table cannot be read without: stand-ins, agreement, tests, holes and the judge."""
+    """Return what a table cannot be read without: stand-ins, agreement, tests, holes and instruments."""
     notes = [
         f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
         for metric in table.columns.values()
         if metric.stand_in
     ]
     notes += table.notes
+    line = table.words.reference_line.lower()
     notes += [
-        f"{metric.label} in the line of the real: {metric.reference_is}."
+        f"{metric.label} in the line of the {line}: {metric.reference_is}."
         for metric in table.columns.values()
-        if metric.reference_is and table.real()
+        if metric.reference_is and table.references()
     ]
-    if any(metric.direction == "real" for metric in table.columns.values()):
-        notes.append("→ marks a measure that is better the nearer it is to that of real motion.")
+    if any(metric.direction == "reference" for metric in table.columns.values()):
+        notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
     notes += _compared(table)
     notes += _untested(table)
     notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
         words = [f"{HOLE} marks a number that has not been measured.", *_failed(table), *_unmeasured(table)]
         notes.append(" ".join(words))
-    if table.judges:
-        warning = " More than one judge: judged numbers do not compare." if len(table.judges) > 1 else ""
-        notes.append(f"Judge: {', '.join(short(key) for key in table.judges)}.{warning}")
+    for stage, keys in table.instruments.items():
+        name = stage.replace("_", " ")
+        warning = f" More than one {name}: numbers measured with it do not compare." if len(keys) > 1 else ""
+        notes.append(f"{name.capitalize()}: {', '.join(map(short, keys))}.{warning}")
     return notes
 
 
@@ -219,14 +222,14 @@ def _untested(table: Table) -> list[str]:
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.columns[column].label} {found.reproduced} of {found.comparable}"
+        f"{table.columns[column].label} {agreement.reproduced} of {agreement.comparable}"
         + (
-            f" ({found.published - found.comparable} not comparable yet)"
-            if found.comparable < found.published
+            f" ({agreement.published - agreement.comparable} not comparable yet)"
+            if agreement.comparable < agreement.published
             else ""
         )
-        for column, found in table.agreements.items()
-        if found.published and column not in table.unscored
+        for column, agreement in table.agreements.items()
+        if agreement.published and column not in table.unscored
     ]
     return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
 

@@ -58,8 +58,10 @@ class Panel(BaseModel):
     order: str = "ours_last"
     test: str = "paired_t"
     note: str | None = None
-    frames: str | None = None
-    """The stage whose strips of frames are shown, one a row."""
+    pictures: str | None = None
+    """The stage whose pictures and videos are shown, a row each."""
+    pictures_note: str = "One row each."
+    """What stands under the pictures."""
 
     @field_validator("order")
     @classmethod

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rgx.report import hyperparameters
-from rgx.report.blocks import Block, joined, packed, panel, told
+from rgx.report.blocks import Block, joined, packed, panel, split_notes
 from rgx.report.escape import escape_tex
 from rgx.report.gather import Gathered, gather
-from rgx.report.latex import PREAMBLE, notes
 from rgx.report.render import save, write
+from rgx.report.tex import PREAMBLE, notes
 from rgx.report.typeset import typeset
 
 HEAD = [
@@ -45,12 +45,12 @@ def write_pdf(gathered: Gathered, written: Sequence[Path], out: Path) -> Path:
     return save(folder, {"report.pdf": typeset(source, pictures)})[0]
 
 
-def document(gathered: Gathered, held: Collection[str]) -> str:
-    """Return the LaTeX source of a whole report: blocks of panels, notes they share, figures, frames.
+def document(gathered: Gathered, files: Collection[str]) -> str:
+    """Return the LaTeX source of a whole report: blocks of panels, notes they share, figures, pictures.
 
-    held: the names of the report's files, pictures among them.
+    files: the names of the report's files, pictures among them.
     """
-    own, shared = told(gathered.panels)
+    own, shared = split_notes(gathered.panels)
     blocks = [
         block
         for table in gathered.panels
@@ -64,15 +64,15 @@ def document(gathered: Gathered, held: Collection[str]) -> str:
     drawn = [
         Block(SHARES[figure.width], _figure(f"{name}.pdf", figure.caption))
         for name, figure in gathered.report.figures.items()
-        if f"{name}.pdf" in held
+        if f"{name}.pdf" in files
     ]
     for line in packed(drawn):
         lines += [r"\par\bigskip", "", *joined(line), ""]
-    if (found := hyperparameters.settings(gathered.results, gathered.panels)).lines:
-        lines += [r"\clearpage", hyperparameters.latex(found)]
+    if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
+        lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:
-        if (frames := f"{table.name}-frames.png") in held:
-            lines += [r"\clearpage", *_figure(frames, f"Frames of {table.name}: {table.panel.caption}")]
+        if (pictures := f"{table.name}-pictures.png") in files:
+            lines += [r"\clearpage", *_figure(pictures, f"Pictures of {table.name}: {table.panel.caption}")]
     return "\n".join([*lines, r"\end{document}", ""])
 
 

@@ -1,4 +1,4 @@
-"""Write a sweep: `<out>/<sweep>/<panel>.{tex,md,csv}`, frames, `index.{html,md}`, and where it came from."""
+"""Write a sweep: each panel in each format, pictures, `index.{html,md}`, and where it all came from."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.errors import InputError, nearest
-from rgx.report import hyperparameters, style, tables
-from rgx.report.combined import combined
+from rgx.report import hyperparameters, style
 from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
+from rgx.report.formats.base import make_formats
+from rgx.report.formats.markdown import markdown
 from rgx.report.frames import Results, manifest_path
 from rgx.report.gather import Gathered, gather
-from rgx.report.latex import latex
-from rgx.report.page import videos
 from rgx.report.page.anchors import INDEX
+from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
+from rgx.report.pictures import gather_pictures, stack
 from rgx.report.statistics import Table
-from rgx.report.strips import stack, strips
+from rgx.report.terminal_table import terminal_table
 
 RECORD = "provenance.json"
+SETTINGS = "hyperparameters"
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -43,38 +45,30 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     """Write every file of a report; returns their paths."""
     results, panels, store = gathered.results, gathered.panels, gathered.store
     folder = out / results.sweep.name
-    files: dict[str, str] = {}
-    for table in panels:
-        files[f"{table.name}.tex"] = latex(table, results)
-        files[f"{table.name}.md"] = tables.markdown(table)
-        files[f"{table.name}.csv"] = tables.csv(table, results)
-    if len(panels) > 1:
-        files["combined.tex"] = combined(gathered.report.caption or results.sweep.name, results, panels)
-    if (found := hyperparameters.settings(results, panels)).lines:
-        files["hyperparameters.tex"] = hyperparameters.latex(found)
-        files["hyperparameters.md"] = hyperparameters.markdown(found)
+    files = _tables(gathered)
     shown = {
-        table.name: held
+        table.name: of_rows
         for table in panels
-        if table.panel.frames and (held := strips(table.name, table.panel.frames, results, store))
+        if table.panel.pictures
+        and (of_rows := gather_pictures(table.name, table.panel.pictures, results, store))
     }
     labels = {table.name: {row: table.label(row) for row in table.rows} for table in panels}
-    pictures = {f"{name}-frames.png": _png(stack(held, labels[name])) for name, held in shown.items()}
+    pictures = {f"{name}-pictures.png": _png(stack(rows, labels[name])) for name, rows in shown.items()}
     drawings = _drawings(gathered)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
     content = {name: text.encode() for name, text in files.items()} | drawings | pictures
-    clips, more = videos.clips(panels, results, store)
-    framed = {name: [labels[name].get(row, row) for row in held] for name, held in shown.items()}
+    films, more = gather_videos(panels, results, store)
+    pictured = {name: [labels[name].get(row, row) for row in rows] for name, rows in shown.items()}
     remarks = _remarks(gathered.report, results, panels)
     remarks += [f"{more} more videos are in the store and not on this page."] if more else []
-    content |= pages(gathered, remarks, content, framed, clips)
-    carried = [clip for held in clips.values() for clip in held]
-    names = sorted({*content, *(clip.file for clip in carried)})
+    content |= pages(gathered, remarks, content, pictured, films)
+    carried = [video for of_panel in films.values() for video in of_panel]
+    names = sorted({*content, *(video.file for video in carried)})
     former = _held(folder).get("files")
     paths = save(folder, content)
     try:
-        paths += videos.carry(carried, folder)
-        videos.forget(former, names, folder)
+        paths += copy_videos(carried, folder)
+        remove_videos(former, names, folder)
     except OSError as error:
         raise InputError(f"a video cannot be copied to {folder}: {error.strerror}") from None
     # Last, since it says that the rest is there.
@@ -83,31 +77,46 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     return paths + save(folder, {RECORD: text.encode()})
 
 
+def _tables(gathered: Gathered) -> dict[str, str]:
+    """Return the texts of all tables in each of the report's formats, by file."""
+    results, panels = gathered.results, gathered.panels
+    caption = gathered.report.caption or results.sweep.name
+    settings = hyperparameters.settings(results, panels)
+    files: dict[str, str] = {}
+    for form in make_formats(gathered.report.formats):
+        files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}
+        if len(panels) > 1:
+            files[f"combined.{form.suffix}"] = form.combine(caption, results, panels)
+        if settings.lines:
+            files[f"{SETTINGS}.{form.suffix}"] = form.write_settings(settings)
+    return {name: text for name, text in files.items() if text}
+
+
 def stands(gathered: Gathered, out: Path) -> bool:
     """Return whether the last report here is whole and was written from the same definition and numbers."""
     folder = out / gathered.results.sweep.name
-    held = _held(folder)
-    files = held.pop("files", None)
+    record = _held(folder)
+    files = record.pop("files", None)
     if not isinstance(files, list) or INDEX not in files:
         return False
-    same = held == json.loads(json.dumps(_provenance(gathered)))
+    same = record == json.loads(json.dumps(_provenance(gathered)))
     return bool(same and all((folder / str(name)).is_file() for name in files))
 
 
 def _held(folder: Path) -> dict[str, Any]:
     """Return what the last report here said of itself, or nothing."""
     try:
-        held = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
     """Write files by name, each whole or not at all; raises InputError where the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, held) for name, held in content.items()]
+        return [_write(folder / name, data) for name, data in content.items()]
     except OSError as error:
         raise InputError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
@@ -119,7 +128,7 @@ def terminal_summary(report_file: Path, store: Path) -> str:
 
 def summary(gathered: Gathered) -> str:
     """Return the tables of what was gathered for a terminal."""
-    parts = [tables.terminal(table) for table in gathered.panels]
+    parts = [terminal_table(table) for table in gathered.panels]
     if gathered.panels:
         parts.append("* best, + second best, (in brackets) published, then by how much ours is above it")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
@@ -161,9 +170,9 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
 
 
 def _png(page: Image.Image) -> bytes:
-    held = BytesIO()
-    page.save(held, "png")
-    return held.getvalue()
+    data = BytesIO()
+    page.save(data, "png")
+    return data.getvalue()
 
 
 def _drawings(gathered: Gathered) -> dict[str, bytes]:
@@ -177,32 +186,37 @@ def _drawings(gathered: Gathered) -> dict[str, bytes]:
     with rc_context(style.LOOK):
         for name, figure in gathered.report.figures.items():
             if (drawing := figure.draw(material)) is not None:
-                files |= {f"{name}{suffix}": held for suffix, held in style.saved(drawing).items()}
+                files |= {f"{name}{suffix}": data for suffix, data in style.saved(drawing).items()}
             files |= {f"{name}{end}": text.encode() for end, text in figure.tables(material).items()}
     return files
 
 
-def _index(gathered: Gathered, held: Collection[str]) -> str:
-    """Return one page with all panels and figures, and what was skipped; held: the names of the files."""
+def _index(gathered: Gathered, files: Collection[str]) -> str:
+    """Return one page with all panels and figures, and what was skipped; files: the names of the files."""
     report, results, panels = gathered.report, gathered.results, gathered.panels
     seeds = ", ".join(map(str, results.sweep.seeds))
     parts = [f"# {escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
     parts += [f"- {escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
+    kinds = [form.suffix for form in make_formats(report.formats)]
     for table in panels:
-        links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in ("tex", "md", "csv"))
-        name = f"{table.name}-frames.png"
-        shown = f"\n![frames of {table.name}]({name})\n" if name in held else ""
-        parts.append(f"## {table.name}\n\n{tables.markdown(table)}{shown}\nFiles: {links}\n")
+        links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)
+        name = f"{table.name}-pictures.png"
+        shown = f"\n![pictures of {table.name}]({name})\n" if name in files else ""
+        parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
     for name, figure in report.figures.items():
-        if f"{name}.png" in held:
+        if f"{name}.png" in files:
             said = escape_markdown(figure.caption)
-            texts = [f", [{other}]({other})" for other in sorted(held) if other.startswith(f"{name}-effects")]
+            texts = [
+                f", [{other}]({other})" for other in sorted(files) if other.startswith(f"{name}-effects")
+            ]
             links = f"Files: [pdf]({name}.pdf){''.join(texts)}"
             parts.append(f"## {name}\n\n![{name}]({name}.png)\n\n{said}\n\n{links}\n")
         else:
             parts.append(f"## {name}\n\nNothing this figure shows has been measured yet.\n")
-    if "hyperparameters.md" in held:
-        parts.append("## Hyper-parameters\n\nFiles: [md](hyperparameters.md), [tex](hyperparameters.tex)\n")
+    if settings := [
+        f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in files
+    ]:
+        parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
     return "\n".join(parts)
 
 

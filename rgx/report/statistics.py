@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from rgx.report.frames import Metric, Results, by_row
+from rgx.report.frames import Measured, Metric, Results, by_row
 from rgx.report.panel import ORDERS, Panel
 from rgx.report.significance import LEVEL, TESTS, Test, compare
+from rgx.words import PLAIN, Words
 
 Mark = Literal["best", "second", ""]
-Direction = Literal["down", "up", "real"]
+Direction = Literal["down", "up", "reference"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Table:
     columns: dict[str, Metric]
     rows: dict[str, dict[str, Cell]]
     agreements: dict[str, Agreement]
-    judges: list[str]
+    instruments: dict[str, list[str]]
+    """Each stage whose artifact numbers were measured with → the keys of those behind the table's."""
     seed_scope: str
     notes: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
@@ -69,6 +71,7 @@ class Table:
     """Rows, each with the stage that failed and why."""
     holes: tuple[tuple[str, str, str], ...] = ()
     """Rows, each with a column that its finished stage has no number for, and why."""
+    words: Words = PLAIN
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -89,15 +92,15 @@ class Table:
         counts = [cell.n for cells in self.rows.values() for cell in cells.values() if cell.n]
         return (min(counts), max(counts)) if counts else (0, 0)
 
-    def real(self) -> dict[str, float]:
-        """Return what real motion scores, by column, where it is known and the same for every row."""
-        found = {
+    def references(self) -> dict[str, float]:
+        """Return what the reference scores, by column, where it is known and the same for every row."""
+        references = {
             column: {cells[column].reference for cells in self.rows.values()} - {None}
             for column in self.columns
         }
         return {
             column: value
-            for column, values in found.items()
+            for column, values in references.items()
             if len(values) == 1
             for value in values
             if value is not None
@@ -124,20 +127,20 @@ def marks(
     """Mark the best and second best of a column at the printed precision, ties included.
 
     All ties of the best are best and all ties of the next distinct value are second. Fewer than two
-    numbers, an unknown direction, or `real` without a reference give no mark.
+    numbers, an unknown direction, or `reference` without a reference give no mark.
     """
     costs: list[Decimal | None] = []
     for value, reference in zip(values, references or [None] * len(values), strict=True):
-        if value is None or direction is None or (direction == "real" and reference is None):
+        if value is None or direction is None or (direction == "reference" and reference is None):
             costs.append(None)
-        elif direction == "real" and reference is not None:
+        elif direction == "reference" and reference is not None:
             costs.append(abs(printed(value, decimals) - printed(reference, decimals)))
         else:
             costs.append(printed(value, decimals) * (1 if direction == "down" else -1))
-    found = [cost for cost in costs if cost is not None]
-    if len(found) < 2:
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < 2:
         return ["" for _ in costs]
-    names: dict[Decimal, Mark] = dict(zip(sorted(set(found)), ("best", "second"), strict=False))
+    names: dict[Decimal, Mark] = dict(zip(sorted(set(known)), ("best", "second"), strict=False))
     return ["" if cost is None else names.get(cost, "") for cost in costs]
 
 
@@ -149,11 +152,13 @@ def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], d
         if published[a] != published[b]
     ]
     both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
-    held = sum(printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both)
-    return Agreement(held, len(both), len(pairs))
+    alike = sum(
+        printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both
+    )
+    return Agreement(alike, len(both), len(pairs))
 
 
-def assemble(name: str, panel: Panel, results: Results) -> Table:
+def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) -> Table:
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
     rows = ORDERS[panel.order](list(dict.fromkeys([*results.rows(name), *panel.published])), panel.ours)
     columns: dict[str, Metric] = {}
@@ -176,15 +181,21 @@ def assemble(name: str, panel: Panel, results: Results) -> Table:
         )
     shown = {column.rpartition("/")[2] for column in columns}
     own = [number for number in results.measured if number.panel == name]
-    judges = sorted({number.judge for number in own} - {""})
+    instruments = _instruments(own, results, words)
     stages = sorted({number.stage for number in own if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
     scope = results.owner(name).seed_scope
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
     holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
-    return Table(
-        name, panel, columns, cells, agreements, judges, scope, tuple(notes), unscored, failed, holes
-    )
+    told = (tuple(notes), unscored, failed, holes)
+    return Table(name, panel, columns, cells, agreements, instruments, scope, *told, words)
+
+
+def _instruments(numbers: Sequence[Measured], results: Results, words: Words) -> dict[str, list[str]]:
+    """Return the keys of each stage that numbers were measured with, of those stages that have any."""
+    rows = [results.stages_of(number) for number in numbers]
+    keys = {name: sorted({stages[name] for stages in rows if name in stages}) for name in words.instruments}
+    return {name: own for name, own in keys.items() if own}
 
 
 def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:

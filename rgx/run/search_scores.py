@@ -17,9 +17,9 @@ from rgx.sweep.search.spec import Search
 COSTS: dict[str, Callable[[float, float], float]] = {
     "down": lambda value, reference: value,
     "up": lambda value, reference: -value,
-    "real": lambda value, reference: abs(value - reference),
+    "reference": lambda value, reference: abs(value - reference),
 }
-"""What a value costs, by its metric's direction; the reference is what real motion scores."""
+"""What a value costs, by its metric's direction; with what the reference scores."""
 
 
 def score_of(search: Search, rung: Rung, store: Path) -> Score:

@@ -64,9 +64,9 @@ class StageRun:
 
 
 def parameters(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Return a stage's resolved record by dotted names, such as `quantizer/rvq.codes`.
+    """Return a stage's resolved record by dotted names, such as `backbone/mlp.width`.
 
-    A choice is `quantizer.variant`; what is neither a number nor a word is written out.
+    A choice is `backbone.variant`; what is neither a number nor a word is written out.
     """
     found: dict[str, Any] = {}
     for name, value in record.items():

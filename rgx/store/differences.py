@@ -59,7 +59,7 @@ def stored(manifests: Manifests) -> Lookup:
 
 
 def flatten(record: Any, path: str = "") -> dict[str, Any]:
-    """Return a record's leaves by dotted path; a list of variants by name: metrics[metric/fgd].window."""
+    """Return a record's leaves by dotted path; a list of variants by name: metrics[metric/accuracy].top."""
     if isinstance(record, Mapping) and record:
         found: dict[str, Any] = {}
         for name, value in record.items():

@@ -1,4 +1,4 @@
-"""Rows kept on disk clip by clip, so that a killed stage goes on at the clip where it stopped."""
+"""Rows kept on disk part by part, so that a killed stage goes on at the part where it stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEEP_EVERY_S = 1.0
 
 
 class KeptRows:
-    """An array (rows, width) float32 in a running stage's folder, and how many clips of it are whole.
+    """An array (rows, width) float32 in a running stage's folder, and how many parts of it are whole.
 
     Its files begin with a dot: they are no part of the artifact.
     """
@@ -21,8 +21,8 @@ class KeptRows:
     def __init__(self, folder: Path, rows: int, width: int) -> None:
         self.path, self.mark = folder / ".rows.npy", folder / ".rows.json"
         kept = read_json(self.mark) or {}
-        same = kept.get("shape") == [rows, width] and self.path.is_file()
-        self.clips: int = kept["clips"] if same else 0
+        same = kept.get("shape") == [rows, width] and "parts" in kept and self.path.is_file()
+        self.parts: int = kept["parts"] if same else 0
         self.array = (
             np.lib.format.open_memmap(self.path, mode="r+")
             if same
@@ -30,12 +30,12 @@ class KeptRows:
         )
         self._last = time.monotonic()
 
-    def put(self, first: int, *clips: np.ndarray) -> None:
-        """Add the next clips' rows; at most once a second all so far are made safe from a kill."""
-        for rows in clips:
+    def put(self, first: int, *parts: np.ndarray) -> None:
+        """Add the next parts' rows; at most once a second all so far are made safe from a kill."""
+        for rows in parts:
             self.array[first : first + len(rows)] = rows
             first += len(rows)
-        self.clips += len(clips)
+        self.parts += len(parts)
         if time.monotonic() - self._last >= KEEP_EVERY_S:
             self.keep()
 
@@ -43,5 +43,5 @@ class KeptRows:
         """Make everything put so far safe from a kill."""
         self.array.flush()
         # Written after the rows it speaks of: a mark may know less than there is, never more.
-        write_json(self.mark, {"shape": list(self.array.shape), "clips": self.clips})
+        write_json(self.mark, {"shape": list(self.array.shape), "parts": self.parts})
         self._last = time.monotonic()

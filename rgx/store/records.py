@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
-from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, ValidationError, field_validator
 from typing_extensions import TypedDict
 
 from rgx.errors import InputError
@@ -14,7 +14,9 @@ from rgx.errors import InputError
 Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
 State = Literal["open", "finished", "stopped", "failed"]
-Direction = Literal["down", "up", "real"]
+Direction = Literal["down", "up", "reference"]
+FORMER_DIRECTIONS = {"real": "reference"}
+"""What manifests of earlier versions call a direction, and what it is called now."""
 MOST_DECIMALS = 12
 
 
@@ -62,6 +64,11 @@ class Metric(BaseModel):
     protocol: str = ""
     stand_in: bool = False
     reference_is: str = ""
+
+    @field_validator("direction", mode="before")
+    @classmethod
+    def _as_now_called(cls, given: Any) -> Any:
+        return FORMER_DIRECTIONS.get(given, given) if isinstance(given, str) else given
 
 
 class SweepRow(BaseModel):

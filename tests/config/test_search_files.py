@@ -10,6 +10,7 @@ from little import LITTLE, command
 from roster import load_roster
 
 from rgx.errors import InputError
+from rgx.registry import find
 from rgx.sweep.plan import make_plan
 from rgx.sweep.search import searchers
 from rgx.sweep.spec import Overrides, read_sweep
@@ -111,6 +112,15 @@ def test_a_sweep_asks_something(refused: Callable[..., str]) -> None:
 def test_a_metric_that_its_stage_does_not_report(refused: Callable[..., str]) -> None:
     told = refused(HEAD + SEARCH.replace("motion_scores/fgd", "motion_scores/video_fvd_random"))
     assert "rate: motion_scores does not report 'video_fvd_random'" in told
+
+
+def test_a_metric_whose_direction_is_none_is_refused(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find("metric", "fgd").cls, "direction", "real")
+    message = refused(HEAD + SEARCH)
+    assert "metric 'fgd' is registered with direction 'real', expected one of down, up, reference" in message
+    assert f"bad.yaml:{LINE + 7}: rate: " in message
 
 
 def test_the_low_middle_and_high_ends_are_built(refused: Callable[..., str]) -> None:

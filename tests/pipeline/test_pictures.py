@@ -59,11 +59,11 @@ panels:
   3a:
     caption: Keypoints.
     columns: [reconstruction_psnr, reconstruction_fvd_random]
-    frames: reconstruction_scores
+    pictures: reconstruction_scores
   3d:
     caption: Refinement.
     columns: [video_fvd_random, reconstruction_hand_psnr]
-    frames: video
+    pictures: video
 """
 
 
@@ -150,11 +150,11 @@ def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:
     out = home / "build"
     report = str(home / "reports" / "pictures.yaml")
     assert rgx("report", report, "--store", str(home / "store"), "--out", str(out)) == 0
-    with Image.open(out / "pictures" / "3a-frames.png") as page:
+    with Image.open(out / "pictures" / "3a-pictures.png") as page:
         assert page.height > 3 * 2 * 32
     text = (out / "pictures" / "3d.md").read_text()
     assert "†" in text and "random features" in text
-    assert "3d-frames.png" in (out / "pictures" / "index.md").read_text()
+    assert "3d-pictures.png" in (out / "pictures" / "index.md").read_text()
 
 
 class I3D(nn.Module):

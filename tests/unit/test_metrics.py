@@ -304,7 +304,7 @@ def test_every_registered_metric_says_how_to_read_it() -> None:
     known = {v.name: v for v in variants("metric")}
     assert set(NAMES) <= set(known)
     for variant in known.values():
-        assert variant.cls.direction in ("down", "up", "real"), variant.key
+        assert variant.cls.direction in ("down", "up", "reference"), variant.key
         low, high = variant.cls.range
         assert low < high and variant.cls.protocol and variant.cls.decimals >= 1, variant.key
         assert isinstance(variant.cls.unit, str) and "Source:" in (variant.cls.__doc__ or ""), variant.key

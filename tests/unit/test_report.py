@@ -32,7 +32,7 @@ from rgx.report.statistics import Agreement, agreement, marks, printed, summaris
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
 FGD = {"label": "FGD", "direction": "down", "unit": "", "decimals": 2, "protocol": "speech-driven"}
-DIVERSITY = FGD | {"label": "Div.", "direction": "real"}
+DIVERSITY = FGD | {"label": "Div.", "direction": "reference"}
 PCM = FGD | {"label": "PCM", "direction": "up", "decimals": 3}
 METRICS = {"fgd": FGD, "diversity": DIVERSITY, "pcm": PCM}
 Scores = dict[tuple[str, int], dict[str, float] | None]
@@ -221,15 +221,15 @@ def test_marks_by_hand(values: list[float | None], direction: Any, expected: lis
     assert marks(values, direction, 2) == expected
 
 
-def test_marks_nearest_to_real() -> None:
-    assert marks([13.0, 15.0, 14.6, 18.0], "real", 2, [14.0] * 4) == ["second", "second", "best", ""]
-    assert marks([13.0, 15.0], "real", 2, [None, None]) == ["", ""]
-    assert marks([13.9961, 14.0], "real", 2, [14.0] * 2) == ["best", "best"]
+def test_marks_nearest_to_the_reference() -> None:
+    assert marks([13.0, 15.0, 14.6, 18.0], "reference", 2, [14.0] * 4) == ["second", "second", "best", ""]
+    assert marks([13.0, 15.0], "reference", 2, [None, None]) == ["", ""]
+    assert marks([13.9961, 14.0], "reference", 2, [14.0] * 2) == ["best", "best"]
 
 
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9),
-    st.sampled_from(["down", "up", "real"]),
+    st.sampled_from(["down", "up", "reference"]),
     st.integers(0, 4),
     st.floats(-100, 100),
 )
@@ -239,7 +239,7 @@ def test_marks_hold_at_the_printed_precision(
     found = marks(values, direction, decimals, [reference] * len(values))
     shown = [printed(value, decimals) for value in values]
     centre = printed(reference, decimals)
-    costs = [{"down": one, "up": -one, "real": abs(one - centre)}[direction] for one in shown]
+    costs = [{"down": one, "up": -one, "reference": abs(one - centre)}[direction] for one in shown]
     order = sorted(set(costs))
     for cost, mark in zip(costs, found, strict=True):
         expected = "best" if cost == order[0] else "second" if cost == order[1] else ""

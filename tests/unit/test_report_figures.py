@@ -25,7 +25,7 @@ from rgx.report import hyperparameters
 from rgx.report.definition import load
 from rgx.report.figures.base import Material, parameter
 from rgx.report.figures.curve import Curve
-from rgx.report.figures.extremes import few
+from rgx.report.figures.extremes import best_and_worst
 from rgx.report.figures.graph import artifacts, nearest_parents, ordered
 from rgx.report.figures.training import Training
 from rgx.report.frames import Metric
@@ -121,7 +121,7 @@ def fill(root: Path, panels: list[str], rows: dict[str, int], seeds: int) -> tup
     (report.parent / "published" / "paper.yaml").write_text(yaml.safe_dump(content))
     panel = {
         "caption": "Steps.", "columns": list(METRICS), "ours": next(iter(rows)), "note": "Ours.",
-        "frames": "motion", "published": {"file": "published/paper.yaml", "panel": "t"},
+        "pictures": "motion", "published": {"file": "published/paper.yaml", "panel": "t"},
     }  # fmt: skip
     figures = {
         "curve": {"kind": "curve", "panel": panels[0], "stage": "motion", "parameter": "decode/steps"},
@@ -201,25 +201,25 @@ def many(values: list[float | None], **panel: Any) -> Table:
     rows = {f"row {number}": {"fgd": Cell(value, n=1)} for number, value in enumerate(values)}
     columns = {"fgd": Metric(label="FGD", direction="down")}
     made = Panel.model_validate({"caption": "C.", "columns": ["fgd"], **panel})
-    return Table("p", made, columns, rows, {}, [], "")
+    return Table("p", made, columns, rows, {}, {}, "")
 
 
 def test_of_many_rows_the_best_and_the_worst_are_shown_by_hand() -> None:
     values = [5.0, 1.0, 9.0, None, 3.0, 7.0, 2.0]
     table = many(values, ours="row 0")
     rows = list(table.rows)
-    assert few(table, "fgd", rows, 7) == (rows, "")
-    assert few(table, "fgd", rows, 6) == (
+    assert best_and_worst(table, "fgd", rows, 7) == (rows, "")
+    assert best_and_worst(table, "fgd", rows, 6) == (
         ["row 1", "row 6", "row 4", "row 0", "row 5", "row 2"],
         "the 6 of 7 rows that have been measured",
     )
-    assert few(table, "fgd", rows, 4) == (
+    assert best_and_worst(table, "fgd", rows, 4) == (
         ["row 1", "row 6", "row 0", "row 5", "row 2"],
         "the 2 best and the 2 worst of 7 rows by FGD, and row 0 (ours)",
     )
 
 
-@given(st.lists(st.floats(-9, 9), min_size=5, max_size=40), st.sampled_from(["down", "up", "real"]))
+@given(st.lists(st.floats(-9, 9), min_size=5, max_size=40), st.sampled_from(["down", "up", "reference"]))
 def test_no_row_left_out_is_better_than_a_best_or_worse_than_a_worst(
     values: list[float], direction: Any
 ) -> None:
@@ -228,10 +228,10 @@ def test_no_row_left_out_is_better_than_a_best_or_worse_than_a_worst(
     for row, cells in table.rows.items():
         table.rows[row] = {"fgd": replace(cells["fgd"], reference=1.0)}
     costs = {
-        row: {"down": value, "up": -value, "real": abs(value - 1)}[direction]
+        row: {"down": value, "up": -value, "reference": abs(value - 1)}[direction]
         for row, value in zip(table.rows, values, strict=True)
     }
-    shown = [costs[row] for row in few(table, "fgd", list(table.rows), 4)[0]]
+    shown = [costs[row] for row in best_and_worst(table, "fgd", list(table.rows), 4)[0]]
     assert shown == sorted(costs.values())[:2] + sorted(costs.values())[-2:]
 
 

@@ -24,10 +24,10 @@ from rgx.report.blocks import Block, packed
 from rgx.report.combined import LINES, _pages, combined, lettered
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
-from rgx.report.latex import PREAMBLE, STYLE, broken, latex
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
 from rgx.report.statistics import Cell, assemble
+from rgx.report.tex import PREAMBLE, STYLE, broken, latex
 from rgx.report.typeset import typeset
 from rgx.yaml_values import Written
 
@@ -37,7 +37,7 @@ SPECIAL = r"#$%&~_^\{}[]<>|*`'\"!?;:@/ -- ±–—→†‡≈≤×µ²λΩ é �
 SCORES = {"fgd": Metric(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
 FGD = SCORES["fgd"]
 SCORES["pcm"] = Metric(label="PCM", direction="up", decimals=3)
-SCORES["div"] = Metric(label="Div.", direction="real", decimals=2, unit="px")
+SCORES["div"] = Metric(label="Div.", direction="reference", decimals=2, unit="px")
 
 
 def digest(text: str) -> str:
@@ -54,9 +54,7 @@ def results_of(
         for row, seed in values
     ]
     lines = [
-        Measured(
-            panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"), digest("judge")
-        )
+        Measured(panel, row, seed, "motion_scores", metric, value, 14.0, digest(f"{row}{seed}"))
         for (row, seed), own in values.items()
         for metric, value in own.items()
     ]
@@ -237,7 +235,7 @@ def test_a_whole_sweep_is_one_document(tmp_path: Path) -> None:
     assert path == tmp_path / "out" / "made" / "report.pdf" and path.read_bytes().startswith(b"%PDF")
     source = path.with_suffix(".tex").read_text()
     assert source.count(r"\begin{minipage}[t]{0.313\linewidth}") == 6 + 6 - 1
-    assert source.count("-frames.png}") == 6
+    assert source.count("-pictures.png}") == 6
     assert faults(log_of(path.parent, [source])) == []
     appendix = (path.parent / "hyperparameters.tex").read_text()
     assert faults(compiled(tmp_path, [appendix.replace("tab:hyperparameters", "tab:3b")])) == []

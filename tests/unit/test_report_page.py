@@ -21,12 +21,12 @@ from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 
 from rgx.report.gather import gather
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, quoted
-from rgx.report.page import sheet, videos
-from rgx.report.page.origins import moment, shared_lines
+from rgx.report.page import table_view, videos
+from rgx.report.page.origins import shared_lines, utc_minute
 from rgx.report.render import render, stands
 
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
-HERE = Path(sheet.__file__).parent
+HERE = Path(table_view.__file__).parent
 VOID = {"meta", "img", "input", "link", "br", "hr"}
 
 
@@ -349,19 +349,19 @@ def test_configurations_are_told_apart_from_what_they_share() -> None:
 
 
 def test_a_moment_is_in_utc() -> None:
-    assert moment(1_795_526_684.5) == "2026-11-24 13:24"
-    assert moment("now") == moment(None) == moment(float("nan")) == moment(1e300) == ""
+    assert utc_minute(1_795_526_684.5) == "2026-11-24 13:24"
+    assert utc_minute("now") == utc_minute(None) == utc_minute(float("nan")) == utc_minute(1e300) == ""
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 5))
 def test_a_published_number_is_split_where_ours_end(value: float, decimals: int) -> None:
     digits = quoted(value)
-    head, surplus = sheet._split(digits, decimals)
+    head, surplus = table_view._split(digits, decimals)
     assert head.rstrip("\u2007\u2008") + surplus == digits
     ours = f"{value:.{decimals}f}"
     assert len(head) - head.find(".") == len(ours) - ours.find(".") if "." in head and decimals else True
-    assert sheet._split("387", 2) == ("387\u2008\u2007\u2007", "")
-    assert sheet._split("27.4", 2) == ("27.4\u2007", "")
+    assert table_view._split("387", 2) == ("387\u2008\u2007\u2007", "")
+    assert table_view._split("27.4", 2) == ("27.4\u2007", "")
 
 
 def luminance(colour: str) -> float:
@@ -412,10 +412,10 @@ def test_a_thousand_cells(tmp_path: Path) -> None:
     assert sizes["index.html"] < 10e6 and sizes["provenance.html"] < 10e6
 
 
-def test_strips_are_named_in_words(made: tuple[Path, Path, Path]) -> None:
+def test_pictures_are_named_in_words(made: tuple[Path, Path, Path]) -> None:
     *_, folder = made
-    (image,) = (i for i in read(folder / "index.html").all("img") if i.attributes["src"] == "3b-frames.png")
-    assert image.attributes["alt"] == "Strips of frames, one a row: baseline, +distill (ours)"
+    (image,) = (i for i in read(folder / "index.html").all("img") if i.attributes["src"] == "3b-pictures.png")
+    assert image.attributes["alt"] == "Pictures, one a row: baseline, +distill (ours)"
     assert int(image.attributes["width"]) > 64, "wide enough for the longest label"
     assert image.attributes["height"] == str(2 * (32 + 18))
 

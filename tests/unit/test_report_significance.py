@@ -30,7 +30,7 @@ def table_of(values: Mapping[str, list[float]], **panel: Any) -> Table:
     lines = [
         Measured(
             "p", row.row, row.seed, "scores", "fgd", values[row.row][row.seed], None,
-            f"{row.row}{row.seed}", "",
+            f"{row.row}{row.seed}",
         )
         for row in rows
     ]  # fmt: skip

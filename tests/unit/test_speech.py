@@ -522,11 +522,11 @@ def test_clips_are_read_in_groups_that_a_kill_does_not_change(recorded, tmp_path
 def test_rows_of_another_shape_are_not_gone_on_with(tmp_path):
     rows = KeptRows(tmp_path, 4, 2)
     rows.put(0, np.ones((3, 2), np.float32))
-    assert KeptRows(tmp_path, 4, 2).clips == 0, "not kept yet"
+    assert KeptRows(tmp_path, 4, 2).parts == 0, "not kept yet"
     rows = KeptRows(tmp_path, 4, 2)
     rows.put(0, np.ones((3, 2), np.float32))
     rows.keep()
     again = KeptRows(tmp_path, 4, 2)
-    assert again.clips == 1 and again.array[:3].all() and not again.array[3:].any()
+    assert again.parts == 1 and again.array[:3].all() and not again.array[3:].any()
     other = KeptRows(tmp_path, 4, 3)
-    assert other.clips == 0 and not other.array.any()
+    assert other.parts == 0 and not other.array.any()

@@ -44,7 +44,7 @@ def alignment(anchors: np.ndarray, beats: np.ndarray, sigma: float, whose: str) 
 class BeatAlignment(Metric):
     """Mean over anchor beats of exp(−d²/2σ²), d the frames to the nearest other beat. Source: AIST++."""
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "up"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "up"
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, sigma_frames: float = SIGMA_FRAMES, order_frames: int = ORDER_FRAMES) -> None:

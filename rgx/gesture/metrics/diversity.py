@@ -31,7 +31,7 @@ class Diversity(Metric):
     The same pairs are drawn for real and generated motion.
     """
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "real"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "reference"
 
     def __init__(self, pairs: int = 500, seed: int = 0) -> None:
         self.pairs = pairs

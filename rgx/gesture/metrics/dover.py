@@ -26,7 +26,7 @@ class Dover(VideoMetric):
     seed: decides the fragments. The reference is the score of the real videos. `measure` keeps raw scores.
     """
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "up"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "up"
     range: ClassVar[tuple[float, float]] = (0.0, 100.0)
     decimals: ClassVar[int] = 2
     name: ClassVar[str]

@@ -73,7 +73,7 @@ class FGD(Metric):
     The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
     """
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "down"
     reference_is = f"the floor, random halves of the real windows against each other, mean of {SHUFFLES}"
 
     def __init__(self, seed: int = 0) -> None:

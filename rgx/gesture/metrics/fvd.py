@@ -28,7 +28,7 @@ class FrechetVideoDistance(VideoMetric):
     The reference is the floor: halves of the real windows, drawn by `seed`, against each other.
     """
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "down"
     reference_is: ClassVar[str] = FGD.reference_is
     name: ClassVar[str]
     size_px: ClassVar[int]

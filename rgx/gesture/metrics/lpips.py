@@ -39,7 +39,7 @@ def unit(activations: Tensor) -> Tensor:
 class LPIPS(FrameMetric):
     """Σ over layers of the mean over places of Σ_c w_c (â_c − b̂_c)², â of length 1. Source: Zhang 2018."""
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "down"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "down"
     _network: FrozenConvolutions | None = None
     _weights: Sequence[Tensor] = ()
 

@@ -30,7 +30,7 @@ def pcm_curve(evaluation: Evaluation, deltas: Sequence[float]) -> np.ndarray:
 class PCM(Metric):
     """Share of valid keypoints with ‖x̂ − x‖₂ < delta shoulder widths. Source: DiffSHEG, reading 46."""
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "up"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "up"
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, delta: float = 0.1) -> None:

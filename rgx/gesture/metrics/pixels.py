@@ -22,7 +22,7 @@ CAP_DB = 100.0
 class FrameMetric(VideoMetric):
     """A number per frame, averaged over the frames of all windows that have one."""
 
-    direction: ClassVar[Literal["down", "up", "real"]] = "up"
+    direction: ClassVar[Literal["down", "up", "reference"]] = "up"
 
     @abstractmethod
     def frames(self, pair: VideoPair) -> Tensor:

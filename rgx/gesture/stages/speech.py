@@ -55,14 +55,14 @@ class SpeechStage(Stage):
         begun = 0
         for some in groups_of(spans, built.together_s * FPS):
             begun += len(some)
-            if begun <= rows.clips:
+            if begun <= rows.parts:
                 continue
             firsts = [(span["start"] * rate, span["frames"]) for span in some]
             clips = [(sound[first : first + frames * rate], frames) for first, frames in firsts]
             marks = [marks_of(built.envelope(clip, frames)) for clip, frames in clips]
             found = zip(built.features_of(clips), marks, strict=True)
             rows.put(some[0]["start"], *(np.concatenate(pair, axis=1) for pair in found))
-            workspace.progress(rows.clips, len(spans))
+            workspace.progress(rows.parts, len(spans))
         every = np.ascontiguousarray(rows.array[:, :-2])
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])
         arrays = {

@@ -1,4 +1,4 @@
-"""The rows of an ablation as bars, with every seed, their deviation and what real motion scores."""
+"""The rows of an ablation as bars, with every seed, their deviation and what the reference scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
-from rgx.report.figures.extremes import few
+from rgx.report.figures.extremes import best_and_worst
 from rgx.report.frames import by_row
 from rgx.report.statistics import Table
 
@@ -30,7 +30,7 @@ class Bars(PanelFigure):
         if table is None or not table.replicates()[1]:
             return None
         columns = self.shown(table)
-        rows, said = few(table, columns[0], list(table.rows), MOST)
+        rows, said = best_and_worst(table, columns[0], list(table.rows), MOST)
         height = 0.7 + 0.19 * len(rows)
         figure, (line,) = style.axes(self.width, 1, len(columns), height, style.Around(above=said))
         for axes, column in zip(line, columns, strict=True):
@@ -54,5 +54,5 @@ class Bars(PanelFigure):
             seeds = [number.value for number in numbers[row]]
             axes.plot(seeds, [place] * len(seeds), ".", color="black", markersize=2.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        if column in table.real():
-            axes.axvline(table.real()[column], color=style.GREY, linestyle="--", linewidth=0.8)
+        if column in table.references():
+            axes.axvline(table.references()[column], color=style.GREY, linestyle="--", linewidth=0.8)

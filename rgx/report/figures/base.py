@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rgx.errors import InputError, nearest
 from rgx.report import style
-from rgx.report.figures.extremes import few
+from rgx.report.figures.extremes import best_and_worst
 from rgx.report.frames import Results, SweepRow, manifest_path
 from rgx.report.layout import ARROWS
 from rgx.report.panel import Panel
@@ -116,7 +116,7 @@ class RowsFigure(PanelFigure):
         table = self.table(material)
         if self.rows or table is None:
             return self.rows or known, ""
-        return few(table, self.shown(table)[0], known, self.most)
+        return best_and_worst(table, self.shown(table)[0], known, self.most)
 
 
 VARIANT = "variant"

@@ -71,8 +71,8 @@ class Curve(PanelFigure):
         ours = table.panel.ours
         if ours in places and (mean := table.rows[ours][column].mean) is not None:
             axes.plot([places[ours]], [mean], "o", color=style.OURS, zorder=3)
-        if column in table.real():
-            axes.axhline(table.real()[column], color=style.GREY, linestyle="--", linewidth=0.8)
+        if column in table.references():
+            axes.axhline(table.references()[column], color=style.GREY, linestyle="--", linewidth=0.8)
 
     def _published(self, axes: Axes, table: Table, column: str, places: dict[str, float]) -> None:
         cells = [(x, table.rows[row][column].published) for row, x in places.items()]

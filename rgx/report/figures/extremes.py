@@ -9,13 +9,13 @@ from rgx.report.statistics import Cell, Direction, Table
 COSTS: dict[Direction | None, Callable[[float, Cell], float]] = {
     "down": lambda mean, _: mean,
     "up": lambda mean, _: -mean,
-    "real": lambda mean, cell: mean if cell.reference is None else abs(mean - cell.reference),
+    "reference": lambda mean, cell: mean if cell.reference is None else abs(mean - cell.reference),
     None: lambda mean, _: mean,
 }
 """What is less for a better mean; a metric that says not which way is better counts as one that falls."""
 
 
-def few(table: Table, column: str, rows: Sequence[str], most: int) -> tuple[list[str], str]:
+def best_and_worst(table: Table, column: str, rows: Sequence[str], most: int) -> tuple[list[str], str]:
     """Return all rows, or of more than `most` the best and the worst, best first, and which in words.
 
     The full model is always among them; a row that has not been measured is not.

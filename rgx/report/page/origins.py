@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Made:
+class ArtifactFacts:
     """One artifact behind a number; `there` is false where the store lacks it."""
 
     stage: str
@@ -59,7 +59,7 @@ class Replicate:
 
     seed: int
     scores: list[Score]
-    made: list[Made]
+    artifacts: list[ArtifactFacts]
     configurations: list[Configuration]
 
 
@@ -77,7 +77,7 @@ class Origin:
     @property
     def missing(self) -> int:
         """Return how many artifacts the store lacks."""
-        return sum(not made.there for replicate in self.replicates for made in replicate.made)
+        return sum(not artifact.there for replicate in self.replicates for artifact in replicate.artifacts)
 
 
 def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[str, list[Origin]]:
@@ -94,20 +94,20 @@ def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[st
     order = {stage: place for place, stage in enumerate(ordered(results.manifests))}
     texts = [_gin(manifest) for manifest in results.manifests.values() if _gin(manifest)]
     common = shared_lines(texts)
-    made = {node: _made(*node, manifest) for node, manifest in results.manifests.items()}
+    facts = {node: _facts(*node, manifest) for node, manifest in results.manifests.items()}
 
     def replicate(item: SweepRow) -> Replicate:
         stages = sorted(item.stages, key=lambda stage: (order.get(stage, len(order)), stage))
         nodes = [(stage, item.stages[stage]) for stage in stages]
         place = (item.panel, item.row, item.seed)
-        found = {
+        scored = {
             stage: results.manifests.get((stage, item.stages[stage])) for stage in measured.get(place, {})
         }
         return Replicate(
             item.seed,
             scores.get(place, []),
-            [made.get(node) or Made(node[0], node[1], there=False) for node in nodes],
-            list(_configurations(found, len(common))),
+            [facts.get(node) or ArtifactFacts(node[0], node[1], there=False) for node in nodes],
+            list(_configurations(scored, len(common))),
         )
 
     rows = [
@@ -130,7 +130,7 @@ def shared_lines(texts: list[str]) -> list[str]:
     """Return the whole lines that all texts begin with."""
     lines = [text.splitlines(keepends=True) for text in dict.fromkeys(texts)]
     return [
-        held[0] for held in itertools.takewhile(lambda held: len(set(held)) == 1, zip(*lines, strict=False))
+        line[0] for line in itertools.takewhile(lambda line: len(set(line)) == 1, zip(*lines, strict=False))
     ]
 
 
@@ -139,10 +139,10 @@ def _gin(manifest: Manifest | None) -> str:
     return text.rstrip("\n") + "\n" if isinstance(text, str) and text.strip() else ""
 
 
-def _configurations(found: dict[str, Manifest | None], shared: int) -> Iterator[Configuration]:
+def _configurations(scored: dict[str, Manifest | None], shared: int) -> Iterator[Configuration]:
     """Give each gin text that the stages which measured ran with, once."""
     by_text: dict[str, list[str]] = {}
-    for stage, manifest in found.items():
+    for stage, manifest in scored.items():
         by_text.setdefault(_gin(manifest), []).append(stage)
     for text, stages in by_text.items():
         if text:
@@ -163,16 +163,16 @@ def _score(number: Measured) -> Score:
     return Score(number.metric, repr(number.value), reference, f"{number.stage}/{number.key[:SHORT_KEY]}")
 
 
-def _made(stage: str, key: str, manifest: Manifest) -> Made:
+def _facts(stage: str, key: str, manifest: Manifest) -> ArtifactFacts:
     software = manifest.get("software")
     software = software if isinstance(software, dict) else {}
     seconds = finite(manifest.get("seconds"))
     files = manifest.get("files")
-    return Made(
+    return ArtifactFacts(
         stage,
         key,
         there=True,
-        begun=moment(manifest.get("started")),
+        begun=utc_minute(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
         host=made_where(manifest),
         commit=str(software.get("commit") or "")[:SHORT_COMMIT],
@@ -182,7 +182,7 @@ def _made(stage: str, key: str, manifest: Manifest) -> Made:
     )
 
 
-def moment(seconds: object) -> str:
+def utc_minute(seconds: object) -> str:
     """Return a time in UTC, to the minute, or nothing for what is no time."""
     if not isinstance(seconds, (int, float)):
         return ""

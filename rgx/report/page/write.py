@@ -14,11 +14,12 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.report import hyperparameters
+from rgx.report.formats.base import make_formats
 from rgx.report.frames import finite
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
-from rgx.report.page.origins import SHORT_COMMIT, moment, origins
-from rgx.report.page.sheet import sheet
-from rgx.report.page.videos import Clip
+from rgx.report.page.origins import SHORT_COMMIT, origins, utc_minute
+from rgx.report.page.table_view import table_view
+from rgx.report.page.videos import Video
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
@@ -58,26 +59,31 @@ def pages(
     gathered: Gathered,
     remarks: Sequence[str],
     content: Mapping[str, bytes],
-    strips: Mapping[str, Sequence[str]],
-    videos: Mapping[str, Sequence[Clip]],
+    pictured: Mapping[str, Sequence[str]],
+    videos: Mapping[str, Sequence[Video]],
 ) -> dict[str, bytes]:
     """Return `index.html` and `provenance.html`.
 
-    content: the report's files by name; strips: panel → labels of the rows whose frames are shown;
+    content: the report's files by name; pictured: panel → labels of the rows whose pictures are shown;
     videos: panel → its videos.
     """
     results, tables = gathered.results, gathered.panels
-    known = anchors(results, [table.name for table in tables])
+    names = [table.name for table in tables]
+    known = anchors(results, names)
+    kinds = [form.suffix for form in make_formats(gathered.report.formats)]
     common, rows = origins(results, tables, known)
     shown = {
         "sweep": results.sweep.name,
         "caption": gathered.report.caption,
         "combined": "combined.tex" if "combined.tex" in content else "",
-        "sheets": [sheet(table, known) for table in tables],
+        "tables": [table_view(table, known) for table in tables],
+        "kinds": kinds,
+        "settings_files": [(k, f) for k in kinds if (f := f"hyperparameters.{k}") in content],
+        "reference_line": gathered.words.reference_line,
         "remarks": remarks,
         "facts": _facts(gathered),
-        "tex": {table.name: content[f"{table.name}.tex"].decode() for table in tables},
-        "frames": {name: _frames(name, labels, content) for name, labels in strips.items()},
+        "tex": {name: content[f"{name}.tex"].decode() for name in names if f"{name}.tex" in content},
+        "pictures": {name: _pictures(name, labels, content) for name, labels in pictured.items()},
         "videos": videos,
         "drawings": _drawings(gathered, content),
         "settings": hyperparameters.settings(results, tables),
@@ -113,20 +119,22 @@ def _facts(gathered: Gathered) -> list[str]:
     results, tables = gathered.results, gathered.panels
     rows = [cells for table in tables for cells in table.rows.values()]
     whole = sum(all(cell.mean is not None for cell in cells.values()) for cells in rows)
-    made = list(results.manifests.values())
-    seconds = sum(finite(manifest.get("seconds")) or 0.0 for manifest in made)
+    finished = list(results.manifests.values())
+    seconds = sum(finite(manifest.get("seconds")) or 0.0 for manifest in finished)
     commits = {
         str(m["software"]["commit"])[:SHORT_COMMIT]
-        for m in made
+        for m in finished
         if isinstance(m.get("software"), dict) and m["software"].get("commit")
     }
-    last = moment(max((s for m in made if isinstance(s := m.get("started"), (int, float))), default=None))
+    last = utc_minute(
+        max((s for m in finished if isinstance(s := m.get("started"), (int, float))), default=None)
+    )
     seeds = ", ".join(map(str, results.sweep.seeds))
     code = f"code {', '.join(sorted(commits))}" if len(commits) < 4 else f"{len(commits)} commits"
     return [
         f"{len(rows)} rows, {whole} without a hole",
         f"seed{'s' if len(results.sweep.seeds) != 1 else ''} {seeds}",
-        f"{len(made)} artifacts, {_duration(seconds)} to make",
+        f"{len(finished)} artifacts, {_duration(seconds)} to make",
         *([code] if commits else []),
         *([f"last begun {last} UTC"] if last else []),
         f"rgx {__version__}",
@@ -138,8 +146,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _frames(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
-    return _picture(f"{name}-frames.png", content, 1, f"Strips of frames, one a row: {', '.join(labels)}")
+def _pictures(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
+    return _picture(f"{name}-pictures.png", content, 1, f"Pictures, one a row: {', '.join(labels)}")
 
 
 def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]:
@@ -164,5 +172,5 @@ def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]
 
 
 def _picture(file: str, content: Mapping[str, bytes], density: int, words: str) -> Picture:
-    with Image.open(BytesIO(content[file])) as found:
-        return Picture(file, found.width // density, found.height // density, words)
+    with Image.open(BytesIO(content[file])) as image:
+        return Picture(file, image.width // density, image.height // density, words)

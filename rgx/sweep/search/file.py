@@ -70,7 +70,7 @@ class SearchFile(BaseModel):
     def _of_a_stage(cls, metric: str) -> str:
         stage, slash, name = metric.partition("/")
         if not (stage and slash and name):
-            raise ValueError(f"expected stage/metric, such as motion_scores/fgd, found {metric!r}")
+            raise ValueError(f"expected stage/metric, such as scores/accuracy, found {metric!r}")
         return metric
 
     @field_validator("searcher")

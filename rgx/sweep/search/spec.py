@@ -17,6 +17,9 @@ from rgx.sweep.search.searchers import check_installed
 from rgx.sweep.search.space import Choices, Space
 from rgx.yaml_source import Source
 
+DIRECTIONS = ("down", "up", "reference")
+"""Better when lower, when higher, or when nearer to what the reference scores."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -84,6 +87,11 @@ def make_search(
     except InputError:
         metrics = [variant.name for variant in variants("metric")]
         raise InputError(f"{place}: {name}: unknown metric '{metric}': {nearest(metric, metrics)}") from None
+    if direction not in DIRECTIONS:
+        raise InputError(
+            f"{place}: {name}: metric '{metric}' is registered with direction {direction!r}, expected one of "
+            f"{', '.join(DIRECTIONS)}"
+        )
     asha = asked.scheduler.asha if asked.scheduler else None
     places = {factor: source.where((*spot, "over", factor)) for factor in asked.over}
     _refuse_doubles(name, asked, asha, source)

@@ -17,7 +17,7 @@ from rgx.sweep.search.record import read_record
 from rgx.sweep.search.results import Record, State, Trial
 
 ORDER: dict[State, int] = {"finished": 0, "stopped": 1, "open": 2, "failed": 3}
-BETTER = {"down": "lower", "up": "higher", "real": "nearer to the reference"}
+BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
 
 
 def about(plan: SearchPlan, sweep: str, store: Path) -> dict[str, Any]:

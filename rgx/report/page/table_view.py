@@ -18,8 +18,9 @@ from rgx.report.layout import (
 )
 from rgx.report.page.anchors import PROVENANCE, Anchors
 from rgx.report.statistics import Cell, Mark, Table
+from rgx.words import Words
 
-BETTER = {"down": "lower is better", "up": "higher is better", "real": "nearer to real motion is better"}
+BETTER = {"down": "lower is better", "up": "higher is better", "reference": "nearer to {reference} is better"}
 LONG = 40
 """Rows beyond which a table scrolls in its own box under a head that stays."""
 DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
@@ -69,8 +70,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """A panel: its caption, what the caption adds, components, heads, real motion, rows and notes."""
+class TableView:
+    """A panel: its caption, what the caption adds, components, heads, the reference, rows and notes."""
 
     name: str
     title: str
@@ -78,7 +79,10 @@ class Sheet:
     counted: str
     ticks: list[str]
     heads: list[Head]
-    real: list[Number]
+    reference: list[Number]
+    """The line of what numbers are held against; its name is `reference_line`."""
+    reference_line: str
+    pictures_note: str
     lines: list[Line]
     notes: list[str]
     published: str
@@ -90,7 +94,7 @@ class Sheet:
         return len(self.lines) > LONG
 
 
-def sheet(table: Table, anchors: Anchors) -> Sheet:
+def table_view(table: Table, anchors: Anchors) -> TableView:
     """Return what the page shows of a table."""
     most, ticks = table.replicates()[1], table.panel.ticks()
     lines = [_line(table, row, cells, ticks, most, anchors) for row, cells in table.rows.items()]
@@ -98,28 +102,30 @@ def sheet(table: Table, anchors: Anchors) -> Sheet:
     for place, metric in enumerate(table.columns.values()):
         numbers = [line.numbers[place] for line in lines]
         widths = [len(text) for number in numbers for text in (number.after, number.surplus)]
-        heads.append(_head(metric, min(WIDEST, max(widths, default=0))))
-    return Sheet(
+        heads.append(_head(metric, min(WIDEST, max(widths, default=0)), table.words))
+    return TableView(
         name=table.name,
         title=table.panel.caption.strip(),
         caption=caption(table),
         counted=" ".join(counted(table)),
         ticks=ticks,
         heads=heads,
-        real=_real(table, anchors),
+        reference=_reference(table, anchors),
+        reference_line=table.words.reference_line,
+        pictures_note=table.panel.pictures_note,
         lines=lines,
         notes=footnotes(table),
         published=published_label(table),
     )
 
 
-def _head(metric: Metric, room: int) -> Head:
+def _head(metric: Metric, room: int, words: Words) -> Head:
     unit = f" ({metric.unit})" if metric.unit else ""
     return Head(
         label=metric.label + unit,
         dagger="†" if metric.stand_in else "",
         arrow=ARROWS[metric.direction].strip(),
-        better=BETTER.get(metric.direction or "", ""),
+        better=BETTER.get(metric.direction or "", "").format(reference=words.reference),
         room=room,
     )
 
@@ -154,19 +160,19 @@ def _number(cell: Cell, metric: Metric, most: int, link: str) -> Number:
     )
 
 
-def _real(table: Table, anchors: Anchors) -> list[Number]:
-    """Return the line of real motion; a number of it leads to the first row that was measured beside it."""
-    known = table.real()
+def _reference(table: Table, anchors: Anchors) -> list[Number]:
+    """Return the line of the reference; a number of it leads to the first row that was measured beside it."""
+    known = table.references()
     if not known:
         return []
-    found = []
+    numbers = []
     for column, metric in table.columns.items():
         rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
         link = _link(anchors.origin(table.name, rows[0])) if rows else ""
         value = known.get(column)
         text = "" if value is None else number(value, metric.decimals)
-        found.append(Number(text, "", "", value, link))
-    return found
+        numbers.append(Number(text, "", "", value, link))
+    return numbers
 
 
 def _split(digits: str, decimals: int) -> tuple[str, str]:

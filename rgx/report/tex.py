@@ -30,7 +30,7 @@ NEEDS = f"% Needs {' '.join(PREAMBLE)}"
 TEX_ARROWS: dict[Direction | None, str] = {
     "down": r" $\downarrow$",
     "up": r" $\uparrow$",
-    "real": r" $\rightarrow$",
+    "reference": r" $\rightarrow$",
     None: "",
 }
 DIFFERING = r"\,\scriptsize(%s)"
@@ -97,10 +97,10 @@ def origins(table: Table, results: Results) -> list[str]:
     """Return a comment for each number of a table: its value and the artifact it is from."""
     lines = []
     for column in table.columns:
-        for found in results.numbers(table.name, column):
-            where = " ".join(f"{table.name}/{found.row}".split())
+        for score in results.numbers(table.name, column):
+            where = " ".join(f"{table.name}/{score.row}".split())
             lines.append(
-                f"% {where} seed {found.seed}: {column} = {found.value!r} from {found.stage}/{found.key}"
+                f"% {where} seed {score.seed}: {column} = {score.value!r} from {score.stage}/{score.key}"
             )
     return lines
 
@@ -191,7 +191,7 @@ def _aligned(table: Table, column: str) -> str:
     cells = [cells[column] for cells in table.rows.values()]
     said = [number(value, decimals) for cell in cells for value in (cell.mean,) if value is not None]
     said += [quoted(cell.published) for cell in cells if cell.published is not None]
-    said += [number(table.real()[column], decimals)] if column in table.real() else []
+    said += [number(table.references()[column], decimals)] if column in table.references() else []
     whole = max((len(text.partition(".")[0].lstrip("-")) for text in said), default=1)
     part = max((len(text.partition(".")[2]) for text in said), default=0)
     sign = "-" if any(text.startswith("-") for text in said) else ""

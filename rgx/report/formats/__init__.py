@@ -1,0 +1,1 @@
+"""What tables are written in: one class a file, registered on the axis `format`."""

@@ -1,0 +1,32 @@
+"""Tables in LaTeX, to paste into a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rgx.registry import register
+from rgx.report import hyperparameters
+from rgx.report.combined import combined
+from rgx.report.formats.base import Format
+from rgx.report.frames import Results
+from rgx.report.statistics import Table
+from rgx.report.tex import latex
+
+
+@register("format", "latex", label="LaTeX")
+class Latex(Format):
+    """Floats of booktabs and siunitx, one a panel and one with all of them."""
+
+    suffix = "tex"
+
+    def write(self, table: Table, results: Results) -> str:
+        """Return a float; comment lines give the key behind each number."""
+        return latex(table, results)
+
+    def combine(self, caption: str, results: Results, tables: Sequence[Table]) -> str:
+        """Return all panels as floats over both columns."""
+        return combined(caption, results, tables)
+
+    def write_settings(self, settings: hyperparameters.Settings) -> str:
+        """Return the hyper-parameters as floats over both columns."""
+        return hyperparameters.latex(settings)

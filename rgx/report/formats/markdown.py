@@ -1,0 +1,41 @@
+"""Tables in Markdown, as GitHub shows it."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from rgx.registry import register
+from rgx.report import hyperparameters
+from rgx.report.escape import escape_markdown
+from rgx.report.formats.base import Format
+from rgx.report.frames import Results
+from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads
+from rgx.report.statistics import Table
+
+STYLE = Style(
+    escape_markdown, {"best": "**%s**", "second": "<u>%s</u>", "": "%s"}, "*%s*", " (%s)", ARROWS, "†", "✓"
+)
+
+
+@register("format", "markdown", label="Markdown")
+class Markdown(Format):
+    """A grid with its caption above and its notes below."""
+
+    suffix = "md"
+
+    def write(self, table: Table, results: Results) -> str:
+        """Return a panel as text."""
+        return markdown(table)
+
+    def write_settings(self, settings: hyperparameters.Settings) -> str:
+        """Return the hyper-parameters as a grid."""
+        return hyperparameters.markdown(settings)
+
+
+def markdown(table: Table) -> str:
+    """Return a GitHub table with its caption and footnotes."""
+    grid = tabulate(
+        body(table, STYLE), headers=["", *heads(table, STYLE)], tablefmt="github", disable_numparse=True
+    )
+    parts = [f"**{table.name}.** {escape_markdown(caption(table))}", grid]
+    return "\n\n".join([*parts, *(escape_markdown(note) for note in footnotes(table))]) + "\n"
