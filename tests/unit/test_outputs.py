@@ -214,3 +214,63 @@ def test_nothing_a_stage_may_return_breaks_a_report(
     command("diff", "any:p/a", "any:p/b", "--store", str(store))
     for name in plain[0]["scores"]:
         command("show", f"any:p/a/{name}", "--store", str(store))
+
+
+STAGE = '''
+import numpy as np
+from rgx.registry import register
+from rgx.stage import Stage
+
+
+@register("stage", "left_for_a_test", label="Left")
+class Left(Stage):
+    """Leaves a file in a folder, and returns what it is told to."""
+
+    seeded = False
+
+    def __init__(self, file: str = "clips/a.txt", returns: str = "scalars") -> None:
+        self.file, self.returns = file, returns
+
+    def parents(self):
+        return ()
+
+    def run(self, inputs, workspace, built):
+        path = workspace.folder / self.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kept")
+        return {"scalars": {"windows": np.int64(8)}, "nothing": None}[self.returns]
+'''
+
+
+@pytest.mark.parametrize(
+    ("bind", "message"),
+    [
+        ("stage.left_for_a_test.returns = 'nothing'", "stage left_for_a_test returned None"),
+        ("stage.left_for_a_test.file = 'manifest.json'", "'manifest.json', but rgx itself uses"),
+        ("stage.left_for_a_test.file = 'checkpoint.safetensors'", "'checkpoint.safetensors', but rgx itself"),
+        ("", ""),
+    ],
+)
+def test_a_stage_is_checked_before_anything_is_kept(
+    bind: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "left_plugin_for_a_test.py").write_text(STAGE)
+    (tmp_path / "left.gin").write_text("")
+    sweep = {
+        "name": "left",
+        "imports": ["left_plugin_for_a_test"],
+        "config": ["left.gin"],
+        "panels": {"p": {"a": {}}},
+    }
+    (tmp_path / "left.yaml").write_text(yaml.safe_dump(sweep | {"targets": {"p": ["left_for_a_test"]}}))
+    store, options = tmp_path / "store", ["--bind", bind] if bind else []
+    arguments = ["--store", str(store), "--engine", "inline", "--no-report", *options]
+    code = command("sweep", str(tmp_path / "left.yaml"), *arguments)
+    said = " ".join("".join(capsys.readouterr()).split())
+    made = list(store.glob("left_for_a_test/*/manifest.json"))
+    if message:
+        assert message in said and code != 0 and not made
+        return
+    manifest = json.loads(made[0].read_text())
+    assert code == 0 and manifest["outputs"] == {"windows": 8}
+    assert (made[0].parent / "clips" / "a.txt").read_text() == "kept" and "clips/a.txt" in manifest["files"]
