@@ -35,7 +35,7 @@ class Text:
 class Binding:
     """One line of gin: scope/selector.argument = value, or a macro where there is no argument.
 
-    refers: what the value names, such as %STEPS or quantizer.rvq.
+    refers: what the value names, such as %STEPS or axis.variant.
     """
 
     scope: str

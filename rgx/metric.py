@@ -26,7 +26,7 @@ class Metric(ABC):
     stand_in: ClassVar[bool] = False
     """Whether it stands in for a measure whose pretrained weights are not at hand."""
     reference_is: ClassVar[str] = ""
-    """What the reference is, where it is not the score of the real data itself."""
+    """What the reference is, where it is not the score of the recorded data itself."""
 
 
 def name_of(metric: Metric) -> str:

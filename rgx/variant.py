@@ -111,7 +111,7 @@ class Recipe(Generic[T]):
         return made
 
     def __getattr__(self, name: str) -> Any:
-        """Constants of the class, such as `Quantizer.has_tokens`, can be read before building."""
+        """Constants of the class, such as `Augmentation.keeps_size`, can be read before building."""
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.variant.cls, name)

@@ -59,7 +59,8 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
     under = ["panels", name, "published"]
     reference = report.parse(Reference, given, under)
     places = [place for folder in folders for place in (folder, folder / "reports")]
-    path = find_file(reference.file, places, f"{report.where([*under, 'file'])}: no file {reference.file}")
+    name = str(Path(reference.file).expanduser())
+    path = find_file(name, places, f"{report.where([*under, 'file'])}: no file {name}")
     file = load(path)
     panels = file.panels
     where = report.where([*under, "panel"])

@@ -10,7 +10,7 @@ from rgx.sweep.search.results import Score, Trial
 from rgx.sweep.search.spec import Search
 
 
-class Judge(Protocol):
+class Decider(Protocol):
     """Decides on a trial's scores, one after another."""
 
     def goes_on(self, time: float, score: Score) -> bool:
@@ -20,8 +20,8 @@ class Judge(Protocol):
 class Scheduler(Protocol):
     """What stops trials early."""
 
-    def judge(self, name: str) -> Judge:
-        """Return the judge of a trial that begins or goes on; no two trials have one name."""
+    def decider(self, name: str) -> Decider:
+        """Return what decides on a trial that begins or goes on; no two trials have one name."""
 
 
 def make_scheduler(search: Search, trials: Sequence[Trial]) -> Scheduler:
@@ -31,17 +31,17 @@ def make_scheduler(search: Search, trials: Sequence[Trial]) -> Scheduler:
     scheduler = Asha(search.times, search.asha.reduction_factor)
     for number, trial in enumerate(trials):
         if trial.state != "open":
-            judge = scheduler.judge(f"earlier {number}")
+            decider = scheduler.decider(f"earlier {number}")
             for time, rung in zip(search.times, trial.rungs, strict=False):
                 if rung.score is not None:
-                    judge.goes_on(time, rung.score)
+                    decider.goes_on(time, rung.score)
     return scheduler
 
 
 class Patience:
     """Stops nothing."""
 
-    def judge(self, name: str) -> Judge:
+    def decider(self, name: str) -> Decider:
         """Return one that lets every trial go on."""
         return self
 
@@ -67,12 +67,12 @@ class Asha:
             max_t=times[-1],  # type: ignore[arg-type]  # it compares, so any number will do
         )
 
-    def judge(self, name: str) -> Judge:
-        """Return the judge of one trial."""
-        return _Judged(self, name)
+    def decider(self, name: str) -> Decider:
+        """Return what decides on one trial."""
+        return _OfTrial(self, name)
 
 
-class _Judged:
+class _OfTrial:
     """A trial as the scheduler sees it: a name, and the results it is told."""
 
     def __init__(self, asha: Asha, name: str) -> None:

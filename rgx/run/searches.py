@@ -9,7 +9,7 @@ from types import TracebackType
 
 from rgx.errors import InputError, NotFiniteError
 from rgx.run.graph import Graph
-from rgx.run.search_schedulers import Judge, make_scheduler
+from rgx.run.search_schedulers import Decider, make_scheduler
 from rgx.run.search_scores import score_of
 from rgx.run.search_trials import Planned, Trials
 from rgx.store.lease import Lease, LeaseHeldError
@@ -28,7 +28,7 @@ class Live:
     """A trial under way, on a rung counted from 0."""
 
     planned: Planned
-    judge: Judge
+    decider: Decider
     rung: int = 0
 
     @property
@@ -56,7 +56,7 @@ class Climb:
         planned = self.trials.next()
         if planned is None:
             return False
-        live = Live(planned, self.scheduler.judge(str(planned.number)))
+        live = Live(planned, self.scheduler.decider(str(planned.number)))
         self.graph.add(live.on.tasks.values())
         self.live.append(live)
         return True
@@ -72,7 +72,7 @@ class Climb:
                 trials.ended(number, reason=str(error))
                 return False
             trials.scored(number, live.rung, score)
-            if not live.judge.goes_on(time, score) or live.rung + 1 == len(live.planned.rungs):
+            if not live.decider.goes_on(time, score) or live.rung + 1 == len(live.planned.rungs):
                 trials.ended(number, len(live.planned.rungs))
                 return False
             live.rung += 1

@@ -117,9 +117,9 @@ def test_a_metric_that_its_stage_does_not_report(refused: Callable[..., str]) ->
 def test_a_metric_whose_direction_is_none_is_refused(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(find("metric", "fgd").cls, "direction", "reference")
+    monkeypatch.setattr(find("metric", "fgd").cls, "direction", "sideways")
     message = refused(HEAD + SEARCH)
-    assert "metric 'fgd' is registered with direction 'real', expected one of down, up, reference" in message
+    assert "metric 'fgd' is registered with direction 'sideways', expected one of down, up, " in message
     assert f"bad.yaml:{LINE + 7}: rate: " in message
 
 

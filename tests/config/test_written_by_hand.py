@@ -193,5 +193,5 @@ def test_a_report_that_is_wrong_is_told_before_anything_is_trained(
     with pytest.raises(SystemExit) as stop:
         main()
     told = capsys.readouterr().err
-    assert stop.value.code == 2 and f"error: reports/little.yaml:{line}: " in told and part in told
+    assert stop.value.code == 2 and f"reports/little.yaml:{line}: " in told and part in told
     assert not (tmp_path / "store").exists()

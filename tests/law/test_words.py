@@ -50,4 +50,4 @@ def test_no_file_of_the_framework_speaks_of_the_shipped_methods_subject() -> Non
 
 def test_the_shipped_method_is_named_once() -> None:
     named = [p for p in FRAMEWORK if "rgx.gesture" in p.read_text(encoding="utf-8")]
-    assert named == [ROOT / "rgx" / "methods.py"]
+    assert named == [ROOT / "rgx" / "project.py"]

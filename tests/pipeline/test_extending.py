@@ -12,7 +12,7 @@ import torch
 from test_digits import copy_example, rgx
 
 from rgx import registry
-from rgx.methods import load_plugin
+from rgx.plugins import load_plugin
 from rgx.registry import find
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from keyed import digest, manifest_of
 from little import LITTLE, ROOT, command, manifests, results
 from little import sweep as rgx
 from roster import load_roster
@@ -218,13 +219,14 @@ def test_a_lease_of_a_live_process_holds_and_of_a_dead_one_does_not(
 def test_a_second_driver_waits_for_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_process: subprocess.Popen[bytes]
 ) -> None:
-    key, waits = "a" * 64, []
+    key, waits = digest("corpus"), []
     hold(tmp_path / "running" / f"corpus-{key[:16]}", other_process.pid)
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 2:
-            write_json(artifact_folder(tmp_path, "corpus", key) / "manifest.json", {"key": key})
+            manifest = manifest_of("corpus", key, files={})
+            write_json(artifact_folder(tmp_path, "corpus", key) / "manifest.json", manifest)
 
     monkeypatch.setattr(worker, "time", SimpleNamespace(time=time.time, sleep=sleep))
     assert worker.run_task({"stage": "corpus", "key": key}, tmp_path) == "found"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from keyed import digest, manifest_of
 
 from rgx.resources import Resources
 from rgx.run.graph import Graph
@@ -44,9 +45,11 @@ def test_a_stage_that_two_ask_for_is_there_once(graph: Graph) -> None:
 
 
 def test_what_is_in_the_store_is_found_and_not_run(graph: Graph, tmp_path: Path) -> None:
-    write_json(artifact_folder(tmp_path, "stagec", "c") / "manifest.json", {"key": "c", "files": {}})
-    graph.add([task("c", "a"), task("d", "c")])
-    assert graph.found == 1 and "c" in graph.done
+    key = digest("c")
+    manifest = manifest_of("stage" + key, key, files={})
+    write_json(artifact_folder(tmp_path, "stage" + key, key) / "manifest.json", manifest)
+    graph.add([task(key, "a"), task("d", key)])
+    assert graph.found == 1 and key in graph.done
     assert {taken(graph) for _ in range(2)} == {"a", "d"}
 
 

@@ -362,7 +362,7 @@ def test_panels_that_set_a_stage_differently_are_told_apart(tmp_path: Path) -> N
         ("- fgd\n    width", "- fdg\n    width", "'fdg' is not a column of it; did you mean 'fgd'?"),
         ("width: page", "width: wide", "'figures/bars/width' is 'wide'"),
         ("panel: t\n", "panel: u\n", "has no panel 'u'; "),
-        ("published/paper", "published/papr", "did you mean 'published/paper.yaml'?"),
+        ("published/paper", "published/papr", "did you mean 'paper.yaml'?"),
         ("panel: t\n", "panel: t\n      colums: {}\n", "did you mean 'columns'?"),
         ("panel: t\n", "panel: t\n      columns: {pcm: mean_opinio}\n", "did you mean 'mean_opinion'?"),
     ],

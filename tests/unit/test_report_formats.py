@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from keyed import digest, manifest_of
 from little import command
 
 from rgx.errors import InputError
@@ -54,14 +55,14 @@ def make(root: Path, direction: str = "down", stages: tuple[str, ...] = (), **fi
     rows = []
     for row, scores in {"plain": [0.5, 0.6], "fu_ll": [0.3, 0.1]}.items():
         for seed, score in enumerate(scores):
-            key = f"{len(rows):x}" * 64
+            key = digest(f"scores {len(rows)}")
             nodes = dict.fromkeys(stages, "9a"[seed] * 64) | {"scores": key}
             rows.append({"panel": "a", "row": row, "seed": seed, "stages": nodes})
             about = {"label": "Error", "direction": direction, "decimals": 2}
             outputs = {"scores": {"e": score}, "references": {"e": 0.2}, "metrics": {"e": about}}
             folder = root / "store" / "scores" / key[:16]
             folder.mkdir(parents=True)
-            (folder / "manifest.json").write_text(json.dumps({"key": key, "outputs": outputs}))
+            (folder / "manifest.json").write_text(json.dumps(manifest_of("scores", key, outputs=outputs)))
     record = {"name": "small", "seeds": [0, 1], "rows": rows}
     (root / "store" / "sweeps").mkdir()
     (root / "store" / "sweeps" / "small.json").write_text(json.dumps(record))
@@ -141,7 +142,7 @@ def test_a_direction_of_an_earlier_version_is_read_as_it_is_called_now(tmp_path:
     manifest = next((tmp_path / "store" / "scores").glob("*/manifest.json"))
     manifest.write_text(manifest.read_text().replace('"real"', '"sideways"'))
     with pytest.raises(
-        InputError, match=r"'direction' is 'sideways': Input should be 'down', 'up' or 'reference'"
+        InputError, match=r"direction: Input should be 'down', 'up' or 'reference'"
     ):
         gather(report, tmp_path / "store")
 
@@ -149,7 +150,7 @@ def test_a_direction_of_an_earlier_version_is_read_as_it_is_called_now(tmp_path:
 WRONG = {
     "unknown": (["latx"], "'latx' is no format of tables; did you mean 'latex'?"),
     "twice": (["csv", "csv"], "format 'csv': another of the report's formats writes .csv too"),
-    "none": ([], "List should have at least 1 item"),
+    "none": ([], "'formats' is a list of 0: expected at least 1"),
     "no ending": (["wrong_suffix"], "its suffix is '../x', expected letters and digits"),
     "no format": (["wrong_class"], "NoFormat is no Format with a `write` of its own"),
 }

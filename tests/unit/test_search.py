@@ -664,11 +664,11 @@ def test_asha_judges_a_trial_that_goes_on_as_if_it_had_never_died(driver: Driver
     for died in (False, True):
         scheduler = make_scheduler(search, [])
         for number, costs in enumerate(([3.0, 3.0], [1.0, 1.0], [2.0, 2.5])):
-            judge = scheduler.judge(f"{number}")
+            decider = scheduler.decider(f"{number}")
             for index, cost in enumerate(costs):
                 if died and index:
-                    judge = scheduler.judge(f"{number} again")
-                goes_on = judge.goes_on(search.times[index], Score(value=cost, cost=cost))
+                    decider = scheduler.decider(f"{number} again")
+                goes_on = decider.goes_on(search.times[index], Score(value=cost, cost=cost))
                 decided.append((died, number, index, goes_on))
     half = len(decided) // 2
     assert [one[1:] for one in decided[:half]] == [one[1:] for one in decided[half:]]

@@ -380,7 +380,7 @@ def test_wavlm_refuses_absent_or_broken_weights(folder, tmp_path):
 
 def test_wavlm_without_transformers_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(InputError, match=r"rgx\[wavlm\]"):
+    with pytest.raises(InputError, match=r"rgx-experiments\[wavlm\]"):
         wavlm.WavLM(model=str(folder)).prepare("cpu")
 
 
