@@ -107,8 +107,8 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
             selector.replace(".", "/") in used if chosen or binding.argument else f"%{binding.macro}" in known
         )
         if binding.asked and not reads:
-            told = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
-            yield binding, f"{binding.place}: {told}"
+            message = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
+            yield binding, f"{binding.place}: {message}"
 
 
 def variants_in(record: Any) -> Iterator[str]:
@@ -144,7 +144,7 @@ def circle(bindings: Sequence[Binding]) -> str | None:
         if name in path:
             return (*path[path.index(name) :], name)
         circles = (walk(other, (*path, name)) for other in refers.get(name, ()))
-        return next((found for found in circles if found), None)
+        return next((ring for ring in circles if ring), None)
 
     for name in refers:
         if names := walk(name, ()):

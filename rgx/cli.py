@@ -153,8 +153,8 @@ def plan(
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
 
-    made = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
-    missing, reasons = made.missing(store), explain_missing(made, store)
+    planned = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
+    missing, reasons = planned.missing(store), explain_missing(planned, store)
     if as_json:
         stages = [
             {
@@ -162,29 +162,32 @@ def plan(
                 "parents": t.parents, "in_store": k not in missing,
                 "why": reasons.get(k, ""),
             }
-            for k, t in made.tasks.items()
+            for k, t in planned.tasks.items()
         ]  # fmt: skip
-        summary: dict[str, Any] = {"trainings": made.trainings, "per_row_trainings": made.per_row_trainings}
-        summary["searches"] = [about(search, made.name, store) for search in made.searches]
-        typer.echo(json.dumps({**made.sweep_record(), "stages": stages, **summary}, indent=1))
+        summary: dict[str, Any] = {
+            "trainings": planned.trainings,
+            "per_row_trainings": planned.per_row_trainings,
+        }
+        summary["searches"] = [about(search, planned.name, store) for search in planned.searches]
+        typer.echo(json.dumps({**planned.sweep_record(), "stages": stages, **summary}, indent=1))
         return
-    for key, task in made.tasks.items():
+    for key, task in planned.tasks.items():
         state = "miss" if key in missing else "hit "
         typer.echo(f"{state} {task.stage:14} {short(key)}  {task.row}")
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
-    there = [(task.stage, key) for key, task in made.tasks.items() if key not in missing]
+    there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
     for line in drift(Manifests(store), there):
         typer.echo(harmless(line))
-    for first, second in made.same:
+    for first, second in planned.same:
         typer.echo(f"same cell: {second} is {first}")
-    for search in made.searches:
-        told = intention(about(search, made.name, store), len(missing.keys() & search.shared.keys()))
-        typer.echo(harmless(told))
+    for search in planned.searches:
+        words = intention(about(search, planned.name, store), len(missing.keys() & search.shared.keys()))
+        typer.echo(harmless(words))
     typer.echo(
-        f"{len(made.cells)} cells, {len(made.tasks)} unique stages, "
-        f"{len(made.tasks) - len(missing)} in the store, {len(missing)} to run; "
-        f"{made.trainings} trainings where a sweep row by row does {made.per_row_trainings}"
+        f"{len(planned.cells)} cells, {len(planned.tasks)} unique stages, "
+        f"{len(planned.tasks) - len(missing)} in the store, {len(missing)} to run; "
+        f"{planned.trainings} trainings where a sweep row by row does {planned.per_row_trainings}"
     )
 
 
@@ -209,7 +212,7 @@ def sweep(
     from rich.console import Console
 
     from rgx.lookup import NoFileError, find_report
-    from rgx.run.invocation import Venue, run_sweep
+    from rgx.run.invocation import Execution, run_sweep
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
     definition = None
@@ -220,7 +223,7 @@ def sweep(
 
         check(definition)
     try:
-        well = run_sweep(file, asked, Venue(store, engine, address, track), Console())
+        well = run_sweep(file, asked, Execution(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:

@@ -109,9 +109,9 @@ def _stage(name: str, where: Mapping[tuple[str, str], str], bindings: Sequence[B
     except (ValueError, TypeError, RuntimeError) as error:
         if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
             raise InputError(valueless(lacking[1], bindings)) from None
-        told = circle(bindings) if isinstance(error, RecursionError) else None
+        ring = circle(bindings) if isinstance(error, RecursionError) else None
         message = str(error).strip() or type(error).__name__
-        raise InputError(told or _with_place(message, where)) from None
+        raise InputError(ring or _with_place(message, where)) from None
 
 
 def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
@@ -185,10 +185,10 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
     used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
-    for binding, told in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+    for binding, message in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
         if not binding.everywhere:
-            raise InputError(told)
-        cell.unread[binding.place] = told
+            raise InputError(message)
+        cell.unread[binding.place] = message
     return cell
 
 

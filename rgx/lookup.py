@@ -95,4 +95,6 @@ def _unpacked() -> str:
     """Return what to do where the shipped method came without its files, or nothing."""
     shipped = [package for package in methods_at_hand(Path.cwd()) if package.name == SHIPPED]
     bare = [package for package in shipped if not folders_of(package)]
-    return "".join(f"; {one.path} lacks {', '.join(CARRIED)}: install {DISTRIBUTION} again" for one in bare)
+    return "".join(
+        f"; {method.path} lacks {', '.join(CARRIED)}: install {DISTRIBUTION} again" for method in bare
+    )

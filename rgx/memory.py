@@ -37,12 +37,12 @@ def remember(question: str, files: Iterable[Path], answer: Callable[[], Any]) ->
     known = _known.get(question)
     if seen and isinstance(known, Mapping) and known.get("stamp") == seen and "answer" in known:
         return known["answer"]
-    now, found = time.time_ns(), answer()
+    now, value = time.time_ns(), answer()
     if seen:
-        _known[question] = {"stamp": seen, "answer": found}
+        _known[question] = {"stamp": seen, "answer": value}
         if max(seen[3::5]) < now - SETTLED_S * 1e9:
             _lasting[question] = _known[question]
-    return found
+    return value
 
 
 def lasting() -> Mapping[str, Any]:

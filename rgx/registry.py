@@ -96,9 +96,9 @@ def _configurable(axis: str, name: str) -> Callable[..., Any]:
         bound = {n: _checked(variant, n, value) for n, value in bound.items()}
         if variant.shapes:
             return Recipe(variant, bound)
-        made = variant.cls(**bound)
-        object.__setattr__(made, "record", record_bound(variant, bound))
-        return made
+        instance = variant.cls(**bound)
+        object.__setattr__(instance, "record", record_bound(variant, bound))
+        return instance
 
     variant = _roster[axis, name]
     keyword = inspect.Parameter.KEYWORD_ONLY

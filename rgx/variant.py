@@ -106,9 +106,9 @@ class Recipe(Generic[T]):
         if len(shapes) > len(names):
             expected = f"{len(names)} shapes ({', '.join(names)})"
             raise TypeError(f"{self.variant.key} is built with {expected}, found {len(shapes)}")
-        made = self.variant.cls(**dict(zip(names, shapes, strict=False)), **named, **self.bound)
-        object.__setattr__(made, "record", self.record)
-        return made
+        built = self.variant.cls(**dict(zip(names, shapes, strict=False)), **named, **self.bound)
+        object.__setattr__(built, "record", self.record)
+        return built
 
     def __getattr__(self, name: str) -> Any:
         """Constants of the class, such as `Augmentation.keeps_size`, can be read before building."""
@@ -119,12 +119,12 @@ class Recipe(Generic[T]):
 
 def record_bound(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
     """Return the record of a variant with all its arguments that gin binds; places are not in it."""
-    kept = {
+    keyed = {
         n: record_of(value)
         for n, value in bound.items()
         if UNKEYED not in getattr(variant.annotations.get(n), "__metadata__", ())
     }
-    return {"variant": variant.key, **kept}
+    return {"variant": variant.key, **keyed}
 
 
 def record_of(value: Any) -> Any:

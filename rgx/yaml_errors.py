@@ -86,14 +86,15 @@ def explain(
         return f"unknown key '{name}'; {nearest(str(location[-1]), _fields(model, location[:-1]))}"
     if item["type"] == "missing":
         return f"'{name}' is missing"
-    own = [str(one["ctx"]["error"]) for one in items if one["type"] == "value_error"]
-    wants = [EXPECTED[one["type"]](one.get("ctx", {})) for one in items if one["type"] in EXPECTED]
+    own = [str(detail["ctx"]["error"]) for detail in items if detail["type"] == "value_error"]
+    known = [detail for detail in items if detail["type"] in EXPECTED]
+    wants = [EXPECTED[detail["type"]](detail.get("ctx", {})) for detail in known]
     wanted = " or ".join(dict.fromkeys(wants)) or item["msg"].removeprefix("Input should be ")
     said = own[0] if own else f"expected {wanted}"
     if own and isinstance(item["input"], (Mapping, list)):
         return f"'{name}': {said}" if name else said
-    found = "" if item["loc"][-1:] == ("[key]",) else f" is {shown(item['input'])}"
-    return f"'{name}'{found}: {said}"
+    value = "" if item["loc"][-1:] == ("[key]",) else f" is {shown(item['input'])}"
+    return f"'{name}'{value}: {said}"
 
 
 def shown(value: Any) -> str:

@@ -45,10 +45,11 @@ class Source:
         except yaml.YAMLError as error:
             raise InputError(_syntax(error, path, text)) from None
         if self._doubles:
-            raise InputError("\n".join(told for _, told in sorted(self._doubles)))
+            raise InputError("\n".join(message for _, message in sorted(self._doubles)))
         if not isinstance(root, yaml.MappingNode):
-            found = "nothing" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "text"
-            raise InputError(f"{path}:1: found {found}, expected the keys {', '.join(expected)}")
+            listed = isinstance(root, yaml.SequenceNode)
+            content = "nothing" if root is None else "a list" if listed else "text"
+            raise InputError(f"{path}:1: found {content}, expected the keys {', '.join(expected)}")
         self.root = root
 
     def where(self, location: Sequence[Any]) -> str:
@@ -130,8 +131,8 @@ class Source:
             value_of(key)
             if key.value in own:
                 first, second = own[key.value][0].start_mark.line + 1, key.start_mark.line + 1
-                told = f"'{key.value}' is written twice; the first stands in line {first}"
-                self._doubles.append((second, f"{self.path}:{second}: {told}"))
+                message = f"'{key.value}' is written twice; the first stands in line {first}"
+                self._doubles.append((second, f"{self.path}:{second}: {message}"))
                 self._value(value)
             own.setdefault(key.value, (key, value))
         merged: Pairs = {}

@@ -45,10 +45,10 @@ class Renderer:
         for chunk in driving:
             poses, seen, pictures = (x.to(self.device) for x in chunk)
             with fast(self.device):
-                made = self.animator.animate(source, poses, seen, pictures)
-                shown = made.picture
+                animated = self.animator.animate(source, poses, seen, pictures)
+                shown = animated.picture
                 if self.refiner is not None:
-                    shown = self.refiner(shown, made.trusted, poses, seen)
+                    shown = self.refiner(shown, animated.trusted, poses, seen)
             yield shown.float().clamp(0, 1)
 
 
@@ -75,9 +75,9 @@ def poses_in_chunks(pose: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         yield poses, seen, poses.new_zeros(len(poses), 3, 0, 0)
 
 
-def save_strip(workspace: Workspace, pictures: Pictures, start: int, made: np.ndarray) -> None:
-    """Leave strip.png: real frames above made ones, evenly spaced over one window."""
+def save_strip(workspace: Workspace, pictures: Pictures, start: int, generated: np.ndarray) -> None:
+    """Leave strip.png: real frames above generated ones, evenly spaced over one window."""
     real = pictures.frames[start : start + WINDOW_FRAMES]
     chosen = pick(WINDOW_FRAMES, STRIP_COLUMNS)
-    rows = {"real": [real[i] for i in chosen], "made": [made[i] for i in chosen]}
+    rows = {"real": [real[i] for i in chosen], "made": [generated[i] for i in chosen]}
     Image.fromarray(strip(rows, pictures.size_px)).save(workspace.folder / "strip.png")

@@ -24,7 +24,7 @@ NOTHING = "no window holds anything it measures"
 
 def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
     """Return the identity of all pretrained weights the metrics read."""
-    return " ".join(found for metric in metrics if (found := metric.fingerprint()))
+    return " ".join(fingerprint for metric in metrics if (fingerprint := metric.fingerprint()))
 
 
 def score_windows(
@@ -37,16 +37,16 @@ def score_windows(
     size = 0
     for done, pair in enumerate(pairs, start=1):
         size = pair.real.shape[-1]
-        for kept, metric in zip(measured, metrics, strict=True):
-            if len(found := metric.measure(pair)):
-                kept.append(found)
+        for of_metric, metric in zip(measured, metrics, strict=True):
+            if len(measures := metric.measure(pair)):
+                of_metric.append(measures)
         workspace.progress(done, total)
     scores, references, about = {}, {}, {}
-    for kept, metric in zip(measured, metrics, strict=True):
+    for of_metric, metric in zip(measured, metrics, strict=True):
         name, description = name_of(metric), describe(metric)
-        scores[name] = value_or_reason(partial(metric.score, kept)) if kept else NOTHING
-        references[name] = value_or_reason(partial(metric.reference, kept)) if kept else NOTHING
-        protocol = f"{metric.protocol}; {len(kept)} windows of {WINDOW_FRAMES} frames, {size} px"
+        scores[name] = value_or_reason(partial(metric.score, of_metric)) if of_metric else NOTHING
+        references[name] = value_or_reason(partial(metric.reference, of_metric)) if of_metric else NOTHING
+        protocol = f"{metric.protocol}; {len(of_metric)} windows of {WINDOW_FRAMES} frames, {size} px"
         about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
     return {"scores": scores, "references": references, "metrics": about, "windows": total}
 
@@ -67,8 +67,8 @@ class MotionScoring(Stage):
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         windows = load_windows(inputs, "test", "cpu")
-        made = inputs.arrays(self.judged)
-        index = made.get("windows", torch.arange(len(windows)))
+        generated = inputs.arrays(self.judged)
+        index = generated.get("windows", torch.arange(len(windows)))
         batch = windows.batch(index)
         corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
         mean, std = corpus["mean"], corpus["std"]
@@ -84,7 +84,7 @@ class MotionScoring(Stage):
         frames = windows.starts[index, None] + torch.arange(WINDOW_FRAMES)
         evaluation = Evaluation(
             real=(batch.motion * std + mean).numpy(),
-            generated=made["motion"].numpy(),
+            generated=generated["motion"].numpy(),
             valid=batch.valid.numpy(),
             audio_beats=inputs.arrays("speech")["onsets"][frames].numpy(),
             embed=embed,
@@ -95,9 +95,9 @@ class MotionScoring(Stage):
             scores[name] = value_or_reason(partial(metric.score, evaluation))
             references[name] = value_or_reason(partial(metric.reference, evaluation))
             about[name] = describe(metric)
-        found = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
+        outputs = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
         notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]
-        return found | ({"notes": notes} if notes else {})
+        return outputs | ({"notes": notes} if notes else {})
 
     def remarks(self, inputs: Inputs) -> list[str]:
         """Return what a table must say beside the numbers."""
@@ -129,11 +129,11 @@ class VideoScoring(Stage):
         frames = np.load(inputs.folders[self.judged] / "frames.npy", mmap_mode="r")
 
         def pairs() -> Iterator[VideoPair]:
-            for start, made in zip(about["starts"], frames, strict=True):
+            for start, generated in zip(about["starts"], frames, strict=True):
                 index = torch.arange(start, start + WINDOW_FRAMES)
                 size = (pictures.size_px, pictures.size_px)
                 hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
-                yield VideoPair(pictures.pictures(index), to_pictures(made, device), hands.to(device))
+                yield VideoPair(pictures.pictures(index), to_pictures(generated, device), hands.to(device))
 
         return {
             **score_windows(self.metrics, pairs(), len(frames), workspace),

@@ -79,10 +79,10 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     records |= _searches(name, rows, store)
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as scratch:
-            made = Path(scratch) / "bundle.tar"
-            _write(made, records, stages, manifests)
-            size = made.stat().st_size
-            made.replace(file)
+            draft = Path(scratch) / "bundle.tar"
+            _write(draft, records, stages, manifests)
+            size = draft.stat().st_size
+            draft.replace(file)
     except OSError as error:
         raise InputError(f"{file}: the bundle cannot be written: {error}") from error
     return [f"{file}: {len(rows)} cells of {name}, {len(stages)} artifacts, {size} bytes"]
@@ -93,15 +93,15 @@ def _searches(sweep: str, rows: list[SweepRow], store: Path) -> dict[str, bytes]
 
     It is carried whole: a trial whose artifacts are not there is open again, with the same values.
     """
-    found: dict[str, bytes] = {}
+    records: dict[str, bytes] = {}
     for path in sorted((store / "searches" / sweep).glob("*/record.json")):
         name = f"searches/{sweep}/{path.parent.name}/{path.name}"
         if (match := SEARCH.fullmatch(name)) and any(row.panel == match["name"] for row in rows):
             content = path.read_bytes()
             record = read_trials(path)
             if any(made_by(record, row) for row in rows if row.panel == match["name"]):
-                found[name] = content
-    return found
+                records[name] = content
+    return records
 
 
 def made_by(record: Record, row: SweepRow) -> bool:
@@ -111,9 +111,9 @@ def made_by(record: Record, row: SweepRow) -> bool:
 
 
 def _write(
-    made: Path, records: dict[str, bytes], stages: list[tuple[str, str]], manifests: Manifests
+    draft: Path, records: dict[str, bytes], stages: list[tuple[str, str]], manifests: Manifests
 ) -> None:
-    with tarfile.open(made, "w:", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(draft, "w:", format=tarfile.PAX_FORMAT) as tar:
         for name, record in records.items():
             member = tarfile.TarInfo(name)
             member.size = len(record)

@@ -84,9 +84,9 @@ def _members(
             records.append(member)
         elif SEARCH.fullmatch(name):
             searches.append(member)
-        elif found := MEMBER.fullmatch(name):
-            folder = f"{found['stage']}/{found['key']}"
-            folders.setdefault(folder, {})[found["file"]] = member
+        elif match := MEMBER.fullmatch(name):
+            folder = f"{match['stage']}/{match['key']}"
+            folders.setdefault(folder, {})[match["file"]] = member
         else:
             raise InputError(f"{file}: {name!r} is no name of a bundle: <stage>/<16 hex>/<file> or sweeps/")
         json_file = (name.count("/") == 2 and name.endswith(f"/{MANIFEST}")) or member in [
@@ -106,25 +106,25 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
         raise InputError(f"{file}: {folder} has no {MANIFEST}")
     content = _json(tar, members[MANIFEST], file)
     try:
-        found = BundledManifest.model_validate(content)
+        manifest = BundledManifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         spot = "/".join(map(str, first["loc"]))
         raise InputError(f"{file}: {folder}/{MANIFEST}: {spot}: {first['msg']}") from None
-    if f"{found.stage}/{short(found.key)}" != folder:
-        raise InputError(f"{file}: {folder} holds the manifest of {found.stage!r}/{short(found.key)}")
-    if isinstance(content, dict) and (fault := manifest_fault(content, found.stage, found.key)):
+    if f"{manifest.stage}/{short(manifest.key)}" != folder:
+        raise InputError(f"{file}: {folder} holds the manifest of {manifest.stage!r}/{short(manifest.key)}")
+    if isinstance(content, dict) and (fault := manifest_fault(content, manifest.stage, manifest.key)):
         raise InputError(f"{file}: {folder}/{MANIFEST}: {fault}")
-    if unnamed := sorted(members.keys() - {*found.files, MANIFEST}):
+    if unnamed := sorted(members.keys() - {*manifest.files, MANIFEST}):
         raise InputError(f"{file}: {folder}/{unnamed[0]} is not named in its manifest")
-    if absent := sorted({*found.files} - members.keys() | ({MANIFEST} & {*found.files})):
+    if absent := sorted({*manifest.files} - members.keys() | ({MANIFEST} & {*manifest.files})):
         raise InputError(f"{file}: {folder}: the manifest names {absent[0]!r}, which is not there")
-    for name, about in found.files.items():
+    for name, about in manifest.files.items():
         if members[name].size != about.bytes:
             raise InputError(
                 f"{file}: {folder}/{name} has {members[name].size} bytes; its manifest says {about.bytes}"
             )
-    return found
+    return manifest
 
 
 def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Run:
@@ -136,14 +136,14 @@ def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Run:
 
 def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Run, file: Path) -> tuple[str, Record]:
     """Return a search's folder and record; refuses one of another sweep or table, and a key that is none."""
-    found = SEARCH.fullmatch(member.name)
-    if not found or found["sweep"] != sweep.name or all(row.panel != found["name"] for row in sweep.rows):
+    match = SEARCH.fullmatch(member.name)
+    if not match or match["sweep"] != sweep.name or all(row.panel != match["name"] for row in sweep.rows):
         raise InputError(f"{file}: {member.name!r} is of no search in {sweep.name}")
     record = parse(Record, _json(tar, member, file), f"{file}: {member.name}")
     for rung in (rung for trial in record.trials for rung in trial.rungs):
         for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
             check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")
-    return found["folder"], record
+    return match["folder"], record
 
 
 def check_key(stage: str, key: str, place: str) -> None:

@@ -46,25 +46,25 @@ def pick_seed(rows: list[SweepRow], seed: int | None) -> list[SweepRow]:
     """Return the cell of one seed, or all where none is asked for; raises InputError for an unknown seed."""
     if seed is None:
         return rows
-    found = [row for row in rows if row.seed == seed]
-    if not found:
+    of_seed = [row for row in rows if row.seed == seed]
+    if not of_seed:
         seeds = ", ".join(str(row.seed) for row in rows)
         raise InputError(f"{row_key(rows[0])}: no seed {seed}; its seeds are {seeds}")
-    return found
+    return of_seed
 
 
 def pipeline_order(stages: Mapping[str, str], manifests: Manifests, wanted: str | None = None) -> list[str]:
     """Return a cell's stages (stage → key), parents first: all, or one with everything it stands on."""
-    found: dict[str, None] = {}
+    ordered: dict[str, None] = {}
 
     def visit(stage: str, below: tuple[str, ...]) -> None:
-        made = manifests.get(stage, stages[stage])
-        for parent in sorted(made["parents"]) if made else []:
-            if parent in stages and parent not in found and parent not in below:
+        manifest = manifests.get(stage, stages[stage])
+        for parent in sorted(manifest["parents"]) if manifest else []:
+            if parent in stages and parent not in ordered and parent not in below:
                 visit(parent, (*below, parent))
-        found[stage] = None
+        ordered[stage] = None
 
     for stage in stages if wanted is None else [wanted]:
-        if stage not in found:
+        if stage not in ordered:
             visit(stage, (stage,))
-    return list(found)
+    return list(ordered)

@@ -91,11 +91,11 @@ def gc(
     """List the artifacts no sweep record reaches and the folders of stages that stopped."""
     from rgx.inspect.garbage import delete, find_garbage, kept_checkpoints
 
-    found = list(delete(store) if remove else find_garbage(store))
-    _say(f"{item.bytes:>14,} bytes  {item.folder}  ({item.reason})" for item in found)
-    _say(f"kept: {one.folder}: a sweep goes on from its checkpoint" for one in kept_checkpoints(store))
+    garbage = list(delete(store) if remove else find_garbage(store))
+    _say(f"{item.bytes:>14,} bytes  {item.folder}  ({item.reason})" for item in garbage)
+    _say(f"kept: {stage.folder}: a sweep goes on from its checkpoint" for stage in kept_checkpoints(store))
     word = "removed" if remove else "can go (add --delete to remove)"
-    _say([f"{len(found)} folders, {sum(item.bytes for item in found):,} bytes {word}"])
+    _say([f"{len(garbage)} folders, {sum(item.bytes for item in garbage):,} bytes {word}"])
 
 
 @app.command()

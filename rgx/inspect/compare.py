@@ -45,11 +45,11 @@ def _stage(stage: str, old: SweepRow, new: SweepRow, manifests: Manifests) -> It
     if None in keys:
         yield f"only in the {'second' if keys[0] is None else 'first'}: {stage}"
         return
-    made = [manifests.get(stage, key or "") for key in keys]
+    pair = [manifests.get(stage, key or "") for key in keys]
     head = f"differs: {stage} {short(keys[0] or '')} → {short(keys[1] or '')}"
-    before, after = made
+    before, after = pair
     if before is None or after is None:
-        which = [word for word, found in zip(("first", "second"), made, strict=True) if found is None]
+        which = [word for word, manifest in zip(("first", "second"), pair, strict=True) if manifest is None]
         yield f"{head}: not in the store: the {' and the '.join(which)}"
         return
     changes = own_changes(Identity.of(after), Identity.of(before))
@@ -58,14 +58,14 @@ def _stage(stage: str, old: SweepRow, new: SweepRow, manifests: Manifests) -> It
 
 
 def _scores(old: SweepRow, new: SweepRow, manifests: Manifests) -> Iterator[str]:
-    found: list[dict[str, object]] = []
+    both: list[dict[str, object]] = []
     for row in (old, new):
         scores: dict[str, object] = {}
         for stage, key in row.stages.items():
             scores |= {f"{stage}/{m}": v for m, v in scores_of(manifests.get(stage, key)).items()}
-        found.append(scores)
-    for name in dict.fromkeys((*found[0], *found[1])):
-        before, after = (number(scores.get(name)) for scores in found)
+        both.append(scores)
+    for name in dict.fromkeys((*both[0], *both[1])):
+        before, after = (number(scores.get(name)) for scores in both)
         if before is not None and after is not None:
             yield f"score {name}: {before:.6g} → {after:.6g} ({after - before:+.6g})"
         else:

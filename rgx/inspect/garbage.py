@@ -39,38 +39,40 @@ def find_garbage(store: Path) -> list[Garbage]:
     """
     manifests = Manifests(store)
     reached, running = reachable(store, manifests), read_running(store)
-    kept = reached | {(one.stage, one.key) for one in running if one.held}
-    found = [
+    needed = reached | {(stop.stage, stop.key) for stop in running if stop.held}
+    garbage = [
         _garbage(
             manifests.folder(stage, key), running_folder(store, stage, key), "no sweep record reaches it"
         )
         for stage, key in manifests.folders()
-        if (stage, key) not in kept and not manifests.folder(stage, key).is_symlink()
+        if (stage, key) not in needed and not manifests.folder(stage, key).is_symlink()
     ]
-    stopped = (one for one in running if not one.held and not _worth_keeping(one, reached))
-    found += [_garbage(one.folder, one.folder, state(one)) for one in stopped]
+    stopped = (stop for stop in running if not stop.held and not _worth_keeping(stop, reached))
+    garbage += [_garbage(stop.folder, stop.folder, state(stop)) for stop in stopped]
     imports = (p for p in sorted(store.glob(f"{SCRATCH}*")) if p.is_dir() and not held(p))
-    return found + [_garbage(p, p, "an import that did not end") for p in imports]
+    return garbage + [_garbage(p, p, "an import that did not end") for p in imports]
 
 
 def reachable(store: Path, manifests: Manifests) -> Reached:
     """Return every artifact that a sweep record names, and all the artifacts those were made of."""
-    waiting = [one for sweep in read_sweeps(store) for row in sweep.rows for one in row.stages.items()]
-    found: Reached = set()
+    waiting = [
+        artifact for sweep in read_sweeps(store) for row in sweep.rows for artifact in row.stages.items()
+    ]
+    reached: Reached = set()
     while waiting:
         stage, key = waiting.pop()
-        if (stage, short(key)) not in found:
-            found.add((stage, short(key)))
-            made = manifests.get(stage, key)
-            waiting += made["parents"].items() if made else []
-    return found
+        if (stage, short(key)) not in reached:
+            reached.add((stage, short(key)))
+            manifest = manifests.get(stage, key)
+            waiting += manifest["parents"].items() if manifest else []
+    return reached
 
 
 def kept_checkpoints(store: Path) -> list[Running]:
     """Return the stopped stages that are kept because a sweep can go on from their checkpoint."""
-    stopped = [one for one in read_running(store) if not one.held and one.resumable]
+    stopped = [folder for folder in read_running(store) if not folder.held and folder.resumable]
     reached = reachable(store, Manifests(store)) if stopped else set()
-    return [one for one in stopped if _worth_keeping(one, reached)]
+    return [folder for folder in stopped if _worth_keeping(folder, reached)]
 
 
 def delete(store: Path) -> Iterator[Garbage]:
@@ -79,10 +81,10 @@ def delete(store: Path) -> Iterator[Garbage]:
     Raises InputError while a stage runs that no sweep record names: what it reads is then unknown.
     """
     reached = reachable(store, Manifests(store))
-    for one in read_running(store):
-        if one.held and (one.stage, one.key) not in reached:
+    for stop in read_running(store):
+        if stop.held and (stop.stage, stop.key) not in reached:
             raise InputError(
-                f"{one.folder.name} is being worked on by process {one.pid} on {one.host}, and no sweep "
+                f"{stop.folder.name} is being worked on by process {stop.pid} on {stop.host}, and no sweep "
                 "record tells which artifacts it reads: wait until it is done"
             )
     for item in find_garbage(store):
@@ -106,8 +108,8 @@ def _remove(item: Garbage) -> bool:
     return True
 
 
-def _worth_keeping(one: Running, reached: Reached) -> bool:
-    return one.resumable and (one.stage, one.key) in reached
+def _worth_keeping(running: Running, reached: Reached) -> bool:
+    return running.resumable and (running.stage, running.key) in reached
 
 
 def _garbage(folder: Path, guard: Path, reason: str) -> Garbage:

@@ -49,7 +49,7 @@ def _count(value: object) -> int:
 
 def _starts(log: Path) -> list[float]:
     """Return when a stage was started, in seconds since the epoch; more than once where it was resumed."""
-    found = []
+    times = []
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -57,7 +57,7 @@ def _starts(log: Path) -> list[float]:
     for line in lines:
         if line[20:26] == "start ":
             try:
-                found.append(time.mktime(time.strptime(line[:19], STAMP)))
+                times.append(time.mktime(time.strptime(line[:19], STAMP)))
             except ValueError:
                 continue
-    return found
+    return times

@@ -25,7 +25,7 @@ def trial_rows(sweep: Sweep, store: Path) -> dict[str, Row]:
 def _rows(search: Search, place: Path) -> Iterator[Row]:
     folder_name = re.compile(rf"{re.escape(search.name)}-[0-9a-f]{{16}}")
     folders = sorted(place.iterdir()) if place.is_dir() else []
-    for folder in (one for one in folders if folder_name.fullmatch(one.name)):
+    for folder in (path for path in folders if folder_name.fullmatch(path.name)):
         for trial in read_trials(folder / "record.json").trials:
             if trial.values.keys() == search.space.factors.keys():
                 # A name has its factors in the file's order; JSON is sorted.

@@ -29,49 +29,50 @@ def show(address: str, seed: int | None, store: Path) -> list[str]:
     lines: list[str] = []
     for row in pick_seed(rows, seed):
         stage = _stage_of(row, metric, manifests)
-        made = manifests.get(stage, row.stages[stage])
-        assert made is not None, "a stage with scores has a manifest"
-        lines += [f"{name}:{row_key(row)}, seed {row.seed}", *_number(made, metric.rpartition("/")[2])]
-        lines += _provenance(made, row, manifests)
+        manifest = manifests.get(stage, row.stages[stage])
+        assert manifest is not None, "a stage with scores has a manifest"
+        lines += [f"{name}:{row_key(row)}, seed {row.seed}", *_number(manifest, metric.rpartition("/")[2])]
+        lines += _provenance(manifest, row, manifests)
     return lines
 
 
-def scores_of(made: Manifest | None) -> dict[str, object]:
+def scores_of(manifest: Manifest | None) -> dict[str, object]:
     """Return the scores a manifest reports, by metric."""
-    return part(made, "outputs", "scores")
+    return part(manifest, "outputs", "scores")
 
 
 def _stage_of(row: SweepRow, metric: str, manifests: Manifests) -> str:
     """Return the stage of a cell that reports `metric` or `stage/metric`; raises InputError."""
     asked, _, name = metric.rpartition("/")
-    made = {stage: manifests.get(stage, key) for stage, key in row.stages.items()}
-    scores = {stage: scores_of(found) for stage, found in made.items() if found is not None}
-    stages = [stage for stage, found in scores.items() if name in found and asked in ("", stage)]
+    by_stage = {stage: manifests.get(stage, key) for stage, key in row.stages.items()}
+    scores = {stage: scores_of(content) for stage, content in by_stage.items() if content is not None}
+    stages = [stage for stage, content in scores.items() if name in content and asked in ("", stage)]
     if len(stages) == 1:
         return stages[0]
     if stages:
         both = " or ".join(f"{stage}/{name}" for stage in stages)
         raise InputError(f"{row_key(row)}: '{name}' is reported by {len(stages)} stages: write {both}")
-    known = sorted({m for found in scores.values() for m in found})
-    known += [f"{stage}/{m}" for stage, found in scores.items() for m in found if asked]
-    missing = [stage for stage, found in made.items() if found is None]
+    known = sorted({m for content in scores.values() for m in content})
+    known += [f"{stage}/{m}" for stage, content in scores.items() for m in content if asked]
+    missing = [stage for stage, content in by_stage.items() if content is None]
     hole = f"; not in the store: {', '.join(missing)}" if missing else ""
     raise InputError(f"{row_key(row)}, seed {row.seed}: no score '{metric}': {nearest(metric, known)}{hole}")
 
 
-def _number(made: Manifest, metric: str) -> Iterator[str]:
-    raw = part(made, "outputs", "metrics", metric)
+def _number(manifest: Manifest, metric: str) -> Iterator[str]:
+    raw = part(manifest, "outputs", "metrics", metric)
     try:
         about = Metric.model_validate({"label": metric} | raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{made['stage']}-{made['key'][:8]}: metrics/{metric}: {first['msg']}") from None
-    value, shown = scores_of(made)[metric], number(scores_of(made)[metric])
+        place = f"{manifest['stage']}-{manifest['key'][:8]}: metrics/{metric}"
+        raise InputError(f"{place}: {first['msg']}") from None
+    value, shown = scores_of(manifest)[metric], number(scores_of(manifest)[metric])
     printed = "no number" if shown is None else f"{shown:.{about.decimals}f}"
-    if reason := part(made, "outputs", "unscored").get(metric):
+    if reason := part(manifest, "outputs", "unscored").get(metric):
         yield f"  not measured: {reason}"
     yield f"  {about.label}: {printed} {about.unit}".rstrip() + f"  ({json.dumps(value)})"
-    reference = part(made, "outputs", "references").get(metric)
+    reference = part(manifest, "outputs", "references").get(metric)
     if reference is not None:
         yield f"  reference: {json.dumps(reference)}  {about.reference_is}".rstrip()
     if about.direction:
@@ -82,21 +83,21 @@ def _number(made: Manifest, metric: str) -> Iterator[str]:
         yield f"  source: {raw['source']}"
 
 
-def _provenance(made: Manifest, row: SweepRow, manifests: Manifests) -> Iterator[str]:
-    folder = manifests.folder(made["stage"], made["key"])
-    software = part(made, "software")
+def _provenance(manifest: Manifest, row: SweepRow, manifests: Manifests) -> Iterator[str]:
+    folder = manifests.folder(manifest["stage"], manifest["key"])
+    software = part(manifest, "software")
     yield f"  artifact: {folder}"
-    yield f"  key: {made['key']}"
+    yield f"  key: {manifest['key']}"
     if (folder / "log.txt").is_file():
         yield f"  log: {folder / 'log.txt'}"
     yield f"  commit: {software.get('commit') or 'not recorded'}"
     yield "  software: " + ", ".join(f"{n} {v}" for n, v in sorted(software.items()) if n != "commit")
     yield "  made of:"
-    for stage in pipeline_order(row.stages, manifests, made["stage"]):
+    for stage in pipeline_order(row.stages, manifests, manifest["stage"]):
         key = row.stages[stage]
-        found, where = manifests.get(stage, key), manifests.folder(stage, key)
-        facts = made_when(found) if found else "not in the store"
-        data = f", data {found['fingerprint']}" if found and found.get("fingerprint") else ""
+        ancestor, where = manifests.get(stage, key), manifests.folder(stage, key)
+        facts = made_when(ancestor) if ancestor else "not in the store"
+        data = f", data {ancestor['fingerprint']}" if ancestor and ancestor.get("fingerprint") else ""
         yield f"    {stage:22} {short(key)}  {facts}{data}  {where}"
     yield "  gin:"
-    yield from (f"    {line}" for line in str(made.get("gin", "not recorded")).splitlines())
+    yield from (f"    {line}" for line in str(manifest.get("gin", "not recorded")).splitlines())

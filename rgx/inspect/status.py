@@ -28,14 +28,14 @@ def running_table(store: Path, sweeps: list[Run]) -> Table:
                     names.append(name)
     heads = ("stage", "key", "for", "where", "age", "heartbeat", "progress", "ETA", "state")
     table = _table("running", heads)
-    for one in read_running(store):
-        names = rows.get((one.stage, one.key), ["?"])
+    for running in read_running(store):
+        names = rows.get((running.stage, running.key), ["?"])
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        where = f"{one.host} {one.pid}" if one.pid is not None else ""
-        progress = f"{one.done}/{one.total}" if one.total else ""
+        where = f"{running.host} {running.pid}" if running.pid is not None else ""
+        progress = f"{running.done}/{running.total}" if running.total else ""
         table.add_row(
-            *map(_text, (one.stage, one.key, names[0] + more, where, clock(one.age_s),
-                        clock(one.heartbeat_age_s), progress, _eta(one), state(one)))
+            *map(_text, (running.stage, running.key, names[0] + more, where, clock(running.age_s),
+                        clock(running.heartbeat_age_s), progress, _eta(running), state(running)))
         )  # fmt: skip
     return table
 
@@ -46,7 +46,7 @@ def sweeps_table(store: Path, sweeps: list[Run]) -> Table:
     table = _table("sweeps", ("sweep", "cells done", "cells", "stages done", "missing"))
     for sweep in sweeps:
         stages = {(stage, key) for row in sweep.rows for stage, key in row.stages.items()}
-        done = {one for one in stages if manifests.has(*one)}
+        done = {artifact for artifact in stages if manifests.has(*artifact)}
         cells = sum(done.issuperset(row.stages.items()) for row in sweep.rows)
         counts = (cells, len(sweep.rows), len(done), len(stages) - len(done))
         table.add_row(*map(_text, (sweep.name, *map(str, counts))))
@@ -60,14 +60,14 @@ def read_sweeps(store: Path) -> list[Run]:
     return [read_run(store, name) for name in run_names(store)]
 
 
-def state(one: Running) -> str:
+def state(running: Running) -> str:
     """Return in a few words how a stage's folder stands."""
-    if one.held:
+    if running.held:
         return "running"
-    if one.failure:
-        return f"failed: {one.failure}"
-    word = "stale: its process is gone" if one.pid is not None else "stopped"
-    return f"{word}; a checkpoint is kept" if one.resumable else word
+    if running.failure:
+        return f"failed: {running.failure}"
+    word = "stale: its process is gone" if running.pid is not None else "stopped"
+    return f"{word}; a checkpoint is kept" if running.resumable else word
 
 
 def clock(seconds: float | None) -> str:
@@ -79,11 +79,11 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _eta(one: Running) -> str:
-    if not one.held or one.eta_s is None:
+def _eta(running: Running) -> str:
+    if not running.held or running.eta_s is None:
         return ""
     # A resumed stage counts steps of its earlier life too, so its rate looks faster than it is.
-    return f"{'≥ ' if one.resumed else ''}{clock(one.eta_s)}"
+    return f"{'≥ ' if running.resumed else ''}{clock(running.eta_s)}"
 
 
 def _text(cell: str) -> Text:

@@ -41,19 +41,19 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         manifests = Manifests(store)
         _refuse_missing(sweep, artifacts, manifests, file)
         merged = _merged(sweep, store, name or sweep.name)
-        fresh = [one for one in artifacts if manifests.get(one.manifest.stage, one.manifest.key) is None]
+        fresh = [new for new in artifacts if manifests.get(new.manifest.stage, new.manifest.key) is None]
         _refuse_occupied(fresh, store)
         scratch = Path(tempfile.mkdtemp(dir=store, prefix=SCRATCH))
         try:
             with Lease(scratch):
                 for artifact in artifacts:
                     _unpack(tar, artifact, scratch, file)
-                made = [one for one in fresh if _move(scratch / one.folder, store / one.folder)]
+                moved = [new for new in fresh if _move(scratch / new.folder, store / new.folder)]
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     searches = _searches(content.searches, store / "searches" / (name or sweep.name))
     write_json(store / "sweeps" / f"{name or sweep.name}.json", merged)
-    taken = f"{len(made)} artifacts taken in, {len(artifacts) - len(made)} already there"
+    taken = f"{len(moved)} artifacts taken in, {len(artifacts) - len(moved)} already there"
     return [f"{name or sweep.name}: {len(sweep.rows)} cells; {taken}", *searches]
 
 
@@ -72,7 +72,7 @@ def _searches(records: dict[str, Record], place: Path) -> list[str]:
 
 def _refuse_missing(sweep: Run, artifacts: list[Artifact], manifests: Manifests, file: Path) -> None:
     """Refuse a record that names what neither the bundle nor the store holds."""
-    keys = {(one.manifest.stage, one.manifest.key) for one in artifacts}
+    keys = {(artifact.manifest.stage, artifact.manifest.key) for artifact in artifacts}
     for row in sweep.rows:
         for stage, key in row.stages.items():
             check_key(stage, key, f"{file}: {row_key(row)!r}")

@@ -31,13 +31,13 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
     planned = {key: Identity.of(vars(task)) for key, task in plan.tasks.items()}
     manifests = Manifests(store)
     walk = Walk(lambda _, key: planned.get(key), stored(manifests))
-    running = {(one.stage, one.key): one for one in read_running(store)}
+    running = {(stopped.stage, stopped.key): stopped for stopped in read_running(store)}
     lines = []
-    for found in plan.cells:
-        stages: dict[str, str] = found["stages"]
+    for planned_cell in plan.cells:
+        stages: dict[str, str] = planned_cell["stages"]
         if stage is not None and stage not in stages:
             raise InputError(f"{cell} has no stage '{stage}': {nearest(stage, stages)}")
-        lines.append(f"{cell}, seed {found['seed']}")
+        lines.append(f"{cell}, seed {planned_cell['seed']}")
         for name in [stage] if stage is not None else stages:
             task = plan.tasks[stages[name]]
             lines += [f"  {line}" for line in _explain(task, planned[task.key], manifests, walk, running)]
@@ -48,21 +48,21 @@ def _explain(
     task: Task, new: Identity, manifests: Manifests, walk: Walk, running: dict[tuple[str, str], Running]
 ) -> Iterator[str]:
     head = f"{task.stage:22} {short(task.key)}"
-    made = manifests.get(task.stage, task.key)
-    if made is not None:
-        yield f"{head}  in the store, {made_when(made)}"
-        yield from _code(made)
+    manifest = manifests.get(task.stage, task.key)
+    if manifest is not None:
+        yield f"{head}  in the store, {made_when(manifest)}"
+        yield from _code(manifest)
         return
-    one = running.get((task.stage, short(task.key)))
+    stopped = running.get((task.stage, short(task.key)))
     if fault := manifests.fault(task.stage, task.key):
         yield f"{head}  damaged: {fault}"
         return
-    yield f"{head}  missing" + (f" ({state(one)}; log: {one.folder / 'log.txt'})" if one else "")
-    found = walk.nearest(new, manifests)
-    if found is None:
+    yield f"{head}  missing" + (f" ({state(stopped)}; log: {stopped.folder / 'log.txt'})" if stopped else "")
+    nearest_known = walk.nearest(new, manifests)
+    if nearest_known is None:
         yield "    no artifact of this stage is in the store"
         return
-    old, causes = found
+    old, causes = nearest_known
     yield f"    nearest is {short(old.key)}, made for {old.row or 'an unnamed row'}"
     for change in own_changes(new, old):
         yield f"    {change}"
@@ -83,7 +83,7 @@ def _roots(new: Identity, causes: Causes) -> Iterator[str]:
         yield f"    {'and' if index else 'root cause'}: {', '.join(stages)}: {'; '.join(same)}"
 
 
-def _code(made: Manifest) -> Iterator[str]:
-    changed = other_code(made)
+def _code(manifest: Manifest) -> Iterator[str]:
+    changed = other_code(manifest)
     if changed:
         yield f"    made by other code; changed since: {', '.join(changed)}"

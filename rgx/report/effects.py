@@ -44,13 +44,13 @@ def effects(factors: Sequence[str], numbers: Numbers) -> list[Effect]:
 
     Source: analysis of variance of a balanced factorial; Fisher 1925.
     """
-    found = []
+    sized = []
     for size in (1, 2):
         for places in itertools.combinations(range(len(factors)), size):
             means = [mean for mean, _, _ in level_means(numbers, places).values()]
             span = max(means) - min(means) if size == 1 else None
-            found.append(Effect(tuple(factors[place] for place in places), span, _share(numbers, places)))
-    return found
+            sized.append(Effect(tuple(factors[place] for place in places), span, _share(numbers, places)))
+    return sized
 
 
 def balanced(numbers: Numbers) -> bool:

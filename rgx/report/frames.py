@@ -61,10 +61,10 @@ class Results:
     @cached_property
     def cells(self) -> dict[tuple[str, str], list[SweepRow]]:
         """Return each panel's rows in the sweep's order, each at every seed."""
-        found: dict[tuple[str, str], list[SweepRow]] = {}
+        by_row: dict[tuple[str, str], list[SweepRow]] = {}
         for row in self.sweep.rows:
-            found.setdefault((row.panel, row.row), []).append(row)
-        return found
+            by_row.setdefault((row.panel, row.row), []).append(row)
+        return by_row
 
     @cached_property
     def _stages(self) -> dict[tuple[str, str, int], dict[str, str]]:
@@ -81,24 +81,24 @@ class Results:
     @cached_property
     def by_column(self) -> dict[tuple[str, str], list[Measured]]:
         """Return the numbers of each panel and metric."""
-        found: dict[tuple[str, str], list[Measured]] = {}
+        numbers: dict[tuple[str, str], list[Measured]] = {}
         for number in self.measured:
-            found.setdefault((number.panel, number.metric), []).append(number)
-        return found
+            numbers.setdefault((number.panel, number.metric), []).append(number)
+        return numbers
 
     def numbers(self, panel: str, column: str) -> list[Measured]:
         """Return the numbers of a column; raises InputError where two stages report that metric."""
         stage, _, metric = column.rpartition("/")
-        found = self.by_column.get((panel, metric), [])
+        every = self.by_column.get((panel, metric), [])
         if stage:
-            return [number for number in found if number.stage == stage]
-        stages = sorted({number.stage for number in found})
+            return [number for number in every if number.stage == stage]
+        stages = sorted({number.stage for number in every})
         if len(stages) > 1:
             names = " or ".join(f"'{name}/{metric}'" for name in stages)
             raise InputError(
                 f"panel {panel}: column '{metric}' is reported by {len(stages)} stages; write {names}"
             )
-        return found
+        return every
 
     def unmeasured(self, panel: str, column: str) -> dict[str, str]:
         """Return why a finished stage has no number of a column, by row."""
@@ -168,10 +168,10 @@ def _why_missing(manifests: Manifests, stage: str, key: str) -> str:
 
 def by_row(numbers: Iterable[Measured]) -> dict[str, list[Measured]]:
     """Return each row's numbers; seeds that share an artifact are one number, not replicates."""
-    found: dict[str, dict[str, Measured]] = {}
+    rows: dict[str, dict[str, Measured]] = {}
     for number in numbers:
-        found.setdefault(number.row, {}).setdefault(number.key, number)
-    return {row: list(own.values()) for row, own in found.items()}
+        rows.setdefault(number.row, {}).setdefault(number.key, number)
+    return {row: list(own.values()) for row, own in rows.items()}
 
 
 def manifest_path(store: Path, stage: str, key: str) -> Path:

@@ -68,8 +68,8 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
         raise InputError(
             f"{where}: {path} has no panel '{reference.panel}'; {nearest(reference.panel, panels)}"
         )
-    found = panels[reference.panel]
-    known = {metric for values in found.rows.values() for metric in values}
+    reported = panels[reference.panel]
+    known = {metric for values in reported.rows.values() for metric in values}
     for column, metric in reference.columns.items():
         if metric not in known:
             place = report.where([*under, "columns", column])
@@ -79,9 +79,9 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
     shown = {column: reference.columns.get(column, column) for column in [*columns, *reference.columns]}
     rows = {
         row: {column: values[metric] for column, metric in shown.items() if metric in values}
-        for row, values in found.rows.items()
+        for row, values in reported.rows.items()
     }
     if not any(rows.values()):
         raise InputError(f"{where}: {path} publishes {', '.join(sorted(known))}, none of them a column")
-    notes = (panel.get("note"), found.note, f"Published: {file.source.rstrip('.')}.")
+    notes = (panel.get("note"), reported.note, f"Published: {file.source.rstrip('.')}.")
     return panel | {"published": rows, "note": " ".join(str(text) for text in notes if text)}

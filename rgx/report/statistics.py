@@ -187,8 +187,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     scope = results.owner(name).seed_scope
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
     holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
-    told = (tuple(notes), unscored, failed, holes)
-    return Table(name, panel, columns, cells, agreements, instruments, scope, *told, words)
+    remarks = (tuple(notes), unscored, failed, holes)
+    return Table(name, panel, columns, cells, agreements, instruments, scope, *remarks, words)
 
 
 def _instruments(numbers: Sequence[Measured], results: Results, words: Words) -> dict[str, list[str]]:

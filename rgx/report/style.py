@@ -81,7 +81,9 @@ def axes(
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """Name what is drawn in some axes below all of them, each name once, where `axes` left room."""
     known = {
-        name: handle for one in axes for handle, name in zip(*one.get_legend_handles_labels(), strict=True)
+        name: handle
+        for panel in axes
+        for handle, name in zip(*panel.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
         list(known.values()), list(known), loc="lower center", ncols=NAMED_A_LINE,

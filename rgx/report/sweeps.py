@@ -42,13 +42,13 @@ def check(report_file: Path) -> None:
 
 def names(report: Report, report_file: Path) -> dict[str, str]:
     """Return, for each sweep file, the name the sweep gives itself; raises InputError for one given twice."""
-    found = {file: sweep_name(file, report_file, report.method) for file in report.sweeps}
+    given = {file: sweep_name(file, report_file, report.method) for file in report.sweeps}
     first: dict[str, str] = {}
-    for number, (file, name) in enumerate(found.items()):
+    for number, (file, name) in enumerate(given.items()):
         if first.setdefault(name, file) != file:
             where = Source(report_file, Report.model_fields).where(["sweep", number])
             raise InputError(f"{where}: '{first[name]}' and '{file}' are both named '{name}'")
-    return found
+    return given
 
 
 def sweep_name(file: str, report_file: Path, method: str | list[str]) -> str:

@@ -102,18 +102,18 @@ class StageSearcher(Searcher):
             progress.ended(task)
             return
         folder = running_folder(graph.store, task.stage, task.key)
-        told = json.loads((result or {}).get("failure", "{}"))
-        found = told if "reason" in told else read_failure(folder)
+        answer = json.loads((result or {}).get("failure", "{}"))
+        record = answer if "reason" in answer else read_failure(folder)
         # Whatever its worker could not give back itself, so that nobody waits for the dead.
         release(folder, trial_id)
-        if found is None:
+        if record is None:
             self._died(task, self.started.get(trial_id))
-        elif "damaged" in found:
-            graph.rebuild(task.key, found["damaged"])
+        elif "damaged" in record:
+            graph.rebuild(task.key, record["damaged"])
             progress.ended(task, "again")
-            progress.line(f"       damaged and made again: {found['reason']}")
+            progress.line(f"       damaged and made again: {record['reason']}")
         else:
-            self._tell_failure(task, found["reason"], graph.fail(task.key, found["reason"]))
+            self._tell_failure(task, record["reason"], graph.fail(task.key, record["reason"]))
 
     def _died(self, task: Task, trial: Any) -> None:
         if trial is None and self._retry_unstarted(task):

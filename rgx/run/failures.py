@@ -26,9 +26,9 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, (InputError, NotFiniteError, DamagedError, TimeLimitError)):
         return str(error)
     reason = f"{type(error).__name__}: {error}".strip()
-    for phrase, told in SHORTAGES.items():
+    for phrase, words in SHORTAGES.items():
         if phrase in reason.lower():
-            return f"{told}: {reason.splitlines()[0]}"
+            return f"{words}: {reason.splitlines()[0]}"
     return reason
 
 

@@ -29,22 +29,22 @@ class DiedError(Exception):
     """The process of a stage ended without a word."""
 
 
-class Nursery:
+class ForkServer:
     """A process that has torch and every room imported, and forks a child for each stage it is given.
 
-    A child starts with nothing of the stages before it, and is gone as soon as its nursery or the process
+    A child starts with nothing of the stages before it, and is gone as soon as its fork server or the process
     that asked is.
     """
 
     def __init__(self) -> None:
         ours, theirs = os.pipe()
-        found = [str(Path(rgx.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        folders = [str(Path(rgx.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs)],
             stdin=subprocess.PIPE,
             text=True,
             pass_fds=[theirs],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, found))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))},
             start_new_session=True,
         )
         os.close(theirs)
@@ -55,10 +55,10 @@ class Nursery:
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(asked), file=self.process.stdin, flush=True)
-        told = json.loads(self.answers.readline() or '{"ended": 9}')
-        if "ended" in told:
-            raise DiedError(f"its process ended by {_name(told['ended'])}")
-        return told
+        answer = json.loads(self.answers.readline() or '{"ended": 9}')
+        if "ended" in answer:
+            raise DiedError(f"its process ended by {_name(answer['ended'])}")
+        return answer
 
 
 def work(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,24 +110,24 @@ def _raise(asked: str) -> str:
         os.close(ours)
         _live(asked, theirs)
     os.close(theirs)
-    told, status = b"", None
+    answer, status = b"", None
     while status is None:
         ready, _, _ = select.select([ours, sys.stdin], [], [], LOOK_S)
         if sys.stdin in ready:
             # Nothing is asked while a child lives, so whoever asked is dead.
             os.killpg(child, signal.SIGKILL)
             os._exit(1)
-        told += os.read(ours, 1 << 16) if ours in ready else b""
+        answer += os.read(ours, 1 << 16) if ours in ready else b""
         # What a child started may outlive it and hold the pipe, so its end is looked for as well.
-        found, code = os.waitpid(child, 0 if told.endswith(b"\n") else os.WNOHANG)
-        status = code if found else None
+        ended_child, code = os.waitpid(child, 0 if answer.endswith(b"\n") else os.WNOHANG)
+        status = code if ended_child else None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     while select.select([ours], [], [], 0)[0] and (rest := os.read(ours, 1 << 16)):
-        told += rest
+        answer += rest
     os.close(ours)
     ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    return told.decode().strip() or json.dumps({"ended": ended})
+    return answer.decode().strip() or json.dumps({"ended": ended})
 
 
 def _live(asked: str, answers: int) -> NoReturn:

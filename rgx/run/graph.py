@@ -26,7 +26,7 @@ class Graph:
         self.done: set[str] = set()
         self.failed: dict[str, str] = {}
         self.blocked: set[str] = set()
-        self.deaths: dict[str, int] = {}
+        self.died: dict[str, int] = {}
         self.given_up: set[str] = set()
         self.found = 0
         self.children: dict[str, list[str]] = {}
@@ -92,8 +92,8 @@ class Graph:
     def die(self, key: str) -> int:
         """Put a running stage back whose worker died, and return how often one did."""
         self.put_back(key)
-        self.deaths[key] = self.deaths.get(key, 0) + 1
-        return self.deaths[key]
+        self.died[key] = self.died.get(key, 0) + 1
+        return self.died[key]
 
     def give_up(self, key: str, reason: str) -> list[Task]:
         """Mark a stage failed whose workers died too often, through no fault that it told of."""

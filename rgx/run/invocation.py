@@ -22,7 +22,7 @@ from rgx.sweep.spec import Overrides, read_sweep
 
 
 @dataclass(frozen=True)
-class Venue:
+class Execution:
     """Where a sweep runs and what it leaves; track: what shows it while it runs."""
 
     store: Path
@@ -31,7 +31,7 @@ class Venue:
     track: Sequence[str] = ()
 
 
-def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> bool:
+def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> bool:
     """Run every stage and search a sweep needs and does not have, and return whether all went well.
 
     Raises InputError for what cannot be planned, before anything runs; passes Ctrl-C on.
@@ -40,29 +40,29 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    if venue.track and venue.engine not in TRACKED:
+    if execution.track and execution.engine not in TRACKED:
         raise InputError(
-            f"--track {venue.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
+            f"--track {execution.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
-    recall(venue.store.expanduser())
-    made = make_plan(read_sweep(file, asked))
-    store = open_store(venue.store)
+    recall(execution.store.expanduser())
+    plan = make_plan(read_sweep(file, asked))
+    store = open_store(execution.store)
     keep(store)
-    trackers = make_trackers(venue.track, made.name, store)
-    whole, outside = plan_whole(file, asked, made)
-    for first, second in made.same:
+    trackers = make_trackers(execution.track, plan.name, store)
+    whole, outside = plan_whole(file, asked, plan)
+    for first, second in plan.same:
         say(f"same cell: {second} is {first}")
     for line in outside:
         say(line)
     write_sweep(whole, store)
-    for task, reason in made.damaged(store):
+    for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
-    graph = Graph(made, store)
+    graph = Graph(plan, store)
     searches = Searches(graph, whole, say)
     try:
         with searches:
             if graph.waiting or not searches.over:
-                ENGINES[venue.engine](graph, console, venue.address, trackers)
+                ENGINES[execution.engine](graph, console, execution.address, trackers)
     except KeyboardInterrupt:
         say(
             f"stopped: {len(graph.done)} of {len(graph.tasks)} stages are in the store; the same command "
@@ -70,18 +70,18 @@ def run_sweep(file: Path, asked: Overrides, venue: Venue, console: Console) -> b
         )
         raise
     searched = searches.outcome()
-    for line in _outcome(graph, made):
+    for line in _outcome(graph, plan):
         say(line)
-    return searched and not made.tasks.keys() & graph.failed.keys()
+    return searched and not plan.tasks.keys() & graph.failed.keys()
 
 
-def _outcome(graph: Graph, made: Plan) -> list[str]:
+def _outcome(graph: Graph, plan: Plan) -> list[str]:
     failed = [f"failed: {graph.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
     return [
         *failed,
-        f"{made.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
-        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {made.trainings} trainings stand "
-        f"where a sweep row by row does {made.per_row_trainings}",
+        f"{plan.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
+        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {plan.trainings} trainings stand "
+        f"where a sweep row by row does {plan.per_row_trainings}",
     ]
 
 

@@ -88,11 +88,11 @@ class Progress:
     def _state(self, task: Task) -> str:
         if task.key not in self.starts:
             return "queued"
-        found = read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json")
-        if not found:
+        progress = read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json")
+        if not progress:
             return "starting"
-        values = "  ".join(f"{k} {v:.4g}" for k, v in found["values"].items())
-        return f"{found['done']}/{found['total']}  {values}"
+        values = "  ".join(f"{k} {v:.4g}" for k, v in progress["values"].items())
+        return f"{progress['done']}/{progress['total']}  {values}"
 
     def _table(self) -> Table:
         graph = self.graph

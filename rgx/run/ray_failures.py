@@ -29,10 +29,10 @@ def verdict(count: int, how: str) -> str:
 def how_it_died(trial: Any) -> str:
     """Return what Tune's error file of a trial says, in a few words."""
     try:
-        told = Path(trial.error_file).read_text(errors="replace")
+        text = Path(trial.error_file).read_text(errors="replace")
     except (OSError, TypeError, AttributeError):
         return UNTOLD
-    ended = re.search(r"its process ended by (SIG(?!KILL)\w+|itself)", told)
+    ended = re.search(r"its process ended by (SIG(?!KILL)\w+|itself)", text)
     if ended:
         return f"ended by {ended[1]}"
-    return next((words for phrase, words in KINDS.items() if phrase in told), UNTOLD)
+    return next((words for phrase, words in KINDS.items() if phrase in text), UNTOLD)

@@ -1,4 +1,4 @@
-"""A stage as a Ray trial. A Ray worker imports this module, so it is light: torch comes with the nursery."""
+"""A stage as a Ray trial; light, since each Ray worker imports it: torch comes with the fork server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from rgx.run.fork_server import FORKS, Nursery, work
+from rgx.run.fork_server import FORKS, ForkServer, work
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -20,8 +20,8 @@ def run_trial(config: dict[str, Any]) -> None:
         "folder": config["folder"],
         "device": "cuda" if ray.get_gpu_ids() else "cpu",
     }
-    told = _nursery().run(asked) if FORKS else work(asked)
-    tune.report({"made": told["made"], "failure": json.dumps(told)})
+    answer = _fork_server().run(asked) if FORKS else work(asked)
+    tune.report({"made": answer["made"], "failure": json.dumps(answer)})
 
 
 def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -30,6 +30,6 @@ def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
 
 
 @cache
-def _nursery() -> Nursery:
+def _fork_server() -> ForkServer:
     """Return the one of this process, which Tune gives one stage after another with the same needs."""
-    return Nursery()
+    return ForkServer()

@@ -81,6 +81,6 @@ class _OfTrial:
         asha.scheduler.on_trial_add(None, self.trial)
 
     def goes_on(self, time: float, score: Score) -> bool:
-        told = {"time": time, "cost": score.cost}
-        decided = self.asha.scheduler.on_trial_result(None, self.trial, told)
+        result = {"time": time, "cost": score.cost}
+        decided = self.asha.scheduler.on_trial_result(None, self.trial, result)
         return bool(decided == self.asha.keeps_going)

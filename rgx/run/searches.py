@@ -109,13 +109,13 @@ class Searches:
         return not self.waiting and not self.climbs
 
     def __enter__(self) -> Searches:
-        with ExitStack() as held:
+        with ExitStack() as leases:
             for plan in self.waiting:
                 try:
-                    held.enter_context(Lease(search_folder(self.graph.store, self.whole.name, plan)))
+                    leases.enter_context(Lease(search_folder(self.graph.store, self.whole.name, plan)))
                 except LeaseHeldError as error:
                     raise InputError(f"search {plan.search.name}: {error}") from None
-            self.held = held.pop_all()
+            self.held = leases.pop_all()
         self.graph.grow = self.grow
         self.graph.expected = [task for plan in self.waiting for task in plan.own]
         return self

@@ -68,32 +68,32 @@ def parameters(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
     A choice is `backbone.variant`; what is neither a number nor a word is written out.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in record.items():
         place = f"{path}.{name}" if path else name
         parts = value if isinstance(value, list) else [value]
         if parts and all(isinstance(part, Mapping) and "variant" in part for part in parts):
             names = [part["variant"].partition("/")[2] for part in parts]
-            found[f"{place}.variant"] = ", ".join(names)
+            values[f"{place}.variant"] = ", ".join(names)
             for index, (own, part) in enumerate(zip(names, parts, strict=True)):
                 again = f"-{index + 1}" if names.count(own) > 1 else ""
-                found |= parameters(part, f"{place}/{own}{again}")
+                values |= parameters(part, f"{place}/{own}{again}")
         elif isinstance(value, Mapping):
-            found |= parameters(value, place)
+            values |= parameters(value, place)
         elif name != "variant":
-            found[place] = value if isinstance(value, (bool, int, float, str)) else str(value)
-    return found
+            values[place] = value if isinstance(value, (bool, int, float, str)) else str(value)
+    return values
 
 
 def scalars(outputs: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a manifest's outputs: its own, each score, and `reference.…` of each score."""
     references = outputs.get("references") or {}
-    found = {
+    every = {
         **outputs,
         **(outputs.get("scores") or {}),
         **{f"reference.{name}": value for name, value in references.items()},
     }
-    return {name: float(value) for name, value in found.items() if isinstance(value, (bool, int, float))}
+    return {name: float(value) for name, value in every.items() if isinstance(value, (bool, int, float))}
 
 
 class Tracker(ABC):

@@ -73,8 +73,8 @@ class Followed:
     def outputs(self) -> Point:
         """Return the numbers of the manifest that the curve's last point does not hold already."""
         step, values = self.last
-        found = scalars(part(self.made(), "outputs"))
-        return step, {name: value for name, value in found.items() if values.get(name) != value}
+        every = scalars(part(self.made(), "outputs"))
+        return step, {name: value for name, value in every.items() if values.get(name) != value}
 
 
 class Tracking(Callback):
@@ -110,8 +110,8 @@ class Tracking(Callback):
         self.events.put((self._started, json.loads(trial.config["task"]), ""))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        made = (trial.last_result or {}).get("made", "")
-        self.events.put((self._ended, json.loads(trial.config["task"]), made))
+        how = (trial.last_result or {}).get("made", "")
+        self.events.put((self._ended, json.loads(trial.config["task"]), how))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.events.put((self._ended, json.loads(trial.config["task"]), "failed"))
@@ -133,21 +133,21 @@ class Tracking(Callback):
                 event = self.events.get(timeout=EVERY_S)
                 over = event is None
                 if event is not None:
-                    act, task, made = event
-                    act(task, made)
+                    act, task, how = event
+                    act(task, how)
             for followed in list(self.stages.values()):
                 self._follow(followed)
         for followed in list(self.stages.values()):
             self._end(followed, failed=True)
         self._each(lambda tracker: tracker.close())
 
-    def _started(self, task: Mapping[str, Any], made: str) -> None:
+    def _started(self, task: Mapping[str, Any], how: str) -> None:
         self.stages[task["key"]] = Followed(task, self.sweep, self.store)
 
-    def _ended(self, task: Mapping[str, Any], made: str) -> None:
+    def _ended(self, task: Mapping[str, Any], how: str) -> None:
         followed = self.stages.setdefault(task["key"], Followed(task, self.sweep, self.store))
         manifest_there = followed.made()
-        if followed.run is None and made == "found":
+        if followed.run is None and how == "found":
             del self.stages[task["key"]]
             return
         if followed.run is None:

@@ -78,7 +78,7 @@ def run_task(task: Mapping[str, Any], store: Path, device: str = "cpu") -> str:
 def refuse_damage(task: Mapping[str, Any], store: Path) -> None:
     """Set aside every parent whose files are not what its manifest says; raises DamagedError naming them."""
     wrong = {stage: damage(store, stage, key) for stage, key in task["parents"].items()}
-    wrong = {stage: found for stage, found in wrong.items() if found}
+    wrong = {stage: reason for stage, reason in wrong.items() if reason}
     for stage in wrong:
         set_aside(store, stage, task["parents"][stage])
     if wrong:
@@ -118,10 +118,10 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     identity = stage.identity()
     if not is_part(identity, stage.record):
         raise InputError(f"stage {stage_name}: its identity() holds what its record does not")
-    found = key_of(identity, stage.version, task["parents"], stage.fingerprint(), task["seed"])
-    if found != task["key"]:
+    key = key_of(identity, stage.version, task["parents"], stage.fingerprint(), task["seed"])
+    if key != task["key"]:
         raise InputError(
-            f"stage {stage_name} was rebuilt with key {short(found)}, planned as {short(task['key'])}: "
+            f"stage {stage_name} was rebuilt with key {short(key)}, planned as {short(task['key'])}: "
             "the worker's code or data differ from the driver's"
         )
     refuse_damage(task, store)

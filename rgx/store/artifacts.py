@@ -38,10 +38,10 @@ def running_folder(store: Path, stage: str, key: str) -> Path:
     return store / "running" / f"{stage}-{short(key)}"
 
 
-def made_where(made: Mapping[str, Any]) -> str:
+def made_where(manifest: Mapping[str, Any]) -> str:
     """Return the machine a manifest names, and the GPU where it was made on one."""
-    gpu = made.get("gpu")
-    return f"{made.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
+    gpu = manifest.get("gpu")
+    return f"{manifest.get('host') or '?'}{f' ({gpu})' if gpu else ''}"
 
 
 def read_json(path: Path) -> Any:

@@ -35,11 +35,12 @@ class Identity:
         return flatten(self.record)
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Identity:
+    def of(cls, content: Mapping[str, Any]) -> Identity:
         """Take the identity out of a manifest or of the fields of a planned stage."""
         return cls(
-            found.get("stage", ""), found["key"], found["record"], found.get("version", 0), found["parents"],
-            str(found.get("fingerprint", "")), found.get("seed"), found.get("row", ""),
+            content.get("stage", ""), content["key"], content["record"], content.get("version", 0),
+            content["parents"], str(content.get("fingerprint", "")), content.get("seed"),
+            content.get("row", ""),
         )  # fmt: skip
 
 
@@ -52,8 +53,8 @@ def stored(manifests: Manifests) -> Lookup:
 
     @cache
     def find(stage: str, key: str) -> Identity | None:
-        found = manifests.get(stage, key)
-        return None if found is None else Identity.of(found)
+        manifest = manifests.get(stage, key)
+        return None if manifest is None else Identity.of(manifest)
 
     return find
 
@@ -61,17 +62,17 @@ def stored(manifests: Manifests) -> Lookup:
 def flatten(record: Any, path: str = "") -> dict[str, Any]:
     """Return a record's leaves by dotted path; a list of variants by name: metrics[metric/accuracy].top."""
     if isinstance(record, Mapping) and record:
-        found: dict[str, Any] = {}
+        leaves: dict[str, Any] = {}
         for name, value in record.items():
-            found |= flatten(value, f"{path}.{name}" if path else str(name))
-        return found
+            leaves |= flatten(value, f"{path}.{name}" if path else str(name))
+        return leaves
     if isinstance(record, list) and record and all(isinstance(v, Mapping) and "variant" in v for v in record):
         names = [str(v["variant"]) for v in record]
-        found = {path: names}
+        leaves = {path: names}
         for index, (name, value) in enumerate(zip(names, record, strict=True)):
             again = f"#{index + 1}" if names.count(name) > 1 else ""
-            found |= flatten(value, f"{path}[{name}{again}]")
-        return found
+            leaves |= flatten(value, f"{path}[{name}{again}]")
+        return leaves
     return {path: record} if path else {}
 
 
@@ -99,24 +100,24 @@ class Walk:
         """Return every stage up from here whose own things differ; the first is a root cause."""
         if (new.key, old.key) in self._known:
             return self._known[new.key, old.key]
-        found: Causes = {}
+        by_stage: Causes = {}
         for parent in changed_parents(new, old):
             mine = self.new(parent, new.parents[parent])
             theirs = self.old(parent, old.parents[parent])
             if mine is None or theirs is None:
-                found.setdefault(parent, [UNKNOWN])
+                by_stage.setdefault(parent, [UNKNOWN])
             else:
-                found |= self.causes(mine, theirs)
+                by_stage |= self.causes(mine, theirs)
         if own := own_changes(new, old):
-            found[new.stage] = own
-        self._known[new.key, old.key] = found
-        return found
+            by_stage[new.stage] = own
+        self._known[new.key, old.key] = by_stage
+        return by_stage
 
     def nearest(self, new: Identity, manifests: Manifests) -> tuple[Identity, Causes] | None:
         """Return the artifact of the same stage with the fewest differences, ancestors' included."""
         best: tuple[tuple[int, int, str], Identity, Causes] | None = None
-        for found in manifests.of(new.stage):
-            old = self.old(new.stage, found["key"])
+        for manifest in manifests.of(new.stage):
+            old = self.old(new.stage, manifest["key"])
             if old is None:
                 continue
             causes = self.causes(new, old)
@@ -128,10 +129,10 @@ class Walk:
 
 def explain(new: Identity, manifests: Manifests, walk: Walk) -> str:
     """Return in one line why a stage is not in the store: the nearest artifact and what differs."""
-    found = walk.nearest(new, manifests)
-    if found is None:
+    nearest_known = walk.nearest(new, manifests)
+    if nearest_known is None:
         return "no artifact of this stage is in the store"
-    old, causes = found
+    old, causes = nearest_known
     parents = [f"parent {p}: {_short(old, p)} → {_short(new, p)}" for p in changed_parents(new, old)]
     direct = "; ".join([*own_changes(new, old), *parents]) or "nothing that is recorded differs"
     above = [f"{s}: {c}" for s, own in causes.items() if s != new.stage for c in own if c != UNKNOWN]

@@ -20,9 +20,9 @@ class KeptRows:
 
     def __init__(self, folder: Path, rows: int, width: int) -> None:
         self.path, self.mark = folder / ".rows.npy", folder / ".rows.json"
-        kept = read_json(self.mark) or {}
-        same = kept.get("shape") == [rows, width] and "parts" in kept and self.path.is_file()
-        self.parts: int = kept["parts"] if same else 0
+        mark = read_json(self.mark) or {}
+        same = mark.get("shape") == [rows, width] and "parts" in mark and self.path.is_file()
+        self.parts: int = mark["parts"] if same else 0
         self.array = (
             np.lib.format.open_memmap(self.path, mode="r+")
             if same

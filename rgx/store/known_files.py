@@ -26,7 +26,7 @@ def keep(store: Path) -> None:
 
 def _read(store: Path) -> dict[str, Any]:
     try:
-        found = read_json(store / FILE)
+        content = read_json(store / FILE)
     except (OSError, UnicodeDecodeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

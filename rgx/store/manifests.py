@@ -149,35 +149,35 @@ class Manifests:
         return read_manifest(self.store, stage, start)
 
 
-def number(found: object) -> float | None:
+def number(value: object) -> float | None:
     """Return a number that can be printed, or None."""
     try:
-        return float(found) if isinstance(found, (int, float)) else None
+        return float(value) if isinstance(value, (int, float)) else None
     except OverflowError:
         return None
 
 
-def part(found: Any, *names: str) -> dict[str, Any]:
+def part(content: Any, *names: str) -> dict[str, Any]:
     """Return a mapping inside a manifest, or an empty one where there is none."""
     for name in names:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
-def made_when(made: Mapping[str, Any]) -> str:
+def made_when(manifest: Mapping[str, Any]) -> str:
     """Return how long an artifact took, where and when it was made."""
-    return f"{seconds_of(made)} s on {made_where(made)}, {when(made)}"
+    return f"{seconds_of(manifest)} s on {made_where(manifest)}, {when(manifest)}"
 
 
-def seconds_of(made: Mapping[str, Any]) -> str:
+def seconds_of(manifest: Mapping[str, Any]) -> str:
     """Return an artifact's seconds with one decimal, or '?'."""
-    seconds = number(made.get("seconds"))
+    seconds = number(manifest.get("seconds"))
     return "?" if seconds is None else f"{seconds:.1f}"
 
 
-def when(made: Mapping[str, Any]) -> str:
+def when(manifest: Mapping[str, Any]) -> str:
     """Return when an artifact was begun, in local time, or '?'."""
-    started = made.get("started")
+    started = manifest.get("started")
     if not isinstance(started, (int, float)):
         return "?"
     try:

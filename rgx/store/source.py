@@ -22,22 +22,22 @@ def source_digest(
     each package that is followed.
     """
     sources, roots = sources or {}, {"rgx": ROOT, **(roots or {})}
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in digests:
             continue
         path = _file(name, roots)
         if name in sources:
-            found[name], imports = _read_text(sources[name])
+            digests[name], imports = _read_text(sources[name])
         elif path is not None:
-            found[name], imports = _read_file(path, path.stat().st_mtime_ns)
+            digests[name], imports = _read_file(path, path.stat().st_mtime_ns)
         else:
             continue
         package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
         waiting += {m for group in imports for m in _resolve(group, package, roots)}
-    return dict(sorted(found.items()))
+    return dict(sorted(digests.items()))
 
 
 def combined_digest(digests: Mapping[str, str]) -> str:
@@ -94,8 +94,8 @@ def _imports(node: ast.AST) -> Iterator[_Import]:
         yield from _imports(child)
 
 
-def _resolve(found: _Import, package: str, roots: Mapping[str, Path]) -> Iterator[str]:
-    level, module, names = found
+def _resolve(statement: _Import, package: str, roots: Mapping[str, Path]) -> Iterator[str]:
+    level, module, names = statement
     if level:
         parts = package.split(".")
         module = ".".join([*parts[: len(parts) - level + 1], *([module] if module else [])])

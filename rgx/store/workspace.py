@@ -94,9 +94,9 @@ class Workspace:
         path = self.folder / "curve.jsonl"
         if not self._goes_on and path.exists():
             there = path.read_text().splitlines(keepends=True)
-            kept = [line for line in there if line.endswith("\n") and json.loads(line)["step"] < step]
+            earlier = [line for line in there if line.endswith("\n") and json.loads(line)["step"] < step]
             fresh = path.with_name(".curve.new")
-            fresh.write_text("".join(kept))
+            fresh.write_text("".join(earlier))
             fresh.replace(path)
         self._goes_on = True
         with path.open("a") as file:

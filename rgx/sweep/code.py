@@ -27,8 +27,8 @@ def code_behind(record: Mapping[str, Any]) -> dict[str, Any]:
     modules = sorted({find(*key.split("/", 1)).cls.__module__ for key in keys})
     own = {m: getattr(sys.modules.get(m), "__rgx_source__", None) for m in modules}
     sources = {module: text for module, text in own.items() if text is not None}
-    found = source_digest(*modules, sources=sources, roots=dict(roots()))
-    return {"digest": combined_digest(found), "modules": found}
+    digests = source_digest(*modules, sources=sources, roots=dict(roots()))
+    return {"digest": combined_digest(digests), "modules": digests}
 
 
 def other_code(manifest: Manifest) -> list[str] | None:

@@ -34,8 +34,8 @@ def expand(panel: str, members: Mapping[str, dict[str, Any]], source: Source) ->
                 )
         lengths = {factor: len(levels) for factor, levels in choices.items()}
         if FACTORIALS[row] is zip and len(set(lengths.values())) > 1:
-            told = ", ".join(f"{factor} has {count}" for factor, count in lengths.items())
-            raise InputError(f"{source.where(spot)}: zip: expected lists of one length; {told}")
+            counts = ", ".join(f"{factor} has {count}" for factor, count in lengths.items())
+            raise InputError(f"{source.where(spot)}: zip: expected lists of one length; {counts}")
         for levels in FACTORIALS[row](*choices.values()):
             chosen = dict(zip(choices, levels, strict=True))
             yield name_of(chosen), chosen, spot

@@ -99,14 +99,14 @@ def make_plan(sweep: Sweep) -> Plan:
     return plan
 
 
-def plan_whole(file: Path, asked: Overrides, made: Plan) -> tuple[Plan, list[str]]:
+def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str]]:
     """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong."""
     if not asked.only:
-        return made, []
+        return plan, []
     try:
         return make_plan(read_sweep(file, replace(asked, only=[]))), []
     except InputError as error:
-        return made, [f"rows outside --only are not in the record: {error}"]
+        return plan, [f"rows outside --only are not in the record: {error}"]
 
 
 def _read_nowhere(cells: list[Cell]) -> list[str]:
@@ -139,7 +139,7 @@ def explain_missing(plan: Plan, store: Path) -> dict[str, str]:
 
 
 def _explain(wanted: Iterable[Task], tasks: Mapping[str, Task], store: Path) -> dict[str, str]:
-    planned = {key: Identity.of(vars(one)) for key, one in tasks.items()}
+    planned = {key: Identity.of(vars(task)) for key, task in tasks.items()}
     manifests = Manifests(store)
     walk = Walk(lambda _, key: planned.get(key), stored(manifests))
-    return {one.key: differences.explain(Identity.of(vars(one)), manifests, walk) for one in wanted}
+    return {task.key: differences.explain(Identity.of(vars(task)), manifests, walk) for task in wanted}

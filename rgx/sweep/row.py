@@ -32,7 +32,7 @@ def row_text(choices: Mapping[str, Any], places: Mapping[str, str], where: str) 
     lines: list[str] = []
     for name, choice in choices.items():
         place = places[name]
-        made = [f"{name} = {gin_value(choice, place)}"] if "." in name else choose(name, choice, place)
-        text += made
-        lines += [place] * len(made)
+        added = [f"{name} = {gin_value(choice, place)}"] if "." in name else choose(name, choice, place)
+        text += added
+        lines += [place] * len(added)
     return Text("\n".join(text), where, asked=True, lines=tuple(lines))

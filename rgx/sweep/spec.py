@@ -108,8 +108,10 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
             rows.append(Row(panel, row, texts, targets[panel]))
     refuse_clashes(file.search, file.panels, source)
     searches = [
-        make_search(name, one, (*shared, _row_text(one.row, ("search", name, "row"), source)), asked, source)
-        for name, one in file.search.items()
+        make_search(
+            name, search, (*shared, _row_text(search.row, ("search", name, "row"), source)), asked, source
+        )
+        for name, search in file.search.items()
         if not overrides.only or name in overrides.only
     ]
     if not (rows or searches or overrides.only):
@@ -154,8 +156,8 @@ def _targets(file: SweepFile, usual: tuple[str, ...], source: Source) -> dict[st
             raise InputError(f"{place}: targets: no panel '{panel}': {nearest(panel, file.panels)}")
         unknown = [name for name in names if name not in stages]
         if unknown or not names:
-            found = f"unknown stage '{unknown[0]}': {nearest(unknown[0], stages)}" if unknown else "no stage"
-            raise InputError(f"{place}: targets of {panel}: {found}")
+            fault = f"unknown stage '{unknown[0]}': {nearest(unknown[0], stages)}" if unknown else "no stage"
+            raise InputError(f"{place}: targets of {panel}: {fault}")
     targets = {panel: tuple(file.targets.get(panel, usual)) for panel in file.panels}
     for panel, last in targets.items():
         if not last:
@@ -202,9 +204,9 @@ def _command_line(overrides: Overrides) -> list[Text]:
     texts = []
     for axis, name in overrides.choices.items():
         place = f"--set {axis}={name}"
-        made = choose(axis, name, place)
-        lines = (place,) * len(made)
-        texts.append(Text("\n".join(made), place, asked=True, lines=lines, everywhere=True))
+        added = choose(axis, name, place)
+        lines = (place,) * len(added)
+        texts.append(Text("\n".join(added), place, asked=True, lines=lines, everywhere=True))
     for binding in overrides.bindings:
         place = f"--bind '{binding}'"
         texts.append(Text(binding, place, asked=True, lines=(place,), everywhere=True))

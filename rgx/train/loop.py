@@ -99,8 +99,8 @@ class _Player:
         terms = self.losses()
         total = torch.stack(list(terms.values())).sum()
         if not math.isfinite(value := float(total.detach())):
-            kept = f"the checkpoint of step {saved} is kept"
-            checkpoint = kept if saved else "no checkpoint had been written"
+            resumable = f"the checkpoint of step {saved} is kept"
+            checkpoint = resumable if saved else "no checkpoint had been written"
             raise NotFiniteError(f"the loss became {value} at step {step + 1}; {checkpoint}")
         # An adversarial loss leaves gradients on its opponent: only this player's may count here.
         self.optimiser.zero_grad(set_to_none=True)

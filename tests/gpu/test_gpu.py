@@ -18,7 +18,7 @@ from little import ROOT, command, manifests
 from torch import nn
 
 from rgx.gesture.speech.wavlm import WavLM
-from rgx.run.fork_server import Nursery
+from rgx.run.fork_server import ForkServer
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 from rgx.train.loop import fit
@@ -230,7 +230,7 @@ def test_a_process_forked_for_a_stage_can_use_the_gpu_and_so_can_the_next(tmp_pa
     own = [line for line in bindings if not line.startswith(("animator", "refiner"))]
     asked = Overrides(only=["3b/+distill"], scale="tiny", bindings=own)
     plan = make_plan(read_sweep(ROOT / "sweeps/ablation_table3.yaml", asked))
-    nursery = Nursery()
+    nursery = ForkServer()
     for task in plan.tasks.values():
         if task.stage in ("corpus", "speech", "alignment", "tokenizer"):
             device = "cuda" if task.uses_gpu else "cpu"

@@ -80,16 +80,16 @@ class ContrastiveAlignment(Alignment):
             ..., None
         ]
         speech = torch.where(mask, self.hidden_speech, batch.speech)
-        found: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         for stream in STREAMS:
             gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
             c_s, c_g = self.speech[stream](speech), self.gesture[stream](gesture)
-            found[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
+            terms[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
             logits = rearrange(self.beat[stream](c_g), "b n f -> b (n f)")
-            found[f"beat_{stream}"] = self.beat_weight * F.binary_cross_entropy_with_logits(
+            terms[f"beat_{stream}"] = self.beat_weight * F.binary_cross_entropy_with_logits(
                 logits, batch.beats.float(), pos_weight=self.beat_positive
             )
-        return found
+        return terms
 
 
 def _gesture(batch: Batch, stream: str) -> Tensor:

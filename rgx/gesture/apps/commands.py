@@ -39,7 +39,7 @@ def score(
     from rgx.gesture.apps.tracked import track_videos
     from rgx.report.gather import gather
     from rgx.report.render import summary, write
-    from rgx.run.invocation import Venue, run_sweep
+    from rgx.run.invocation import Execution, run_sweep
 
     console = Console()
     systems_given = parse(generated)
@@ -54,7 +54,7 @@ def score(
         file, definition = write_definitions(systems, scale, out)
         stored = [] if judge is None else [f"stage.judge.stored = {str(judge.expanduser().resolve())!r}"]
         asked = overrides([], [*bind, *stored], None, None, [], imports)
-        well = run_sweep(file, asked, Venue(store, engine), console)
+        well = run_sweep(file, asked, Execution(store, engine), console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     gathered = gather(definition, store)

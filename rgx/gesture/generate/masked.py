@@ -97,8 +97,8 @@ class MaskedGenerator(Generator):
         losses = {"tokens": F.cross_entropy(logits[masked], true[masked], label_smoothing=0.0)}
         if self.reconstruction_weight:
             motion = self._soft_motion(logits, true, masked, window, tokenizer)
-            found = motion_losses(motion, batch.motion, batch.valid)
-            losses |= {k: self.reconstruction_weight * v for k, v in found.items()}
+            terms = motion_losses(motion, batch.motion, batch.valid)
+            losses |= {k: self.reconstruction_weight * v for k, v in terms.items()}
         return losses
 
     def _soft_motion(

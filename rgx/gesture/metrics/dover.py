@@ -65,10 +65,10 @@ class Dover(VideoMetric):
         if self._network is None:
             raise RuntimeError(f"metric/{self.name}: prepare(device) comes before measure")
         views = (aesthetic_view(video), technical_view(video, self.seed))
-        found = self._network(*(normalise(view).transpose(0, 1)[None].contiguous() for view in views))
-        if len(found) != 2:
-            raise InputError(f"{self.network}: expected aesthetic and technical score, found {len(found)}")
-        return float(found[self.place].double().mean())
+        scores = self._network(*(normalise(view).transpose(0, 1)[None].contiguous() for view in views))
+        if len(scores) != 2:
+            raise InputError(f"{self.network}: expected aesthetic and technical score, found {len(scores)}")
+        return float(scores[self.place].double().mean())
 
     def _calibrated(self, measured: Sequence[np.ndarray], which: int) -> float:
         raw = np.stack(measured)[:, which]

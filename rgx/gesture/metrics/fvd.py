@@ -47,11 +47,11 @@ class FrechetVideoDistance(VideoMetric):
         if len(pair.real) < LEAST_FRAMES:
             raise ValueError(f"FVD needs at least {LEAST_FRAMES} frames, found {len(pair.real)}")
         size = (self.size_px, self.size_px)
-        found = [
+        features = [
             self.features(resize(video, size).transpose(0, 1)[None].contiguous() * 2 - 1)
             for video in (pair.real, pair.generated)
         ]
-        return torch.cat(found, dim=1)[0].double().cpu().numpy()
+        return torch.cat(features, dim=1)[0].double().cpu().numpy()
 
     def score(self, measured: Sequence[np.ndarray]) -> float:
         """Return the distance; raises ValueError with fewer than 2 windows."""
@@ -95,10 +95,10 @@ class I3DDistance(FrechetVideoDistance):
         """Raise InputError for a network that does not give 400 logits."""
         if self._network is None:
             raise RuntimeError(f"metric/{self.name}: prepare(device) comes before measure")
-        found = self._network(video, rescale=False, resize=False, return_features=True)
-        if found.shape != (1, LOGITS):
-            raise InputError(f"{self.network}: expected {LOGITS} logits, found shape {tuple(found.shape)}")
-        return found
+        logits = self._network(video, rescale=False, resize=False, return_features=True)
+        if logits.shape != (1, LOGITS):
+            raise InputError(f"{self.network}: expected {LOGITS} logits, found shape {tuple(logits.shape)}")
+        return logits
 
 
 I3D = "I3D-K400 logits as TorchScript at 224 px (bilinear, low-pass where it shrinks), [−1, 1], every frame"

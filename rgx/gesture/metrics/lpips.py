@@ -25,10 +25,10 @@ LINEAR: Shapes = {f"lin{i}.model.1.weight": (1, layer.outputs, 1, 1) for i, laye
 
 def shipped() -> str:
     """Return the path of LPIPS v0.1's linear weights, which torchmetrics carries, without importing it."""
-    found = find_spec("torchmetrics")
-    if found is None or not found.submodule_search_locations:
+    package = find_spec("torchmetrics")
+    if package is None or not package.submodule_search_locations:
         raise InputError("LPIPS' linear weights come with torchmetrics: pip install torchmetrics")
-    return str(Path(found.submodule_search_locations[0]) / "functional/image/lpips_models/alex.pth")
+    return str(Path(package.submodule_search_locations[0]) / "functional/image/lpips_models/alex.pth")
 
 
 def unit(activations: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ class LPIPS(FrameMetric):
         # Its scaling layer on [−1, 1] is ImageNet's normalisation on [0, 1], which the network does.
         both = (self._network(x) for x in (pair.real, pair.generated))
         distance = pair.real.new_zeros(len(pair.real))
-        for real, made, weight in zip(*both, self._weights, strict=True):
-            gap = (unit(real) - unit(made)).square()
+        for real, generated, weight in zip(*both, self._weights, strict=True):
+            gap = (unit(real) - unit(generated)).square()
             distance += (gap * weight[:, None, None]).sum(1).mean((1, 2))
         return distance
 

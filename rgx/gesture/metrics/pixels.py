@@ -38,8 +38,8 @@ class FrameMetric(VideoMetric):
 
     def score(self, measured: Sequence[np.ndarray]) -> float:
         """Return the mean, NaN when no frame has a number."""
-        found = np.concatenate([*measured, np.empty(0)])
-        return float(found.mean()) if len(found) else float("nan")
+        values = np.concatenate([*measured, np.empty(0)])
+        return float(values.mean()) if len(values) else float("nan")
 
 
 def psnr(squared_error: Tensor) -> Tensor:

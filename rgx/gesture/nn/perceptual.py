@@ -30,11 +30,11 @@ class PerceptualFeatures(nn.Module):
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Return activations, shallow to deep, of pictures (B, 3, H, W) in [0, 1]."""
 
-    def distance(self, made: Tensor, real: Tensor) -> Tensor:
-        """Return the mean absolute difference of activations, summed over layers; gradients reach `made`."""
+    def distance(self, generated: Tensor, real: Tensor) -> Tensor:
+        """Return the mean absolute difference of activations, summed over layers; gradients reach the first."""
         return sum(
-            ((a - b.detach()).abs().mean() for a, b in zip(self(made), self(real), strict=True)),
-            start=made.new_zeros(()),
+            ((a - b.detach()).abs().mean() for a, b in zip(self(generated), self(real), strict=True)),
+            start=generated.new_zeros(()),
         )
 
 

@@ -12,8 +12,8 @@ FFT_SAMPLES = 1024
 
 def fitted(waveform: np.ndarray, samples: int) -> np.ndarray:
     """Return the waveform (S,) as float32, cut or padded with silence to (samples,)."""
-    kept = np.asarray(waveform, np.float32).reshape(-1)[:samples]
-    return np.pad(kept, (0, samples - len(kept)))
+    part = np.asarray(waveform, np.float32).reshape(-1)[:samples]
+    return np.pad(part, (0, samples - len(part)))
 
 
 def mel_power(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
@@ -53,10 +53,10 @@ def beats_of(envelope: np.ndarray) -> np.ndarray:
 
     if not envelope.any():
         return np.zeros(len(envelope), bool)
-    _, found = librosa.beat.beat_track(
+    _, beats = librosa.beat.beat_track(
         onset_envelope=envelope, sr=SAMPLE_RATE_HZ, hop_length=SAMPLES_PER_FRAME
     )
-    return one_hot(found, len(envelope))
+    return one_hot(beats, len(envelope))
 
 
 def onsets_of(envelope: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def onsets_of(envelope: np.ndarray) -> np.ndarray:
     if not envelope.any():
         return np.zeros(len(envelope), bool)
     # librosa's default neighbourhood (30 ms) is under one frame: whole runs of frames would be peaks.
-    found = librosa.onset.onset_detect(
+    onsets = librosa.onset.onset_detect(
         onset_envelope=envelope,
         sr=SAMPLE_RATE_HZ,
         hop_length=SAMPLES_PER_FRAME,
@@ -74,7 +74,7 @@ def onsets_of(envelope: np.ndarray) -> np.ndarray:
         post_max=2,
         wait=1,
     )
-    return one_hot(found, len(envelope))
+    return one_hot(onsets, len(envelope))
 
 
 def one_hot(indices: np.ndarray, frames: int) -> np.ndarray:

@@ -85,8 +85,8 @@ class WavLM(Speech):
             return self.model
         weights = sorted(folder.glob("*.safetensors"))
         if not weights or not (folder / "config.json").is_file():
-            found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-            raise _unusable(self.model, f"expected config.json and *.safetensors, found {found}")
+            files = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+            raise _unusable(self.model, f"expected config.json and *.safetensors, found {files}")
         digest = hashlib.sha256()
         for path in [folder / "config.json", *weights]:
             with path.open("rb") as opened:
@@ -120,9 +120,9 @@ class WavLM(Speech):
         # Absent weights would be drawn at random; the mask embedding is only used in training.
         if absent := sorted(set(report["missing_keys"]) - {"masked_spec_embed"}):
             raise _unusable(self.model, f"{len(absent)} weights of a WavLM are absent, such as {absent[0]}")
-        found, step = network.config.hidden_size, math.prod(network.config.conv_stride)
-        if found != self.features_width:
-            raise _unusable(self.model, f"hidden_size is {found}, but features_width = {self.features_width}")
+        width, step = network.config.hidden_size, math.prod(network.config.conv_stride)
+        if width != self.features_width:
+            raise _unusable(self.model, f"hidden_size is {width}, but features_width = {self.features_width}")
         if step != STEP_SAMPLES:
             raise _unusable(self.model, f"expected a step of {STEP_SAMPLES} samples, found {step}")
         self._network = network.to(device).eval()
@@ -157,8 +157,8 @@ class WavLM(Speech):
             some = [pieces[index] for index in batch]
             sounds = [heard[clip][p.start * STEP_SAMPLES :][: _samples(p.length)] for clip, p in some]
             for (clip, piece), rows in zip(some, self._read(sounds, reading), strict=True):
-                kept = rows[piece.first - piece.start : piece.last - piece.start]
-                hidden[clip][piece.first : piece.last] = kept
+                inner = rows[piece.first - piece.start : piece.last - piece.start]
+                hidden[clip][piece.first : piece.last] = inner
         return hidden
 
     def _reading(self) -> Reading:

@@ -45,7 +45,7 @@ class AlignmentStage(Stage):
 @torch.no_grad()
 def retrieval(network: Alignment, windows: Windows) -> dict[str, float]:
     """Return R@1 and R@5 over pools of one window a clip, averaged, with the pool size and chance."""
-    found: dict[str, list[float]] = {}
+    recalls: dict[str, list[float]] = {}
     pool = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -55,5 +55,5 @@ def retrieval(network: Alignment, windows: Windows) -> dict[str, float]:
             for stream in STREAMS:
                 z_s, z_g = network.embed(batch, stream)
                 for rank in (1, 5):
-                    found.setdefault(f"recall{rank}_{stream}", []).append(recall(z_s, z_g, rank))
-    return {"pool": pool, "chance": 1 / pool, **{k: sum(v) / len(v) for k, v in found.items()}}
+                    recalls.setdefault(f"recall{rank}_{stream}", []).append(recall(z_s, z_g, rank))
+    return {"pool": pool, "chance": 1 / pool, **{k: sum(v) / len(v) for k, v in recalls.items()}}

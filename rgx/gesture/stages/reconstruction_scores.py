@@ -55,14 +55,14 @@ class ReconstructionScoresStage(Stage):
 
         def pairs() -> Iterator[VideoPair]:
             for row, (_, _, start) in enumerate(windows):
-                made = renderer.render(*source_of(pictures, start), frames_in_chunks(pictures, start))
+                chunks = renderer.render(*source_of(pictures, start), frames_in_chunks(pictures, start))
                 index = torch.arange(start, start + WINDOW_FRAMES)
                 size = (pictures.size_px, pictures.size_px)
                 hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
-                found = torch.cat(list(made))
+                rendered = torch.cat(list(chunks))
                 if row == 0:
-                    save_strip(workspace, pictures, start, to_bytes(found))
-                yield VideoPair(pictures.pictures(index), found, hands.to(workspace.device))
+                    save_strip(workspace, pictures, start, to_bytes(rendered))
+                yield VideoPair(pictures.pictures(index), rendered, hands.to(workspace.device))
 
         scores = score_windows(self.metrics, pairs(), len(windows), workspace)
         return {**scores, "notes": inputs.about("refiner" if self.refiner.present else "animator")["notes"]}

@@ -69,11 +69,11 @@ class RefinerStage(Stage):
         def refine() -> dict[str, Tensor]:
             pairs = pictures.draw(self.training.batch)
             with fast(device):
-                made, structure = self._refine(built, animator, pairs)
+                refined, structure = self._refine(built, animator, pairs)
                 # The discriminator must not teach the map: it would move the edges to please itself.
-                seen.update(real=pairs.driving, fake=made.detach(), structure=structure.detach())
-                fake = critic(made, structure.detach())
-                return {**self._losses(made, pairs), "adversarial": self._against(fake)}
+                seen.update(real=pairs.driving, fake=refined.detach(), structure=structure.detach())
+                fake = critic(refined, structure.detach())
+                return {**self._losses(refined, pairs), "adversarial": self._against(fake)}
 
         def criticise() -> dict[str, Tensor]:
             with fast(device):
@@ -96,16 +96,16 @@ class RefinerStage(Stage):
             source = animator.begin(pairs.source, pairs.source_pose, pairs.source_valid)
             pose, valid = pairs.driving_pose, pairs.driving_valid
             animated = animator.animate(source, pose, valid, pairs.driving)
-        made = refiner(animated.picture, animated.trusted, pose, valid)
-        size = (made.shape[-2], made.shape[-1])
-        return made, refiner.structure(pose, valid, size)
+        refined = refiner(animated.picture, animated.trusted, pose, valid)
+        size = (refined.shape[-2], refined.shape[-1])
+        return refined, refiner.structure(pose, valid, size)
 
-    def _losses(self, made: Tensor, pairs: Pairs) -> dict[str, Tensor]:
-        size = (made.shape[-2], made.shape[-1])
+    def _losses(self, refined: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+        size = (refined.shape[-2], refined.shape[-1])
         hands = hand_mask(pairs.driving_pose, pairs.driving_valid, size)
         weight = 1 + (self.hand_weight - 1) * hands.float()
-        error = (made - pairs.driving).abs().mean(1, keepdim=True)
+        error = (refined - pairs.driving).abs().mean(1, keepdim=True)
         return {
             "l1": self.l1_weight * (error * weight).sum() / weight.sum(),
-            "perceptual": self.perceptual_weight * self.perceptual.distance(made, pairs.driving),
+            "perceptual": self.perceptual_weight * self.perceptual.distance(refined, pairs.driving),
         }

@@ -60,8 +60,8 @@ class SpeechStage(Stage):
             firsts = [(span["start"] * rate, span["frames"]) for span in some]
             clips = [(sound[first : first + frames * rate], frames) for first, frames in firsts]
             marks = [marks_of(built.envelope(clip, frames)) for clip, frames in clips]
-            found = zip(built.features_of(clips), marks, strict=True)
-            rows.put(some[0]["start"], *(np.concatenate(pair, axis=1) for pair in found))
+            features = zip(built.features_of(clips), marks, strict=True)
+            rows.put(some[0]["start"], *(np.concatenate(pair, axis=1) for pair in features))
             workspace.progress(rows.parts, len(spans))
         every = np.ascontiguousarray(rows.array[:, :-2])
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])

@@ -49,16 +49,16 @@ class SubmissionStage(Submitted):
             if span.name in offered:
                 motions[clip] = self.submission.motion(span.name)
             workspace.progress(done, len(tests))
-        kept, pieces = [], []
+        scored, pieces = [], []
         for window, (start, clip) in enumerate(zip(starts.tolist(), clips.tolist(), strict=True)):
             first = start - spans[clip].start
             if clip in motions and first + WINDOW_FRAMES <= len(motions[clip]):
-                kept.append(window)
+                scored.append(window)
                 pieces.append(motions[clip][first : first + WINDOW_FRAMES])
-        refuse_nothing(self.submission, kept)
-        workspace.save_arrays({"motion": torch.from_numpy(np.stack(pieces)), "windows": torch.tensor(kept)})
-        workspace.save_about({"notes": coverage(spans, tests, set(motions), len(kept), len(starts))})
-        return {"windows": len(kept), "clips": len(motions)}
+        refuse_nothing(self.submission, scored)
+        workspace.save_arrays({"motion": torch.from_numpy(np.stack(pieces)), "windows": torch.tensor(scored)})
+        workspace.save_about({"notes": coverage(spans, tests, set(motions), len(scored), len(starts))})
+        return {"windows": len(scored), "clips": len(motions)}
 
 
 @register("stage", "submission_scores", label="Scores of submitted motion", source="Sec. 5.2, Table 1")
@@ -90,24 +90,24 @@ class SubmissionVideoStage(Submitted):
         pictures = load_pictures(inputs, workspace.device)
         windows, offered = pictures.windows("test", self.windows_per_clip), self.submission.videos()
         clips: dict[str, np.ndarray] = {}
-        kept, pieces = [], []
+        scored, pieces = [], []
         for done, (_, span, start) in enumerate(windows, start=1):
             if span.name in offered:
                 if span.name not in clips:
                     clips = {span.name: self.submission.pictures(span.name, pictures.size_px)}
                 first = start - span.start
                 if first + WINDOW_FRAMES <= len(clips[span.name]):
-                    kept.append(start)
+                    scored.append(start)
                     pieces.append(clips[span.name][first : first + WINDOW_FRAMES])
             workspace.progress(done, len(windows))
-        refuse_nothing(self.submission, kept)
+        refuse_nothing(self.submission, scored)
         np.save(workspace.folder / "frames.npy", np.stack(pieces))
         names = [span.name for _, span, _ in windows]
         absent = sorted(set(names) - set(offered))
         workspace.save_about(
-            {"starts": kept, "notes": missing(absent, len(set(names)), len(kept), len(windows))}
+            {"starts": scored, "notes": missing(absent, len(set(names)), len(scored), len(windows))}
         )
-        return {"windows": len(kept), "size_px": pictures.size_px}
+        return {"windows": len(scored), "size_px": pictures.size_px}
 
 
 @register("stage", "submission_video_scores", label="Scores of submitted video", source="Sec. 5.2, Table 1")
@@ -118,23 +118,23 @@ class SubmissionVideoScoresStage(VideoScoring):
 
 
 def coverage(
-    spans: Sequence[ClipSpan], tests: Sequence[int], covered: set[int], kept: int, windows: int
+    spans: Sequence[ClipSpan], tests: Sequence[int], covered: set[int], scored: int, windows: int
 ) -> list[str]:
     """Return what a table must say of test clips and windows that a system did not make."""
-    return missing([spans[c].name for c in tests if c not in covered], len(tests), kept, windows)
+    return missing([spans[c].name for c in tests if c not in covered], len(tests), scored, windows)
 
 
-def missing(absent: Sequence[str], clips: int, kept: int, windows: int) -> list[str]:
+def missing(absent: Sequence[str], clips: int, scored: int, windows: int) -> list[str]:
     """Return a note where a system covers fewer windows than there are."""
-    if kept == windows:
+    if scored == windows:
         return []
     named = f" ({', '.join(absent[:3])}{', …' if len(absent) > 3 else ''})" if absent else ""
-    return [f"over {kept} of {windows} windows: {len(absent)} of {clips} test clips are absent{named}"]
+    return [f"over {scored} of {windows} windows: {len(absent)} of {clips} test clips are absent{named}"]
 
 
-def refuse_nothing(submission: Submission, kept: Sequence[int]) -> None:
+def refuse_nothing(submission: Submission, windows: Sequence[int]) -> None:
     """Raise InputError where a system covers no test window."""
-    if not kept:
+    if not windows:
         raise InputError(
             f"{submission.path}: covers no test window; expected files named as the test clips, "
             f"at least {WINDOW_FRAMES + 1} frames long"

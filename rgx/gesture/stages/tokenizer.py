@@ -59,31 +59,31 @@ class TokenizerStage(Stage):
         def losses() -> dict[str, torch.Tensor]:
             batch = windows.draw(self.training.batch)
             motion, quantized = built(batch.motion)
-            found = motion_losses(motion, batch.motion, batch.valid)
+            terms = motion_losses(motion, batch.motion, batch.valid)
             for stream, q in quantized.items():
-                found[f"commitment_{stream}"] = self.commitment * q.commitment
-                found[f"distillation_{stream}"] = distillations[stream](q.output, batch, teacher)
-            return found
+                terms[f"commitment_{stream}"] = self.commitment * q.commitment
+                terms[f"distillation_{stream}"] = distillations[stream](q.output, batch, teacher)
+            return terms
 
         values = fit(both, losses, self.training, workspace)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
-        found = describe(built, test.batch(torch.arange(len(test))))
-        return {"parameters": count_parameters(built), **values, **found}
+        facts = describe(built, test.batch(torch.arange(len(test))))
+        return {"parameters": count_parameters(built), **values, **facts}
 
 
 @torch.no_grad()
 def describe(tokenizer: Tokenizer, batch: Batch) -> dict[str, float]:
     """Return held-out reconstruction error (standardised) by layers used, and each layer's perplexity."""
     tokens = tokenizer.tokens(batch.motion)
-    found = {}
+    facts = {}
     for layers in range(1, tokenizer.layers + 1):
         motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})
         error = (motion - batch.motion).abs()[batch.valid].mean()
-        found[f"error_{layers}_layers"] = float(error)
+        facts[f"error_{layers}_layers"] = float(error)
     for stream, codes in tokens.items():
         for layer in range(tokenizer.layers):
             share = torch.bincount(codes[..., layer].flatten(), minlength=tokenizer.codes).double()
             share = share / share.sum()
-            found[f"perplexity_{stream}_{layer}"] = float(torch.exp(-torch.xlogy(share, share).sum()))
-    return found
+            facts[f"perplexity_{stream}_{layer}"] = float(torch.exp(-torch.xlogy(share, share).sum()))
+    return facts

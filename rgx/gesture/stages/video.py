@@ -62,8 +62,8 @@ class VideoStage(Stage):
         )
         for row, (number, span, start) in enumerate(windows):
             pose = span.place(motion[number])
-            made = renderer.render(*source_of(pictures, start), poses_in_chunks(pose))
-            np.concatenate([to_bytes(chunk) for chunk in made], out=frames[row])
+            chunks = renderer.render(*source_of(pictures, start), poses_in_chunks(pose))
+            np.concatenate([to_bytes(chunk) for chunk in chunks], out=frames[row])
             heard = waveform[start * SAMPLES_PER_FRAME : (start + WINDOW_FRAMES) * SAMPLES_PER_FRAME]
             write_mp4(workspace.folder / f"{row:04d}.mp4", frames[row], heard)
             if row < self.shown:

@@ -61,8 +61,8 @@ class Tokenizer(nn.Module):
                 for stream, members in self.members.items()
             }
         )
-        one = self.codec(next(iter(self.members))).quantizer
-        self.width, self.codes, self.layers = width, one.codes, one.layers
+        quantizer_there = self.codec(next(iter(self.members))).quantizer
+        self.width, self.codes, self.layers = width, quantizer_there.codes, quantizer_there.layers
 
     def codec(self, stream: str) -> Codec:
         """Return the codec of a stream."""

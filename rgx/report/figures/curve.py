@@ -53,14 +53,14 @@ class Curve(PanelFigure):
 
     def places(self, material: Material) -> dict[str, float]:
         """Return each finished row's parameter, in rising order; raises InputError where rows clash."""
-        found: dict[str, float] = {}
+        by_row: dict[str, float] = {}
         for row in material.rows(self.panel, []):
             if (manifest := material.manifest(row, self.stage)) is not None:
                 where = f"figure of panel {self.panel}, row '{row.row}', stage {self.stage}"
                 value = parameter(manifest.get("record") or {}, self.parameter, where)
-                if found.setdefault(row.row, value) != value:
-                    raise InputError(f"{where}: '{self.parameter}' is {found[row.row]:g} and {value:g}")
-        return dict(sorted(found.items(), key=lambda item: item[1]))
+                if by_row.setdefault(row.row, value) != value:
+                    raise InputError(f"{where}: '{self.parameter}' is {by_row[row.row]:g} and {value:g}")
+        return dict(sorted(by_row.items(), key=lambda item: item[1]))
 
     def _measured(self, axes: Axes, table: Table, column: str, places: dict[str, float]) -> None:
         cells = [(x, table.rows[row][column]) for row, x in places.items()]

@@ -84,7 +84,7 @@ class Factorial(PanelFigure):
 
         Raises InputError for a path that a record lacks, or a row that ran at several levels.
         """
-        found: dict[str, Levels] = {}
+        by_row: dict[str, Levels] = {}
         for row in material.rows(self.panel, []):
             manifests = {name: material.manifest(row, factor.stage) for name, factor in self.factors.items()}
             if None in manifests.values():
@@ -96,20 +96,20 @@ class Factorial(PanelFigure):
                 )
                 record = (manifests[name] or {}).get("record") or {}
                 levels.append(_said(value_at(record, factor.parameter, where)))
-            if found.setdefault(row.row, tuple(levels)) != tuple(levels):
+            if by_row.setdefault(row.row, tuple(levels)) != tuple(levels):
                 raise InputError(f"figure of panel {self.panel}: row '{row.row}' ran at several levels")
-        return found
+        return by_row
 
     def runs(
         self, material: Material, column: str, levels: Mapping[str, Levels]
     ) -> dict[Levels, list[float]]:
         """Return every distinct run's number by its levels, in the sweep's order."""
         measured = by_row(material.results.numbers(self.panel, column))
-        found: dict[Levels, list[float]] = {}
+        by_levels: dict[Levels, list[float]] = {}
         for row, own in levels.items():
             if row in measured:
-                found.setdefault(own, []).extend(number.value for number in measured[row])
-        return found
+                by_levels.setdefault(own, []).extend(number.value for number in measured[row])
+        return by_levels
 
     def _main(self, axes: Axes, runs: Mapping[Levels, list[float]], place: int) -> None:
         means = level_means(runs, [place])

@@ -34,9 +34,9 @@ class Graph(Figure):
             return None
         columns = ordered(nodes)
         places = {
-            node: (x, (len(held) - 1) / 2 - y)
-            for x, held in enumerate(columns.values())
-            for y, node in enumerate(held)
+            node: (x, (len(group) - 1) / 2 - y)
+            for x, group in enumerate(columns.values())
+            for y, node in enumerate(group)
         }
         tallest = max(map(len, columns.values()))
         height = min(6.0, max(2.2, 0.1 * tallest + 1.2))
@@ -46,11 +46,11 @@ class Graph(Figure):
         alpha = max(0.05, min(0.5, MANY / max(1, len(edges))))
         axes.add_collection(LineCollection(edges, colors=style.GREY, linewidths=0.3, alpha=alpha))
         longest = max(_seconds(manifest) for manifest in nodes.values()) or 1.0
-        axes.set_xticks(range(len(columns)), [_head(stage, held, nodes) for stage, held in columns.items()])
-        for number, held in enumerate(columns.values()):
-            x, y = zip(*(places[node] for node in held), strict=True)
+        axes.set_xticks(range(len(columns)), [_head(stage, group, nodes) for stage, group in columns.items()])
+        for number, group in enumerate(columns.values()):
+            x, y = zip(*(places[node] for node in group), strict=True)
             room = min(1.0, TALL / tallest)
-            sizes = [room * (4 + 80 * _seconds(nodes[node]) / longest) for node in held]
+            sizes = [room * (4 + 80 * _seconds(nodes[node]) / longest) for node in group]
             axes.scatter(x, y, s=sizes, color=style.colour(number), zorder=2, linewidths=0)
         axes.tick_params(axis="x", rotation=60, length=0)
         for label in axes.get_xticklabels():
@@ -77,18 +77,18 @@ def nearest_parents(node: Node, nodes: Mapping[Node, dict[str, Any]]) -> list[No
 
 def ordered(nodes: dict[Node, dict[str, Any]]) -> dict[str, list[Node]]:
     """Return stage → its artifacts; a stage comes after all that any of its artifacts was made from."""
-    held: dict[str, list[Node]] = {}
+    by_stage: dict[str, list[Node]] = {}
     needs: dict[str, set[str]] = {}
     for node, manifest in nodes.items():
-        held.setdefault(node[0], []).append(node)
+        by_stage.setdefault(node[0], []).append(node)
         needs.setdefault(node[0], set()).update(manifest.get("parents") or {})
-    found: dict[str, list[Node]] = {}
-    while len(found) < len(held):
-        waiting = [stage for stage in held if stage not in found]
+    columns: dict[str, list[Node]] = {}
+    while len(columns) < len(by_stage):
+        waiting = [stage for stage in by_stage if stage not in columns]
         # A stage whose parents are all placed; in a store gone wrong, whichever is first.
         ready = [stage for stage in waiting if not needs[stage] & set(waiting)] or waiting[:1]
-        found |= {stage: held[stage] for stage in ready}
-    return found
+        columns |= {stage: by_stage[stage] for stage in ready}
+    return columns
 
 
 def _parents(node: Node, nodes: Mapping[Node, dict[str, Any]]) -> list[Node]:
@@ -99,6 +99,6 @@ def _seconds(manifest: dict[str, Any]) -> float:
     return finite(manifest.get("seconds")) or 0.0
 
 
-def _head(stage: str, held: list[Node], nodes: dict[Node, dict[str, Any]]) -> str:
-    total = sum(_seconds(nodes[node]) for node in held)
-    return f"{stage.replace('_', ' ')}\n{len(held)} in {total:,.0f} s"
+def _head(stage: str, artifacts: list[Node], nodes: dict[Node, dict[str, Any]]) -> str:
+    total = sum(_seconds(nodes[node]) for node in artifacts)
+    return f"{stage.replace('_', ' ')}\n{len(artifacts)} in {total:,.0f} s"

@@ -33,7 +33,7 @@ class Training(RowsFigure):
     def draw(self, material: Material) -> Drawing | None:
         """Draw a set of axes a value; rows differ by colour, and each seed has its line."""
         curves = self.curves(material)
-        known = list(dict.fromkeys(name for held in curves.values() for one in held for name in one))
+        known = list(dict.fromkeys(name for of_row in curves.values() for curve in of_row for name in curve))
         names = self.values or [name for name in known if name != STEP]
         if not curves or not names:
             return None
@@ -45,8 +45,8 @@ class Training(RowsFigure):
         figure, grid = style.axes(self.width, -(-len(names) // across), across, 1.4, around)
         places = [axes for line in grid for axes in line]
         for axes, name in zip(places, names, strict=False):
-            for number, (row, held) in enumerate(curves.items()):
-                for seed, curve in enumerate(held):
+            for number, (row, of_row) in enumerate(curves.items()):
+                for seed, curve in enumerate(of_row):
                     look = style.line(number) | {"marker": None, "linewidth": 0.8, "alpha": 0.8}
                     label = None if seed else row
                     points = [
@@ -67,7 +67,7 @@ class Training(RowsFigure):
 
     def curves(self, material: Material) -> dict[str, list[dict[str, list[float]]]]:
         """Return row's label → its distinct runs → name → values a step."""
-        found: dict[str, list[dict[str, list[float]]]] = {}
+        by_label: dict[str, list[dict[str, list[float]]]] = {}
         read: set[Path] = set()
         table = self.table(material)
         for row in material.rows(self.panel, self.picked(material)[0]):
@@ -75,8 +75,8 @@ class Training(RowsFigure):
             if path is not None and path not in read and path.is_file():
                 read.add(path)
                 label = style.text(table.label(row.row) if table else row.row)
-                found.setdefault(label, []).append(_columns(path))
-        return found
+                by_label.setdefault(label, []).append(_columns(path))
+        return by_label
 
 
 def _columns(path: Path) -> dict[str, list[float]]:
@@ -84,13 +84,13 @@ def _columns(path: Path) -> dict[str, list[float]]:
 
     A run that was killed repeats the steps since its last checkpoint; the later line of a step counts.
     """
-    found: dict[float, dict[str, float]] = {}
+    by_step: dict[float, dict[str, float]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             values = {name: float(value) for name, value in json.loads(line).items()}
-            found[values[STEP]] = values
+            by_step[values[STEP]] = values
         except (KeyError, ValueError, TypeError, AttributeError):
             raise InputError(f"{path}:{number}: not a step of a training curve: {line[:60]!r}") from None
-    steps = [found[step] for step in sorted(found)]
+    steps = [by_step[step] for step in sorted(by_step)]
     names = dict.fromkeys(name for step in steps for name in step)
     return {name: [step.get(name, float("nan")) for step in steps] for name in names}

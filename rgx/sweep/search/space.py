@@ -85,15 +85,15 @@ class Choices(BaseModel):
         return self.choices[min(int(fraction * count), count - 1)]
 
 
-def _tag(found: Any) -> str:
-    listed = isinstance(found, Choices) or (isinstance(found, Mapping) and "choices" in found)
+def _tag(content: Any) -> str:
+    listed = isinstance(content, Choices) or (isinstance(content, Mapping) and "choices" in content)
     return "[choices]" if listed else "[range]"
 
 
-def _mapping(found: Any) -> Any:
-    if not isinstance(found, (Mapping, Range, Choices)):
-        raise ValueError(f"expected {{low: …, high: …}} or {{choices: […]}}, found {found!r}")
-    return found
+def _mapping(content: Any) -> Any:
+    if not isinstance(content, (Mapping, Range, Choices)):
+        raise ValueError(f"expected {{low: …, high: …}} or {{choices: […]}}, found {content!r}")
+    return content
 
 
 Factor = Annotated[

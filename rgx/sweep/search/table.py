@@ -37,13 +37,14 @@ def about(plan: SearchPlan, sweep: str, store: Path) -> dict[str, Any]:
     }
 
 
-def intention(told: Mapping[str, Any], lacking: int) -> str:
+def intention(facts: Mapping[str, Any], lacking: int) -> str:
     """Return what `about` tells in one line; lacking: how many shared stages are not in the store."""
-    rungs = f" on rungs {told['rungs']}" if told["rungs"] else ""
+    rungs = f" on rungs {facts['rungs']}" if facts["rungs"] else ""
     return (
-        f"search {told['name']}: {told['trials']} trials{rungs}, {told['ended']} ended, by {told['metric']}, "
-        f"{told['searcher']}; {len(told['shared'])} stages shared, {len(told['shared']) - lacking} in the "
-        f"store; a trial runs {', '.join(told['own'])}; at most {told['most_trainings']} trainings"
+        f"search {facts['name']}: {facts['trials']} trials{rungs}, {facts['ended']} ended, "
+        f"by {facts['metric']}, {facts['searcher']}; {len(facts['shared'])} stages shared, "
+        f"{len(facts['shared']) - lacking} in the store; "
+        f"a trial runs {', '.join(facts['own'])}; at most {facts['most_trainings']} trainings"
     )
 
 

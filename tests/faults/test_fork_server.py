@@ -1,4 +1,4 @@
-"""Each stage in a fresh process of a nursery: isolated, told of when it dies, gone with who asked."""
+"""Each stage in a fresh process of a fork server: isolated, told of when it dies, gone with who asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from little import LITTLE, ROOT
 from nodes import wait_for
 
-from rgx.run.fork_server import FORKS, DiedError, Nursery
+from rgx.run.fork_server import FORKS, DiedError, ForkServer
 from rgx.store.artifacts import read_json, running_folder
 from rgx.store.manifests import intact
 from rgx.sweep.plan import make_plan
@@ -27,14 +27,14 @@ pytestmark = [
 ]
 ASKER = """\
 import json, sys
-from rgx.run.fork_server import Nursery
-Nursery().run(json.loads(sys.stdin.read()))
+from rgx.run.fork_server import ForkServer
+ForkServer().run(json.loads(sys.stdin.read()))
 """
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    made = Nursery()
+def fork_server() -> Iterator[ForkServer]:
+    made = ForkServer()
     yield made
     made.process.kill()
 
@@ -42,7 +42,7 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a worker is told of the first stage of the little sweep."""
-    file = tmp_path_factory.mktemp("nursery") / "little.yaml"
+    file = tmp_path_factory.mktemp("fork_server") / "little.yaml"
     file.write_text(LITTLE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -57,38 +57,42 @@ def asked(corpus: dict[str, Any], store: Path, plugin: str = "") -> dict[str, An
 
 
 def test_a_stage_is_made_once_and_found_after(
-    nursery: Nursery, corpus: dict[str, Any], tmp_path: Path
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert nursery.run(asked(corpus, tmp_path)) == {"made": "made"}
+    assert fork_server.run(asked(corpus, tmp_path)) == {"made": "made"}
     assert intact(tmp_path, "corpus", corpus["key"])
-    assert nursery.run(asked(corpus, tmp_path)) == {"made": "found"}
+    assert fork_server.run(asked(corpus, tmp_path)) == {"made": "found"}
 
 
 def test_a_stage_meets_nothing_of_the_one_before(
-    nursery: Nursery, corpus: dict[str, Any], tmp_path: Path
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path
 ) -> None:
     leave = "import sys, os\nassert not hasattr(sys, 'left'), 'met'\nsys.left = os.environ['LEFT'] = 'left'\n"
     for store in ("one", "two"):
         look = leave + "open('/dev/null').close()\nassert len(os.environ['LEFT']) == 4"
-        assert nursery.run(asked(corpus, tmp_path / store, look)) == {"made": "made"}
+        assert fork_server.run(asked(corpus, tmp_path / store, look)) == {"made": "made"}
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
 def test_a_death_is_told_and_the_next_stage_goes_on(
-    nursery: Nursery, corpus: dict[str, Any], tmp_path: Path, name: str
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
     die = f"import os, signal\nos.kill(os.getpid(), signal.{name})"
     with pytest.raises(DiedError, match=f"ended by {name}"):
-        nursery.run(asked(corpus, tmp_path, die))
-    assert nursery.run(asked(corpus, tmp_path)) == {"made": "made"}
+        fork_server.run(asked(corpus, tmp_path, die))
+    assert fork_server.run(asked(corpus, tmp_path)) == {"made": "made"}
 
 
-def test_an_exit_of_its_own_is_a_death_too(nursery: Nursery, corpus: dict[str, Any], tmp_path: Path) -> None:
+def test_an_exit_of_its_own_is_a_death_too(
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(DiedError, match="ended by itself"):
-        nursery.run(asked(corpus, tmp_path, "import os\nos._exit(0)"))
+        fork_server.run(asked(corpus, tmp_path, "import os\nos._exit(0)"))
 
 
-def test_what_a_stage_started_ends_with_it(nursery: Nursery, corpus: dict[str, Any], tmp_path: Path) -> None:
+def test_what_a_stage_started_ends_with_it(
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path
+) -> None:
     place = tmp_path / "process.txt"
     linger = (
         "import os, pathlib, signal, time\n"
@@ -100,12 +104,14 @@ def test_what_a_stage_started_ends_with_it(nursery: Nursery, corpus: dict[str, A
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     with pytest.raises(DiedError):
-        nursery.run(asked(corpus, tmp_path, linger))
+        fork_server.run(asked(corpus, tmp_path, linger))
     wait_for(lambda: not lives(int(place.read_text())))
 
 
-def test_an_error_is_told_with_its_reason(nursery: Nursery, corpus: dict[str, Any], tmp_path: Path) -> None:
-    told = nursery.run(asked(corpus, tmp_path, "raise ValueError('out of luck')"))
+def test_an_error_is_told_with_its_reason(
+    fork_server: ForkServer, corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    told = fork_server.run(asked(corpus, tmp_path, "raise ValueError('out of luck')"))
     assert told == {"made": "failed", "reason": "planted.py:1: ValueError: out of luck"}
     failure = read_json(running_folder(tmp_path, "corpus", corpus["key"]) / "failure.json")
     assert failure is not None and failure["reason"] == told["reason"]
