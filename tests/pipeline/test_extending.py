@@ -64,11 +64,12 @@ def test_a_quantizer_is_planned_by_its_sweep(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_axis_stage_metric_and_figure_together(tmp_path: Path) -> None:
+def test_axis_stage_metric_figure_and_format_together(tmp_path: Path) -> None:
     folder = copy_example(tmp_path / "paper", steps=5)
     sweep = folder / "sweeps" / "digits.yaml"
     sweep.write_text(sweep.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]"))
-    for section in ("An axis with two variants", "A stage between two others", "A metric", "A figure kind"):
+    parts = ("An axis with two variants", "A stage between two others", "A metric", "A figure kind")
+    for section in (*parts, "A table format"):
         follow(section, folder)
     done = rgx(folder, "plan", "sweeps/scaling.yaml", "--json")
     assert done.returncode == 0, done.stderr
@@ -81,6 +82,7 @@ def test_axis_stage_metric_and_figure_together(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Brier" in (folder / "reports/build/digits/loss.md").read_text()
     assert (folder / "reports/build/digits/confusion.pdf").is_file()
+    assert "[ECE (%) ↓]" in (folder / "reports/build/digits/loss.typ").read_text()
 
 
 @pytest.mark.slow

@@ -40,8 +40,7 @@ class Teacher(Stage):
 
     trains = True
 
-    def __init__(self, backbone: Recipe[nn.Module] | None = None, loss: Loss | None = None,
-                 augmentation: Augmentation | None = None, training: AdamW | None = None):  # fmt: skip
+    def __init__(self, backbone: Recipe[nn.Module], loss: Loss, augmentation: Augmentation, training: AdamW):
         self.backbone, self.loss, self.augmentation, self.training = backbone, loss, augmentation, training
 
     def parents(self):
@@ -74,7 +73,7 @@ class Scores(Stage):
 
     seeded = False
 
-    def __init__(self, metrics: tuple[Metric, ...] = (), split: str = "test") -> None:
+    def __init__(self, metrics: tuple[Metric, ...], split: str = "test") -> None:
         self.metrics, self.split = metrics, split
 
     def parents(self):

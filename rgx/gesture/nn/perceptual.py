@@ -31,7 +31,7 @@ class PerceptualFeatures(nn.Module):
         """Return activations, shallow to deep, of pictures (B, 3, H, W) in [0, 1]."""
 
     def distance(self, generated: Tensor, real: Tensor) -> Tensor:
-        """Return the mean absolute difference of activations, summed over layers; gradients reach the first."""
+        """Return the mean absolute difference of activations over all layers; gradients reach the first."""
         return sum(
             ((a - b.detach()).abs().mean() for a, b in zip(self(generated), self(real), strict=True)),
             start=generated.new_zeros(()),
