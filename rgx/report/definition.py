@@ -45,11 +45,6 @@ class Report(BaseModel):
         return given
 
     @property
-    def methods(self) -> list[str]:
-        """Return the methods as written."""
-        return [self.method] if isinstance(self.method, str) else self.method
-
-    @property
     def sweeps(self) -> list[str]:
         """Return the sweep files as written."""
         return [self.sweep] if isinstance(self.sweep, str) else self.sweep
