@@ -79,10 +79,11 @@ def rgx(environment: Path, empty: Path) -> Run:
 
 def test_the_wheel_holds_all_that_the_checkout_has(wheel: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "rgx", "gin", "sweeps", "reports"],
+        ["git", "ls-files", "rgx", "gin", "sweeps", "reports", "examples/digits"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout.split()  # fmt: skip
-    expected = {name if name.startswith("rgx/") else f"rgx/gesture/{name}" for name in listed}
+    places = {"rgx": "", "examples": "rgx/"}
+    expected = {places.get(name.partition("/")[0], "rgx/gesture/") + name for name in listed}
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert held == expected
@@ -127,6 +128,19 @@ def test_a_sweep_and_its_report(rgx: Run, empty: Path) -> None:
     rgx("report", "sweeps/small.yaml")
     assert {path.name for path in empty.iterdir()} == {"sweeps", "reports", "store"}
     assert "baseline" in (empty / "reports/build/small/3b.md").read_text()
+
+
+def test_the_example_that_init_writes_runs(rgx: Run, empty: Path) -> None:
+    rgx("init", "paper")
+    paper = empty / "paper"
+    gin = paper / "gin" / "digits.gin"
+    gin.write_text(gin.read_text().replace("steps = 300", "steps = 5"))
+    sweep, store = str(paper / "sweeps" / "digits.yaml"), str(paper / "store")
+    rgx("sweep", sweep, "--engine", "inline", "--no-report", "--store", store)
+    rgx("report", sweep, "--store", store, "--out", str(paper / "tables"))
+    assert "ECE" in (paper / "tables" / "digits" / "loss.md").read_text()
+    assert (paper / "tables" / "digits" / "reliability.pdf").is_file()
+    shutil.rmtree(paper)
 
 
 def test_a_wheel_without_its_files_says_so_in_one_line(rgx: Run, environment: Path) -> None:
