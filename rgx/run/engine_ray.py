@@ -192,12 +192,13 @@ def start_ray(address: str | None, methods: Iterable[Package] = ()) -> int:
 
 
 def environment_of(methods: Iterable[Package]) -> dict[str, list[str]]:
-    """Return Ray's runtime environment that brings methods to nodes which do not see their folders.
+    """Return Ray's runtime environment that brings methods to nodes without their folders, or nothing.
 
     What is rgx's own, a node has with rgx. Code of another digest a worker refuses (`import_method`).
     """
     tops = {Path(method.folder, method.name.partition(".")[0]) for method in methods}
-    return {"py_modules": sorted(str(top) for top in tops if top.name != "rgx")}
+    modules = sorted(str(top) for top in tops if top.name != "rgx")
+    return {"py_modules": modules} if modules else {}
 
 
 def _connect(address: str | None, methods: Iterable[Package]) -> None:
@@ -209,7 +210,7 @@ def _connect(address: str | None, methods: Iterable[Package]) -> None:
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env=environment_of(methods) if address else None,
+            runtime_env=(environment_of(methods) or None) if address else None,
         )
     except Exception as error:
         # Ray raises a bare Exception where its processes take too long to start.
