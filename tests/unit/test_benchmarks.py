@@ -78,7 +78,7 @@ def test_the_progress_is_restored_and_said_also_when_a_stage_fails(gpu: ModuleTy
 def test_peak_memory_is_this_process_s_and_sees_what_was_let_go(gpu: ModuleType) -> None:
     if torch.cuda.is_available():
         pytest.skip("the process's memory is measured only where there is no GPU")
-    # Linux takes the memory held now for the most there was: what earlier tests have given back does not count.
+    # From here on: what earlier tests have given back does not count.
     Path("/proc/self/clear_refs").write_text("5")
     before, size = gpu.peak_bytes(), 2**26
     held = torch.ones(size, dtype=torch.uint8)
