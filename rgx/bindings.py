@@ -15,9 +15,9 @@ Told = tuple["Binding", str]
 
 @dataclass(frozen=True)
 class Text:
-    """Some gin text and where it stands; `asked` marks what a cell or the command line bound.
+    """Some gin text and where it stands; `asked` marks what a row or the command line bound.
 
-    everywhere: asked of every row at once, so it is enough that one of them reads it.
+    everywhere: a person wrote it for every row at once, so it is enough that one of them reads it.
     """
 
     text: str
@@ -49,6 +49,11 @@ class Binding:
     refers: tuple[str, ...] = ()
 
     @property
+    def written(self) -> bool:
+        """Whether it has to have an effect: a person wrote it for this sweep."""
+        return self.asked or self.everywhere
+
+    @property
     def name(self) -> str:
         """What it is called in messages."""
         scope = f"{self.scope}/" if self.scope else ""
@@ -61,13 +66,13 @@ class Binding:
 
 
 def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) -> Iterator[Told]:
-    """Yield each asked binding in whose scope nothing is built, or that closer scopes hide everywhere.
+    """Yield each written binding in whose scope nothing is built, or that closer scopes hide everywhere.
 
     calls: the scopes and the selector of everything that was built.
     """
     bound = {(b.scope, b.selector, b.argument) for b in bindings}
     for binding in bindings:
-        if not binding.asked or not binding.argument:
+        if not binding.written or not binding.argument:
             continue
         scopes = [
             ["/".join(scope[:i]) for i in range(len(scope) + 1)]
@@ -92,7 +97,7 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
 
 
 def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
-    """Yield each asked binding that no stage of a cell reads; used: the variants its stages are made of."""
+    """Yield each written binding that no stage of a cell reads; used: the variants its stages are made of."""
     read = [b for b in bindings if b.argument and b.selector.replace(".", "/") in used]
     macros = {f"%{b.macro}": b for b in bindings if not b.argument}
     known: set[str] = set()
@@ -100,15 +105,19 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
     while frontier:
         known |= frontier
         frontier = {more for name in frontier if name in macros for more in macros[name].refers} - known
+    last = {(b.scope, b.selector, b.argument): b for b in bindings}
     for binding in bindings:
+        latest = last[binding.scope, binding.selector, binding.argument]
+        if not binding.written or (latest is not binding and not binding.asked):
+            continue
         chosen = [] if binding.argument else [name for name in binding.refers if not name.startswith("%")]
         selector = chosen[0] if chosen else binding.selector
-        reads = (
-            selector.replace(".", "/") in used if chosen or binding.argument else f"%{binding.macro}" in known
-        )
-        if binding.asked and not reads:
-            message = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
-            yield binding, f"{binding.place}: {message}"
+        named = bool(binding.argument) or f"%{binding.macro}" in known
+        if named and (selector.replace(".", "/") in used or not (chosen or binding.argument)):
+            continue
+        message = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
+        near = "" if named else f": {nearest(binding.macro, [name[1:] for name in known if name[0] == '%'])}"
+        yield binding, f"{binding.place}: {message}{near}"
 
 
 def variants_in(record: Any) -> Iterator[str]:

@@ -46,7 +46,7 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
     asked: dict[tuple[str, str, str], str] = {}
     for text in texts:
         content = text.text.split("\n")
-        places: dict[tuple[str, str, str], str] = asked if text.everywhere else {}
+        places: dict[tuple[str, str, str], str] = asked if text.asked and text.everywhere else {}
         for statement in _parsed(text):
             if isinstance(statement, config_parser.BlockDeclaration):
                 continue

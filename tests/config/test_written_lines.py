@@ -1,0 +1,118 @@
+"""Every line a person wrote has an effect or is refused, from whichever file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rgx.config import plan_cell
+from rgx.errors import InputError
+from rgx.sweep.plan import Plan, make_plan
+from rgx.sweep.spec import Overrides, read_sweep
+
+STEPS = "generator/training.adamw.steps"
+VQ = "vq: {quantizer: vq, residual: none}"
+
+
+def write(folder: Path, own: str = "", bind: str = "{}", panels: str = "{p: {full: {}}}") -> Path:
+    """Write a sweep of the shipped method, with a gin file of one's own where there is text for it."""
+    if own:
+        (folder / "my.gin").write_text(own)
+    files = "gin/realistic_gesture.gin" + (", my.gin" if own else "")
+    path = folder / "lines.yaml"
+    path.write_text(f"name: lines\nconfig: [{files}]\nscale: tiny\nbind: {bind}\npanels: {panels}\n")
+    return path
+
+
+def planned(path: Path, **changes: object) -> Plan:
+    return make_plan(read_sweep(path, Overrides(**changes)))  # type: ignore[arg-type]
+
+
+def refusal(path: Path, **changes: object) -> str:
+    with pytest.raises(InputError) as error:
+        planned(path, **changes)
+    return str(error.value)
+
+
+def steps(path: Path, **changes: object) -> int:
+    """Return how long the generator of the first row trains."""
+    row = read_sweep(path, Overrides(**changes)).rows[0]  # type: ignore[arg-type]
+    return int(plan_cell(row.texts, row.targets).stages["generator"].record["training"]["steps"])
+
+
+UNREAD = {
+    "genrator/training.adamw.steps: 3": "did you mean 'generator'?",
+    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps, generator/",
+    "quantizer.vq.codes: 4": "nothing in this cell reads 'quantizer.vq.codes'",
+    "QUANTISER: 4": "did you mean 'QUANTIZER'?",
+    "quantizer.vqq.codes: 4": "did you mean 'quantizer.vq'?",
+}
+
+
+@pytest.mark.parametrize("line", UNREAD)
+def test_a_line_of_bind_that_nothing_reads_is_refused(tmp_path: Path, line: str) -> None:
+    told = refusal(write(tmp_path, bind=f"\n  {STEPS}: 7\n  {line}"))
+    assert "lines.yaml:6: " in told and UNREAD[line] in told
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", UNREAD)
+def test_a_line_of_one_s_own_gin_that_nothing_reads_is_refused(tmp_path: Path, line: str) -> None:
+    told = refusal(write(tmp_path, own=f"{STEPS} = 7\n\n{line.replace(':', ' =')}\n"))
+    assert "my.gin:3: " in told and UNREAD[line] in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_misspelt_macro_is_unread_though_its_variant_is_in_use(tmp_path: Path) -> None:
+    told = refusal(write(tmp_path, own="QUANTISER = @quantizer.rvq()\n"))
+    assert "my.gin:1: " in told and "did you mean 'QUANTIZER'?" in told
+
+
+def test_it_is_enough_that_one_row_reads_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path, bind="{quantizer.vq.codes: 4}", panels=f"{{p: {{full: {{}}, {VQ}}}}}")
+    assert len(planned(path).cells) == 2
+
+
+def test_the_command_line_makes_no_line_of_a_file_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path, bind="{quantizer.vq.codes: 4}", panels=f"{{p: {{full: {{}}, {VQ}}}}}")
+    assert len(planned(path, only=["p/full"]).cells) == 1
+    path = write(tmp_path, own="quantizer.rvq.codes = 4\nMASK_RATIO = @mask_ratio.cosine()\n")
+    planned(path, choices={"quantizer": "vq", "residual": "none", "mask_ratio": "uniform"})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"only": ["p/full"]}, {"bindings": [f"{STEPS} = 9"]}, {"scale": "small"}]
+)
+def test_a_wrong_line_stays_wrong_whatever_the_command_line_changes(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    path = write(tmp_path, bind="{genrator/training.adamw.steps: 3}", panels=f"{{p: {{full: {{}}, {VQ}}}}}")
+    assert "did you mean 'generator'?" in refusal(path, **changes)
+
+
+def test_the_methods_files_and_the_scale_may_bind_what_no_row_reads(tmp_path: Path) -> None:
+    assert planned(write(tmp_path)).cells
+
+
+def test_the_nearest_to_the_person_wins(tmp_path: Path) -> None:
+    shipped = steps(write(tmp_path))
+    assert shipped == 700
+    own = f"{STEPS} = 90\n"
+    assert steps(write(tmp_path, own=own)) == 90
+    assert steps(write(tmp_path, own=own), scale="small") == 90
+    assert steps(write(tmp_path, own=own, bind=f"{{{STEPS}: 80}}")) == 80
+    row = f"{{p: {{full: {{bind: {{{STEPS}: 60}}}}}}}}"
+    assert steps(write(tmp_path, own=own, bind=f"{{{STEPS}: 80}}", panels=row)) == 60
+    path = write(tmp_path, own=own, bind=f"{{{STEPS}: 80}}", panels=row)
+    assert steps(path, bindings=[f"{STEPS} = 50"]) == 50
+
+
+def test_one_s_own_file_is_stronger_than_the_method_s_wherever_it_stands_in_config(tmp_path: Path) -> None:
+    path = write(tmp_path, own="trunk.transformer.width = 48\n")
+    path.write_text(
+        path.read_text().replace("gin/realistic_gesture.gin, my.gin", "my.gin, gin/realistic_gesture.gin")
+    )
+    row = read_sweep(path).rows[0]
+    generator = plan_cell(row.texts, row.targets).stages["generator"].record["generator"]
+    assert generator["trunk"]["width"] == 48
