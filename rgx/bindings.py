@@ -18,6 +18,7 @@ class Text:
     """Some gin text and where it stands; `asked` marks what a row or the command line bound.
 
     everywhere: a person wrote it for every row at once, so it is enough that one of them reads it.
+    scale: it is a scale file, which may bind what nothing reads, and whose overridden lines are told.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Text:
     asked: bool = False
     lines: tuple[str, ...] = ()
     everywhere: bool = False
+    scale: bool = False
 
     def place(self, line: int) -> str:
         """Return file:line of a line counted from 1."""
@@ -47,6 +49,7 @@ class Binding:
     asked: bool
     everywhere: bool
     refers: tuple[str, ...] = ()
+    scale: bool = False
 
     @property
     def written(self) -> bool:
@@ -60,6 +63,17 @@ class Binding:
         return f"{scope}{self.selector}.{self.argument}" if self.argument else self.source.strip()
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What it binds: of two with one key the later counts."""
+        return self.scope, self.selector, self.argument
+
+    @property
+    def line(self) -> str:
+        """Its place and what stands there."""
+        written = self.source.strip()
+        return self.place if written in self.place else f"{self.place} '{written}'"
+
+    @property
     def macro(self) -> str:
         """The name under which a macro is used."""
         return f"{self.scope}/{self.selector}" if self.scope else self.selector
@@ -70,7 +84,7 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
 
     calls: the scopes and the selector of everything that was built.
     """
-    bound = {(b.scope, b.selector, b.argument) for b in bindings}
+    bound = {binding.key for binding in bindings}
     for binding in bindings:
         if not binding.written or not binding.argument:
             continue
@@ -96,6 +110,14 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
             yield binding, f"{binding.place}: nothing reads '{binding.name}' here: it is hidden by {closer}"
 
 
+def overridden(bindings: Sequence[Binding]) -> Iterator[str]:
+    """Yield what is to be said of each line, a person's or of a scale, that a later one overrides."""
+    last = {binding.key: binding for binding in bindings}
+    for binding in bindings:
+        if (binding.written or binding.scale) and last[binding.key] is not binding:
+            yield f"{binding.line} by {last[binding.key].line}"
+
+
 def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
     """Yield each written binding that no stage of a cell reads; used: the variants its stages are made of."""
     read = [b for b in bindings if b.argument and b.selector.replace(".", "/") in used]
@@ -105,10 +127,9 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
     while frontier:
         known |= frontier
         frontier = {more for name in frontier if name in macros for more in macros[name].refers} - known
-    last = {(b.scope, b.selector, b.argument): b for b in bindings}
+    last = {binding.key: binding for binding in bindings}
     for binding in bindings:
-        latest = last[binding.scope, binding.selector, binding.argument]
-        if not binding.written or (latest is not binding and not binding.asked):
+        if not binding.written or (last[binding.key] is not binding and not binding.asked):
             continue
         chosen = [] if binding.argument else [name for name in binding.refers if not name.startswith("%")]
         selector = chosen[0] if chosen else binding.selector

@@ -10,7 +10,7 @@ from typing import Any
 
 import gin
 
-from rgx.bindings import Binding, Text, circle, hidden, unread, valueless, variants_in
+from rgx.bindings import Binding, Text, circle, hidden, overridden, unread, valueless, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
 from rgx.registry import Variant, axes, calls_noted, find
@@ -31,7 +31,7 @@ class Cell:
     """The stages a cell needs, parents first, and what each leaves, once it was built.
 
     unread, unread_lines: what the command line, and what the sweep's files ask of every row and this one
-    does not read, by place.
+    does not read, by place; overridden: the written lines that others override.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class Cell:
     resources: dict[str, Resources] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     unread_lines: dict[str, str] = field(default_factory=dict)
+    overridden: list[str] = field(default_factory=list)
 
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
@@ -186,6 +187,7 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
     with shapes_only():
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
+    cell.overridden += overridden(bindings)
     used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
     for binding, message in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
         if not binding.everywhere:

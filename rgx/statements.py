@@ -74,14 +74,14 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 text.asked,
                 text.everywhere,
                 tuple(map(_name, references)),
+                text.scale,
             )
-            key = (binding.scope, binding.selector, binding.argument)
-            if key in places:
+            if binding.key in places:
                 name = binding.name if binding.argument else binding.macro
                 raise InputError(
-                    f"{binding.place}: '{name}' is bound twice; the first stands at {places[key]}"
+                    f"{binding.place}: '{name}' is bound twice; the first stands at {places[binding.key]}"
                 )
-            places[key] = binding.place
+            places[binding.key] = binding.place
             yield binding
 
 

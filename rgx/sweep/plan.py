@@ -23,7 +23,10 @@ __all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan",
 
 @dataclass
 class Plan:
-    """Unique stages in an order in which parents come first, and the cells that need them."""
+    """Unique stages in an order in which parents come first, and the cells that need them.
+
+    overridden: the lines of a person or of the scale that others override, and by which.
+    """
 
     name: str
     seeds: tuple[int, ...]
@@ -32,6 +35,7 @@ class Plan:
     per_row_trainings: int = 0
     same: list[tuple[str, str]] = field(default_factory=list)
     searches: list[SearchPlan] = field(default_factory=list)
+    overridden: list[str] = field(default_factory=list)
 
     @property
     def trainings(self) -> int:
@@ -93,6 +97,7 @@ def make_plan(sweep: Sweep) -> Plan:
         cells += points
         plan.tasks |= {key: task for key, task in planned.shared.items() if key not in plan.tasks}
         plan.per_row_trainings += sum(task.trains for task in planned.shared.values())
+    plan.overridden = list(dict.fromkeys(line for cell in cells for line in cell.overridden))
     cells.sort(key=lambda cell: len(cell.stages), reverse=True)
     errors += _read_nowhere([cell.unread for cell in cells]).values()
     if not errors:

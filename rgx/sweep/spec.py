@@ -198,7 +198,8 @@ def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, source:
     if scale:
         name = f"gin/scale/{scale}.gin"
         where = "--scale" if overrides.scale else source.where(("scale",))
-        shipped.append(Text(read_text(find_file(name, folders, f"{where}: no gin file {name}")), name))
+        path = find_file(name, folders, f"{where}: no gin file {name}")
+        shipped.append(Text(read_text(path), name, scale=True))
     if file.bind:
         places = {name: source.where(("bind", name)) for name in file.bind}
         bound = [f"{name} = {gin_value(value, places[name])}" for name, value in file.bind.items()]

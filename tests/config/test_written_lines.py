@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rgx.cli import plan as plan_command
 from rgx.config import plan_cell
 from rgx.errors import InputError
 from rgx.sweep.plan import Plan, make_plan
@@ -116,3 +117,29 @@ def test_one_s_own_file_is_stronger_than_the_method_s_wherever_it_stands_in_conf
     row = read_sweep(path).rows[0]
     generator = plan_cell(row.texts, row.targets).stages["generator"].record["generator"]
     assert generator["trunk"]["width"] == 48
+
+
+def test_what_is_overridden_is_listed_with_both_lines(tmp_path: Path) -> None:
+    row = f"{{p: {{full: {{bind: {{{STEPS}: 60}}}}, plain: {{}}}}}}"
+    path = write(tmp_path, own=f"{STEPS} = 90\n", bind=f"{{{STEPS}: 80}}", panels=row)
+    scale = "gin/scale/tiny.gin:22 'generator/training.adamw.steps = 700'"
+    own, bind, last = f"my.gin:1 '{STEPS} = 90'", f"{path}:4 '{STEPS} = 80'", f"{path}:5 '{STEPS} = 60'"
+    assert planned(path).overridden == [
+        *(f"{line} by {last}" for line in (scale, own, bind)),
+        *(f"{line} by {bind}" for line in (scale, own)),
+    ]
+    option = f"{STEPS} = 50"
+    assert planned(path, bindings=[option]).overridden == [
+        *(f"{line} by --bind '{option}'" for line in (scale, own, bind, last)),
+    ]
+
+
+def test_a_method_s_defaults_are_overridden_without_a_word(tmp_path: Path) -> None:
+    assert planned(write(tmp_path, panels=f"{{p: {{{VQ}}}}}")).overridden == []
+
+
+def test_plan_prints_what_is_overridden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, own=f"{STEPS} = 90\n")
+    plan_command(path, store=tmp_path / "store")
+    told = capsys.readouterr().out
+    assert f"overridden: gin/scale/tiny.gin:22 '{STEPS} = 700' by my.gin:1 '{STEPS} = 90'\n" in told
