@@ -117,11 +117,10 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     ]
     if not (rows or searches or overrides.only):
         raise InputError(f"{source.where(('panels',))}: panels: there is no row in them")
-    if not (rows or searches):
+    for name in overrides.only:
         every = [*file.panels, *file.search, *places]
-        raise InputError(
-            f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
-        )
+        if name not in every:
+            raise InputError(f"--only {name}: no such row or panel: {nearest(name, every)}")
     return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches), overrides)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from rgx.cli import main
 from rgx.cli import plan as plan_command
 from rgx.config import plan_cell
 from rgx.errors import InputError
@@ -143,3 +145,41 @@ def test_plan_prints_what_is_overridden(tmp_path: Path, capsys: pytest.CaptureFi
     plan_command(path, store=tmp_path / "store")
     told = capsys.readouterr().out
     assert f"overridden: gin/scale/tiny.gin:22 '{STEPS} = 700' by my.gin:1 '{STEPS} = 90'\n" in told
+
+
+@pytest.mark.parametrize("only", [["p", "p/fll"], ["p/fll", "p"]])
+def test_an_unknown_name_beside_a_known_one_is_refused(tmp_path: Path, only: list[str]) -> None:
+    assert refusal(write(tmp_path), only=only) == "--only p/fll: no such row or panel: did you mean 'p/full'?"
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "inf", "nan", "[0.1, 1e999]", "{'a': 1e999}"])
+def test_a_number_that_is_none_is_refused_with_its_place(tmp_path: Path, value: str) -> None:
+    line = f"trunk.transformer.dropout = {value}"
+    found = "inf" if "1e999" in value else value
+    for told in (refusal(write(tmp_path), bindings=[line]), refusal(write(tmp_path, own=f"\n{line}\n"))):
+        assert f"--bind '{line}': found " in told or "my.gin:2: found " in told
+        assert found in told and "number" in told
+
+
+HYDRA = {
+    "fusion=concat": "did you mean --set fusion=concat?",
+    "+fusion=concat": "did you mean --set fusion=concat?",
+    "generator/training.adamw.steps=3": "did you mean --bind 'generator/training.adamw.steps = 3'?",
+    "scale=small": "did you mean --scale small?",
+}
+
+
+@pytest.mark.parametrize("word", HYDRA)
+@pytest.mark.parametrize("command", ["plan", "sweep"])
+def test_what_a_hydra_user_types_is_answered_with_how_it_is_written_here(
+    tmp_path: Path,
+    command: str,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rgx", command, str(write(tmp_path)), word])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {word}: {HYDRA[word]}\n"
