@@ -15,9 +15,10 @@ Told = tuple["Binding", str]
 
 @dataclass(frozen=True)
 class Text:
-    """Some gin text and where it stands; `asked` marks what a cell or the command line bound.
+    """Some gin text and where it stands; `asked` marks what a row or the command line bound.
 
-    everywhere: asked of every row at once, so it is enough that one of them reads it.
+    everywhere: a person wrote it for every row at once, so it is enough that one of them reads it.
+    scale: it is a scale file, which may bind what nothing reads, and whose overridden lines are told.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Text:
     asked: bool = False
     lines: tuple[str, ...] = ()
     everywhere: bool = False
+    scale: bool = False
 
     def place(self, line: int) -> str:
         """Return file:line of a line counted from 1."""
@@ -47,6 +49,12 @@ class Binding:
     asked: bool
     everywhere: bool
     refers: tuple[str, ...] = ()
+    scale: bool = False
+
+    @property
+    def written(self) -> bool:
+        """Whether it has to have an effect: a person wrote it for this sweep."""
+        return self.asked or self.everywhere
 
     @property
     def name(self) -> str:
@@ -55,19 +63,30 @@ class Binding:
         return f"{scope}{self.selector}.{self.argument}" if self.argument else self.source.strip()
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What it binds: of two with one key the later counts."""
+        return self.scope, self.selector, self.argument
+
+    @property
+    def line(self) -> str:
+        """Its place and what stands there."""
+        written = self.source.strip()
+        return self.place if written in self.place else f"{self.place} '{written}'"
+
+    @property
     def macro(self) -> str:
         """The name under which a macro is used."""
         return f"{self.scope}/{self.selector}" if self.scope else self.selector
 
 
 def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) -> Iterator[Told]:
-    """Yield each asked binding in whose scope nothing is built, or that closer scopes hide everywhere.
+    """Yield each written binding in whose scope nothing is built, or that closer scopes hide everywhere.
 
     calls: the scopes and the selector of everything that was built.
     """
-    bound = {(b.scope, b.selector, b.argument) for b in bindings}
+    bound = {binding.key for binding in bindings}
     for binding in bindings:
-        if not binding.asked or not binding.argument:
+        if not binding.written or not binding.argument:
             continue
         scopes = [
             ["/".join(scope[:i]) for i in range(len(scope) + 1)]
@@ -91,8 +110,16 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
             yield binding, f"{binding.place}: nothing reads '{binding.name}' here: it is hidden by {closer}"
 
 
+def overridden(bindings: Sequence[Binding]) -> Iterator[str]:
+    """Yield what is to be said of each line, a person's or of a scale, that a later one overrides."""
+    last = {binding.key: binding for binding in bindings}
+    for binding in bindings:
+        if (binding.written or binding.scale) and last[binding.key] is not binding:
+            yield f"{binding.line} by {last[binding.key].line}"
+
+
 def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
-    """Yield each asked binding that no stage of a cell reads; used: the variants its stages are made of."""
+    """Yield each written binding that no stage of a cell reads; used: the variants its stages are made of."""
     read = [b for b in bindings if b.argument and b.selector.replace(".", "/") in used]
     macros = {f"%{b.macro}": b for b in bindings if not b.argument}
     known: set[str] = set()
@@ -100,15 +127,18 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
     while frontier:
         known |= frontier
         frontier = {more for name in frontier if name in macros for more in macros[name].refers} - known
+    last = {binding.key: binding for binding in bindings}
     for binding in bindings:
+        if not binding.written or (last[binding.key] is not binding and not binding.asked):
+            continue
         chosen = [] if binding.argument else [name for name in binding.refers if not name.startswith("%")]
         selector = chosen[0] if chosen else binding.selector
-        reads = (
-            selector.replace(".", "/") in used if chosen or binding.argument else f"%{binding.macro}" in known
-        )
-        if binding.asked and not reads:
-            message = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
-            yield binding, f"{binding.place}: {message}"
+        named = bool(binding.argument) or f"%{binding.macro}" in known
+        if named and (selector.replace(".", "/") in used or not (chosen or binding.argument)):
+            continue
+        message = f"nothing in this cell reads '{binding.name}'; the row would train the same model"
+        near = "" if named else f": {nearest(binding.macro, [name[1:] for name in known if name[0] == '%'])}"
+        yield binding, f"{binding.place}: {message}{near}"
 
 
 def variants_in(record: Any) -> Iterator[str]:

@@ -169,6 +169,7 @@ def plan(
             "per_row_trainings": planned.per_row_trainings,
         }
         summary["searches"] = [about(search, planned.name, store) for search in planned.searches]
+        summary["overridden"] = planned.overridden
         typer.echo(json.dumps({**planned.sweep_record(), "stages": stages, **summary}, indent=1))
         return
     for key, task in planned.tasks.items():
@@ -179,6 +180,8 @@ def plan(
     there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
     for line in drift(Manifests(store), there):
         typer.echo(harmless(line))
+    for line in planned.overridden:
+        typer.echo(f"overridden: {harmless(line)}")
     for first, second in planned.same:
         typer.echo(f"same cell: {second} is {first}")
     for search in planned.searches:

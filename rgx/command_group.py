@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from typer.core import TyperGroup
 from rgx.errors import InputError
 from rgx.methods import command_apps, methods_at_hand
 from rgx.terminal import complain
+
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""What a command raises for arguments it does not take; typer has no public name for it."""
 
 
 class CommandGroup(TyperGroup):
@@ -25,6 +29,19 @@ class CommandGroup(TyperGroup):
         if name not in more and problems:
             raise problems[0]
         return more.get(name)
+
+    def invoke(self, context: Any) -> Any:
+        """Run a command; raises InputError for `axis=variant` without its option, as Hydra users write it."""
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((.*)\)", str(error))
+            command = getattr(getattr(error, "ctx", None), "command", None)
+            words = extra[1].split() if extra else []
+            options = {name for option in getattr(command, "params", []) for name in option.opts}
+            if meant := [_meant(word, options) for word in words if "=" in word and "--set" in options]:
+                raise InputError(f"{' '.join(words)}: did you mean {' '.join(meant)}?") from None
+            raise
 
     def list_commands(self, context: Any) -> list[str]:
         """Return all names; says of a method that cannot be imported what is wrong, and goes on."""
@@ -48,3 +65,11 @@ class CommandGroup(TyperGroup):
             except InputError as error:
                 problems.append(error)
         return commands, problems
+
+
+def _meant(word: str, options: set[str]) -> str:
+    """Return name=value as one of a command's options: its own, a choice on an axis or a binding."""
+    name, _, value = word.lstrip("+").partition("=")
+    if f"--{name}" in options:
+        return f"--{name} {value}"
+    return f"--bind '{name} = {value}'" if "." in name else f"--set {name}={value}"

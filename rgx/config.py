@@ -10,7 +10,7 @@ from typing import Any
 
 import gin
 
-from rgx.bindings import Binding, Text, circle, hidden, unread, valueless, variants_in
+from rgx.bindings import Binding, Text, circle, hidden, overridden, unread, valueless, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
 from rgx.registry import Variant, axes, calls_noted, find
@@ -30,13 +30,16 @@ Known = dict[str, Any]
 class Cell:
     """The stages a cell needs, parents first, and what each leaves, once it was built.
 
-    unread: what was asked of every row and this one does not read, by place.
+    unread, unread_lines: what the command line, and what the sweep's files ask of every row and this one
+    does not read, by place; overridden: the written lines that others override.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resources] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    unread_lines: dict[str, str] = field(default_factory=dict)
+    overridden: list[str] = field(default_factory=list)
 
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
@@ -105,16 +108,16 @@ def _stage(name: str, where: Mapping[tuple[str, str], str], bindings: Sequence[B
     try:
         return gin.get_configurable(f"stage.{name}")()
     except InputError as error:
-        raise InputError(_with_place(str(error), where)) from None
+        raise InputError(_with_place(str(error), where, bindings)) from None
     except (ValueError, TypeError, RuntimeError) as error:
         if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
             raise InputError(valueless(lacking[1], bindings)) from None
         ring = circle(bindings) if isinstance(error, RecursionError) else None
         message = str(error).strip() or type(error).__name__
-        raise InputError(ring or _with_place(message, where)) from None
+        raise InputError(ring or _with_place(message, where, bindings)) from None
 
 
-def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
+def _with_place(message: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> str:
     """Return a message with the line it is about: of the binding, or of who asks for what is not bound."""
     wrong = re.match(r"([\w.]+)\.(\w+) = ", message)
     missing = re.match(r"([\w.]+) needs '", message)
@@ -122,8 +125,8 @@ def _with_place(message: str, where: Mapping[tuple[str, str], str]) -> str:
     if wrong:
         place = where.get((wrong.group(1), wrong.group(2)))
     elif missing:
-        near = [line for (selector, _), line in where.items() if selector == missing.group(1)]
-        place = where.get((missing.group(1), CHOSEN), near[0] if near else None)
+        near = sorted((b for b in bindings if b.selector == missing.group(1)), key=lambda b: not b.written)
+        place = where.get((missing.group(1), CHOSEN), near[0].place if near else None)
     head = message.splitlines()[0]
     return f"{place}: {head}" if place else head
 
@@ -184,11 +187,12 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
     with shapes_only():
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
+    cell.overridden += overridden(bindings)
     used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
     for binding, message in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
         if not binding.everywhere:
             raise InputError(message)
-        cell.unread[binding.place] = message
+        (cell.unread if binding.asked else cell.unread_lines).setdefault(binding.place, message)
     return cell
 
 

@@ -24,6 +24,12 @@ def folders_of(package: Package) -> list[Path]:
     return [f for f in (package.path, *checkout) if any((f / name).is_dir() for name in CARRIED)]
 
 
+def is_carried(file: Path, methods: Iterable[Package]) -> bool:
+    """Return whether a gin file is one that a method carries, and not a person's own."""
+    shipped = [folder / "gin" for package in methods for folder in folders_of(package)]
+    return any(file.resolve().is_relative_to(folder.resolve()) for folder in shipped)
+
+
 def find_given(path: Path, what: str) -> Path:
     """Return a file that a person named: as given, in the project here, in a method at hand.
 

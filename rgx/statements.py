@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,7 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
     asked: dict[tuple[str, str, str], str] = {}
     for text in texts:
         content = text.text.split("\n")
-        places: dict[tuple[str, str, str], str] = asked if text.everywhere else {}
+        places: dict[tuple[str, str, str], str] = asked if text.asked and text.everywhere else {}
         for statement in _parsed(text):
             if isinstance(statement, config_parser.BlockDeclaration):
                 continue
@@ -55,6 +56,8 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 raise InputError(
                     f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
                 )
+            for number in _infinite(statement.value):
+                raise InputError(f"{text.place(line)}: found {number}, expected a finite number")
             references = list(_references(statement.value))
             for reference in references:
                 if reference.selector in GIN_OWN or _name(reference) == "%":
@@ -74,14 +77,14 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 text.asked,
                 text.everywhere,
                 tuple(map(_name, references)),
+                text.scale,
             )
-            key = (binding.scope, binding.selector, binding.argument)
-            if key in places:
+            if binding.key in places:
                 name = binding.name if binding.argument else binding.macro
                 raise InputError(
-                    f"{binding.place}: '{name}' is bound twice; the first stands at {places[key]}"
+                    f"{binding.place}: '{name}' is bound twice; the first stands at {places[binding.key]}"
                 )
-            places[key] = binding.place
+            places[binding.key] = binding.place
             yield binding
 
 
@@ -91,6 +94,15 @@ def _parsed(text: Text) -> Iterator[Any]:
         yield from config_parser.ConfigParser(text.text, _Delegate())
     except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, tokenize.TokenError) as error:
         raise InputError(f"{_syntax_place(text, error)}: {reason(error)}") from None
+
+
+def _infinite(value: Any) -> Iterator[float]:
+    """Yield each number in a value that is infinite or none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _infinite(inner)
 
 
 def _references(value: Any) -> Iterator[gin_config.ConfigurableReference]:

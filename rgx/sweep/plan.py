@@ -23,7 +23,10 @@ __all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan",
 
 @dataclass
 class Plan:
-    """Unique stages in an order in which parents come first, and the cells that need them."""
+    """Unique stages in an order in which parents come first, and the cells that need them.
+
+    overridden: the lines of a person or of the scale that others override, and by which.
+    """
 
     name: str
     seeds: tuple[int, ...]
@@ -32,6 +35,7 @@ class Plan:
     per_row_trainings: int = 0
     same: list[tuple[str, str]] = field(default_factory=list)
     searches: list[SearchPlan] = field(default_factory=list)
+    overridden: list[str] = field(default_factory=list)
 
     @property
     def trainings(self) -> int:
@@ -93,7 +97,11 @@ def make_plan(sweep: Sweep) -> Plan:
         cells += points
         plan.tasks |= {key: task for key, task in planned.shared.items() if key not in plan.tasks}
         plan.per_row_trainings += sum(task.trains for task in planned.shared.values())
-    errors += _read_nowhere(cells)
+    plan.overridden = list(dict.fromkeys(line for cell in cells for line in cell.overridden))
+    cells.sort(key=lambda cell: len(cell.stages), reverse=True)
+    errors += _read_nowhere([cell.unread for cell in cells]).values()
+    if not errors:
+        errors += _lines_read_nowhere(cells, sweep)
     if errors:
         raise InputError("\n".join(dict.fromkeys(errors)))
     return plan
@@ -109,13 +117,26 @@ def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str
         return plan, [f"rows outside --only are not in the record: {error}"]
 
 
-def _read_nowhere(cells: list[Cell]) -> list[str]:
-    """Return what is to be said of bindings asked of every row that no row reads."""
-    if not cells:
-        return []
-    places = set.intersection(*(set(cell.unread) for cell in cells))
-    fullest = max(cells, key=lambda cell: len(cell.stages))
-    return [fullest.unread[place] for place in sorted(places)]
+def _read_nowhere(unread: list[dict[str, str]]) -> dict[str, str]:
+    """Return by place what the first row says of bindings no row reads; unread: of each row, by place."""
+    places = set.intersection(*map(set, unread)) if unread else set()
+    return {place: unread[0][place] for place in sorted(places)}
+
+
+def _lines_read_nowhere(cells: list[Cell], sweep: Sweep) -> list[str]:
+    """Return what is to be said of lines of `bind` and of a person's own gin that no row reads.
+
+    They are judged by the sweep file as written: what the command line changes makes no line of a file wrong.
+    """
+    unread = _read_nowhere([cell.unread_lines for cell in cells])
+    as_written = Overrides(imports=sweep.overrides.imports)
+    if not unread or replace(sweep.overrides, seeds=None) == as_written:
+        return list(unread.values())
+    try:
+        make_plan(read_sweep(sweep.path, as_written))
+    except InputError as error:
+        return [e for e in str(error).splitlines() if e.startswith(tuple(f"{place}: " for place in unread))]
+    return []
 
 
 def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str, str]:

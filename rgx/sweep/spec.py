@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rgx.config import Text, choose, gin_value
 from rgx.errors import InputError, nearest
-from rgx.lookup import find_file, find_given, folders_around
+from rgx.lookup import find_file, find_given, folders_around, is_carried
 from rgx.methods import find_package, import_method, is_package, methods_of
 from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import import_own, variants
@@ -58,7 +58,7 @@ class SweepFile(BaseModel):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A checked sweep file."""
+    """A checked sweep file; overrides: what the command line changed in it."""
 
     name: str
     path: Path
@@ -66,6 +66,7 @@ class Sweep:
     rows: tuple[Row, ...]
     origin: Origin = field(default_factory=Origin)
     searches: tuple[Search, ...] = ()
+    overrides: Overrides = field(default_factory=lambda: Overrides())
 
 
 @dataclass
@@ -116,12 +117,11 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     ]
     if not (rows or searches or overrides.only):
         raise InputError(f"{source.where(('panels',))}: panels: there is no row in them")
-    if not (rows or searches):
+    for name in overrides.only:
         every = [*file.panels, *file.search, *places]
-        raise InputError(
-            f"--only {overrides.only[0]}: no such row or panel: {nearest(overrides.only[0], every)}"
-        )
-    return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches))
+        if name not in every:
+            raise InputError(f"--only {name}: no such row or panel: {nearest(name, every)}")
+    return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches), overrides)
 
 
 def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Origin, tuple[str, ...]]:
@@ -185,19 +185,25 @@ def _row_text(choices: dict[str, Any], spot: tuple[str, ...], source: Source) ->
 
 
 def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, source: Source) -> list[Text]:
-    path, texts = source.path, []
-    folders = folders_around(path, origin.methods)
+    """Return the gin of every row, the weakest first: the methods' files, the scale, one's own, `bind`."""
+    folders = folders_around(source.path, origin.methods)
+    shipped: list[Text] = []
+    own: list[Text] = []
     for index, name in enumerate(file.config):
-        texts.append(_gin_file(name, folders, source.where(("config", index))))
+        path = find_file(name, folders, f"{source.where(('config', index))}: no gin file {name}")
+        carried = is_carried(path, origin.methods)
+        (shipped if carried else own).append(Text(read_text(path), name, everywhere=not carried))
     scale = overrides.scale or file.scale
     if scale:
+        name = f"gin/scale/{scale}.gin"
         where = "--scale" if overrides.scale else source.where(("scale",))
-        texts.append(_gin_file(f"gin/scale/{scale}.gin", folders, where))
+        path = find_file(name, folders, f"{where}: no gin file {name}")
+        shipped.append(Text(read_text(path), name, scale=True))
     if file.bind:
         places = {name: source.where(("bind", name)) for name in file.bind}
         bound = [f"{name} = {gin_value(value, places[name])}" for name, value in file.bind.items()]
-        texts.append(Text("\n".join(bound), str(path), lines=tuple(places.values())))
-    return texts
+        own.append(Text("\n".join(bound), str(source.path), lines=tuple(places.values()), everywhere=True))
+    return [*shipped, *own]
 
 
 def _command_line(overrides: Overrides) -> list[Text]:
@@ -211,7 +217,3 @@ def _command_line(overrides: Overrides) -> list[Text]:
         place = f"--bind '{binding}'"
         texts.append(Text(binding, place, asked=True, lines=(place,), everywhere=True))
     return texts
-
-
-def _gin_file(name: str, folders: list[Path], place: str) -> Text:
-    return Text(read_text(find_file(name, folders, f"{place}: no gin file {name}")), name)
