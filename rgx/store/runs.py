@@ -64,6 +64,16 @@ def merge(name: str, runs: Sequence[Run]) -> Run:
     return Run(name=name, seeds=seeds, rows=rows, seed_scope=runs[-1].seed_scope)
 
 
+def pin_path(store: Path, name: str) -> Path:
+    """Return the file whose presence keeps what the runs of a name reach for good."""
+    return store / "runs" / name / "pinned"
+
+
+def is_pinned(store: Path, name: str) -> bool:
+    """Return whether what the runs of a name reach is kept for good."""
+    return pin_path(store, name).is_file()
+
+
 def read_trials(path: Path) -> Record:
     """Return the trials in a search's record; raises InputError naming the field that cannot be read."""
     return parse(Record, read_object(path), str(path))
