@@ -216,44 +216,46 @@ def sweep(
 
     from rgx.lookup import NoFileError, find_report
     from rgx.run.invocation import Execution, run_sweep
+    from rgx.sweep.spec import run_of
 
     asked = overrides(choices, bind, scale, seeds, only, imports)
     definition = None
     with contextlib.suppress(NoFileError):
         definition = find_report(file) if report else None
+    run = run_of(file, asked) if asked.written else None
     if definition is not None:
         from rgx.report.sweeps import check
 
-        check(definition)
+        check(definition, run)
     try:
         well = run_sweep(file, asked, Execution(store, engine, address, track), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:
-        _render_if_new(definition, store, Path("reports/build"))
+        _render_if_new(definition, store, Path("reports/build"), run)
     if not well:
         raise typer.Exit(1)
 
 
-def _render_if_new(definition: Path, store: Path, out: Path) -> None:
+def _render_if_new(definition: Path, store: Path, out: Path, run: str | None) -> None:
     from rgx.report.gather import gather
     from rgx.report.render import stands, summary
 
-    gathered = gather(definition, store)
+    gathered = gather(definition, store, run)
     if stands(gathered, out):
         typer.echo(harmless(summary(gathered)))
         typer.echo(f"the report under {out / gathered.results.sweep.name} stands")
         return
-    _render(definition, store, out)
+    _render(definition, store, out, run)
 
 
-def _render(definition: Path, store: Path, out: Path) -> tuple[Gathered, list[Path]]:
+def _render(definition: Path, store: Path, out: Path, run: str | None) -> tuple[Gathered, list[Path]]:
     from rgx.report.gather import gather
     from rgx.report.render import summary, write
 
     # A report is many small things that live as long as it takes: looking for garbage is a tenth of its time.
     gc.set_threshold(100_000)
-    gathered = gather(definition, store)
+    gathered = gather(definition, store, run)
     paths = write(gathered, out)
     typer.echo(harmless(summary(gathered)))
     typer.echo(f"{len(paths)} files under {paths[0].parent if paths else out}")
@@ -265,6 +267,9 @@ def report(
     file: SweepOrReport,
     store: Store = Path("store"),
     out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
+    run: Annotated[
+        str | None, typer.Option("--run", help="An overridden run, NAME@…, in the place of its sweep.")
+    ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
     imports: Import = [],  # noqa: B006
 ) -> None:
@@ -275,7 +280,7 @@ def report(
     for name in imports:
         load_plugin(*find_plugin(name, Path.cwd()))
     definition = find_given(file, "report") if file.parent.name == "reports" else find_report(file)
-    gathered, paths = _render(definition, store, out)
+    gathered, paths = _render(definition, store, out, run)
     if pdf:
         from rgx.report.pdf import write_pdf
 

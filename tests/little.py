@@ -12,6 +12,7 @@ import pytest
 
 from rgx.cli import main
 from rgx.store.artifacts import artifact_folder
+from rgx.store.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 LITTLE = """\
@@ -56,9 +57,9 @@ def sweep(folder: Path, store: Path, *options: str, text: str = LITTLE) -> int:
 
 def copy_row(finished: Path, store: Path, row: str, *absent: str) -> Path:
     """Copy the artifacts of one row of the little sweep, but those of absent stages; returns the copy."""
-    cells = json.loads((finished / "sweeps" / "little.json").read_text())["rows"]
-    (cell,) = (cell for cell in cells if cell["row"] == row)
-    for stage, key in cell["stages"].items():
+    cells = read_run(finished, "little").rows
+    (cell,) = (cell for cell in cells if cell.row == row)
+    for stage, key in cell.stages.items():
         if stage not in absent:
             shutil.copytree(artifact_folder(finished, stage, key), artifact_folder(store, stage, key))
     return store

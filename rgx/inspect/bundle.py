@@ -22,9 +22,9 @@ from rgx.store.records import Record, Run, SweepRow
 from rgx.store.runs import read_run, read_trials
 
 FILE = rf"{PIECE}(?:/{PIECE}){{0,{DEEPEST - 1}}}"
-STAGE = r"(?!(?i:sweeps|searches|running|damaged|tracking)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+STAGE = r"(?!(?i:sweeps|runs|searches|running|damaged|tracking|trash)/)[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 MEMBER = re.compile(rf"(?P<stage>{STAGE})/(?P<key>[0-9a-f]{{16}})/(?P<file>{FILE})")
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.@,=+-]{0,199}"
 RECORD = re.compile(rf"sweeps/(?P<name>{NAME})\.json")
 SEARCH = re.compile(rf"searches/(?P<sweep>{NAME})/(?P<folder>(?P<name>{NAME})-[0-9a-f]{{16}})/record\.json")
 JSON_BYTES = 64 * 2**20

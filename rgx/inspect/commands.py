@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rgx.errors import InputError
 from rgx.options import Bind, File, Import, Scale, Seed, Seeds, Set, Store, overrides
 from rgx.terminal import harmless
 
@@ -86,16 +87,64 @@ def diff(
 @app.command()
 def gc(
     store: Store = Path("store"),
-    remove: Annotated[bool, typer.Option("--delete", help="Remove them; without it, only list.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--delete", help="Move them to the store's trash; without it, only list.")
+    ] = False,
+    clear: Annotated[bool, typer.Option("--empty", help="Remove for good what is in the trash.")] = False,
 ) -> None:
-    """List the artifacts no sweep record reaches and the folders of stages that stopped."""
+    """List what no run of the last 90 days (or a pinned one) reaches and the folders of stages that stopped.
+
+    With each folder its bytes and the hours it took to make.
+    """
     from rgx.inspect.garbage import delete, find_garbage, kept_checkpoints
 
+    if clear and not remove:
+        _say([_emptied(store)])
+        return
     garbage = list(delete(store) if remove else find_garbage(store))
-    _say(f"{item.bytes:>14,} bytes  {item.folder}  ({item.reason})" for item in garbage)
+    _say(
+        f"{item.bytes:>14,} bytes  {_cost(item.hours):>8}  {item.folder}  ({item.reason})" for item in garbage
+    )
     _say(f"kept: {stage.folder}: a sweep goes on from its checkpoint" for stage in kept_checkpoints(store))
-    word = "removed" if remove else "can go (add --delete to remove)"
-    _say([f"{len(garbage)} folders, {sum(item.bytes for item in garbage):,} bytes {word}"])
+    word = "moved to the trash (gc --empty clears it)" if remove else "can go (add --delete)"
+    hours = sum(item.hours or 0.0 for item in garbage)
+    _say([f"{len(garbage)} folders, {sum(item.bytes for item in garbage):,} bytes, {_cost(hours)} {word}"])
+    if clear:
+        _say([_emptied(store)])
+
+
+def _emptied(store: Path) -> str:
+    from rgx.store.trash import empty
+
+    count, size = empty(store)
+    return f"trash: {count} removals, {size:,} bytes removed for good"
+
+
+def _cost(hours: float | None) -> str:
+    return "" if hours is None else f"{hours:.2f} h"
+
+
+@app.command()
+def runs(
+    name: Annotated[str | None, typer.Argument(help="One name: its runs, the oldest first.")] = None,
+    pin: Annotated[
+        bool | None,
+        typer.Option("--pin/--unpin", help="Have gc keep what the name reaches for good, or not."),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--delete", help="Move the name's records to the trash.")] = False,
+    store: Store = Path("store"),
+) -> None:
+    """List the runs in a store, those with overrides under their own name (my_sweep@axis=variant)."""
+    from rgx.inspect import runs as records
+
+    if name is None and (remove or pin is not None):
+        raise InputError("which runs? expected a name, one of those that `rgx runs` lists")
+    if name is not None and pin is not None:
+        _say([records.pin(store, name, pin)])
+    if name is not None and remove:
+        _say([records.delete_runs(store, name)])
+    elif pin is None:
+        _say(records.list_runs(store, name))
 
 
 @app.command()

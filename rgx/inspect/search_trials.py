@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rgx.store.runs import read_trials
 from rgx.sweep.row import Row
+from rgx.sweep.run_name import sweep_of
 from rgx.sweep.search.spec import Search
 from rgx.sweep.spec import Sweep
 
@@ -16,9 +17,11 @@ def trial_rows(sweep: Sweep, store: Path) -> dict[str, Row]:
     """Return by name every row that a trial of the sweep's searches climbed or can climb.
 
     Also trials of a search that was changed since, as the present file would make them, where they go over
-    the same factors.
+    the same factors; what the command line overrides is asked of the trials of the sweep as written too.
     """
-    rows = (row for search in sweep.searches for row in _rows(search, store / "searches" / sweep.name))
+    names = dict.fromkeys((sweep_of(sweep.name), sweep.name))
+    places = [store / "searches" / name for name in names]
+    rows = (row for search in sweep.searches for place in places for row in _rows(search, place))
     return {row.key: row for row in rows}
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
+import sys
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
 from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
 from rgx.inspect.cells import row_key
-from rgx.store.artifacts import MANIFEST, open_store, read_object, write_json
+from rgx.store.artifacts import MANIFEST, open_store, write_json
 from rgx.store.keys import short
 from rgx.store.lease import Lease
 from rgx.store.manifests import Manifests
-from rgx.store.records import Record, Run, parse
+from rgx.store.records import Invocation, Record, Run
+from rgx.store.runs import new_run_path, read_run, run_names
 
 SCRATCH = ".import-"
 """A folder of the store whose lease says that an import is under way."""
@@ -40,7 +44,7 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         store = open_store(store)
         manifests = Manifests(store)
         _refuse_missing(sweep, artifacts, manifests, file)
-        merged = _merged(sweep, store, name or sweep.name)
+        appended = _appended(sweep, store, name or sweep.name)
         fresh = [new for new in artifacts if manifests.get(new.manifest.stage, new.manifest.key) is None]
         _refuse_occupied(fresh, store)
         scratch = Path(tempfile.mkdtemp(dir=store, prefix=SCRATCH))
@@ -52,7 +56,7 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     searches = _searches(content.searches, store / "searches" / (name or sweep.name))
-    write_json(store / "sweeps" / f"{name or sweep.name}.json", merged)
+    write_json(new_run_path(store, appended.name), appended.model_dump(mode="json"))
     taken = f"{len(moved)} artifacts taken in, {len(artifacts) - len(moved)} already there"
     return [f"{name or sweep.name}: {len(sweep.rows)} cells; {taken}", *searches]
 
@@ -82,23 +86,23 @@ def _refuse_missing(sweep: Run, artifacts: list[Artifact], manifests: Manifests,
                 )
 
 
-def _merged(sweep: Run, store: Path, name: str) -> dict[str, object]:
-    """Return the record with the rows of the one already there; refuses a row that stands on other keys."""
+def _appended(sweep: Run, store: Path, name: str) -> Invocation:
+    """Return the run that adds the rows to what is there; refuses a row that stands on other keys there."""
     if not RECORD.fullmatch(f"sweeps/{name}.json"):
         raise InputError(f"--as {name}: expected letters, digits, _, . and -")
-    path = store / "sweeps" / f"{name}.json"
-    there = parse(Run, read_object(path), str(path)) if path.exists() else None
-    known = {(r.panel, r.row, r.seed): r for r in there.rows} if there else {}
+    there = read_run(store, name).rows if name in run_names(store) else []
+    known = {(row.panel, row.row, row.seed): row for row in there}
+    definitions = {(row.panel, row.row): row.definition for row in there if row.definition}
     for row in sweep.rows:
-        other = known.setdefault((row.panel, row.row, row.seed), row)
-        if other.stages != row.stages:
+        other = known.get((row.panel, row.row, row.seed), row)
+        definition = definitions.get((row.panel, row.row), row.definition)
+        if other.stages != row.stages or (row.definition and definition != row.definition):
             raise InputError(
-                f"{path}: {row_key(row)}, seed {row.seed}, stands on other artifacts here than in the "
+                f"{name}: {row_key(row)}, seed {row.seed}, stands on other artifacts here than in the "
                 f"bundle: import it under another name (--as {name}_2)"
             )
-    seeds = dict.fromkeys([*(there.seeds if there else []), *sweep.seeds])
-    rows = [row.model_dump() for row in known.values()]
-    return {**(there or sweep).model_dump(), "name": name, "seeds": list(seeds), "rows": rows}
+    content = {**sweep.model_dump(), "name": name, "whole": False}
+    return Invocation(**content, started=time.time(), host=socket.gethostname(), argv=sys.argv)
 
 
 def _refuse_occupied(fresh: list[Artifact], store: Path) -> None:

@@ -25,10 +25,13 @@ class Gathered:
     words: Words = PLAIN
 
 
-def gather(report_file: Path, store: Path) -> Gathered:
-    """Read everything and build the panels that the sweep has; raises InputError for what cannot be read."""
+def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
+    """Read everything and build the panels that the sweep has; raises InputError for what cannot be read.
+
+    run: the name of an overridden run, to be shown in the place of its sweep.
+    """
     report = load(report_file)
-    results = read(report, report_file, store)
+    results = read(report, report_file, store, run)
     words = _words(report, report_file)
     shown = {name: panel for name, panel in report.panels.items() if results.rows(name)}
     panels = [assemble(name, panel, results, words) for name, panel in shown.items()]

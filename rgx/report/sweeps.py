@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rgx.errors import InputError
+from rgx.errors import InputError, nearest
 from rgx.lookup import NoFileError, find_file, folders_around
 from rgx.methods import methods_of
 from rgx.report import frames
@@ -12,16 +12,19 @@ from rgx.report.definition import Report, load
 from rgx.report.frames import Results
 from rgx.store.records import Run
 from rgx.store.runs import read_run
+from rgx.sweep.run_name import sweep_of
 from rgx.yaml_source import Source
 
 
-def read(report: Report, report_file: Path, store: Path) -> Results:
+def read(report: Report, report_file: Path, store: Path, run: str | None = None) -> Results:
     """Return the numbers of all the report's sweeps, under the report's name where there are several.
 
-    A panel that the report does not show is that of the first sweep which has it. Raises InputError for
-    two sweeps of one name, and for a record or a manifest that cannot be read.
+    A panel that the report does not show is that of the first sweep which has it. run: the name of an
+    overridden run, in the place of its sweep. Raises InputError for two sweeps of one name, for a run of
+    none of them, and for a record or a manifest that cannot be read.
     """
-    records = {file: read_run(store, name) for file, name in names(report, report_file).items()}
+    shown = names(report, report_file, run)
+    records = {file: read_run(store, name) for file, name in shown.items()}
     if len(records) == 1:
         return frames.numbers(store, next(iter(records.values())))
     owners: dict[str, Run] = {}
@@ -32,23 +35,29 @@ def read(report: Report, report_file: Path, store: Path) -> Results:
         owners[name] = records[panel.sweep or report.sweeps[0]]
     rows = [row for record in records.values() for row in record.rows if owners[row.panel] is record]
     seeds = sorted({seed for record in records.values() for seed in record.seeds})
-    return frames.numbers(store, Run(name=report_file.stem, seeds=seeds, rows=rows), owners)
+    title = report_file.stem + (run or "").removeprefix(sweep_of(run or ""))
+    return frames.numbers(store, Run(name=title, seeds=seeds, rows=rows), owners)
 
 
-def check(report_file: Path) -> None:
+def check(report_file: Path, run: str | None = None) -> None:
     """Raise InputError, with file and line, for a report file that could not be shown once its sweeps ran."""
-    names(load(report_file), report_file)
+    names(load(report_file), report_file, run)
 
 
-def names(report: Report, report_file: Path) -> dict[str, str]:
-    """Return, for each sweep file, the name the sweep gives itself; raises InputError for one given twice."""
+def names(report: Report, report_file: Path, run: str | None = None) -> dict[str, str]:
+    """Return, for each sweep file, the name its run stands under: the one the sweep gives itself, or `run`.
+
+    Raises InputError for a name given twice, and for a run of none of the sweeps.
+    """
     given = {file: sweep_name(file, report_file, report.method) for file in report.sweeps}
     first: dict[str, str] = {}
     for number, (file, name) in enumerate(given.items()):
         if first.setdefault(name, file) != file:
             where = Source(report_file, Report.model_fields).where(["sweep", number])
             raise InputError(f"{where}: '{first[name]}' and '{file}' are both named '{name}'")
-    return given
+    if run is not None and sweep_of(run) not in first:
+        raise InputError(f"--run {run}: this report shows no run of '{sweep_of(run)}': {nearest(run, first)}")
+    return {file: run if run and sweep_of(run) == name else name for file, name in given.items()}
 
 
 def sweep_name(file: str, report_file: Path, method: str | list[str]) -> str:

@@ -17,7 +17,7 @@ from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
 from rgx.store.known_files import keep, recall
 from rgx.sweep.plan import Plan, make_plan, plan_whole
-from rgx.sweep.search.record import write_sweep
+from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
 
 
@@ -54,11 +54,12 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
         say(f"same cell: {second} is {first}")
     for line in outside:
         say(line)
-    write_sweep(whole, store)
+    record = RunRecord(whole, store, not outside, asked.written)
+    record.write()
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
     graph = Graph(plan, store)
-    searches = Searches(graph, whole, say)
+    searches = Searches(graph, record, say)
     try:
         with searches:
             if graph.waiting or not searches.over:

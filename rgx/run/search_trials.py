@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.sweep.plan import Plan
+from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.plan import Rung, SearchPlan
-from rgx.sweep.search.record import write_record, write_sweep
+from rgx.sweep.search.record import write_record
 from rgx.sweep.search.results import Climbed, Record, Score, State, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
 
@@ -26,12 +25,11 @@ class Planned:
 class Trials:
     """A search under way; every change is in the store before it is told.
 
-    whole: the plan of all rows and searches of the sweep, whose record names the trials' artifacts.
+    run: its record, of all rows and searches of the sweep, names the trials' artifacts.
     """
 
     plan: SearchPlan
-    whole: Plan
-    store: Path
+    run: RunRecord
     record: Record
     say: Callable[[str], None]
     waiting: list[int] = field(init=False)
@@ -108,8 +106,8 @@ class Trials:
         self._save()
 
     def _save(self) -> None:
-        write_record(self.store, self.whole.name, self.plan, self.record)
-        write_sweep(self.whole, self.store)
+        write_record(self.run.store, self.run.plan.name, self.plan, self.record)
+        self.run.write()
 
     def _title(self, number: int) -> str:
         return f"{self.plan.search.name} {number + 1}/{self.plan.search.trials}"

@@ -13,7 +13,7 @@ from rgx.run.search_schedulers import Decider, make_scheduler
 from rgx.run.search_scores import score_of
 from rgx.run.search_trials import Planned, Trials
 from rgx.store.lease import Lease, LeaseHeldError
-from rgx.sweep.plan import Plan
+from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.plan import Rung, SearchPlan
 from rgx.sweep.search.record import read_record, search_folder
 from rgx.sweep.search.results import Record
@@ -91,12 +91,12 @@ class Climb:
 class Searches:
     """Every search of a plan; use as a context around the engine, which calls `grow` through the graph.
 
-    whole: the plan of the whole sweep, whose record names the trials' artifacts; say: prints a line. Raises
+    run: its record, of the whole sweep, names the trials' artifacts; say: prints a line. Raises
     InputError for a search that another process works on.
     """
 
-    def __init__(self, graph: Graph, whole: Plan, say: Say) -> None:
-        self.graph, self.whole = graph, whole
+    def __init__(self, graph: Graph, run: RunRecord, say: Say) -> None:
+        self.graph, self.run, self.name = graph, run, run.plan.name
         # What a record from elsewhere holds must not steer the terminal.
         self.say: Say = lambda line: say(_plain(line))
         self.waiting = [plan for plan in graph.plan.searches if not is_over(plan, self._record(plan))]
@@ -112,7 +112,7 @@ class Searches:
         with ExitStack() as leases:
             for plan in self.waiting:
                 try:
-                    leases.enter_context(Lease(search_folder(self.graph.store, self.whole.name, plan)))
+                    leases.enter_context(Lease(search_folder(self.graph.store, self.name, plan)))
                 except LeaseHeldError as error:
                     raise InputError(f"search {plan.search.name}: {error}") from None
             self.held = leases.pop_all()
@@ -161,7 +161,7 @@ class Searches:
     def _begin(self, plan: SearchPlan) -> Climb:
         record = self._record(plan)
         self.say(f"{plan.search.name}: {_ended(record)} of {plan.search.trials} trials have ended")
-        return Climb(self.graph, Trials(plan, self.whole, self.graph.store, record, self.say))
+        return Climb(self.graph, Trials(plan, self.run, record, self.say))
 
     def _live(self) -> int:
         return sum(len(climb.live) for climb in self.climbs)
@@ -173,7 +173,7 @@ class Searches:
         return max(1, min((int(have.get(name, 0) // n) for name, n in needs.items() if n), default=1))
 
     def _record(self, plan: SearchPlan) -> Record:
-        return read_record(self.graph.store, self.whole.name, plan)
+        return read_record(self.graph.store, self.name, plan)
 
 
 def is_over(plan: SearchPlan, record: Record) -> bool:

@@ -14,7 +14,7 @@ from rgx.store.records import Manifest
 
 KEY = re.compile(r"[0-9a-f]{64}")
 SHORT_KEY = re.compile(r"[0-9a-f]{16}")
-NOT_STAGES = {"sweeps", "searches", "running", "damaged", "tracking"}
+NOT_STAGES = {"sweeps", "runs", "searches", "running", "damaged", "tracking", "trash"}
 
 
 def read_manifest(store: Path, stage: str, key: str) -> tuple[Manifest | None, str]:

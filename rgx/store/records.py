@@ -72,21 +72,41 @@ class Metric(BaseModel):
 
 
 class SweepRow(BaseModel):
-    """One cell of a sweep at one seed, and the full key of each stage it needs."""
+    """One cell of a sweep at one seed, and the full key of each stage it needs.
+
+    definition: what the row is whatever its seed, where that is known; another one begins the row anew.
+    """
 
     panel: str
     row: str
     seed: int
     stages: dict[str, str]
+    definition: str = ""
 
 
 class Run(BaseModel):
-    """What one invocation of a sweep planned: which artifact stands behind each row at each seed."""
+    """Which artifact stands behind each row of a sweep at each seed: of one run, or of all of its name.
+
+    whole: whether these are all rows of the sweep file, so that others of its name are no more in it.
+    """
 
     name: str
     seeds: list[int]
     rows: list[SweepRow]
     seed_scope: str = "each seed repeats the whole pipeline"
+    whole: bool = True
+
+
+class Invocation(Run):
+    """One run as its own file tells it; started: seconds since 1970; digests: SHA-256 by file."""
+
+    started: float = 0.0
+    argv: list[str] = []
+    overrides: list[str] = []
+    user: str = ""
+    host: str = ""
+    rgx: str = ""
+    digests: dict[str, str] = {}
 
 
 class Score(BaseModel):

@@ -12,11 +12,12 @@ from rgx.errors import InputError
 from rgx.methods import Package
 from rgx.store import differences
 from rgx.store.differences import Identity, Walk, flatten, stored
+from rgx.store.keys import key_of, short
 from rgx.store.manifests import Manifests, damage, intact
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
-from rgx.sweep.tasks import Task, tasks_of
+from rgx.sweep.tasks import Origin, Task, tasks_of
 
 __all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan", "plan_whole"]
 
@@ -77,10 +78,12 @@ def make_plan(sweep: Sweep) -> Plan:
         except InputError as error:
             errors.append(f"{row.key}: {error}")
             continue
+        definition = _definition(cell, row, sweep.origin)
         for seed in sweep.seeds:
             keys = _add(plan, sweep, cell, row, seed)
             stages = {stage: keys[stage] for stage in cell.stages}
-            plan.cells.append({"panel": row.panel, "row": row.name, "seed": seed, "stages": stages})
+            place = {"panel": row.panel, "row": row.name, "seed": seed}
+            plan.cells.append({**place, "stages": stages, "definition": definition})
             plan.per_row_trainings += sum(s.trains for s in cell.stages.values())
         ends = tuple(keys[t] for t in row.targets)
         if ends in seen:
@@ -144,6 +147,12 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
     for task in tasks.values():
         plan.tasks.setdefault(task.key, task)
     return {stage: task.key for stage, task in tasks.items()}
+
+
+def _definition(cell: Cell, row: Row, origin: Origin) -> str:
+    """Return what a row is whatever its seed: a digest of the keys it has at one and the same seed."""
+    keys = {stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()}
+    return short(key_of(keys, 0, {}, "", None))
 
 
 def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:

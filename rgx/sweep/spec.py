@@ -16,6 +16,7 @@ from rgx.plugins import find_plugin, load_plugin
 from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.row import Row, row_text
+from rgx.sweep.run_name import run_name
 from rgx.sweep.search.file import SearchFile, SearchName
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
 from rgx.sweep.tasks import Origin
@@ -58,7 +59,7 @@ class SweepFile(BaseModel):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A checked sweep file; overrides: what the command line changed in it."""
+    """A checked sweep file under what the command line put over it, `overrides`; name: its run's."""
 
     name: str
     path: Path
@@ -79,6 +80,12 @@ class Overrides:
     seeds: list[int] | None = None
     only: list[str] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Return what makes a run another than the file as written: choices, bindings and scale."""
+        choices = [f"{axis}={name}" for axis, name in self.choices.items()]
+        return (*choices, *self.bindings, *([f"scale={self.scale}"] if self.scale else []))
 
 
 def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
@@ -121,7 +128,14 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
         every = [*file.panels, *file.search, *places]
         if name not in every:
             raise InputError(f"--only {name}: no such row or panel: {nearest(name, every)}")
-    return Sweep(file.name, path, tuple(seeds), tuple(rows), origin, tuple(searches), overrides)
+    run = run_name(file.name, overrides.written)
+    return Sweep(run, path, tuple(seeds), tuple(rows), origin, tuple(searches), overrides)
+
+
+def run_of(path: Path, overrides: Overrides) -> str:
+    """Return the name that a run of a sweep file stands under; raises InputError as `read_sweep` does."""
+    source = Source(find_given(path, "sweep file"), SweepFile.model_fields)
+    return run_name(source.parse(SweepFile).name, overrides.written)
 
 
 def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Origin, tuple[str, ...]]:

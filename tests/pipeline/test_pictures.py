@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from weight_files import alexnet_state, linear_state, vgg19_state
 
 from rgx.gesture.types import WINDOW_FRAMES
+from rgx.store.runs import read_run, run_names
 
 pytestmark = pytest.mark.slow
 SWEEP = """\
@@ -81,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cells(home: Path) -> dict[str, dict[str, Path]]:
-    record = json.loads((home / "store" / "sweeps" / "pictures.json").read_text())
+    record = read_run(home / "store", "pictures").model_dump()
     return {
         f"{row['panel']}/{row['row']}": {
             stage: home / "store" / stage / key[:16] for stage, key in row["stages"].items()
@@ -208,13 +209,19 @@ def weighted(home: Path, weights: Path, *more: str) -> int:
     return rgx("sweep", str(sweep), *options, *binds)
 
 
+def weighted_run(home: Path) -> str:
+    """Return the name that the run with those bindings stands under."""
+    (name,) = (name for name in run_names(home / "store") if name.startswith("weighted@"))
+    return name
+
+
 def test_weights_of_ones_own_reach_the_columns_and_footnotes(
     home: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     threads = torch.get_num_threads()
     assert weighted(home, weights) == 0
     torch.set_num_threads(threads)
-    keys = json.loads((home / "store" / "sweeps" / "weighted.json").read_text())
+    keys = read_run(home / "store", weighted_run(home)).model_dump()
     report = home / "reports" / "weighted.yaml"
     report.write_text(
         "sweep: sweeps/weighted.yaml\npanels:\n"
@@ -222,22 +229,24 @@ def test_weights_of_ones_own_reach_the_columns_and_footnotes(
         "  3d: {caption: D., columns: [video_fvd, video_dover_aesthetic, reconstruction_lpips]}\n"
     )
     out = home / "weighted"
-    assert rgx("report", str(report), "--store", str(home / "store"), "--out", str(out)) == 0
+    words = ["report", str(report), "--store", str(home / "store"), "--out", str(out)]
+    assert rgx(*words) == 2, "the sweep as written has not run"
+    assert rgx(*words, "--run", weighted_run(home)) == 0
     for panel, heads, said in (
         ("3a", ("LPIPS ↓", "FVD ↓"), ("LPIPS v0.1 in AlexNet", "I3D-K400", "2 windows of 80 frames, 32 px")),
         ("3d", ("FVD ↓", "VQA_A ↑", "LPIPS ↓"), ("speech-driven", "self-reconstruction", "DOVER", "resized")),
     ):
-        text = (out / "weighted" / f"{panel}.md").read_text()
+        text = (out / weighted_run(home) / f"{panel}.md").read_text()
         head = next(line for line in text.splitlines() if line.startswith("|"))
         assert all(each in head.replace("\\", "") for each in heads), head
         assert all(each in text for each in said), text
         assert "†" not in text and "random features" not in text and "-random" not in text
     # The same bindings find everything made; another file of the same shapes is another network.
     assert weighted(home, weights) == 0
-    assert json.loads((home / "store" / "sweeps" / "weighted.json").read_text())["rows"] == keys["rows"]
+    assert read_run(home / "store", weighted_run(home)).model_dump()["rows"] == keys["rows"]
     torch.save(linear_state() | {"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}, weights / "alex.pth")
     assert weighted(home, weights) == 0
-    again = json.loads((home / "store" / "sweeps" / "weighted.json").read_text())["rows"]
+    again = read_run(home / "store", weighted_run(home)).model_dump()["rows"]
     changed = {
         stage for old, new in zip(keys["rows"], again, strict=True) for stage in old["stages"]
         if old["stages"][stage] != new["stages"][stage]

@@ -24,6 +24,7 @@ from rgx.gesture.data.windows import Windows
 from rgx.run import worker
 from rgx.store.artifacts import artifact_folder, checksum, write_json
 from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.runs import read_run
 
 PLUGIN = """\
 import torch
@@ -84,7 +85,7 @@ def test_a_finished_sweep_has_manifests_whose_checksums_match(finished: Path) ->
         for file, facts in made["files"].items():
             assert checksum(finished / name / file) == facts["sha256"]
             assert (finished / name / file).stat().st_size == facts["bytes"]
-    cells = json.loads((finished / "sweeps" / "little.json").read_text())["rows"]
+    cells = read_run(finished, "little").model_dump()["rows"]
     assert [c["row"] for c in cells] == ["baseline", "+distill"]
     for cell in cells:
         for stage, key in cell["stages"].items():

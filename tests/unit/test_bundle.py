@@ -21,6 +21,7 @@ from rgx.inspect.unbundle import take_in
 from rgx.store.artifacts import DEEPEST, artifact_folder, checksum, write_json
 from rgx.store.keys import key_of
 from rgx.store.manifests import damage, manifest
+from rgx.store.runs import read_run, run_names
 from rgx.sweep.search.results import Record
 
 
@@ -136,10 +137,8 @@ def test_a_round_trip_is_exact(source: Path, bundle: Path, tmp_path: Path) -> No
     there = tmp_path / "fresh"
     assert take_in(bundle, there) == ["little: 2 cells; 5 artifacts taken in, 0 already there"]
     before, after = listing(source), listing(there)
-    record = "sweeps/little.json"
-    assert {k: v for k, v in after.items() if k != record} == {k: v for k, v in before.items() if k != record}
-    old, new = (json.loads((s / record).read_text()) for s in (source, there))
-    assert {name: new[name] for name in old} == old
+    assert not {k for k, v in before.items() if not k.startswith("sweeps") and after.get(k) != v}
+    assert read_run(there, "little") == read_run(source, "little")
     again = tmp_path / "again.tar"
     export("little", again, there)
     assert again.read_bytes() == bundle.read_bytes()
@@ -167,7 +166,7 @@ def test_one_row_carries_its_own_artifacts_only(source: Path, tmp_path: Path) ->
     export("little:3b/w/o res", tmp_path / "one.tar", source)
     take_in(tmp_path / "one.tar", tmp_path / "fresh")
     rows = json.loads((source / "sweeps" / "little.json").read_text())["rows"]
-    found = json.loads((tmp_path / "fresh" / "sweeps" / "little.json").read_text())["rows"]
+    found = [row.model_dump(exclude={"definition"}) for row in read_run(tmp_path / "fresh", "little").rows]
     assert found == [rows[1]]
     folders = {f"{stage}/{key[:16]}" for stage, key in rows[1]["stages"].items()}
     assert {
@@ -185,20 +184,22 @@ def test_an_artifact_already_there_is_kept_and_rows_are_joined(
     before = (kept / "manifest.json").stat().st_ino
     assert take_in(bundle, there) == ["little: 2 cells; 2 artifacts taken in, 3 already there"]
     assert (kept / "mine.txt").is_file() and (kept / "manifest.json").stat().st_ino == before
-    joined = json.loads((there / "sweeps" / "little.json").read_text())["rows"]
-    assert [row["row"] for row in joined] == ["baseline", "more", "w/o res"]
+    joined = read_run(there, "little").rows
+    assert [row.row for row in joined] == ["baseline", "more", "w/o res"]
     assert take_in(bundle, there) == ["little: 2 cells; 0 artifacts taken in, 5 already there"]
 
 
-def test_a_row_that_stands_on_other_artifacts_needs_another_name(bundle: Path, tmp_path: Path) -> None:
+def test_a_row_that_stands_on_other_artifacts_needs_another_name(
+    source: Path, bundle: Path, tmp_path: Path
+) -> None:
     there = make_store(tmp_path / "there", {"baseline": 5})
     before = listing(there)
     with pytest.raises(InputError, match=r"3b/baseline, seed 0, stands on other artifacts .*--as little_2"):
         take_in(bundle, there)
     assert listing(there) == before
     take_in(bundle, there, "theirs")
-    assert json.loads((there / "sweeps" / "theirs.json").read_text())["name"] == "theirs"
-    assert (there / "sweeps" / "little.json").read_bytes() and len(list(there.glob("sweeps/*"))) == 2
+    assert read_run(there, "theirs").rows == read_run(source, "little").rows
+    assert run_names(there) == ["little", "theirs"]
     with pytest.raises(InputError, match="--as"):
         take_in(bundle, there, "../theirs")
 

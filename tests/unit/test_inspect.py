@@ -32,6 +32,7 @@ from rgx.store.differences import flatten
 from rgx.store.keys import key_of
 from rgx.store.manifests import Manifests, damage, intact, manifest
 from rgx.store.source import combined_digest, source_digest
+from rgx.store.trash import empty
 from rgx.sweep.code import code_behind, drift, other_code
 from rgx.sweep.plan import Plan, explain, explain_missing, make_plan
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
@@ -500,12 +501,17 @@ def test_gc_finds_what_no_record_reaches_and_only_lists_it(store: FakeStore) -> 
     found = find_garbage(store.path)
     folder = artifact_folder(store.path, "tokenizer", lost)
     assert [item.folder for item in found] == [folder]
+    assert found[0].hours == 12.34 / 3600
     assert found[0].bytes == sum(p.stat().st_size for p in folder.iterdir())
     assert store.listing() == before
     assert [item.folder for item in delete(store.path)] == [folder]
-    assert store.listing() == [
-        name for name in before if not name.startswith(str(folder.relative_to(store.path)))
-    ]
+    place = str(folder.relative_to(store.path))
+    listing = [name for name in store.listing() if not name.startswith("trash")]
+    assert listing == [name for name in before if not name.startswith(place)]
+    (trashed,) = store.path.glob(f"trash/*/{place}")
+    assert (trashed / "manifest.json").is_file()
+    assert empty(store.path) == (1, found[0].bytes)
+    assert not list((store.path / "trash").iterdir())
     assert find_garbage(store.path) == []
 
 

@@ -29,7 +29,9 @@ from rgx.run.search_schedulers import make_scheduler
 from rgx.run.search_trials import Trials
 from rgx.run.searches import Searches
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.store.runs import read_run
 from rgx.sweep.plan import Task, make_plan
+from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.record import read_record
 from rgx.sweep.search.results import Record, Score, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
@@ -242,7 +244,7 @@ def test_more_trials_go_on_and_another_range_begins_anew(
     searched(SEARCH.replace("trials: 8", "trials: 2").replace("high: 1.0", "high: 0.5"))
     folders = list((tmp_path / "store" / "searches" / "little").iterdir())
     assert len(folders) == 2
-    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    rows = read_run(tmp_path / "store", "little").model_dump()["rows"]
     assert len(rows) == 2
 
 
@@ -300,7 +302,7 @@ def test_asha_halves_as_worked_by_hand_spends_less_and_still_does_after_a_stop(
     best = min(finished, key=lambda t: t["rungs"][-1]["score"]["cost"])
     assert "budget = 4'" in told.splitlines()[-2]
     assert f"at = {best['values']['metric.planted_for_a_test.at']!r}'" in told.splitlines()[-2]
-    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    rows = read_run(tmp_path / "store", "little").model_dump()["rows"]
     assert [r["row"] for r in rows] == [t["rungs"][-1]["row"] for t in trials]
 
 
@@ -356,13 +358,13 @@ def test_seeds_are_averaged_and_panels_stand_beside_a_search(
     searched(both, "--seeds", "0,1")
     assert ran.count("generator") == 2
     assert ran.count("corpus") == 1
-    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    rows = read_run(tmp_path / "store", "little").model_dump()["rows"]
     assert [(r["panel"], r["seed"]) for r in rows] == [("p", 0), ("p", 1)] + [("peak", 0), ("peak", 1)] * 2
     for trial in record(tmp_path)["trials"]:
         at = trial["values"]["metric.planted_for_a_test.at"]
         assert trial["rungs"][0]["score"]["value"] == pytest.approx(planted(at))
     searched(both, "--seeds", "0,1", "--only", "p")
-    rows = json.loads((tmp_path / "store" / "sweeps" / "little.json").read_text())["rows"]
+    rows = read_run(tmp_path / "store", "little").model_dump()["rows"]
     assert len(rows) == 6, "what --only leaves out is not forgotten"
 
 
@@ -526,7 +528,7 @@ class Driver:
         for task in plan.tasks.values():
             finish(store, task, 0.0)
         self.graph = Graph(plan, store)
-        self.searches = Searches(self.graph, plan, self.said.append)
+        self.searches = Searches(self.graph, RunRecord(plan, store), self.said.append)
         console = Console(file=io.StringIO(), width=200)
         self.searcher = StageSearcher(self.graph, Progress(self.graph, console, 1))
         self.count, self.console, self.store = 0, console, store
@@ -634,7 +636,7 @@ def test_a_trial_that_always_dies_is_given_up_and_the_same_command_tries_it_agai
     assert given_up.reason == f"{reason}; the same command tries it again"
     assert any(line.endswith(given_up.reason) for line in driver.said)
     plan = driver.graph.plan
-    anew = Trials(plan.searches[0], plan, driver.store, Record(trials=driver.trials()), print)
+    anew = Trials(plan.searches[0], RunRecord(plan, driver.store), Record(trials=driver.trials()), print)
     taken = anew.next()
     assert taken is not None and anew.record.trials[taken.number].values == driver.trials()[0].values
     assert anew.record.trials[taken.number].reason == ""

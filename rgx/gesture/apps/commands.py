@@ -40,6 +40,7 @@ def score(
     from rgx.report.gather import gather
     from rgx.report.render import summary, write
     from rgx.run.invocation import Execution, run_sweep
+    from rgx.sweep.spec import run_of
 
     console = Console()
     systems_given = parse(generated)
@@ -51,13 +52,13 @@ def score(
         systems = track_videos(Systems(real, systems_given), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
-        file, definition = write_definitions(systems, scale, out)
-        stored = [] if judge is None else [f"stage.judge.stored = {str(judge.expanduser().resolve())!r}"]
-        asked = overrides([], [*bind, *stored], None, None, [], imports)
+        stored = None if judge is None else judge.expanduser().resolve()
+        file, definition = write_definitions(systems, scale, out, stored)
+        asked = overrides([], bind, None, None, [], imports)
         well = run_sweep(file, asked, Execution(store, engine), console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    gathered = gather(definition, store)
+    gathered = gather(definition, store, run_of(file, asked))
     paths = write(gathered, out / "build")
     typer.echo(harmless(summary(gathered)))
     typer.echo(f"{len(paths)} files under {paths[0].parent}")

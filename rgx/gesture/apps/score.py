@@ -81,14 +81,15 @@ def test_clips(real: Path) -> list[str]:
     return tests
 
 
-def sweep_of(systems: Systems, scale: str | None) -> dict[str, Any]:
-    """Return the sweep file that scores systems against recordings."""
+def sweep_of(systems: Systems, scale: str | None, judge: Path | None = None) -> dict[str, Any]:
+    """Return the sweep file that scores systems against recordings, in a judge of one's own or a new one."""
+    stored = {} if judge is None else {"stage.judge.stored": str(judge)}
     ends = ["submission_scores", *(["submission_video_scores"] if systems.have_videos else [])]
     return {
         "name": PANEL,
         "config": ["gin/realistic_gesture.gin", "gin/data/videos.gin", "gin/data/submission.gin"],
         **({"scale": scale} if scale else {}),
-        "bind": {"corpus.videos.folder": str(systems.real)},
+        "bind": {"corpus.videos.folder": str(systems.real)} | stored,
         "targets": {PANEL: ends},
         "panels": {
             PANEL: {
@@ -105,11 +106,13 @@ def report_of(systems: Systems) -> dict[str, Any]:
     return {"sweep": f"sweeps/{PANEL}.yaml", "panels": {PANEL: {"caption": caption, "columns": columns}}}
 
 
-def write_definitions(systems: Systems, scale: str | None, out: Path) -> tuple[Path, Path]:
+def write_definitions(
+    systems: Systems, scale: str | None, out: Path, judge: Path | None = None
+) -> tuple[Path, Path]:
     """Write `sweeps/systems.yaml` and `reports/systems.yaml`; raises InputError where they cannot be."""
     sweep, report = out / "sweeps" / f"{PANEL}.yaml", out / "reports" / f"{PANEL}.yaml"
     try:
-        for path, content in ((sweep, sweep_of(systems, scale)), (report, report_of(systems))):
+        for path, content in ((sweep, sweep_of(systems, scale, judge)), (report, report_of(systems))):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     except OSError as error:

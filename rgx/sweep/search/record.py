@@ -10,8 +10,7 @@ from rgx.errors import InputError
 from rgx.store.artifacts import write_json
 from rgx.store.keys import short
 from rgx.store.manifests import intact
-from rgx.store.runs import read_trials, run_path
-from rgx.sweep.plan import Plan
+from rgx.store.runs import read_trials
 from rgx.sweep.search.plan import SearchPlan
 from rgx.sweep.search.results import Climbed, Record, Trial
 
@@ -75,9 +74,3 @@ def trial_rows(plans: Iterable[SearchPlan], sweep: str, store: Path) -> Iterator
                     seen.add((name, rung.row))
                     for seed, stages in rung.cells:
                         yield {"panel": name, "row": rung.row, "seed": seed, "stages": stages}
-
-
-def write_sweep(plan: Plan, store: Path) -> None:
-    """Write which artifact stands behind each row of a sweep and each trial of its searches."""
-    rows = trial_rows(plan.searches, plan.name, store)
-    write_json(run_path(store, plan.name), plan.sweep_record(rows))
