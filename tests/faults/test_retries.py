@@ -126,7 +126,7 @@ def test_a_worker_dead_before_its_stage_began_costs_no_try(driver: Driver) -> No
     for _ in range(ray_failures.MOST_UNSTARTED):
         trial, _, _ = driver.hand_out()
         driver.searcher.on_trial_complete(trial_id=trial, error=True)
-    assert not driver.graph.deaths and not driver.graph.failed
+    assert not driver.graph.died and not driver.graph.failed
     trial, task, _ = driver.hand_out()
     driver.searcher.on_trial_complete(trial_id=trial, error=True)
-    assert driver.graph.deaths == {task["key"]: 1}
+    assert driver.graph.died == {task["key"]: 1}
