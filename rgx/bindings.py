@@ -97,7 +97,8 @@ def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) 
         if not scopes:
             continue
         if binding.scope not in reached:
-            near = nearest(binding.scope, reached - {""})
+            plain = f"did you mean '{binding.selector}.{binding.argument}'?"
+            near = nearest(binding.scope, reached - {""}) if reached != {""} else plain
             yield binding, f"{binding.place}: nothing in this cell reads '{binding.name}': {near}"
             continue
         winners = {

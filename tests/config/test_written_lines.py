@@ -47,6 +47,7 @@ def steps(path: Path, **changes: object) -> int:
 UNREAD = {
     "genrator/training.adamw.steps: 3": "did you mean 'generator'?",
     "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps, generator/",
+    "corpus/stage.corpus.corpus: 4": "did you mean 'stage.corpus.corpus'?",
     "quantizer.vq.codes: 4": "nothing in this cell reads 'quantizer.vq.codes'",
     "QUANTISER: 4": "did you mean 'QUANTIZER'?",
     "quantizer.vqq.codes: 4": "did you mean 'quantizer.vq'?",
