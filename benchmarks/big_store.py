@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rgx.store.keys import key_of
+from rgx.store.runs import read_run
 
 LITTLE = Path(__file__).parents[1] / "tests" / "little.py"
 SWEEP = "sweeps/little.yaml"
@@ -90,7 +91,7 @@ def multiply(small: Path, big: Path, count: int) -> int:
     """Copy a store and add manifests until there are `count`; the last tenth is in no sweep's record."""
     shutil.copytree(small, big)
     manifests = [json.loads(path.read_text()) for path in sorted(small.glob("*/*/manifest.json"))]
-    record = json.loads((small / "sweeps" / "little.json").read_text())
+    record = read_run(small, "little").model_dump()
     rows: dict[str, list[dict[str, Any]]] = {}
     copies = -(-count // len(manifests)) - 1
     for number in range(1, copies + 1):
@@ -100,6 +101,7 @@ def multiply(small: Path, big: Path, count: int) -> int:
         if number <= 0.9 * copies:
             name = f"other_{number // SEEDS_A_SWEEP}"
             rows.setdefault(name, []).extend(another_row(row, number, keys) for row in record["rows"])
+    (big / "sweeps").mkdir(exist_ok=True)
     for name, members in rows.items():
         seeds = sorted({row["seed"] for row in members})
         text = json.dumps({**record, "name": name, "seeds": seeds, "rows": members}, indent=1)

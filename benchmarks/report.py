@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rgx.store.keys import key_of
+from rgx.store.runs import read_run
 
 SWEEP = "ablation_table3"
 Manifest = dict[str, Any]
@@ -50,7 +51,7 @@ def multiply(store: Path, folder: Path, size: Size) -> int:
 
     Copies of a row are called `row 2`, `row 3` …; what has no seed is shared. Files are links.
     """
-    record = json.loads((store / "sweeps" / f"{SWEEP}.json").read_text(encoding="utf-8"))
+    record = read_run(store, SWEEP).model_dump()
     nodes = dict.fromkeys(node for row in record["rows"] for node in row["stages"].items())
     made = {key: manifest for stage, key in nodes if (manifest := read(store, stage, key)) is not None}
     rows, written = [], set()
