@@ -27,16 +27,21 @@ class Ending:
 
     def __init__(self) -> None:
         self.saving: Saving | None = None
-        self.received = False
+        self.received = self.late = False
         self.again: threading.Timer | None = None
 
     def receive(self, number: int, frame: Any) -> None:
-        """Have the stage save and end; raises StoppedError where it keeps no checkpoint or is asked twice."""
+        """Have the stage save and end; raises StoppedError where it has no checkpoint, or did not in time.
+
+        Asked again meanwhile it goes on saving: whoever asks a whole group of processes asks some twice.
+        """
         saving, self.received = self.saving, True
-        if saving is None or not saving.used or saving.stopping:
+        if saving is None or not saving.used or self.late:
             raise StoppedError("stopped by SIGTERM")
+        if saving.stopping:
+            return
         saving.stopping = True
-        self.again = threading.Timer(GRACE_S, os.kill, (os.getpid(), signal.SIGTERM))
+        self.again = threading.Timer(GRACE_S, self._insist)
         self.again.daemon = True
         self.again.start()
 
@@ -45,6 +50,10 @@ class Ending:
         self.saving = None
         if self.again is not None:
             self.again.cancel()
+
+    def _insist(self) -> None:
+        self.late = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 ENDING = Ending()
