@@ -35,7 +35,7 @@ class Resources:
         self.cpus, self.gpus, self.memory_gb, self.custom = cpus, gpus, memory_gb, custom or {}
         for name, value in (("checkpoint_minutes", checkpoint_minutes), ("stall_minutes", stall_minutes)):
             if not value > 0:
-                raise InputError(f"resources.stage.{name} = {value}: expected more than 0")
+                raise InputError(f"resources.stage.{name} = {value:g}: expected more than 0")
         self.time_limit_s = time_limit_s
         self.checkpoint_minutes, self.stall_minutes = checkpoint_minutes, stall_minutes
 
