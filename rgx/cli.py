@@ -207,6 +207,7 @@ def sweep(
     engine: Annotated[Engine, typer.Option(help="Where stages run.")] = Engine.ray,
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
+    go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,
@@ -228,7 +229,7 @@ def sweep(
 
         check(definition, run)
     try:
-        well = run_sweep(file, asked, Execution(store, engine, address, track), Console())
+        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:

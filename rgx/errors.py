@@ -30,6 +30,10 @@ class NotMeasurableError(ValueError):
     """A metric finds nothing to measure in what it was given; a table shows a hole with this reason."""
 
 
+class StoppedError(KeyboardInterrupt):
+    """Who runs the machine asked the process to end (SIGTERM); no fault of the stage, which goes on later."""
+
+
 class NotFiniteError(Exception):
     """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
 

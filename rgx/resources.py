@@ -13,7 +13,8 @@ class Resources:
     gpus: None asks for one where the stage can use it and the machines have one. Bound for all stages
     (`resources.stage.cpus = 2`) or for one (`training/resources.stage.gpus = 1`).
     time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
-    checkpoint is kept.
+    checkpoint is kept. checkpoint_minutes: the longest that a training goes without a checkpoint, beside
+    those by steps. stall_minutes: a stage that has not moved for so long is told.
     """
 
     def __init__(
@@ -23,6 +24,8 @@ class Resources:
         memory_gb: float | None = None,
         custom: dict[str, float] | None = None,
         time_limit_s: float | None = None,
+        checkpoint_minutes: float = 5,
+        stall_minutes: float = 30,
     ) -> None:
         for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
             if value < 0:
@@ -30,7 +33,11 @@ class Resources:
         if time_limit_s is not None and time_limit_s <= 0:
             raise InputError(f"resources.stage.time_limit_s = {time_limit_s}: expected more than 0")
         self.cpus, self.gpus, self.memory_gb, self.custom = cpus, gpus, memory_gb, custom or {}
+        for name, value in (("checkpoint_minutes", checkpoint_minutes), ("stall_minutes", stall_minutes)):
+            if not value > 0:
+                raise InputError(f"resources.stage.{name} = {value:g}: expected more than 0")
         self.time_limit_s = time_limit_s
+        self.checkpoint_minutes, self.stall_minutes = checkpoint_minutes, stall_minutes
 
     @property
     def threads(self) -> int:

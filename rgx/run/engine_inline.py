@@ -17,7 +17,7 @@ def execute(graph: Graph, progress: Progress) -> None:
         progress.started(task)
         try:
             gpus = task.resources.wanted(task.uses_gpu, torch.cuda.is_available()).get("GPU", 0)
-            run_task(task.message(), graph.store, "cuda" if gpus else "cpu")
+            run_task(graph.message(task), graph.store, "cuda" if gpus else "cpu")
         except DamagedError as error:
             graph.rebuild(task.key, error.stages)
             progress.ended(task, "again")

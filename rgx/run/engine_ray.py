@@ -75,7 +75,7 @@ class StageSearcher(Searcher):
         folder = running_folder(self.graph.store, task.stage, task.key)
         clear_failure(folder)
         return {
-            "task": json.dumps({**task.message(), "trial": trial_id}),
+            "task": json.dumps({**self.graph.message(task), "trial": trial_id}),
             "store": str(self.graph.store),
             "folder": str(Path.cwd()),
             "needs": json.dumps(needs),

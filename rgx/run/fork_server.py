@@ -12,11 +12,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import rgx
+from rgx.errors import StoppedError
+from rgx.run.ending import ENDING, GRACE_S
 
 FORKS = sys.platform == "linux"
 """Elsewhere a process that has loaded torch is not safe to fork, and Ray starts a worker for every stage."""
@@ -81,7 +84,10 @@ def work(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read one request a line from stdin, and write what became of each to the pipe that argv names."""
+    """Read one request a line from stdin, and write what became of each to the pipe that argv names.
+
+    SIGTERM goes to the stage that runs, which saves and ends; where none runs, this process ends.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     importlib.import_module("rgx.run.worker")
     with os.fdopen(int(sys.argv[1]), "w") as answers:
@@ -111,8 +117,18 @@ def _raise(asked: str) -> str:
         _live(asked, theirs)
     os.close(theirs)
     answer, status = b"", None
+    asked_at: list[float] = []
+
+    def pass_on(number: int, frame: Any) -> None:
+        asked_at.append(time.monotonic())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, pass_on)
     while status is None:
-        ready, _, _ = select.select([ours, sys.stdin], [], [], LOOK_S)
+        # A worker that is asked to end with us may be gone before the stage has saved.
+        saves = bool(asked_at) and time.monotonic() - asked_at[0] < GRACE_S + LOOK_S
+        ready, _, _ = select.select([ours] if saves else [ours, sys.stdin], [], [], LOOK_S)
         if sys.stdin in ready:
             # Nothing is asked while a child lives, so whoever asked is dead.
             os.killpg(child, signal.SIGKILL)
@@ -126,6 +142,7 @@ def _raise(asked: str) -> str:
     while select.select([ours], [], [], 0)[0] and (rest := os.read(ours, 1 << 16)):
         answer += rest
     os.close(ours)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     return answer.decode().strip() or json.dumps({"ended": ended})
 
@@ -136,16 +153,23 @@ def _live(asked: str, answers: int) -> NoReturn:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    signal.signal(signal.SIGTERM, ENDING.receive)
 
     def tell() -> None:
-        os.write(answers, (json.dumps(work(json.loads(asked))) + "\n").encode())
+        with contextlib.suppress(StoppedError):
+            os.write(answers, (json.dumps(work(json.loads(asked))) + "\n").encode())
+            ENDING.received = False
 
     # Not in the main thread, so that a time limit may end the process where a library's call never returns.
     thread = threading.Thread(target=tell)
     thread.start()
-    thread.join()
+    with contextlib.suppress(StoppedError):
+        thread.join()
     sys.stdout.flush()
     sys.stderr.flush()
+    if ENDING.received:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
     os._exit(0)
 
 

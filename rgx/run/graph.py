@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rgx.store.manifests import intact
 from rgx.sweep.plan import Plan, Task
@@ -16,10 +17,11 @@ class Graph:
 
     Parents before children, longest remaining path first. grow: called before each choice, and may add
     stages; expected: stages it may add, one of each kind; have: what the machines hold, as the engine says.
+    go_on: whether stages go on from checkpoints that other code has written.
     """
 
-    def __init__(self, plan: Plan, store: Path) -> None:
-        self.plan, self.store = plan, store
+    def __init__(self, plan: Plan, store: Path, go_on: bool = False) -> None:
+        self.plan, self.store, self.go_on = plan, store, go_on
         self.tasks: dict[str, Task] = {}
         self.waiting: dict[str, Task] = {}
         self.running: dict[str, Task] = {}
@@ -70,6 +72,10 @@ class Graph:
         task = max(ready, key=lambda t: self.remaining[t.key])
         self.running[task.key] = self.waiting.pop(task.key)
         return task
+
+    def message(self, task: Task) -> dict[str, Any]:
+        """Return a task as plain data, with how it is to be run."""
+        return {**task.message(), "go_on": self.go_on}
 
     def succeed(self, key: str) -> None:
         """Mark a running stage done."""

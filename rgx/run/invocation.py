@@ -23,12 +23,16 @@ from rgx.sweep.spec import Overrides, read_sweep
 
 @dataclass(frozen=True)
 class Execution:
-    """Where a sweep runs and what it leaves; track: what shows it while it runs."""
+    """Where a sweep runs and what it leaves; track: what shows it while it runs.
+
+    go_on: whether stages go on from checkpoints that other code has written.
+    """
 
     store: Path
     engine: str
     address: str | None = None
     track: Sequence[str] = ()
+    go_on: bool = False
 
 
 def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> bool:
@@ -58,16 +62,16 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     record.write()
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
-    graph = Graph(plan, store)
+    graph = Graph(plan, store, execution.go_on)
     searches = Searches(graph, record, say)
     try:
         with searches:
             if graph.waiting or not searches.over:
                 ENGINES[execution.engine](graph, console, execution.address, trackers)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         say(
-            f"stopped: {len(graph.done)} of {len(graph.tasks)} stages are in the store; the same command "
-            "goes on from there and from the last checkpoints"
+            f"{str(stop) or 'stopped'}: {len(graph.done)} of {len(graph.tasks)} stages are in the store; "
+            "the same command goes on from there and from the last checkpoints"
         )
         raise
     searched = searches.outcome()

@@ -25,6 +25,9 @@ class Progress:
         self.began = time.monotonic()
         self.starts: dict[str, float] = {}
         self.seconds: dict[str, list[float]] = {}
+        self.notes: dict[str, str] = {}
+        self.moved: dict[str, tuple[object, float]] = {}
+        self.stalled: set[str] = set()
         self.over = threading.Event()
         self.live = (
             Live(self._table(), console=console, refresh_per_second=2) if console.is_terminal else None
@@ -56,6 +59,7 @@ class Progress:
     def started(self, task: Task) -> None:
         """Note that a stage began."""
         self.starts[task.key] = time.monotonic()
+        self.moved.pop(task.key, None)
         if self.live is None:
             self.line(f"{self._clock()} start  {task.title}  for {task.row}")
 
@@ -94,6 +98,23 @@ class Progress:
         values = "  ".join(f"{k} {v:.4g}" for k, v in progress["values"].items())
         return f"{progress['done']}/{progress['total']}  {values}"
 
+    def _tell_news(self, task: Task) -> None:
+        """Print, once each, what a running stage says of its checkpoints, and that it no longer moves."""
+        folder, now = running_folder(self.graph.store, task.stage, task.key), time.monotonic()
+        progress = read_json(folder / "progress.json") or {}
+        note = progress.get("note", "")
+        if note and note != self.notes.get(task.key):
+            self.notes[task.key] = note
+            self.line(f"       {task.title}: {note}")
+        place = progress.get("done"), progress.get("total")
+        if task.key not in self.moved or self.moved[task.key][0] != place:
+            self.moved[task.key] = place, now
+            self.stalled.discard(task.key)
+        minutes = task.resources.stall_minutes
+        if now - self.moved[task.key][1] > 60 * minutes and task.key not in self.stalled:
+            self.stalled.add(task.key)
+            self.line(f"       {task.title}: no progress for {minutes:g} min: {self._state(task)}")
+
     def _table(self) -> Table:
         graph = self.graph
         table = Table(
@@ -111,6 +132,9 @@ class Progress:
     def _watch(self) -> None:
         last = time.monotonic()
         while not self.over.wait(0.5):
+            for task in list(self.graph.running.values()):
+                if task.key in self.starts:
+                    self._tell_news(task)
             if self.live is not None:
                 self.live.update(self._table())
             elif time.monotonic() - last > PLAIN_EVERY_S:

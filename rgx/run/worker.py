@@ -26,6 +26,7 @@ from rgx.methods import Package, import_method
 from rgx.outputs import check_files, check_outputs
 from rgx.plugins import load_plugin
 from rgx.registry import import_own
+from rgx.run.ending import saved_when_ended
 from rgx.run.time_limit import time_limit
 from rgx.store.artifacts import (
     MANIFEST,
@@ -36,6 +37,7 @@ from rgx.store.artifacts import (
     set_aside,
     write_json,
 )
+from rgx.store.checkpoints import Origin
 from rgx.store.failure import clear_failure
 from rgx.store.keys import is_part, key_of, short
 from rgx.store.known_files import recall
@@ -135,18 +137,29 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     built = build_stage(cell, stage_name)
     if isinstance(built, nn.Module):
         built.to(device)
-    workspace = Workspace(folder, device, lambda p: write_json(folder / "progress.json", p))
+    made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
+    resources = cell.resources[stage_name]
+    workspace = Workspace(
+        folder,
+        device,
+        lambda p: write_json(folder / "progress.json", p),
+        Origin(code, made_on["host"], made_on["gpu"] or device),
+        task.get("go_on", False),
+        60 * resources.checkpoint_minutes,
+    )
     workspace.log(
         f"start {stage_name} {short(task['key'])} on {socket.gethostname()} ({device}), seed {seed}"
     )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
-    with time_limit(cell.resources[stage_name].time_limit_s, folder):
+    with time_limit(resources.time_limit_s, folder), saved_when_ended(workspace.checkpoints):
         outputs = check_outputs(stage_name, stage.run(inputs, workspace, built))
-    left = check_files(stage_name, folder, workspace.keeps_checkpoints)
+    left = check_files(stage_name, folder, workspace.checkpoints.used)
     workspace.log(f"done in {time.time() - started:.1f} s")
     _gather(folder, left)
-    made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
-    about = {"identity": identity, "outputs": outputs, "code": code, **made_on}
+    segments = workspace.checkpoints.segments()
+    about: dict[str, Any] = {"identity": identity, "outputs": outputs, "code": code, **made_on}
+    if segments:
+        about["segments"] = segments
     _finish(task, store, folder, about, started, time.process_time() - busy, lease)
 
 

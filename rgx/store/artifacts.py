@@ -19,7 +19,9 @@ MANIFEST = "manifest.json"
 FAILURE = "failure.json"
 READY = "artifact"
 """The folder in which a finished stage's files are gathered."""
-CHECKPOINTS = frozenset({"checkpoint.safetensors", "checkpoint.new"})
+LAST, PREVIOUS, FRESH = "checkpoint.safetensors", "checkpoint.previous.safetensors", "checkpoint.new"
+BROKEN, OTHER_CODE = "checkpoint.broken.safetensors", "checkpoint.other-code.safetensors"
+CHECKPOINTS = frozenset({LAST, PREVIOUS, FRESH, BROKEN, OTHER_CODE})
 RESERVED = CHECKPOINTS | {"lease.json", "progress.json", FAILURE, MANIFEST, READY}
 """Names in a running stage's folder that are the framework's own."""
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"

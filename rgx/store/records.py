@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, Validatio
 from typing_extensions import TypedDict
 
 from rgx.errors import InputError
+from rgx.store.artifacts import LAST, PREVIOUS
 
 Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
@@ -30,6 +31,7 @@ class FileFacts(TypedDict):
 class Manifest(TypedDict):
     """What a finished artifact says of itself; identity: the part of the record that its key is made of.
 
+    segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken.
     What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
     """
 
@@ -45,6 +47,7 @@ class Manifest(TypedDict):
     gin: NotRequired[str]
     outputs: NotRequired[dict[str, Any]]
     code: NotRequired[dict[str, Any]]
+    segments: NotRequired[list[dict[str, Any]]]
     files: NotRequired[dict[str, FileFacts]]
     started: NotRequired[float]
     seconds: NotRequired[float]
@@ -173,7 +176,7 @@ class Running:
     @property
     def resumable(self) -> bool:
         """Whether a mid-stage checkpoint is there to go on from."""
-        return (self.folder / "checkpoint.safetensors").is_file()
+        return any((self.folder / name).is_file() for name in (LAST, PREVIOUS))
 
 
 def parse(model: type[Model], content: object, place: str) -> Model:

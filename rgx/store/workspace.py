@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.store.artifacts import RESERVED, write_json
+from rgx.store.checkpoints import Checkpoints, Origin
 
 PROGRESS_EVERY_S = 0.5
 
@@ -37,13 +38,21 @@ class Inputs:
 class Workspace:
     """A stage's own folder while it runs, with its seed, device, log, progress and checkpoint."""
 
-    def __init__(self, folder: Path, device: str, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        report: Callable[[dict[str, Any]], None],
+        origin: Origin | None = None,
+        go_on: bool = False,
+        checkpoint_s: float = 300.0,
+    ) -> None:
         self.folder, self.device, self._report = folder, device, report
         folder.mkdir(parents=True, exist_ok=True)
         self._last = 0.0
         self._goes_on = False
-        self.keeps_checkpoints = False
-        """Whether the stage goes on from checkpoints of this workspace."""
+        self._notes: list[str] = []
+        self.checkpoints = Checkpoints(folder, self._tell, origin, go_on, checkpoint_s)
 
     def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
         """Write named tensors; raises InputError for a name that is the framework's own."""
@@ -70,27 +79,27 @@ class Workspace:
         if done < total and now - self._last < PROGRESS_EVERY_S:
             return
         self._last = now
-        self._report({"done": done, "total": total, "values": values})
+        note = {"note": "; ".join(self._notes)} if self._notes else {}
+        self._report({"done": done, "total": total, "values": values, **note})
 
     def load_checkpoint(self) -> dict[str, Tensor] | None:
-        """Return the last whole checkpoint, or None."""
-        self.keeps_checkpoints = True
-        path = self.folder / "checkpoint.safetensors"
-        return load_file(path) if path.exists() else None
+        """Return the last whole checkpoint of the code that runs, or None."""
+        return self.checkpoints.load()
 
     def save_checkpoint(self, state: Mapping[str, Tensor]) -> None:
-        """Replace the checkpoint in one step."""
-        self.keeps_checkpoints = True
-        path = self.folder / "checkpoint.safetensors"
-        fresh = path.with_suffix(".new")
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in state.items()}, fresh)
-        fresh.replace(path)
+        """Replace the last checkpoint in one step; raises StoppedError where the stage shall end."""
+        self.checkpoints.save(state)
+
+    def checkpoint_due(self) -> bool:
+        """Return whether a checkpoint is wanted now, at whatever step the stage is."""
+        return self.checkpoints.due()
 
     def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Put a step's values at the end of the training curve.
 
         What a run that broke off wrote beyond its last checkpoint gives way: each step is there once.
         """
+        self.checkpoints.reach(step)
         path = self.folder / "curve.jsonl"
         if not self._goes_on and path.exists():
             there = path.read_text().splitlines(keepends=True)
@@ -101,6 +110,11 @@ class Workspace:
         self._goes_on = True
         with path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def _tell(self, line: str) -> None:
+        """Say something of the checkpoints in the log and with the progress."""
+        self.log(line)
+        self._notes.append(line)
 
 
 def load_network(network: nn.Module, folder: Path, device: str) -> nn.Module:

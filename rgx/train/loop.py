@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rgx.errors import NotFiniteError
 from rgx.train.optimiser import AdamW
+from rgx.train.random_state import random_state, restore_random_state
 
 
 class Keeper(Protocol):
@@ -20,6 +21,8 @@ class Keeper(Protocol):
     def load_checkpoint(self) -> dict[str, Tensor] | None: ...
 
     def save_checkpoint(self, state: Mapping[str, Tensor]) -> None: ...
+
+    def checkpoint_due(self) -> bool: ...
 
     def progress(self, done: int, total: int, **values: float) -> None: ...
 
@@ -65,7 +68,7 @@ def fit(
         if done % max(1, training.steps // 100) == 0 or done == training.steps:
             values = {name: float(value) for name, value in terms.items()}
             keeper.append_metrics(done, values)
-        if done % training.checkpoint_every == 0:
+        if done % training.checkpoint_every == 0 or keeper.checkpoint_due():
             keeper.save_checkpoint(_state(players, done))
             saved = done
         keeper.progress(done, training.steps, loss=total)
@@ -125,10 +128,7 @@ def _state(players: Sequence[_Player], step: int) -> dict[str, Tensor]:
         state |= {f"network.{number}.{k}": v for k, v in player.network.state_dict().items()}
         for index, slots in player.optimiser.state_dict()["state"].items():
             state |= {f"optimiser.{number}.{index}.{slot}": torch.as_tensor(v) for slot, v in slots.items()}
-    state["random"] = torch.get_rng_state()
-    if _on_gpu(players):
-        state["random_cuda"] = torch.cuda.get_rng_state()
-    return state | {"step": torch.tensor(step)}
+    return state | random_state(_on_gpu(players)) | {"step": torch.tensor(step)}
 
 
 def _restore(players: Sequence[_Player], state: dict[str, Tensor] | None) -> int:
@@ -145,9 +145,7 @@ def _restore(players: Sequence[_Player], state: dict[str, Tensor] | None) -> int
                 _, _, index, slot = name.split(".")
                 slots.setdefault(int(index), {})[slot] = value
         player.optimiser.load_state_dict({**player.optimiser.state_dict(), "state": slots})
-    torch.set_rng_state(state["random"])
-    if "random_cuda" in state and _on_gpu(players):
-        torch.cuda.set_rng_state(state["random_cuda"])
+    restore_random_state(state, _on_gpu(players))
     return int(state["step"])
 
 

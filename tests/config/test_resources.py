@@ -42,6 +42,7 @@ def test_resources_are_bound_for_all_stages_or_for_one_and_leave_keys_alone() ->
         "generator/resources.stage.gpus = 0.5",
         "generator/resources.stage.custom = {'a100': 1}",
         "judge/resources.stage.time_limit_s = 3600",
+        "judge/resources.stage.checkpoint_minutes = 1",
     )
     assert asked(plan, "judge", gpus=False) == {"CPU": 4, "memory": 3e9}
     assert asked(plan, "generator", gpus=True) == {"CPU": 2, "GPU": 0.5, "a100": 1}
@@ -67,6 +68,8 @@ def test_the_cluster_of_the_example_is_one_that_ray_would_start() -> None:
         ("resources.stage.cpus = 'many'", "expected float, found str"),
         ("resources.stage.gpus = -1", "expected 0 or more"),
         ("resources.stage.time_limit_s = 0", "time_limit_s = 0: expected more than 0"),
+        ("resources.stage.checkpoint_minutes = 0", "checkpoint_minutes = 0: expected more than 0"),
+        ("resources.stage.stall_minutes = -1", "stall_minutes = -1: expected more than 0"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(binding: str, told: str) -> None:

@@ -142,3 +142,17 @@ def lives(process: int) -> bool:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_sigterm_reaches_the_stage_through_its_fork_server_and_is_told(
+    corpus: dict[str, Any], tmp_path: Path
+) -> None:
+    ask = "import os, signal, time\nos.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"
+    fork_server = ForkServer()
+    try:
+        with pytest.raises(DiedError, match="ended by SIGTERM"):
+            fork_server.run(asked(corpus, tmp_path, ask))
+        assert not (running_folder(tmp_path, "corpus", corpus["key"]) / "failure.json").exists()
+        assert fork_server.run(asked(corpus, tmp_path)) == {"made": "made"}
+    finally:
+        fork_server.process.kill()

@@ -23,6 +23,9 @@ class Memory:
     def load_checkpoint(self):
         return self.state
 
+    def checkpoint_due(self):
+        return False
+
     def save_checkpoint(self, state):
         self.state = {k: v.clone() for k, v in state.items()}
 
