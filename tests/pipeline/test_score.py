@@ -20,6 +20,7 @@ from rgx.gesture.data.submissions import Submission
 from rgx.gesture.poses.files import read_keypoints
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.video.files import write_mp4
+from rgx.store.runs import run_names
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "pats_mini"
 PLUGIN = str(Path(planted_people.__file__))
@@ -94,8 +95,10 @@ def test_metrics_order_planted_systems(systems: Systems, tmp_path: Path) -> None
     assert (
         min(gap, key=lambda name: gap[name]) == "itself" and max(gap, key=lambda name: gap[name]) == "another"
     )
-    assert command("report", str(report), "--store", str(store), "--out", str(tmp_path / "out")) == 0
-    table = (tmp_path / "out/systems/systems.md").read_text()
+    (run,) = run_names(store)
+    asked = ["--store", str(store), "--out", str(tmp_path / "out"), "--run", run]
+    assert command("report", str(report), *asked) == 0
+    table = (tmp_path / "out" / run / "systems.md").read_text()
     assert all(name in table for name in PLANTED)
     (judge,) = (m.parent for m in store.glob("judge/*/manifest.json"))
     asked = ["--real", str(REAL), "--generated", f"noisy={systems.made['noisy']}", "--scale", "tiny"]
