@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -537,7 +538,7 @@ class Driver:
         """Return the name that Tune gives a stage, and the stage."""
         self.count += 1
         assert isinstance(self.searcher.suggest(f"trial{self.count}"), dict)
-        self.searcher.started[f"trial{self.count}"] = None
+        self.searcher.started[f"trial{self.count}"] = SimpleNamespace(error_file=None)
         return f"trial{self.count}", self.searcher.trials[f"trial{self.count}"]
 
     def end(self, trial: str, value: float) -> None:
@@ -567,7 +568,9 @@ def finish(store: Path, task: Task, value: float) -> None:
     scores = {"planted_for_a_test": value} if task.stage == "motion_scores" else {}
     outputs = {"scores": scores, "references": dict.fromkeys(scores, 0.0)}
     folder = artifact_folder(store, task.stage, task.key)
-    write_json(folder / "manifest.json", {"key": task.key, "outputs": outputs, "files": {}})
+    fields = ("stage", "key", "record", "version", "parents", "fingerprint", "seed")
+    identity = {name: getattr(task, name) for name in fields}
+    write_json(folder / "manifest.json", {**identity, "outputs": outputs, "files": {}})
 
 
 @pytest.fixture
