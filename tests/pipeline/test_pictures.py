@@ -191,7 +191,8 @@ def weighted(home: Path, weights: Path, *more: str) -> int:
     """Sweep two rows whose losses and scores read the weights, bound on the command line."""
     sweep = home / "sweeps" / "weighted.yaml"
     rows = "panels:\n  3a:\n    full-model: {}\n  3d:\n    + heatmap: {}\n"
-    sweep.write_text(SWEEP.replace("name: pictures", "name: weighted").split("panels:")[0] + rows)
+    head = SWEEP.replace("name: pictures", "name: weighted").split("panels:")[0]
+    sweep.write_text(head.replace("  judge/training.adamw.steps: 2\n", "") + rows)  # no row has a judge
     bindings = [
         "PERCEPTUAL = @perceptual.vgg19()",
         f"perceptual.vgg19.weights = '{weights / 'vgg19.pth'}'",
