@@ -198,9 +198,9 @@ def leases(store: Path) -> dict[str, dict[str, object]]:
     return found
 
 
-def wait_for(happened: Callable[[], object], longest_s: float = 300.0) -> None:
+def wait_for(happened: Callable[[], object], longest_s: float = 300.0, every_s: float = 0.2) -> None:
     """Wait until a function returns something true."""
     until = time.monotonic() + longest_s
     while not happened():
         assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.2)
+        time.sleep(every_s)

@@ -14,7 +14,7 @@ from nodes import Cluster, Run, cluster, leases, wait_for
 from rgx.cli import main
 
 PLUGIN = """\
-import os, pathlib
+import os, pathlib, time
 import torch
 from rgx.gesture.generate.base import MaskRatio
 from rgx.registry import register
@@ -32,6 +32,7 @@ class Told(MaskRatio):
             told = pathlib.Path(f"/proc/{above[-1]}/stat").read_text()
             above.append(int(told.rpartition(")")[2].split()[1]))
         (pathlib.Path("FOLDER") / "drawn.txt").write_text(" ".join(map(str, above)))
+        time.sleep(0.5)  # so that a node can be seen at work
         return torch.full((count,), self.ratio)
 """
 pytestmark = pytest.mark.xdist_group("ray")
@@ -86,7 +87,7 @@ def test_a_node_that_dies_loses_nothing(folder: Path, undisturbed: dict[str, Any
         holders = {held.get("pid") for held in leases(store).values()}
         return bool(holders) and not holders.isdisjoint(node.workers())
 
-    wait_for(works)
+    wait_for(works, every_s=0.02)  # a stage takes less than a second
     before = {name: made["started"] for name, made in manifests(store).items()}
     killed = time.monotonic()
     node.die()
