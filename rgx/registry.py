@@ -41,8 +41,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-OWN_ROOMS = ("rgx.train", "rgx.resources", "rgx.report.figures", "rgx.report.formats")
-"""Where the framework itself registers variants."""
+REPORT_ROOMS = ("rgx.report.figures", "rgx.report.formats")
+OWN_ROOMS = ("rgx.train", "rgx.resources", *REPORT_ROOMS)
+"""Where the framework itself registers variants; what a report needs of them is light."""
 
 _roster: dict[tuple[str, str], Variant] = {}
 Calls = list[tuple[list[str], str]]
@@ -171,9 +172,9 @@ def find(axis: str, name: str) -> Variant:
     raise InputError(f"unknown variant '{name}' on axis '{axis}': {nearest(name, names)}")
 
 
-def import_own() -> None:
+def import_own(rooms: tuple[str, ...] = OWN_ROOMS) -> None:
     """Import what the framework itself registers: training, resources, kinds of figures, formats."""
-    for room in OWN_ROOMS:
+    for room in rooms:
         package = importlib.import_module(room)
         for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{room}."):
             importlib.import_module(module.name)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, field_validator
 from rgx.errors import InputError, nearest
 from rgx.lookup import folders_around
 from rgx.methods import Package, import_method, methods_of
-from rgx.registry import import_own, variants
+from rgx.registry import REPORT_ROOMS, import_own, variants
 from rgx.report.figures.base import Figure
 from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName
@@ -99,7 +99,7 @@ def _methods(source: Source) -> list[Package]:
 
 def _kinds(methods: list[Package]) -> dict[str, type[Figure]]:
     """Return the kinds of figures of the framework and of the report's methods; raises InputError."""
-    import_own()
+    import_own(REPORT_ROOMS)
     for package in methods:
         import_method(package, figures_only=True)
     return {variant.name: variant.cls for variant in variants("figure")}
