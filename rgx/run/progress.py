@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from rgx.run.graph import Graph
 from rgx.store.artifacts import read_json, running_folder
+from rgx.store.manifests import manifest
 from rgx.sweep.plan import Task
 from rgx.terminal import harmless
 
@@ -29,6 +31,7 @@ class Progress:
         self.moved: dict[str, tuple[object, float]] = {}
         self.stalled: set[str] = set()
         self.over = threading.Event()
+        self.telling = threading.Lock()
         self.live = (
             Live(self._table(), console=console, refresh_per_second=2) if console.is_terminal else None
         )
@@ -68,6 +71,10 @@ class Progress:
         took = time.monotonic() - self.starts.get(task.key, time.monotonic())
         self.seconds.setdefault(task.stage, []).append(took)
         graph = self.graph
+        # A stage shorter than the watcher's pause has said what nobody has read yet.
+        finished = manifest(graph.store, task.stage, task.key)
+        notes = "; ".join(finished.get("notes", [])) if finished else self._progress(task).get("note", "")
+        self._tell_note(task, notes)
         count = f"{len(graph.done)}/{len(graph.tasks)}"
         self.line(f"{self._clock()} {note:6} {task.title}  {took:.1f} s  [{count}, {self._eta()}]")
 
@@ -92,20 +99,25 @@ class Progress:
     def _state(self, task: Task) -> str:
         if task.key not in self.starts:
             return "queued"
-        progress = read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json")
+        progress = self._progress(task)
         if not progress:
             return "starting"
         values = "  ".join(f"{k} {v:.4g}" for k, v in progress["values"].items())
         return f"{progress['done']}/{progress['total']}  {values}"
 
+    def _progress(self, task: Task) -> dict[str, Any]:
+        return read_json(running_folder(self.graph.store, task.stage, task.key) / "progress.json") or {}
+
+    def _tell_note(self, task: Task, note: str) -> None:
+        with self.telling:
+            if note and note != self.notes.get(task.key):
+                self.notes[task.key] = note
+                self.line(f"       {task.title}: {note}")
+
     def _tell_news(self, task: Task) -> None:
         """Print, once each, what a running stage says of its checkpoints, and that it no longer moves."""
-        folder, now = running_folder(self.graph.store, task.stage, task.key), time.monotonic()
-        progress = read_json(folder / "progress.json") or {}
-        note = progress.get("note", "")
-        if note and note != self.notes.get(task.key):
-            self.notes[task.key] = note
-            self.line(f"       {task.title}: {note}")
+        progress, now = self._progress(task), time.monotonic()
+        self._tell_note(task, progress.get("note", ""))
         place = progress.get("done"), progress.get("total")
         if task.key not in self.moved or self.moved[task.key][0] != place:
             self.moved[task.key] = place, now

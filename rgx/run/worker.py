@@ -160,6 +160,8 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     about: dict[str, Any] = {"identity": identity, "outputs": outputs, "code": code, **made_on}
     if segments:
         about["segments"] = segments
+    if workspace.notes:
+        about["notes"] = workspace.notes
     _finish(task, store, folder, about, started, time.process_time() - busy, lease)
 
 

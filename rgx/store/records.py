@@ -31,7 +31,8 @@ class FileFacts(TypedDict):
 class Manifest(TypedDict):
     """What a finished artifact says of itself; identity: the part of the record that its key is made of.
 
-    segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken.
+    segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken;
+    notes: what was said of its checkpoints while it ran.
     What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
     """
 
@@ -48,6 +49,7 @@ class Manifest(TypedDict):
     outputs: NotRequired[dict[str, Any]]
     code: NotRequired[dict[str, Any]]
     segments: NotRequired[list[dict[str, Any]]]
+    notes: NotRequired[list[str]]
     files: NotRequired[dict[str, FileFacts]]
     started: NotRequired[float]
     seconds: NotRequired[float]

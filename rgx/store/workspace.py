@@ -51,7 +51,8 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         self._last = 0.0
         self._goes_on = False
-        self._notes: list[str] = []
+        self.notes: list[str] = []
+        """What there is to know of its checkpoints, in the order in which it was said."""
         self.checkpoints = Checkpoints(folder, self._tell, origin, go_on, checkpoint_s)
 
     def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
@@ -79,7 +80,7 @@ class Workspace:
         if done < total and now - self._last < PROGRESS_EVERY_S:
             return
         self._last = now
-        note = {"note": "; ".join(self._notes)} if self._notes else {}
+        note = {"note": "; ".join(self.notes)} if self.notes else {}
         self._report({"done": done, "total": total, "values": values, **note})
 
     def load_checkpoint(self) -> dict[str, Tensor] | None:
@@ -114,7 +115,7 @@ class Workspace:
     def _tell(self, line: str) -> None:
         """Say something of the checkpoints in the log and with the progress."""
         self.log(line)
-        self._notes.append(line)
+        self.notes.append(line)
 
 
 def load_network(network: nn.Module, folder: Path, device: str) -> nn.Module:

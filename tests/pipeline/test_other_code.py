@@ -79,7 +79,7 @@ def test_a_fixed_loss_does_not_go_on_from_the_checkpoint_of_the_old_one(cut: Pat
 def test_as_asked_it_does_and_the_manifest_lists_both(cut: Path) -> None:
     code, shown = sweep(cut, FIXED, "--go-on")
     assert code == 0, shown
-    assert "(changed: edited_for_a_test); gone on with as asked" in shown
+    assert "(changed: edited_for_a_test); gone on with as asked" in shown, shown
     assert steps(cut / "store") == [(0, 2), (2, 3)]
 
 
