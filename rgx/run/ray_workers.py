@@ -14,6 +14,8 @@ from ray.tune.utils.object_cache import _ObjectCache
 LONGEST_S = 60.0
 """A worker idle for longer goes, so that a shared cluster gets its CPUs back."""
 LOOK_S = 0.5
+PATIENCE_S = 2.0
+"""How long a stage waits for what is free in all, before an idle worker goes that may hold it on one node."""
 
 Resources = Mapping[str, float]
 
@@ -30,7 +32,20 @@ class IdleWorkers(_ObjectCache):
         super().__init__(**tunes)
         self.free = free
         self.since: dict[int, float] = {}
+        self.waiting_since: dict[Any, float] = {}
         self.looked = 0.0
+
+    def increase_max(self, key: Any, by: int = 1) -> None:
+        """Note that a stage with these needs waits for a worker."""
+        super().increase_max(key, by)
+        self.waiting_since.setdefault(key, time.monotonic())
+
+    def decrease_max(self, key: Any, by: int = 1) -> None:
+        """Note that a stage with these needs waits no longer; what others wait for counts from now on."""
+        super().decrease_max(key, by)
+        self.waiting_since.pop(key, None)
+        if self._max_num_objects[key] > 0:
+            self.waiting_since[key] = time.monotonic()
 
     def cache_object(self, key: Any, obj: Any) -> bool:
         """Keep a worker whose trial has ended."""
@@ -55,6 +70,9 @@ class IdleWorkers(_ObjectCache):
         for wanted in [kind for kind, count in self._max_num_objects.items() if count > 0]:
             idle = {kind: needs(kind) for kind, workers in self._cached_objects.items() if workers}
             hindering = in_the_way(needs(wanted), free, idle)
+            if hindering is None and now - self.waiting_since.get(wanted, now) > PATIENCE_S:
+                hindering = on_its_node(needs(wanted), free, idle)
+                self.waiting_since[wanted] = now
             if hindering is not None and hindering != wanted:
                 yield self._drop(hindering, self._cached_objects[hindering][0])
 
@@ -76,6 +94,16 @@ def in_the_way(wanted: Resources, free: Resources, idle: Mapping[Any, Resources]
     if not lacks:
         return None
     return next((kind for kind, holds in idle.items() if all(holds.get(name) for name in lacks)), None)
+
+
+def on_its_node(wanted: Resources, free: Resources, idle: Mapping[Any, Resources]) -> Any:
+    """Return the kind of idle worker that may hold on one node what a stage finds free on no single one.
+
+    Only where all it needs is free in the cluster as a whole; Ray does not say publicly what each node has.
+    """
+    if any(amount > free.get(name, 0) for name, amount in wanted.items()):
+        return None
+    return next((kind for kind, holds in idle.items() if any(map(holds.get, wanted))), None)
 
 
 @contextlib.contextmanager

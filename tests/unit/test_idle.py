@@ -60,6 +60,18 @@ def test_one_goes_when_its_cpu_is_all_that_is_lacking() -> None:
     assert made.num_cached_objects == 1
 
 
+def test_one_goes_when_no_single_node_has_what_all_have_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = workers(CPU=1, GPU=1)
+    made.increase_max(GPU)
+    assert list(made.flush_cached_objects()) == [], "the stage may only just have queued"
+    monkeypatch.setattr(ray_workers, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(ray_workers, "LOOK_S", -1.0)
+    assert list(made.flush_cached_objects()) == ["first"]
+    busy = workers(CPU=1)
+    busy.increase_max(GPU)
+    assert list(busy.flush_cached_objects()) == [], "no idle worker holds the GPU that others use"
+
+
 def test_none_goes_for_a_stage_that_can_have_it() -> None:
     made = workers()
     made.increase_max(CPU)
