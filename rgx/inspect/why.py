@@ -58,11 +58,11 @@ def _explain(
         yield f"{head}  damaged: {fault}"
         return
     yield f"{head}  missing" + (f" ({state(stopped)}; log: {stopped.folder / 'log.txt'})" if stopped else "")
-    nearest_known = walk.nearest(new, manifests)
-    if nearest_known is None:
+    closest = walk.nearest(new, manifests)
+    if closest is None:
         yield "    no artifact of this stage is in the store"
         return
-    old, causes = nearest_known
+    old, causes = closest
     yield f"    nearest is {short(old.key)}, made for {old.row or 'an unnamed row'}"
     for change in own_changes(new, old):
         yield f"    {change}"

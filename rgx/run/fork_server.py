@@ -135,8 +135,8 @@ def _raise(asked: str) -> str:
             os._exit(1)
         answer += os.read(ours, 1 << 16) if ours in ready else b""
         # What a child started may outlive it and hold the pipe, so its end is looked for as well.
-        ended_child, code = os.waitpid(child, 0 if answer.endswith(b"\n") else os.WNOHANG)
-        status = code if ended_child else None
+        ended_pid, code = os.waitpid(child, 0 if answer.endswith(b"\n") else os.WNOHANG)
+        status = code if ended_pid else None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     while select.select([ours], [], [], 0)[0] and (rest := os.read(ours, 1 << 16)):

@@ -129,10 +129,10 @@ class Walk:
 
 def explain(new: Identity, manifests: Manifests, walk: Walk) -> str:
     """Return in one line why a stage is not in the store: the nearest artifact and what differs."""
-    nearest_known = walk.nearest(new, manifests)
-    if nearest_known is None:
+    closest = walk.nearest(new, manifests)
+    if closest is None:
         return "no artifact of this stage is in the store"
-    old, causes = nearest_known
+    old, causes = closest
     parents = [f"parent {p}: {_short(old, p)} → {_short(new, p)}" for p in changed_parents(new, old)]
     direct = "; ".join([*own_changes(new, old), *parents]) or "nothing that is recorded differs"
     above = [f"{s}: {c}" for s, own in causes.items() if s != new.stage for c in own if c != UNKNOWN]

@@ -43,13 +43,13 @@ def score(
     from rgx.sweep.spec import run_of
 
     console = Console()
-    systems_given = parse(generated)
+    generated_systems = parse(generated)
     if not real.is_dir():
         raise InputError(f"--real {real}: no such folder; expected a corpus with index.csv")
     real, out = real.expanduser().resolve(), out.expanduser().resolve()
     try:
         cpus = (os.cpu_count() or 1) if engine is Engine.ray else 1
-        systems = track_videos(Systems(real, systems_given), poses, imports, out, cpus, console)
+        systems = track_videos(Systems(real, generated_systems), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
         stored = None if judge is None else judge.expanduser().resolve()

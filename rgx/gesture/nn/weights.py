@@ -58,9 +58,10 @@ def read_state(path: str, expected: Shapes) -> dict[str, Tensor]:
         lacks = f"lacks {len(missing)} of {len(expected)} weights, such as '{missing[0]}'"
         raise InputError(f"{path}: {lacks}; it holds {', '.join(map(str, list(state)[:3])) or 'none'}")
     for key, shape in expected.items():
-        shape_there = tuple(state[key].shape) if isinstance(state[key], Tensor) else type(state[key]).__name__
-        if shape_there != shape:
-            raise InputError(f"{path}: '{key}' has shape {shape_there}, expected {shape}")
+        value = state[key]
+        stored = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        if stored != shape:
+            raise InputError(f"{path}: '{key}' has shape {stored}, expected {shape}")
     return {key: state[key].detach().float() for key in expected}
 
 

@@ -110,9 +110,9 @@ def _openpose_person(path: Path, n: int, person: Any) -> np.ndarray:
         if not numbers.size:
             continue
         if numbers.shape != (3 * count,):
-            count_there = f"{numbers.size / 3:g} points"
+            point_count = f"{numbers.size / 3:g} points"
             raise InputError(
-                f"{where}: {part} has {count_there}, expected {count} as of BODY_25, face 70, hands 21"
+                f"{where}: {part} has {point_count}, expected {count} as of BODY_25, face 70, hands 21"
             )
         points[list(places)] = numbers.reshape(count, 3)[list(ids)]
     return scored(points[:, :2], points[:, 2])

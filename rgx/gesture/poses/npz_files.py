@@ -71,8 +71,8 @@ def _frames(path: Path, name: str, array: np.ndarray) -> int:
 
 def _check(path: Path, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if array.shape != shape or array.dtype.kind != "f":
-        shape_there = f"array '{name}' is {array.dtype} {array.shape}"
-        raise InputError(f"{path}: {shape_there}, expected floats of shape {shape}")
+        content = f"array '{name}' is {array.dtype} {array.shape}"
+        raise InputError(f"{path}: {content}, expected floats of shape {shape}")
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -111,10 +111,10 @@ def _write(order: Order, drafts: Path) -> dict[str, Any]:
         upright, report = Upright(path, order.pixel_ratio), reporter(order.progress, len(seen))
         shown = read_span(path, piece.first, piece.last)
         squares = (cut_out(upright.picture(frame), *piece.square, SIZE_PX) for frame in shown)
-        squares_seen = Kept(squares, pick(len(seen), COLUMNS), report)
-        write_mp4(drafts / f"{order.name}.mp4", squares_seen, waveform)
+        shown_squares = Kept(squares, pick(len(seen), COLUMNS), report)
+        write_mp4(drafts / f"{order.name}.mp4", shown_squares, waveform)
         write_own_npz(drafts / f"{order.name}.npz", points, SIZE_PX, SIZE_PX)
-        draw_sheet(squares_seen.pictures, points, seen).save(drafts / f"{order.name}.jpg", quality=80)
+        draw_sheet(shown_squares.pictures, points, seen).save(drafts / f"{order.name}.jpg", quality=80)
     return {"name": order.name, "reason": reason, "shares": shares(seen), **piece._asdict()}
 
 

@@ -28,20 +28,20 @@ class Table(NamedTuple):
 
         One without any is left out with the reason. Raises InputError when the table has none of any.
         """
-        sources_cut = []
+        listed_sources = []
         for source in sources:
             listed = self.videos.get(source.path.stem, ())
             if listed:
-                sources_cut.append(replace(source, intervals=listed))
+                listed_sources.append(replace(source, intervals=listed))
             else:
                 near = nearest(source.path.stem, self.videos)
                 left_out[source.name] = f"no interval of {self.path.name} is of this video: {near}"
-        if not sources_cut:
+        if not listed_sources:
             raise InputError(
                 f"{self.path}: no interval is of any of these recordings; expected files called as its "
                 f"video_fn, such as {next(iter(self.videos))}.mp4"
             )
-        return sources_cut
+        return listed_sources
 
 
 def read_intervals(path: Path) -> Table:

@@ -61,8 +61,8 @@ class Tokenizer(nn.Module):
                 for stream, members in self.members.items()
             }
         )
-        quantizer_there = self.codec(next(iter(self.members))).quantizer
-        self.width, self.codes, self.layers = width, quantizer_there.codes, quantizer_there.layers
+        first_quantizer = self.codec(next(iter(self.members))).quantizer
+        self.width, self.codes, self.layers = width, first_quantizer.codes, first_quantizer.layers
 
     def codec(self, stream: str) -> Codec:
         """Return the codec of a stream."""

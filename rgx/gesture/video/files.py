@@ -251,8 +251,8 @@ def probe(path: Path) -> Video:
             rate = float(stream.average_rate or 0)
             if abs(rate - FPS) > 0.005:
                 raise InputError(f"{path}: {rate:.3f} frames per second, expected {FPS}")
-            packets_shown = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
-            packets = Counter(p.stream.type for p in packets_shown)
+            shown_packets = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
+            packets = Counter(p.stream.type for p in shown_packets)
             start_s = float((stream.start_time or 0) * (stream.time_base or 0))
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
