@@ -31,6 +31,8 @@ def span_mask(batch: int, frames: int, share: float, span: int, device: torch.de
     """
     blocks = frames // span
     hidden = round(share * blocks)
+    # The rank of a random number within its row: so exactly `hidden` blocks are hidden, wherever they fall.
+    # Drawn on the CPU, as all such numbers are: a seed hides the same spans on every device.
     order = torch.rand(batch, blocks).argsort(dim=1).argsort(dim=1)
     mask = repeat(order < hidden, "b n -> b (n s)", s=span)
     return F.pad(mask, (0, frames - mask.shape[1])).to(device)
@@ -79,9 +81,11 @@ class ContrastiveAlignment(Alignment):
         mask = span_mask(len(batch.speech), frames, self.masked_share, self.span_frames, batch.speech.device)[
             ..., None
         ]
+        # What hides a span is learned: zero would be what silence and rest look like.
         speech = torch.where(mask, self.hidden_speech, batch.speech)
         terms: dict[str, Tensor] = {}
         for stream in STREAMS:
+            # The same mask: what is hidden of the speech cannot be read off the gesture beside it.
             gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
             c_s, c_g = self.speech[stream](speech), self.gesture[stream](gesture)
             terms[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
@@ -103,5 +107,6 @@ def _pool(content: Tensor) -> Tensor:
 def recall(z_s: Tensor, z_g: Tensor, rank: int) -> float:
     """Return the share of gestures found among the `rank` nearest of their speech: z_s, z_g (B, D)."""
     similarity = z_s @ z_g.T
+    # Ties count against: embeddings that are all alike find nothing.
     better = (similarity >= similarity.diagonal()[:, None]).sum(dim=1) - 1
     return float((better < rank).float().mean())

@@ -50,6 +50,7 @@ class Hourglass(nn.Module):
         for block in self.down:
             levels.append(block(F.avg_pool2d(levels[-1], 2, ceil_mode=True)))
         for i in range(len(self.up) - 1, -1, -1):
+            # What was seen from afar, beside what this level saw by itself.
             coarse = F.interpolate(levels[i + 1], size=levels[i].shape[-2:])
             levels[i] = self.up[i](torch.cat([coarse, levels[i]], dim=1))
         return levels
@@ -58,6 +59,7 @@ class Hourglass(nn.Module):
 def heat_maps(points: Tensor, height: int, width: int) -> Tensor:
     """Return Gaussians (B, G · P, H, W) around points (B, G, P, 2)."""
     places = pixel_grid(height, width, points.device)
+    # A round Gaussian is the product of its two sides: H + W exponentials a point, not H · W.
     x = torch.exp(-0.5 / VARIANCE * (places[0, :, 0] - points.float().flatten(1, 2)[..., 0:1]).square())
     y = torch.exp(-0.5 / VARIANCE * (places[:, 0, 1] - points.float().flatten(1, 2)[..., 1:2]).square())
     return y[..., :, None] * x[..., None, :]
@@ -116,12 +118,14 @@ class DenseMotion(nn.Module):
         height, width = (n // 2**self.halvings for n in full)
         small = resize(picture.float(), (height, width))
         here = pixel_grid(height, width, picture.device)
+        # Backward: for each place of the driving picture, where in the source it comes from.
         moves = ThinPlate.between(driving, source).moves(height, width, self.limit)
         warped = sample(small, rearrange(here + moves, "b g h w c -> b (g h) w c"))
         heat = heat_maps(driving, height, width) - heat_maps(source, height, width)
         warped = rearrange(warped, "b c (g h) w -> b (g c) h w", g=moves.shape[1])
         levels = self.hourglass(torch.cat([small, warped, heat], dim=1))
         mask = dropout_softmax(self.mask(levels[0]).float(), dropout)
+        # The background, first of the shares, stays where it is: it adds nothing to the flow.
         flow = torch.einsum("bghw,bghwc->bhwc", mask[:, 1:].float(), moves)
         return Motion(here + flow, self._occlusion(levels, full), mask)
 

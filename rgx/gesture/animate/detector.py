@@ -28,9 +28,11 @@ class Detector(nn.Module):
         side, channels = size_px // 2, width
         while side > 4:
             layers.append(Residual(channels, min(8 * width, 2 * channels), stride=2))
+            # As the strided convolution rounds: up.
             side, channels = -(-side // 2), min(8 * width, 2 * channels)
         self.layers = nn.Sequential(*layers)
         self.place = nn.Linear(channels * side**2, groups * points * 2)
+        # Points that begin in one place get one gradient, and never part.
         nn.init.uniform_(self.place.bias, -2.0, 2.0)
 
     def forward(self, picture: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ class Inpainting(nn.Module):
 
     def forward(self, picture: Tensor, features: list[Tensor], motion: Motion) -> Tensor:
         """Return the animated pictures (B, 3, H, W) in [0, 1] of source pictures and their features."""
+        # What the source does not show is zero here, and painted from what lies around it.
         seen = [warp(f, motion.grid) * o for f, o in zip(features, motion.occlusion, strict=True)]
         x = seen[-1]
         for i in range(len(self.up) - 1, -1, -1):
@@ -59,6 +60,7 @@ class Inpainting(nn.Module):
                 x = self.merge[i - 1](torch.cat([x, seen[i].to(x)], dim=1))
         shown = motion.occlusion[0]
         painted = self.paint(x * (1 - shown) + seen[0]).float().sigmoid()
+        # Pixels the source shows are moved, never repainted: detail survives that no decoder would draw.
         return painted * (1 - shown) + warp(picture, motion.grid) * shown
 
     def warp_loss(self, features: list[Tensor], driving: Tensor, motion: Motion) -> Tensor:

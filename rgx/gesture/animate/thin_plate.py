@@ -77,6 +77,7 @@ class ThinPlate:
 
         Source: reading 29; drawn on the CPU, so that a seed means the same on every device.
         """
+        # Pixel centres end half a pixel before the edge; the control points lie on it.
         points = (pixel_grid(side, side) * side / max(1, side - 1)).reshape(1, 1, -1, 2)
         drawn = torch.randn(batch, 1, points.shape[2] + 3, 2)
         parts = (points, bend * drawn[:, :, 3:], affine * drawn[:, :, :2], torch.zeros(1, 1, 1, 2))

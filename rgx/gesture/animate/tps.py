@@ -95,6 +95,7 @@ class ThinPlateAnimator(Animator):
         self.perceptual_weight, self.warp_weight = perceptual_weight, warp_weight
         self.dropout = dropout
         self.step: Tensor
+        # A buffer, so that a training that goes on finds dropout where it was.
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
     def dropout_at(self, step: int, steps: int) -> float:

@@ -127,6 +127,7 @@ def write_line(
         word = int((word + rng.integers(1, len(WORDS))) % len(WORDS))
         spoken = _pronounce(who, word, now, rng)
         stress = next(s.onset for s in spoken if s.stressed)
+        # Strokes need time to land: stresses that come too soon are spoken later.
         late = max(0, last_stress + STRESS_GAP_FRAMES - stress)
         spoken = [replace(s, onset=s.onset + late) for s in spoken]
         end = spoken[-1].onset + spoken[-1].frames
@@ -166,6 +167,7 @@ def synthesise(who: Voice, syllables: list[Syllable], frames: int, rng: np.rando
         start = s.onset * SAMPLES_PER_FRAME
         stop = start + s.frames * SAMPLES_PER_FRAME
         vowel = _formants(source[start:stop], VOWELS_HZ[s.vowel], who.formant_scale)
+        # Loudness is set afterwards: what the resonators let through depends on the vowel.
         vowel *= 0.25 * s.gain / np.sqrt(np.mean(vowel**2))
         out[start:stop] += vowel * _envelope(stop - start, attack_s=0.015, release_s=0.06)
         low, high, gain, lead = CONSONANTS[s.consonant]
@@ -198,6 +200,7 @@ def _formants(source: np.ndarray, formants_hz: tuple[float, float, float], scale
     for hz, width_hz in zip((*formants_hz, 3600.0), (80, 100, 140, 220), strict=True):
         radius = np.exp(-np.pi * width_hz / SAMPLE_RATE_HZ)
         turn = 2 * np.pi * hz * scale / SAMPLE_RATE_HZ
+        # A pair of conjugate poles; their sum as the gain makes the filter 1 at 0 Hz.
         poles = [1.0, -2 * radius * np.cos(turn), radius**2]
         out = scipy.signal.lfilter([sum(poles)], poles, out)
     return out

@@ -33,6 +33,7 @@ def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Te
         (span.start + 1 + offset, clip, span.speaker)
         for clip, span in enumerate(spans)
         if span.split == split
+        # From the second frame on: the first is the condition of the first window.
         for offset in range(0, span.frames - WINDOW_FRAMES, WINDOW_STRIDE_FRAMES)
     ]
     starts, clips, speakers = torch.tensor(rows, dtype=torch.long).reshape(-1, 3).unbind(dim=1)

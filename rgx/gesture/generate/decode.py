@@ -18,9 +18,11 @@ def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor
     logits (B, N, V); only the best `top_share` of the codes may be drawn. Source: reading 27.
     """
     probability = logits.softmax(-1)
+    # At least one, however small the share: there must be something to draw.
     keep = max(1, math.ceil(top_share * logits.shape[-1]))
     best, index = logits.topk(keep, dim=-1)
     drawn = torch.multinomial((best / temperature).softmax(-1).flatten(0, 1), 1)
+    # `drawn` counts among the best; `index` says which codes those are.
     codes = index.gather(-1, drawn.view(*index.shape[:-1], 1))
     return codes[..., 0], probability.gather(-1, codes)[..., 0]
 
@@ -46,7 +48,9 @@ class IterativeDecoding(Decode):
         for step in range(1, self.steps + 1):
             drawn, confidence = choose(decoding.predict(tokens, masked), self.temperature, self.top_share)
             tokens = torch.where(masked, drawn, tokens)
+            # Without the millionth, a share that comes to 2.9999999 tokens would leave 2.
             remain = torch.floor(total * math.cos(math.pi / 2 * step / self.steps) + 1e-6)
+            # Accepted tokens rank above all that are masked: none of them is masked again.
             rank = confidence.masked_fill(~masked, torch.inf).argsort(dim=1).argsort(dim=1)
             masked = masked & (rank < remain)
         return tokens

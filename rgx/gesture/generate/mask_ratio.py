@@ -24,6 +24,7 @@ class UniformRatio(MaskRatio):
         self.low, self.high = low, high
 
     def draw(self, count: int) -> Tensor:
+        # On the CPU: a seed draws the same ratios on every device.
         return self.low + (self.high - self.low) * torch.rand(count)
 
 

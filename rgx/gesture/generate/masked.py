@@ -18,6 +18,7 @@ from rgx.registry import Part, Recipe, register
 
 def mask_some(ratio: Tensor, tokens: int) -> Tensor:
     """Return (B, N) bool with round(ratio · N), at least one, random positions set in each row."""
+    # At least one: a window with nothing masked has nothing to learn from.
     count = (ratio * tokens).round().clamp(min=1)
     return torch.rand(len(ratio), tokens).argsort(dim=1).argsort(dim=1) < count[:, None]
 
@@ -68,6 +69,7 @@ class MaskedGenerator(Generator):
 
     def predict(self, tokens: Tensor, masked: Tensor, content: Tensor, speaker: Tensor) -> Tensor:
         """Return logits (B, S·(N + 1), V) of tokens (B, S·(N + 1)), streams one after another."""
+        # The code after the last one says "masked".
         each = tokens.masked_fill(masked, self.codes).chunk(len(self.streams), dim=1)
         x = torch.cat(
             [
@@ -86,6 +88,7 @@ class MaskedGenerator(Generator):
             condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
         true = torch.cat([torch.cat([condition[s], window[s]], 1)[..., 0] for s in self.streams], dim=1)
         size = window[self.streams[0]].shape[1]
+        # The padding is the condition token, which is given at inference and so never masked here.
         masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
         masked = torch.cat(masks, dim=1).to(true.device)
         # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
@@ -131,6 +134,7 @@ class MaskedGenerator(Generator):
         content = self.content(batch)
         size = content.shape[1]
         condition = tokenizer.condition_tokens(batch.condition)
+        # The condition token, then as many places as there are to fill; what stands there is masked.
         tokens = torch.cat([F.pad(condition[s][..., 0], (0, size)) for s in self.streams], dim=1)
         masked = repeat(
             F.pad(torch.ones(size, dtype=torch.bool), (1, 0)),

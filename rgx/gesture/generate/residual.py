@@ -81,6 +81,7 @@ class ResidualTransformer(Residual):
         with torch.no_grad():
             condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
         tokens = {s: torch.cat([condition[s], window[s]], dim=1) for s in self.streams}
+        # One layer a step, drawn: all of them in each would cost that many times as much.
         layer = int(torch.randint(1, self.layers, ()))
         logits = self.predict(tokens, layer, batch)
         return {
@@ -92,6 +93,7 @@ class ResidualTransformer(Residual):
     def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         tokens = dict(base)
         for layer in range(1, self.layers):
+            # Likeliest codes: the draw was the base token's, these only say more exactly where it is.
             logits = self.predict(tokens, layer, batch)
             tokens = {
                 s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams

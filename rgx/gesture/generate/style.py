@@ -13,6 +13,7 @@ class _Modulated(Style):
     def __init__(self, width: int, speakers: int) -> None:
         super().__init__()
         self.modulation = nn.Embedding(speakers, 2 * width)
+        # All speakers begin alike: scale 1, shift 0.
         nn.init.zeros_(self.modulation.weight)
 
     def _modulate(self, x: Tensor, speaker: Tensor) -> Tensor:

@@ -65,7 +65,9 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor, content: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
         memory = self.memory(content)
         memory = memory + positions(memory.shape[1], self.width, memory.device)
+        # One further: the condition token has place -1, and its code is the first.
         x = x + positions(int(memory.shape[1]) + 1, self.width, x.device)[place + 1]
+        # Before the window there is no speech; the first of it stands in.
         place = place.clamp(min=0)
         for block in self.blocks:
             x = block(x, memory, place, speaker)

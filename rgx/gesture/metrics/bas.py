@@ -18,6 +18,7 @@ SIGMA_FRAMES = 1.25
 def nearest_beat(beats: np.ndarray) -> np.ndarray:
     """Return the distance in frames (W, T) from each frame to the nearest beat, inf without beats."""
     frames = np.arange(beats.shape[1], dtype=np.float64)
+    # The last beat at or before each frame, and the next one: two passes instead of all pairs.
     before = np.maximum.accumulate(np.where(beats, frames, -np.inf), axis=1)
     after = np.minimum.accumulate(np.where(beats, frames, np.inf)[:, ::-1], axis=1)[:, ::-1]
     return np.minimum(frames - before, after - frames)

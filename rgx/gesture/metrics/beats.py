@@ -39,6 +39,7 @@ def motion_beats(motion: np.ndarray, order: int = ORDER_FRAMES) -> np.ndarray:
     beats = np.zeros(motion.shape[:2], dtype=bool)
     if speed.shape[1] < 3:
         return beats
+    # Infinite beyond the window: what is not there is not slower.
     padded = np.pad(speed, ((0, 0), (order, order)), constant_values=np.inf)
     around = sliding_window_view(padded, 2 * order + 1, axis=1)
     slower = speed + STEADY < around[..., :order].min(axis=-1)

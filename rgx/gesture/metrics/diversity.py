@@ -38,6 +38,7 @@ class Diversity(Metric):
         self.seed = seed
 
     def _spread(self, features: np.ndarray) -> float:
+        # Squares of float32 features lose digits that a difference of means needs.
         wide = features.astype(np.float64)
         if not np.isfinite(wide).all():
             raise ValueError("judge features hold values that are not finite")

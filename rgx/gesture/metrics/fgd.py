@@ -51,6 +51,7 @@ def frechet(real: np.ndarray, generated: np.ndarray) -> float:
     mean_generated, cov_generated = gaussian(generated)
     if mean_real.shape != mean_generated.shape:
         raise ValueError(f"feature widths differ: {len(mean_real)} real, {len(mean_generated)} generated")
+    # The nuclear norm of C₁^½ C₂^½ is the trace of the root above.
     overlap = np.linalg.svd(root(cov_real) @ root(cov_generated), compute_uv=False).sum()
     shift = mean_real - mean_generated
     return float(shift @ shift + np.trace(cov_real) + np.trace(cov_generated) - 2 * overlap)

@@ -55,6 +55,7 @@ class FrechetVideoDistance(VideoMetric):
 
     def score(self, measured: Sequence[np.ndarray]) -> float:
         """Return the distance; raises ValueError with fewer than 2 windows."""
+        # `measure` put both beside each other, so that pairs stay pairs until here.
         real, generated = np.split(np.stack(measured), 2, axis=1)
         return frechet(real, generated)
 

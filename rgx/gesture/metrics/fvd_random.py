@@ -38,6 +38,7 @@ class RandomDistance(FrechetVideoDistance):
         random = np.random.default_rng(self.seed)
         widths = (3, self.width, self.width)
         drawn = [random_weight((self.width, inputs, 3, 3, 3), random) for inputs in widths]
+        # A filter whose sum over time is zero answers a still picture with nothing.
         drawn[0][::2] -= drawn[0][::2].mean(2, keepdim=True)
         self._layers = [weight.to(device) for weight in drawn]
 

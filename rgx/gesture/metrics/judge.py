@@ -35,6 +35,7 @@ class Judge(nn.Module):
         up = [nn.ConvTranspose1d(width, o, 4, 2, 1) for o in (width, width, points_width)]
         act = nn.LeakyReLU(0.2)
         self.down = nn.Sequential(down[0], act, down[1], act, down[2], act)
+        # All positions at once: a window's feature knows when in it something happened.
         self.to_latent = nn.Linear(width * self.positions, latent)
         self.from_latent = nn.Linear(latent, width * self.positions)
         self.up = nn.Sequential(act, up[0], act, up[1], act, up[2])

@@ -20,6 +20,7 @@ def pcm_curve(evaluation: Evaluation, deltas: Sequence[float]) -> np.ndarray:
     offsets = evaluation.generated[evaluation.valid] - evaluation.real[evaluation.valid]
     if not len(offsets):
         raise NotMeasurableError("no keypoint is valid in any window")
+    # Sorted once, a whole curve of deltas is read off by bisection; "left" keeps < strict.
     distances = np.sort(np.linalg.norm(offsets.astype(np.float64), axis=-1))
     if not np.isfinite(distances[-1]):
         raise ValueError("valid keypoints hold values that are not finite")

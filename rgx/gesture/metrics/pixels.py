@@ -44,6 +44,7 @@ class FrameMetric(VideoMetric):
 
 def psnr(squared_error: Tensor) -> Tensor:
     """Return PSNR in dB of mean squared errors (n,) of pictures in [0, 1], at most CAP_DB."""
+    # Equal frames would be at infinity and take every mean with them.
     return -10 * squared_error.clamp(min=10 ** (-CAP_DB / 10)).log10()
 
 
@@ -69,6 +70,7 @@ def inside(values: Tensor, hands: Tensor) -> Tensor:
     """Return the means (n,) of values (B, H, W) inside hands (B, 1, H, W), of the frames that show a hand."""
     box = hands[:, 0]
     area = box.sum((1, 2))
+    # A mean over the box, not over the picture: hands are small.
     return ((values * box).sum((1, 2)) / area)[area > 0]
 
 

@@ -15,6 +15,7 @@ from rgx.gesture.types import FRAMES_PER_TOKEN
 def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return sinusoidal position codes (N, D). Source: Vaswani et al. 2017, Sec. 3.5."""
     steps = torch.arange(length, device=device, dtype=torch.float32)[:, None]
+    # As a power of e, exactly as published: 10,000^(-i / D) rounds differently.
     rates = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
     return torch.cat([torch.sin(steps * rates), torch.cos(steps * rates)], dim=-1)
 
@@ -54,11 +55,13 @@ class SequenceEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(
             width, heads, 2 * width, dropout, batch_first=True, norm_first=True
         )
+        # Nested tensors would be a second way to the same sums, with other roundings.
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         y = rearrange(self.stem(rearrange(x, "b t f -> b f t")), "b d n -> b n d")
+        # After the stem: a place is a token's, not a frame's.
         y = y + positions(y.shape[1], self.width, y.device)
         return self.norm(self.transformer(y))
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 def pixel_grid(height: int, width: int, device: torch.device | str | None = None) -> Tensor:
     """Return the centres of all pixels as (H, W, 2), x then y, in [−1, 1]."""
+    # Centres, not corners: the first lies half a pixel inside the edge.
     y, x = (((torch.arange(n, device=device) * 2 + 1) / n - 1) for n in (height, width))
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 

@@ -22,6 +22,7 @@ def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
     for hand in (LEFT_HAND, RIGHT_HAND):
         points = [kept_index(point) for point in hand]
         seen = valid[:, points, None]
+        # A hand without a valid point has a box from inf to -inf, which holds no pixel.
         low = pose[:, points].masked_fill(~seen, torch.inf).amin(1) - MARGIN
         high = pose[:, points].masked_fill(~seen, -torch.inf).amax(1) + MARGIN
         inside = (grid >= low[:, None, None]) & (grid <= high[:, None, None])

@@ -17,5 +17,6 @@ def motion_losses(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str,
         error = F.smooth_l1_loss(predicted, target, reduction="none")
         losses[name] = (error * weight).sum() / weight.sum().clamp(min=1)
         predicted, target = predicted.diff(dim=1), target.diff(dim=1)
+        # A difference needs both its frames; the second one needs three.
         valid = valid[:, 1:] & valid[:, :-1]
     return losses

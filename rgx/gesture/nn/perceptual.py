@@ -33,6 +33,7 @@ class PerceptualFeatures(nn.Module):
     def distance(self, generated: Tensor, real: Tensor) -> Tensor:
         """Return the mean absolute difference of activations over all layers; gradients reach the first."""
         return sum(
+            # The real picture's side needs no gradient: half of the memory.
             ((a - b.detach()).abs().mean() for a, b in zip(self(generated), self(real), strict=True)),
             start=generated.new_zeros(()),
         )

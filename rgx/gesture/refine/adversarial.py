@@ -14,6 +14,7 @@ class NonSaturating(Adversarial):
     """Eq. (8) for the discriminator; the refiner raises log D of its pictures."""
 
     def refiner_loss(self, fake: Tensor) -> Tensor:
+        # softplus(-x) is -log sigmoid(x), without the overflow.
         return F.softplus(-fake).mean()
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -36,6 +37,7 @@ class LeastSquares(Adversarial):
     """Half the squared distance to 1 for real pictures and to 0 for refined ones."""
 
     def refiner_loss(self, fake: Tensor) -> Tensor:
+        # Targets 1 and 0, so the refiner's own is 1.
         return (fake - 1).square().mean() / 2
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

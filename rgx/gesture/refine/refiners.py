@@ -55,6 +55,7 @@ class ResidualRefiner(Refiner):
         height, width = picture.shape[-2:]
         sizes = [(height >> level, width >> level) for level in range(self.downs + 1)]
         structures = [self.drawing(pose, valid, size) for size in sizes]
+        # 1 - trusted: where the animator had nothing to show, the network may paint freely.
         change = self.network(torch.cat([2 * picture - 1, 1 - trusted], dim=1), structures)
         return _Within.apply(picture + change)  # type: ignore[no-untyped-call]
 

@@ -39,6 +39,7 @@ class Spade(Norm):
 
     def __init__(self, channels: int, map_channels: int, hidden: int) -> None:
         super().__init__()
+        # Without a scale of its own: γ and β are all of it.
         self.norm = nn.GroupNorm(math.gcd(GROUPS, channels), channels, affine=False)
         self.read = nn.Conv2d(map_channels, hidden, 3, padding=1)
         self.modulate = nn.Conv2d(hidden, 2 * channels, 3, padding=1)

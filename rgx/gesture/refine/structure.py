@@ -55,6 +55,7 @@ class Edges(Structure):
         ends = [[kept_index(point) for point in bone] for bone in bones]
         self.ends: Tensor
         self.group: Tensor
+        # Not persistent: which points a bone joins is code, not something learned.
         self.register_buffer("ends", torch.tensor(ends), persistent=False)
         self.register_buffer("group", torch.tensor(group), persistent=False)
 
@@ -111,4 +112,5 @@ class LearnedEdges(Edges):
 
 
 def _before_softplus(value: float) -> float:
+    # log(exp(v) - 1), written so that a large v does not overflow.
     return value + math.log(-math.expm1(-value))

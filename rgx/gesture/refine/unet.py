@@ -56,6 +56,7 @@ class UNet(nn.Module):
         self.draw = nn.ModuleList(ResidualBlock(a + b, a, norm) for a, b in steps)
         self.last_norm = PlainNorm(widths[0])
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
+        # Untrained it changes nothing: a refiner begins from the animated picture, not from noise.
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 

@@ -37,6 +37,7 @@ def checked_mels(where: str, mels: int) -> int:
 
 def log_mel(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
     """Return (T, mels) float32 in [-1, 1]: 0 dB below the clip's maximum is 1, 80 dB and more is -1."""
+    # Against the clip's own peak: how loud a recording is says nothing of how one gestures.
     power = mel_power(waveform, frames, mels).T
     peak = power.max(initial=0.0)
     if peak <= 0:
@@ -48,6 +49,7 @@ def log_mel(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
 def mel_beat_features(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
     """Return (T, mels + 2) float32: log-mel, onset envelope as a share of its maximum, beat as 0 or 1."""
     envelope = onset_envelope(waveform, frames)
+    # A silent clip has no maximum to be a share of; the least float keeps it zero.
     share = envelope / max(envelope.max(initial=0.0), np.finfo(np.float32).tiny)
     columns = [log_mel(waveform, frames, mels), share[:, None], beats_of(envelope)[:, None]]
     return np.concatenate(columns, axis=1, dtype=np.float32)

@@ -41,6 +41,7 @@ class CosineDistillation(Distillation):
     def forward(self, quantized: Tensor, batch: Batch, teacher: nn.ModuleDict | None) -> Tensor:
         assert teacher is not None
         with torch.no_grad():
+            # What eq. (2) writes as sg: the teacher is looked at, never taught.
             target = torch.cat(
                 [
                     teacher[m](rearrange(batch.motion[:, :, stream_slice(m)], "b t k c -> b t (k c)"))

@@ -30,13 +30,17 @@ class FiniteScalarQuantizer(Quantizer):
         self.register_buffer("basis", torch.tensor([math.prod(levels[:i]) for i in range(len(levels))]))
 
     def _bounded(self, x: Tensor) -> Tensor:
+        # A little within the outermost levels, or rounding could name one that is not there.
         half = (self.levels - 1) * (1 - 1e-3) / 2
+        # An even number of levels has none at zero; half a level of shift puts its middle between two.
         offset = torch.where(self.levels % 2 == 0, 0.5, 0.0)
         return torch.tanh(x + torch.atanh(offset / half)) * half - offset
 
     def forward(self, latents: Tensor) -> Quantized:
         bounded = self._bounded(self.inward(latents))
+        # Straight through: rounded forward, the bounded value's gradient backward.
         rounded = bounded + (bounded.round() - bounded).detach()
+        # The coordinates are the digits of the code, each in the base of its number of levels.
         index = ((rounded.detach() + self.levels // 2) * self.basis).sum(-1).round().long()
         scaled = rounded / (self.levels // 2)
         return Quantized(index[..., None], self.outward(scaled), latents.new_zeros(()))

@@ -54,6 +54,7 @@ class Codebook(nn.Module):
         self.counts.mul_(self.decay).add_(hits.sum(0), alpha=1 - self.decay)
         self.sums.mul_(self.decay).add_(hits.T @ rows, alpha=1 - self.decay)
         total = self.counts.sum()
+        # Laplace smoothing: an entry that nothing chose keeps a place, and nothing is divided by zero.
         smooth = (self.counts + 1e-5) / (total + len(self.counts) * 1e-5) * total
         self.entries.copy_(self.sums / smooth[:, None])
         # Dead: a tenth of a fair share of the batch, never more than the usual count of 1.
@@ -62,11 +63,13 @@ class Codebook(nn.Module):
         if count:
             fresh = self._draw(rows, count)
             self.entries[dead] = fresh
+            # As if chosen once, so that it is judged only after it had a chance.
             self.sums[dead] = fresh
             self.counts[dead] = 1.0
 
     @staticmethod
     def _draw(rows: Tensor, count: int) -> Tensor:
+        # With repetition only where rows are too few; the jitter below keeps equal ones apart.
         pick = torch.randint(len(rows), (count,)) if count > len(rows) else torch.randperm(len(rows))[:count]
         drawn = rows[pick.to(rows.device)]
         return drawn + 1e-3 * drawn.std() * torch.randn(drawn.shape).to(drawn)
@@ -110,9 +113,11 @@ class ResidualVQ(Quantizer):
             book = self.book(layer)
             if self.training and layer < active:
                 book.start(residual.detach())
+            # Entries learn by averages, never by a gradient.
             index = book.nearest(residual.detach())
             entry = book.entries[index]
             codes.append(index)
+            # Still named, so that codes have one shape; but such a layer neither adds nor learns.
             if layer >= active:
                 continue
             commitments.append(F.mse_loss(residual, entry))
@@ -120,6 +125,7 @@ class ResidualVQ(Quantizer):
                 book.update(residual.detach(), index)
             total = total + entry
             residual = residual - entry
+        # One straight-through for the whole sum: one a layer would count the encoder's error several times.
         output = rearrange(rows + (total - rows).detach(), "(b n) d -> b n d", b=len(latents))
         stacked = rearrange(torch.stack(codes, -1), "(b n) q -> b n q", b=len(latents))
         return Quantized(stacked, output, torch.stack(commitments).sum())

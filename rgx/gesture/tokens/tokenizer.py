@@ -25,6 +25,7 @@ class Codec(nn.Module):
         halvings = int(math.log2(FRAMES_PER_TOKEN))
 
         def stack() -> list[nn.Module]:
+            # Dilations 1, 3, 9: what a code has seen triples a layer, at the same cost.
             return [ResidualConv(width, 3**d) for d in range(depth)]
 
         encoder: list[nn.Module] = [nn.Conv1d(coordinates, width, 3, padding=1), nn.ReLU()]
@@ -33,6 +34,7 @@ class Codec(nn.Module):
             encoder += [nn.Conv1d(width, width, 4, stride=2, padding=1), *stack()]
             decoder += [
                 *reversed(stack()),
+                # Not a transposed convolution, which leaves a pattern of its stride in the motion.
                 nn.Upsample(scale_factor=2),
                 nn.Conv1d(width, width, 3, padding=1),
             ]
