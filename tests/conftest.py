@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from little import sweep
 
-FIRST = ("ray", "extractors")
-"""Groups that are begun first: what starts Ray, one at a time; what waits for environments of pip's."""
+FIRST = ("ray", "ray in pipelines", "extractors")
+"""Groups that are begun first: what starts Ray, two at a time; what waits for environments of pip's."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -347,7 +347,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray in pipelines")
 def test_ray_tasks_make_the_same_corpus(talks: Path, tmp_path: Path) -> None:
     assert prepare(talks, tmp_path / "here") == 0
     assert prepare(talks, tmp_path / "there", "--cpus", "2") == 0
@@ -461,7 +461,7 @@ MUTE = ("no_audio_track.mp4", "no_audio_59fps.avi")
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray in pipelines")
 def test_real_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recordings = SHARED / "data/recordings"
     if not recordings.is_dir():
@@ -588,7 +588,7 @@ def test_memory_stays_flat_in_a_recording_s_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray in pipelines")
 def test_one_recording_is_shared_by_two_workers(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     record(tmp_path / "in/talk.mp4", partial(standing, 80), every(30, 16.0), sound_s=(0.0, 16.0))

@@ -156,7 +156,7 @@ def filmed(tmp_path: Path) -> Systems:
 
 
 @pytest.mark.parametrize(
-    "cpus", [1, pytest.param(2, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])]
+    "cpus", [1, pytest.param(2, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray in pipelines")])]
 )
 def test_videos_without_keypoints_are_tracked_once(filmed: Systems, tmp_path: Path, cpus: int) -> None:
     def tracked() -> Systems:

@@ -20,7 +20,7 @@ from roster import load_roster
 from rgx import registry
 from rgx.store.artifacts import artifact_folder
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.xdist_group("ray in pipelines")
 METRIC = """\
 import math
 from rgx.gesture.metrics.base import Evaluation, Metric

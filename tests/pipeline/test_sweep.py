@@ -237,7 +237,7 @@ def test_a_second_driver_waits_for_the_first(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray in pipelines")
 def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
     assert command("sweep", str(tmp_path / "little.yaml"), "--store", str(tmp_path / "store")) == 0
@@ -245,7 +245,7 @@ def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray in pipelines")
 @pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     finished: Path, tmp_path: Path, engine: str

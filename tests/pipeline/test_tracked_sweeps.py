@@ -19,7 +19,7 @@ from little import LITTLE, ROOT, copy_row, manifests
 from rgx.run.trackers import MLflow, make_trackers, parameters, scalars
 from rgx.run.tracking import Tracking
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray in pipelines")]
 TRACKERS = [
     name for name, package in (("mlflow", "mlflow"), ("wandb", "wandb"), ("tensorboard", "tensorboardX"))
     if importlib.util.find_spec(package)

@@ -14,7 +14,7 @@ from rgx.gesture.prepare.sources import clip_stems, find_files, identify
 from rgx.gesture.prepare.splits import Piece, cut, cut_by_time, split_sources
 from rgx.run.parallel import map_tasks
 
-RAY = pytest.mark.xdist_group("ray")
+RAY = pytest.mark.xdist_group("ray in pipelines")
 SQUARE = Square(0, 0, 100)
 
 
