@@ -13,7 +13,7 @@ import gin
 from rgx.bindings import Binding, Text, circle, hidden, overridden, unread, valueless, variants_in
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
-from rgx.registry import Variant, axes, calls_noted, find
+from rgx.registry import Calls, Variant, axes, calls_noted, find
 from rgx.resources import Resources
 from rgx.stage import Stage
 from rgx.statements import selectors, statements
@@ -188,12 +188,22 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
     cell.overridden += overridden(bindings)
-    used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
-    for binding, message in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+    for binding, message in (*hidden(bindings, calls), *unread(bindings, _used(cell, calls))):
         if not binding.everywhere:
             raise InputError(message)
         (cell.unread if binding.asked else cell.unread_lines).setdefault(binding.place, message)
     return cell
+
+
+def _used(cell: Cell, calls: Calls) -> set[str]:
+    """Return the variants that were configured, but for those which no stage's identity speaks of any more.
+
+    One that changes nothing (`Since`) is in no record, and was used all the same.
+    """
+    stages = cell.stages.values()
+    recorded = {name for stage in stages for name in variants_in(stage.record)}
+    decisive = {name for stage in stages for name in variants_in(stage.identity())}
+    return {selector.replace(".", "/") for _, selector in calls} - (recorded - decisive)
 
 
 def _build_all(cell: Cell, known: Known) -> None:
@@ -208,9 +218,7 @@ def _build_all(cell: Cell, known: Known) -> None:
             known[identity] = build_stage(cell, name)
 
 
-def _configure(
-    texts: Sequence[Text], targets: Sequence[str]
-) -> tuple[Cell, list[Binding], list[tuple[list[str], str]]]:
+def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, list[Binding], Calls]:
     """Return a configured cell, the bindings of its texts, and every call that configured something."""
     gin.clear_config()
     try:

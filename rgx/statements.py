@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from gin import config_parser
 
 from rgx.bindings import Binding, Text
 from rgx.errors import InputError, nearest
+from rgx.kinds import infinities
 from rgx.registry import variants
 
 GIN_OWN = {"gin.constant", "gin.singleton"}
@@ -56,7 +56,7 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 raise InputError(
                     f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
                 )
-            for number in _infinite(statement.value):
+            for number in infinities(statement.value):
                 raise InputError(f"{text.place(line)}: found {number}, expected a finite number")
             references = list(_references(statement.value))
             for reference in references:
@@ -94,15 +94,6 @@ def _parsed(text: Text) -> Iterator[Any]:
         yield from config_parser.ConfigParser(text.text, _Delegate())
     except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, tokenize.TokenError) as error:
         raise InputError(f"{_syntax_place(text, error)}: {reason(error)}") from None
-
-
-def _infinite(value: Any) -> Iterator[float]:
-    """Yield each number in a value that is infinite or none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield value
-    elif isinstance(value, (dict, list, tuple)):
-        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _infinite(inner)
 
 
 def _references(value: Any) -> Iterator[gin_config.ConfigurableReference]:
