@@ -10,7 +10,17 @@ from typing import Any
 
 import gin
 
-from rgx.bindings import Binding, Text, circle, hidden, overridden, unread, valueless, variants_in
+from rgx.bindings import (
+    Binding,
+    Text,
+    circle,
+    hidden,
+    hidden_in_scopes,
+    overridden,
+    unread,
+    valueless,
+    variants_in,
+)
 from rgx.errors import InputError, nearest
 from rgx.meta import shapes_only
 from rgx.registry import Calls, Variant, axes, calls_noted, find
@@ -187,7 +197,7 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
     with shapes_only():
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
-    cell.overridden += overridden(bindings)
+    cell.overridden += [*overridden(bindings), *hidden_in_scopes(bindings, calls)]
     for binding, message in (*hidden(bindings, calls), *unread(bindings, _used(cell, calls))):
         if not binding.everywhere:
             raise InputError(message)
