@@ -20,7 +20,6 @@ from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
 
-
 MOST_SHOWN = 3
 """So many overridden lines a sweep shows; of more it says how many."""
 

@@ -47,7 +47,7 @@ def steps(path: Path, **changes: object) -> int:
 
 UNREAD = {
     "genrator/training.adamw.steps: 3": "did you mean 'generator'?",
-    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps (gin/scale/tiny.gin:20), gener",
+    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps (gin/scale/tiny.gin:20), ",
     "corpus/stage.corpus.corpus: 4": "did you mean 'stage.corpus.corpus'?",
     "quantizer.vq.codes: 4": "nothing in this cell reads 'quantizer.vq.codes'",
     "QUANTISER: 4": "did you mean 'QUANTIZER'?",
