@@ -13,15 +13,14 @@ import gin
 from rgx.bindings import (
     Binding,
     Text,
-    circle,
     hidden,
     hidden_in_scopes,
     overridden,
     unread,
-    valueless,
     variants_in,
 )
 from rgx.errors import InputError, nearest
+from rgx.lines import CHOSEN, Lines, told_of
 from rgx.meta import shapes_only
 from rgx.registry import Calls, Variant, axes, calls_noted, find
 from rgx.resources import Resources
@@ -30,8 +29,6 @@ from rgx.statements import selectors, statements
 from rgx.store.keys import key_of
 from rgx.yaml_values import Written
 
-CHOSEN = "()"
-"""Stands for an argument where a place is that of the line that asks for a whole variant."""
 Known = dict[str, Any]
 """What stages built, by everything that decides it."""
 
@@ -113,34 +110,6 @@ def _refused(variant: Variant, argument: str) -> str:
     return f"has no parameter '{argument}': {nearest(argument, variant.bindable)}"
 
 
-def _stage(name: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> Stage:
-    find("stage", name)
-    try:
-        return gin.get_configurable(f"stage.{name}")()
-    except InputError as error:
-        raise InputError(_with_place(str(error), where, bindings)) from None
-    except (ValueError, TypeError, RuntimeError) as error:
-        if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
-            raise InputError(valueless(lacking[1], bindings)) from None
-        ring = circle(bindings) if isinstance(error, RecursionError) else None
-        message = str(error).strip() or type(error).__name__
-        raise InputError(ring or _with_place(message, where, bindings)) from None
-
-
-def _with_place(message: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> str:
-    """Return a message with the line it is about: of the binding, or of who asks for what is not bound."""
-    wrong = re.match(r"([\w.]+)\.(\w+) = ", message)
-    missing = re.match(r"([\w.]+) needs '", message)
-    place = None
-    if wrong:
-        place = where.get((wrong.group(1), wrong.group(2)))
-    elif missing:
-        near = sorted((b for b in bindings if b.selector == missing.group(1)), key=lambda b: not b.written)
-        place = where.get((missing.group(1), CHOSEN), near[0].place if near else None)
-    head = message.splitlines()[0]
-    return f"{place}: {head}" if place else head
-
-
 def configure_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
     """Parse, and configure every stage that the targets need; nothing is built.
 
@@ -153,12 +122,8 @@ def build_stage(cell: Cell, name: str) -> Any:
     """Return what a stage leaves, built on the current device as far as it was not, and what that takes."""
     if name not in cell.built:
         stage = cell.stages[name]
-        try:
+        with told_of(name, "be built"):
             cell.built[name] = stage.build(Parents(cell, stage.parents()))
-        except InputError:
-            raise
-        except (ValueError, RuntimeError, AssertionError, TypeError) as error:
-            raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
     return cell.built[name]
 
 
@@ -210,9 +175,12 @@ def _used(cell: Cell, calls: Calls) -> set[str]:
 
     One that changes nothing (`Since`) is in no record, and was used all the same.
     """
-    stages = cell.stages.values()
-    recorded = {name for stage in stages for name in variants_in(stage.record)}
-    decisive = {name for stage in stages for name in variants_in(stage.identity())}
+    recorded: set[str] = set()
+    decisive: set[str] = set()
+    for name, stage in cell.stages.items():
+        with told_of(name, "say its identity"):
+            recorded |= {*variants_in(stage.record)}
+            decisive |= {*variants_in(stage.identity())}
     return {selector.replace(".", "/") for _, selector in calls} - (recorded - decisive)
 
 
@@ -220,7 +188,8 @@ def _build_all(cell: Cell, known: Known) -> None:
     identities: dict[str, str] = {}
     for name, stage in cell.stages.items():
         parents = {parent: identities[parent] for parent in stage.parents()}
-        identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
+        with told_of(name, "say its fingerprint"):
+            identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
         identities[name] = identity
         if identity in known:
             cell.built[name] = known[identity]
@@ -232,8 +201,8 @@ def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, lis
     """Return a configured cell, the bindings of its texts, and every call that configured something."""
     gin.clear_config()
     try:
-        bindings = list(statements(texts))
-        where: dict[tuple[str, str], str] = {}
+        lines = Lines(list(statements(texts)))
+        bindings, where = lines.bindings, lines.where
         for binding in bindings:
             _check(binding)
             scope = f"{binding.scope}/" if binding.scope else ""
@@ -248,26 +217,32 @@ def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, lis
         cell = Cell()
         with calls_noted() as calls:
             for target in targets:
-                _visit(target, cell, where, bindings, ())
+                _visit(target, cell, lines, calls, ())
         return cell, bindings, calls
     finally:
         gin.clear_config()
 
 
-def _visit(
-    name: str,
-    cell: Cell,
-    where: Mapping[tuple[str, str], str],
-    bindings: Sequence[Binding],
-    path: tuple[str, ...],
-) -> None:
+def _configured(name: str, lines: Lines, calls: Calls) -> Any:
+    """Return what gin makes of `axis.variant`; raises InputError with the line that it is about."""
+    try:
+        return gin.get_configurable(name)()
+    except Exception as error:
+        # What was configured last is what could not be made: its parts were before it.
+        raise lines.refusal(error, calls[-1][1] if calls else name) from error
+
+
+def _visit(name: str, cell: Cell, lines: Lines, calls: Calls, path: tuple[str, ...]) -> None:
     if name in cell.stages:
         return
     if name in path:
         raise InputError(f"stages need each other in a circle: {' → '.join((*path, name))}")
-    stage = _stage(name, where, bindings)
-    for parent in stage.parents():
-        _visit(parent, cell, where, bindings, (*path, name))
+    find("stage", name)
+    stage = _configured(f"stage.{name}", lines, calls)
+    with told_of(name, "say its parents"):
+        parents = stage.parents()
+    for parent in parents:
+        _visit(parent, cell, lines, calls, (*path, name))
     cell.stages[name] = stage
     with gin.config_scope(name):
-        cell.resources[name] = gin.get_configurable("resources.stage")()
+        cell.resources[name] = _configured("resources.stage", lines, calls)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from rgx.errors import InputError
 from rgx.store.artifacts import LAST, PREVIOUS
+from rgx.yaml_errors import first_problem
 
 Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
@@ -188,5 +189,4 @@ def parse(model: type[Model], content: object, place: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{place}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise InputError(f"{place}: {first_problem(model, error, content)}") from None

@@ -158,7 +158,7 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.Ca
     (folder / "record.json").write_text('{"trials": [{"point": 3}]}')
     assert command("plan", str(file), "--store", str(store)) == 2
     told = capsys.readouterr().err
-    assert f"{folder / 'record.json'}: trials/0/point" in told
+    assert f"{folder / 'record.json'}: 'trials/0/point' is " in told
     assert "remove it to begin the search again" in told
 
 

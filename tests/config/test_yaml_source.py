@@ -87,7 +87,7 @@ UNREADABLE = {
         b"".join(b"a%d: &a%d [%s]\n" % (n, n, b"*a%d" % (n - 1) if n else b"1") for n in range(300)),
         100, "inside each other",
     ),
-    "two documents": (b"a: 1\n---\nb: 2\n", 2, "expected a single document"),
+    "two documents": (b"a: 1\n---\nb: 2\n", 2, "found a second document, expected one mapping"),
     "a key that is a list": (b"a: 1\n[b]: 1\n", 2, "expected a name"),
     "a merged number": (b"a: 1\n<<: 5\n", 2, "expected one or a list of them"),
     "two merges": (b"a: &a {x: 1}\n<<: *a\n<<: *a\n", 3, "'<<' is written twice; the first stands in line 2"),
