@@ -41,7 +41,8 @@ class Text:
 class Binding:
     """One line of gin: scope/selector.argument = value, or a macro where there is no argument.
 
-    refers: what the value names, such as %STEPS or axis.variant.
+    refers: what the value names, such as %STEPS or axis.variant; head: where its scope and selector stand,
+    in a block not its own line.
     """
 
     scope: str
@@ -54,6 +55,7 @@ class Binding:
     everywhere: bool
     refers: tuple[str, ...] = ()
     scale: bool = False
+    head: str = ""
 
     @property
     def written(self) -> bool:
@@ -94,7 +96,8 @@ def hidden(bindings: Sequence[Binding], calls: Calls) -> Iterator[Told]:
         if binding.scope not in reached:
             plain = f"did you mean '{binding.selector}.{binding.argument}'?"
             near = nearest(binding.scope, reached - {""}) if reached != {""} else plain
-            yield binding, f"{binding.place}: nothing in this cell reads '{binding.name}': {near}"
+            place = binding.head or binding.place
+            yield binding, f"{place}: nothing in this cell reads '{binding.name}': {near}"
             continue
         winners = _winners(binding, scopes, last)
         if last[binding.key] not in winners:

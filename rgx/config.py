@@ -96,8 +96,8 @@ def _check(binding: Binding) -> None:
         variant = find(axis, name)
     except InputError:
         raise InputError(
-            f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
-            f"'{binding.selector}': {nearest(binding.selector, selectors())}"
+            f"{binding.head or binding.place}: unknown binding '{binding.selector}.{binding.argument}': "
+            f"no variant '{binding.selector}': {nearest(binding.selector, selectors())}"
         ) from None
     if binding.argument not in variant.bindable:
         raise InputError(f"{binding.place}: {binding.selector} {_refused(variant, binding.argument)}")

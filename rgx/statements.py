@@ -32,10 +32,12 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
     for text in texts:
         content = text.text.split("\n")
         places: dict[tuple[str, str, str], str] = asked if text.asked and text.everywhere else {}
+        head = ""
         for statement in _parsed(text):
-            if isinstance(statement, config_parser.BlockDeclaration):
-                continue
             line = statement.location.line_num
+            if isinstance(statement, config_parser.BlockDeclaration):
+                head = text.place(line)
+                continue
             if not isinstance(statement, config_parser.BindingStatement):
                 raise InputError(
                     f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
@@ -51,17 +53,19 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                     raise InputError(
                         f"{text.place(line)}: {reference!r} only names a variant: write {reference!r}()"
                     )
+            written = content[line - 1] if line <= len(content) else ""
             binding = Binding(
                 statement.scope or "",
                 statement.selector,
                 statement.arg_name or "",
                 statement.value,
-                content[line - 1] if line <= len(content) else "",
+                written,
                 text.place(line),
                 text.asked,
                 text.everywhere,
                 tuple(map(_name, references)),
                 text.scale,
+                head if written[:1].isspace() else "",
             )
             if binding.key in places:
                 name = binding.name if binding.argument else binding.macro
