@@ -165,11 +165,11 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
 
 
 def variants_in(record: Any) -> Iterator[str]:
-    """Yield the key of every variant in a record."""
+    """Yield the key of every variant in a record, those it leaves out included."""
     if isinstance(record, Mapping):
         if "variant" in record:
             yield str(record["variant"])
-        for value in record.values():
+        for value in (*record.values(), *getattr(record, "left_out", {}).values()):
             yield from variants_in(value)
     elif isinstance(record, list):
         for value in record:

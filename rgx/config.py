@@ -163,25 +163,15 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
     cell.overridden += [*overridden(bindings), *hidden_in_scopes(bindings, calls)]
-    for binding, message in (*hidden(bindings, calls), *unread(bindings, _used(cell, calls))):
+    used = {"resources/stage"}
+    for name, stage in cell.stages.items():
+        with told_of(name, "say its identity"):
+            used |= {*variants_in(stage.identity()), *variants_in(stage.record.left_out)}
+    for binding, message in (*hidden(bindings, calls), *unread(bindings, used)):
         if not binding.everywhere:
             raise InputError(message)
         (cell.unread if binding.asked else cell.unread_lines).setdefault(binding.place, message)
     return cell
-
-
-def _used(cell: Cell, calls: Calls) -> set[str]:
-    """Return the variants that were configured, but for those which no stage's identity speaks of any more.
-
-    One that changes nothing (`Since`) is in no record, and was used all the same.
-    """
-    recorded: set[str] = set()
-    decisive: set[str] = set()
-    for name, stage in cell.stages.items():
-        with told_of(name, "say its identity"):
-            recorded |= {*variants_in(stage.record)}
-            decisive |= {*variants_in(stage.identity())}
-    return {selector.replace(".", "/") for _, selector in calls} - (recorded - decisive)
 
 
 def _build_all(cell: Cell, known: Known) -> None:

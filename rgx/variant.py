@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Generic, TypeVar
 
 from rgx.errors import InputError
@@ -124,6 +125,20 @@ class Variant:
         return [n for n in self.arguments if n not in self.bindable]
 
 
+class Record(dict[str, Any]):
+    """What a configured variant is, as plain data: what keys are made of.
+
+    left_out: the arguments that have the value at which they change nothing (`Since`), of its own.
+    """
+
+    left_out: Mapping[str, Any] = MappingProxyType({})
+
+    def neutral(self) -> dict[str, Any]:
+        """Return what is left out here and in each part, under the part's name."""
+        inner = {name: value.neutral() for name, value in self.items() if isinstance(value, Record)}
+        return {**self.left_out, **{name: parts for name, parts in inner.items() if parts}}
+
+
 class Recipe(Generic[T]):
     """A configured variant that still waits for its shapes; call it with them to build."""
 
@@ -148,16 +163,18 @@ class Recipe(Generic[T]):
         return getattr(self.variant.cls, name)
 
 
-def record_bound(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
+def record_bound(variant: Variant, bound: dict[str, Any]) -> Record:
     """Return the record of a variant with all its arguments that gin binds and that its result depends on."""
-    keyed = {name: record_of(value) for name, value in bound.items() if _is_keyed(variant, name, value)}
-    return {"variant": variant.key, **keyed}
-
-
-def _is_keyed(variant: Variant, name: str, value: Any) -> bool:
-    """Return whether a value is no place and the like, and not what changes nothing."""
-    marks = variant.marks(name)
-    return UNKEYED not in marks and not any(isinstance(m, Since) and m.leaves_out(value) for m in marks)
+    record, left_out = Record(variant=variant.key), dict[str, Any]()
+    for name, value in bound.items():
+        marks = variant.marks(name)
+        if UNKEYED in marks:
+            continue
+        neutral = any(isinstance(mark, Since) and mark.leaves_out(value) for mark in marks)
+        (left_out if neutral else record)[name] = record_of(value)
+    if left_out:
+        record.left_out = left_out
+    return record
 
 
 def record_of(value: Any) -> Any:

@@ -81,6 +81,7 @@ class SweepRow(BaseModel):
     """One cell of a sweep at one seed, and the full key of each stage it needs.
 
     definition: what the row is whatever its seed, where that is known; another one begins the row anew.
+    left_out: by stage, what it was asked for and no record holds, since it changes nothing.
     """
 
     panel: str
@@ -88,6 +89,7 @@ class SweepRow(BaseModel):
     seed: int
     stages: dict[str, str]
     definition: str = ""
+    left_out: dict[str, dict[str, Any]] = {}
 
 
 class Run(BaseModel):

@@ -17,6 +17,9 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.kinds import refuse_marks
 from rgx.registry import Part, Recipe, Since, Unkeyed, find, register
+from rgx.report.figures.base import Material, parameter
+from rgx.report.frames import Results
+from rgx.store.records import Run, SweepRow
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -92,6 +95,7 @@ class Mine(MaskedGenerator):
         return content + self.noise * torch.randn_like(content)
 '''
 GIN = "GENERATOR = @generator.mine()\ngenerator.mine.trunk = %TRUNK\ngenerator.mine.ratio = %MASK_RATIO\n"
+GATED = "GATE = @gate.none()\ngenerator.mine.gate = %GATE\n"
 SWEEP = """\
 name: mine
 config: [gin/realistic_gesture.gin, mine.gin]
@@ -135,8 +139,8 @@ def trial_axis() -> Iterator[None]:
     registry._roster.update(before)
 
 
-def planned_keys(folder: Path, code: str, gin_text: str, sweep: str) -> dict[str, dict[str, str]]:
-    """Return by row the key of each stage, planned in a process of its own."""
+def planned_rows(folder: Path, code: str, gin_text: str, sweep: str) -> dict[str, SweepRow]:
+    """Return each row as its run would record it, planned in a process of its own."""
     (folder / "mine.py").write_text(code)
     (folder / "mine.gin").write_text(gin_text)
     (folder / "mine.yaml").write_text(sweep)
@@ -145,18 +149,31 @@ def planned_keys(folder: Path, code: str, gin_text: str, sweep: str) -> dict[str
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return {row["row"]: row["stages"] for row in json.loads(done.stdout)["rows"]}
+    return {row["row"]: SweepRow.model_validate(row) for row in json.loads(done.stdout)["rows"]}
 
 
 def test_an_axis_added_inside_the_generator_retrains_nothing(tmp_path: Path) -> None:
-    before = planned_keys(tmp_path, BEFORE, GIN, SWEEP)["mine"]
-    more = GIN + "GATE = @gate.none()\ngenerator.mine.gate = %GATE\n"
-    after = planned_keys(tmp_path, AFTER, more, SWEEP + MORE)
+    before = planned_rows(tmp_path, BEFORE, GIN, SWEEP)["mine"].stages
+    rows = planned_rows(tmp_path, AFTER, GIN + GATED, SWEEP + MORE)
+    after = {name: row.stages for name, row in rows.items()}
     for row in ("mine", "none", "still"):
         assert after[row] == before, row
     generators = {row: stages["generator"] for row, stages in after.items()}
     assert len({generators[row] for row in ("mine", "noisy", "sigmoid", "open")}) == 4
     assert {stages["tokenizer"] for stages in after.values()} == {before["tokenizer"]}
+
+
+def test_what_is_left_out_is_kept_for_figures(tmp_path: Path) -> None:
+    rows = planned_rows(tmp_path, AFTER, GIN + GATED, SWEEP + MORE)
+    assert rows["noisy"].left_out == {"generator": {"generator": {"gate": {"variant": "gate/none"}}}}
+    assert rows["mine"].left_out["generator"]["generator"]["noise"] == 0.0
+    record = {"variant": "stage/generator", "generator": {"variant": "generator/mine", "trunk": {}}}
+    manifests = {("generator", row.stages["generator"]): {"record": record} for row in rows.values()}
+    run = Run(name="mine", seeds=[0], rows=list(rows.values()))
+    material = Material(Results(run, [], {}, manifests=manifests), tmp_path, {})
+    assert parameter(material.record(rows["still"], "generator"), "generator/noise", "here") == 0.0
+    with pytest.raises(InputError, match="no 'noise'"):
+        parameter(record, "generator/noise", "here")
 
 
 def made(cls: type, **given: Any) -> Any:
