@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from rgx.errors import nearest
 
+Calls = Sequence[tuple[list[str], str]]
+"""The scopes and the selector, such as `training.adamw`, of everything that was built."""
+Key = tuple[str, str, str]
+"""What a binding binds: scope, selector and argument."""
 Told = tuple["Binding", str]
 """A binding that changes nothing, and what to say of it."""
 
@@ -37,7 +41,8 @@ class Text:
 class Binding:
     """One line of gin: scope/selector.argument = value, or a macro where there is no argument.
 
-    refers: what the value names, such as %STEPS or axis.variant.
+    refers: what the value names, such as %STEPS or axis.variant; head: where its scope and selector stand,
+    in a block not its own line.
     """
 
     scope: str
@@ -50,6 +55,7 @@ class Binding:
     everywhere: bool
     refers: tuple[str, ...] = ()
     scale: bool = False
+    head: str = ""
 
     @property
     def written(self) -> bool:
@@ -63,7 +69,7 @@ class Binding:
         return f"{scope}{self.selector}.{self.argument}" if self.argument else self.source.strip()
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What it binds: of two with one key the later counts."""
         return self.scope, self.selector, self.argument
 
@@ -79,36 +85,52 @@ class Binding:
         return f"{self.scope}/{self.selector}" if self.scope else self.selector
 
 
-def hidden(bindings: Sequence[Binding], calls: Sequence[tuple[list[str], str]]) -> Iterator[Told]:
-    """Yield each written binding in whose scope nothing is built, or that closer scopes hide everywhere.
-
-    calls: the scopes and the selector of everything that was built.
-    """
-    bound = {binding.key for binding in bindings}
+def hidden(bindings: Sequence[Binding], calls: Calls) -> Iterator[Told]:
+    """Yield each written binding in whose scope nothing is built, or that closer scopes hide everywhere."""
+    last = {binding.key: binding for binding in bindings}
     for binding in bindings:
-        if not binding.written or not binding.argument:
+        scopes = [scope for scope, selector in calls if selector == binding.selector]
+        if not (binding.written and binding.argument and scopes):
             continue
-        scopes = [
-            ["/".join(scope[:i]) for i in range(len(scope) + 1)]
-            for scope, selector in calls
-            if selector == binding.selector
-        ]
-        reached = {outer for scope in scopes for outer in scope}
-        if not scopes:
-            continue
+        reached = {outer for scope in scopes for outer in _around(scope)}
         if binding.scope not in reached:
             plain = f"did you mean '{binding.selector}.{binding.argument}'?"
             near = nearest(binding.scope, reached - {""}) if reached != {""} else plain
-            yield binding, f"{binding.place}: nothing in this cell reads '{binding.name}': {near}"
+            place = binding.head or binding.place
+            yield binding, f"{place}: nothing in this cell reads '{binding.name}': {near}"
             continue
-        winners = {
-            [o for o in scope if (o, binding.selector, binding.argument) in bound][-1]
-            for scope in scopes
-            if any((o, binding.selector, binding.argument) in bound for o in scope)
-        }
-        if binding.scope not in winners:
-            closer = ", ".join(sorted(f"{w}/{binding.selector}.{binding.argument}" for w in winners if w))
+        winners = _winners(binding, scopes, last)
+        if last[binding.key] not in winners:
+            closer = ", ".join(sorted(f"{w.name} ({w.place})" for w in winners))
             yield binding, f"{binding.place}: nothing reads '{binding.name}' here: it is hidden by {closer}"
+
+
+def hidden_in_scopes(bindings: Sequence[Binding], calls: Calls) -> Iterator[str]:
+    """Yield what is to be said of each written binding that others of closer scopes hide, and where."""
+    last = {binding.key: binding for binding in bindings}
+    for binding in last.values():
+        if binding.written and binding.argument:
+            scopes = [scope for scope, selector in calls if selector == binding.selector]
+            for closer in _winners(binding, scopes, last):
+                if closer is not binding:
+                    yield f"{binding.line} in scope {closer.scope} by {closer.line}"
+
+
+def _around(scope: Sequence[str]) -> list[str]:
+    """Return a scope and those around it, the widest first."""
+    return ["/".join(scope[:depth]) for depth in range(len(scope) + 1)]
+
+
+def _winners(binding: Binding, scopes: Iterable[Sequence[str]], last: Mapping[Key, Binding]) -> list[Binding]:
+    """Return what is read in the scopes that a binding reaches: itself, or those of closer scopes."""
+    winners: dict[Key, Binding] = {}
+    for scope in scopes:
+        around = _around(scope)
+        if binding.scope in around:
+            keys = [(outer, binding.selector, binding.argument) for outer in around]
+            closest = [last[key] for key in keys if key in last][-1]
+            winners[closest.key] = closest
+    return list(winners.values())
 
 
 def overridden(bindings: Sequence[Binding]) -> Iterator[str]:
@@ -143,11 +165,11 @@ def unread(bindings: Sequence[Binding], used: set[str]) -> Iterator[Told]:
 
 
 def variants_in(record: Any) -> Iterator[str]:
-    """Yield the key of every variant in a record."""
+    """Yield the key of every variant in a record, those it leaves out included."""
     if isinstance(record, Mapping):
         if "variant" in record:
             yield str(record["variant"])
-        for value in record.values():
+        for value in (*record.values(), *getattr(record, "left_out", {}).values()):
             yield from variants_in(value)
     elif isinstance(record, list):
         for value in record:

@@ -10,18 +10,25 @@ from typing import Any
 
 import gin
 
-from rgx.bindings import Binding, Text, circle, hidden, overridden, unread, valueless, variants_in
+from rgx.bindings import (
+    Binding,
+    Text,
+    hidden,
+    hidden_in_scopes,
+    overridden,
+    unread,
+    variants_in,
+)
 from rgx.errors import InputError, nearest
+from rgx.lines import CHOSEN, Lines, told_of
 from rgx.meta import shapes_only
-from rgx.registry import Variant, axes, calls_noted, find
+from rgx.registry import Calls, Variant, axes, calls_noted, find
 from rgx.resources import Resources
 from rgx.stage import Stage
 from rgx.statements import selectors, statements
 from rgx.store.keys import key_of
 from rgx.yaml_values import Written
 
-CHOSEN = "()"
-"""Stands for an argument where a place is that of the line that asks for a whole variant."""
 Known = dict[str, Any]
 """What stages built, by everything that decides it."""
 
@@ -89,8 +96,8 @@ def _check(binding: Binding) -> None:
         variant = find(axis, name)
     except InputError:
         raise InputError(
-            f"{binding.place}: unknown binding '{binding.selector}.{binding.argument}': no variant "
-            f"'{binding.selector}': {nearest(binding.selector, selectors())}"
+            f"{binding.head or binding.place}: unknown binding '{binding.selector}.{binding.argument}': "
+            f"no variant '{binding.selector}': {nearest(binding.selector, selectors())}"
         ) from None
     if binding.argument not in variant.bindable:
         raise InputError(f"{binding.place}: {binding.selector} {_refused(variant, binding.argument)}")
@@ -101,34 +108,6 @@ def _refused(variant: Variant, argument: str) -> str:
     if argument in variant.shapes:
         return f"is given '{argument}' by the program: what a binding supplies is annotated Part or Recipe"
     return f"has no parameter '{argument}': {nearest(argument, variant.bindable)}"
-
-
-def _stage(name: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> Stage:
-    find("stage", name)
-    try:
-        return gin.get_configurable(f"stage.{name}")()
-    except InputError as error:
-        raise InputError(_with_place(str(error), where, bindings)) from None
-    except (ValueError, TypeError, RuntimeError) as error:
-        if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
-            raise InputError(valueless(lacking[1], bindings)) from None
-        ring = circle(bindings) if isinstance(error, RecursionError) else None
-        message = str(error).strip() or type(error).__name__
-        raise InputError(ring or _with_place(message, where, bindings)) from None
-
-
-def _with_place(message: str, where: Mapping[tuple[str, str], str], bindings: Sequence[Binding]) -> str:
-    """Return a message with the line it is about: of the binding, or of who asks for what is not bound."""
-    wrong = re.match(r"([\w.]+)\.(\w+) = ", message)
-    missing = re.match(r"([\w.]+) needs '", message)
-    place = None
-    if wrong:
-        place = where.get((wrong.group(1), wrong.group(2)))
-    elif missing:
-        near = sorted((b for b in bindings if b.selector == missing.group(1)), key=lambda b: not b.written)
-        place = where.get((missing.group(1), CHOSEN), near[0].place if near else None)
-    head = message.splitlines()[0]
-    return f"{place}: {head}" if place else head
 
 
 def configure_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
@@ -143,12 +122,8 @@ def build_stage(cell: Cell, name: str) -> Any:
     """Return what a stage leaves, built on the current device as far as it was not, and what that takes."""
     if name not in cell.built:
         stage = cell.stages[name]
-        try:
+        with told_of(name, "be built"):
             cell.built[name] = stage.build(Parents(cell, stage.parents()))
-        except InputError:
-            raise
-        except (ValueError, RuntimeError, AssertionError, TypeError) as error:
-            raise InputError(f"stage {name} cannot be built: {str(error).splitlines()[0]}") from error
     return cell.built[name]
 
 
@@ -187,9 +162,12 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
     with shapes_only():
         cell, bindings, calls = _configure(texts, targets)
         _build_all(cell, {} if known is None else known)
-    cell.overridden += overridden(bindings)
-    used = {name for stage in cell.stages.values() for name in variants_in(stage.identity())}
-    for binding, message in (*hidden(bindings, calls), *unread(bindings, used | {"resources/stage"})):
+    cell.overridden += [*overridden(bindings), *hidden_in_scopes(bindings, calls)]
+    used = {"resources/stage"}
+    for name, stage in cell.stages.items():
+        with told_of(name, "say its identity"):
+            used |= {*variants_in(stage.identity()), *variants_in(stage.record.left_out)}
+    for binding, message in (*hidden(bindings, calls), *unread(bindings, used)):
         if not binding.everywhere:
             raise InputError(message)
         (cell.unread if binding.asked else cell.unread_lines).setdefault(binding.place, message)
@@ -200,7 +178,8 @@ def _build_all(cell: Cell, known: Known) -> None:
     identities: dict[str, str] = {}
     for name, stage in cell.stages.items():
         parents = {parent: identities[parent] for parent in stage.parents()}
-        identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
+        with told_of(name, "say its fingerprint"):
+            identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
         identities[name] = identity
         if identity in known:
             cell.built[name] = known[identity]
@@ -208,14 +187,12 @@ def _build_all(cell: Cell, known: Known) -> None:
             known[identity] = build_stage(cell, name)
 
 
-def _configure(
-    texts: Sequence[Text], targets: Sequence[str]
-) -> tuple[Cell, list[Binding], list[tuple[list[str], str]]]:
+def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, list[Binding], Calls]:
     """Return a configured cell, the bindings of its texts, and every call that configured something."""
     gin.clear_config()
     try:
-        bindings = list(statements(texts))
-        where: dict[tuple[str, str], str] = {}
+        lines = Lines(list(statements(texts)))
+        bindings, where = lines.bindings, lines.where
         for binding in bindings:
             _check(binding)
             scope = f"{binding.scope}/" if binding.scope else ""
@@ -230,26 +207,32 @@ def _configure(
         cell = Cell()
         with calls_noted() as calls:
             for target in targets:
-                _visit(target, cell, where, bindings, ())
+                _visit(target, cell, lines, calls, ())
         return cell, bindings, calls
     finally:
         gin.clear_config()
 
 
-def _visit(
-    name: str,
-    cell: Cell,
-    where: Mapping[tuple[str, str], str],
-    bindings: Sequence[Binding],
-    path: tuple[str, ...],
-) -> None:
+def _configured(name: str, lines: Lines, calls: Calls) -> Any:
+    """Return what gin makes of `axis.variant`; raises InputError with the line that it is about."""
+    try:
+        return gin.get_configurable(name)()
+    except Exception as error:
+        # What was configured last is what could not be made: its parts were before it.
+        raise lines.refusal(error, calls[-1][1] if calls else name) from error
+
+
+def _visit(name: str, cell: Cell, lines: Lines, calls: Calls, path: tuple[str, ...]) -> None:
     if name in cell.stages:
         return
     if name in path:
         raise InputError(f"stages need each other in a circle: {' → '.join((*path, name))}")
-    stage = _stage(name, where, bindings)
-    for parent in stage.parents():
-        _visit(parent, cell, where, bindings, (*path, name))
+    find("stage", name)
+    stage = _configured(f"stage.{name}", lines, calls)
+    with told_of(name, "say its parents"):
+        parents = stage.parents()
+    for parent in parents:
+        _visit(parent, cell, lines, calls, (*path, name))
     cell.stages[name] = stage
     with gin.config_scope(name):
-        cell.resources[name] = gin.get_configurable("resources.stage")()
+        cell.resources[name] = _configured("resources.stage", lines, calls)

@@ -21,6 +21,7 @@ from typing import Any
 
 from rgx.errors import InputError, nearest
 from rgx.project import SHIPPED, default_methods, project_of
+from rgx.translator import raised_at, translate
 from rgx.words import PLAIN, Words
 
 GROUP = "rgx.methods"
@@ -138,7 +139,9 @@ def _find_spec(package: str, wrong: str) -> ModuleSpec | None:
         absent = isinstance(error, ModuleNotFoundError) and f"{package}.".startswith(f"{error.name}.")
         if absent:
             return None
-        raise InputError(f"{wrong}: {_where(error)}{type(error).__name__}: {error}") from error
+        raise InputError(
+            f"{wrong}: {raised_at(error, __file__)}{type(error).__name__}: {translate(error)}"
+        ) from error
 
 
 def _why_none(name: str, spec: ModuleSpec | None, folders: list[Path]) -> str:
@@ -247,20 +250,9 @@ def _import(name: str) -> ModuleType:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"method module {name}: {_where(error)}{type(error).__name__}: {error}") from error
-
-
-def _where(error: BaseException) -> str:
-    """Return file:line of the deepest frame outside importlib, or nothing."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}: "
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<") and file != __file__ and "importlib" not in file:
-            place = f"{file}:{trace.tb_lineno}: "
-        trace = trace.tb_next
-    return place
+        raise InputError(
+            f"method module {name}: {raised_at(error, __file__)}{type(error).__name__}: {translate(error)}"
+        ) from error
 
 
 def is_package(name: str, near: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rgx.errors import InputError
+from rgx.translator import raised_at, translate
 
 
 def find_plugin(name: str, near: Path) -> tuple[str, str]:
@@ -57,10 +58,5 @@ def load_plugin(name: str, source: str) -> None:
         raise
     except Exception as error:
         del sys.modules[name]
-        trace, line = error.__traceback__, 0
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == f"{name}.py":
-                line = trace.tb_lineno
-            trace = trace.tb_next
-        line = getattr(error, "lineno", None) or line
-        raise InputError(f"{name}.py:{line}: {type(error).__name__}: {error}") from error
+        place = raised_at(error, __file__)
+        raise InputError(f"{place}{type(error).__name__}: {translate(error)}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import os
 import pkgutil
 import typing
 from collections.abc import Callable, Iterator
@@ -14,23 +13,25 @@ from typing import Any, TypeVar
 import gin
 
 from rgx.errors import InputError, nearest
-from rgx.variant import (
-    UNKEYED,
-    Part,
-    Place,
-    Recipe,
-    Variant,
+from rgx.kinds import (
+    canonical,
     describe_kind,
+    describe_value,
     fits,
-    record_bound,
-    record_of,
+    infinities,
+    refuse_marks,
     serves,
+    show,
+    waits,
 )
+from rgx.variant import Part, Place, Recipe, Since, Unkeyed, Variant, record_bound, record_of
 
 __all__ = [
     "Part",
     "Place",
     "Recipe",
+    "Since",
+    "Unkeyed",
     "Variant",
     "axes",
     "find",
@@ -90,11 +91,12 @@ def _configurable(axis: str, name: str) -> Callable[..., Any]:
         variant = _roster[axis, name]
         for calls in _noted:
             calls.append((gin.current_scope(), f"{axis}.{name}"))
+        refuse_marks(variant, _roster.values())
         bound = {**variant.parameters, **given}
         if absent := [part for part in variant.parts if part not in bound]:
             needs = (f"'{part}': bind {axis}.{name}.{part} = {_offer(variant, part)}" for part in absent)
             raise InputError(f"{axis}.{name} needs {'; and '.join(needs)}")
-        bound = {n: _checked(variant, n, value) for n, value in bound.items()}
+        bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
         if variant.shapes:
             return Recipe(variant, bound)
         instance = variant.cls(**bound)
@@ -111,45 +113,41 @@ def _configurable(axis: str, name: str) -> Callable[..., Any]:
     return configure
 
 
-def _checked(variant: Variant, name: str, value: Any) -> Any:
+def _checked(variant: Variant, name: str, value: Any, given: bool) -> Any:
+    """Return a value in its one form; raises InputError for one of another kind, or that is infinite."""
     annotation = variant.annotations.get(name, Any)
-    if isinstance(value, list):
-        value = tuple(value)
+    value = canonical(value, annotation)
     required = name in variant.parts
-    if not fits(value, annotation) or (required and value == ()):
+    empty = required and value == ()
+    bound = f"{variant.axis}.{variant.name}.{name} = {show(value)}"
+    default = "" if given else f"; it is the default of {variant.place}"
+    if not fits(value, annotation) or empty:
         expected = f"{_offer(variant, name)};" if required else f"{describe_kind(annotation)},"
-        shown = getattr(value, "record", {}).get("variant") or repr(value)
-        kind = "none" if required and value == () else type(value).__name__
-        waits = f" that waits for {', '.join(value.variant.shapes)}" if isinstance(value, Recipe) else ""
-        argument = f"{variant.axis}.{variant.name}.{name}"
-        raise InputError(f"{argument} = {shown}: expected {expected} found {kind}{waits}")
-    return float(value) if annotation is float else _from_home(value, annotation)
-
-
-def _from_home(value: Any, annotation: Any) -> Any:
-    """Return a value in which each `Place` that begins with ~ begins with the home folder instead."""
-    if UNKEYED in getattr(annotation, "__metadata__", ()):
-        return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111  # a Path has no ./
-    inner = typing.get_args(annotation)
-    if isinstance(value, tuple) and inner:
-        kinds = inner if len(inner) == len(value) and Ellipsis not in inner else [inner[0]] * len(value)
-        return tuple(map(_from_home, value, kinds))
-    places = [part for part in inner if UNKEYED in getattr(part, "__metadata__", ())]
-    return _from_home(value, places[0]) if places and isinstance(value, str) else value
+        kind = "none" if empty else describe_value(value)
+        raise InputError(f"{bound}: expected {expected} found {kind}{default}")
+    if any(infinities(value)):
+        raise InputError(f"{bound}: expected a finite number{default}")
+    return value
 
 
 def _offer(variant: Variant, part: str) -> str:
-    """Return what a required part may be bound to: the registered variants that fit, or its kind."""
+    """Return what a required part may be bound to, what does not fit as it comes apart; or its kind."""
     annotation = variant.annotations.get(part, Any)
-    fitting = [v for v in variants() if serves(v, annotation)]
-    if not fitting:
+    serving = [v for v in variants() if serves(v.cls, annotation)]
+    wanting = waits(annotation)
+    fitting = [v for v in serving if bool(v.shapes) == wanting]
+    if not serving:
         return f"<{describe_kind(annotation)}>"
-    of_one_axis = len({v.axis for v in fitting}) == 1
-    names = ", ".join(v.name if of_one_axis else f"{v.axis}.{v.name}" for v in fitting)
-    reference = f"@{fitting[0].axis}.NAME()" if of_one_axis else "@NAME()"
+    of_one_axis = len({v.axis for v in serving}) == 1
+    names, others = (
+        ", ".join(v.name if of_one_axis else f"{v.axis}.{v.name}" for v in some)
+        for some in (fitting, [v for v in serving if v not in fitting])
+    )
+    reference = f"@{serving[0].axis}.NAME()" if of_one_axis else "@NAME()"
     if typing.get_origin(annotation) is tuple:
         reference = f"({reference}, …)"
-    return f"{reference} (NAME: {names})"
+    apart = "not those that wait for nothing" if wanting else "not those that wait for shapes"
+    return f"{reference} (NAME: {names or 'there are none'}{f'; {apart}: {others}' if others else ''})"
 
 
 def variants(axis: str | None = None) -> list[Variant]:

@@ -29,9 +29,9 @@ class Resources:
     ) -> None:
         for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
             if value < 0:
-                raise InputError(f"resources.stage.{name} = {value}: expected 0 or more")
+                raise InputError(f"resources.stage.{name} = {value:g}: expected 0 or more")
         if time_limit_s is not None and time_limit_s <= 0:
-            raise InputError(f"resources.stage.time_limit_s = {time_limit_s}: expected more than 0")
+            raise InputError(f"resources.stage.time_limit_s = {time_limit_s:g}: expected more than 0")
         self.cpus, self.gpus, self.memory_gb, self.custom = cpus, gpus, memory_gb, custom or {}
         for name, value in (("checkpoint_minutes", checkpoint_minutes), ("stall_minutes", stall_minutes)):
             if not value > 0:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from rgx.store.workspace import Inputs, Workspace
+from rgx.variant import Record
 
 
 class Stage(ABC):
@@ -21,7 +22,7 @@ class Stage(ABC):
     """Raised by hand when the same parameters mean another result."""
     seeded: ClassVar[bool] = True
     trains: ClassVar[bool] = False
-    record: dict[str, Any]
+    record: Record
 
     def uses_gpu(self) -> bool:
         """Return whether a GPU would make it faster."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -12,27 +11,12 @@ from gin import config as gin_config
 from gin import config_parser
 
 from rgx.bindings import Binding, Text
-from rgx.errors import InputError, nearest
+from rgx.errors import InputError
+from rgx.kinds import infinities
 from rgx.registry import variants
+from rgx.translator import GIN, translate
 
 GIN_OWN = {"gin.constant", "gin.singleton"}
-VALUES = "found no value, expected a number, True, None, 'text', [a, b], @axis.variant() or %NAME"
-UNFINISHED = "a bracket or a quotation mark is opened and not closed"
-SAID = (
-    (r"No configurable matching reference '@([\w./]+?)(?:\(\))?'", "unknown variant '{0}': {near}"),
-    (r"Ambiguous selector '([^']*)', matches \[(.*)\]", "'{0}' is not a whole name: choose one of {1}"),
-    (r"Failed to parse token '(.*)'", "found {0}, expected a number, True, False, None or 'text'"),
-    (r"unhashable type", "found a list or a mapping as a key, expected a name or a number"),
-    (r"recursion depth", "lists or mappings lie too deep inside each other"),
-    (r"EOF in multi-line|EOL while|unterminated", UNFINISHED),
-    (r"Unable to parse value", VALUES),
-    (r"Couldn't parse statement", "expected axis.variant.parameter = value, or NAME = value"),
-    (r"Unexpected token", "expected axis.variant.parameter = value, or NAME = value"),
-    (r"Malformatted scope", "found a name with a blank, or with a dot or slash too many"),
-    (r"Expected newline", "found more after the value, expected the end of the line"),
-    (r"Expected indentation", "expected indented lines `parameter = value` after the colon"),
-)
-"""What gin says, and what it means."""
 
 
 class _Delegate(gin_config.ParserDelegate):
@@ -48,15 +32,17 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
     for text in texts:
         content = text.text.split("\n")
         places: dict[tuple[str, str, str], str] = asked if text.asked and text.everywhere else {}
+        head = ""
         for statement in _parsed(text):
-            if isinstance(statement, config_parser.BlockDeclaration):
-                continue
             line = statement.location.line_num
+            if isinstance(statement, config_parser.BlockDeclaration):
+                head = text.place(line)
+                continue
             if not isinstance(statement, config_parser.BindingStatement):
                 raise InputError(
                     f"{text.place(line)}: imports and includes stand in the sweep file, not in gin"
                 )
-            for number in _infinite(statement.value):
+            for number in infinities(statement.value):
                 raise InputError(f"{text.place(line)}: found {number}, expected a finite number")
             references = list(_references(statement.value))
             for reference in references:
@@ -67,17 +53,19 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                     raise InputError(
                         f"{text.place(line)}: {reference!r} only names a variant: write {reference!r}()"
                     )
+            written = content[line - 1] if line <= len(content) else ""
             binding = Binding(
                 statement.scope or "",
                 statement.selector,
                 statement.arg_name or "",
                 statement.value,
-                content[line - 1] if line <= len(content) else "",
+                written,
                 text.place(line),
                 text.asked,
                 text.everywhere,
                 tuple(map(_name, references)),
                 text.scale,
+                head if written[:1].isspace() else "",
             )
             if binding.key in places:
                 name = binding.name if binding.argument else binding.macro
@@ -93,16 +81,7 @@ def _parsed(text: Text) -> Iterator[Any]:
     try:
         yield from config_parser.ConfigParser(text.text, _Delegate())
     except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, tokenize.TokenError) as error:
-        raise InputError(f"{_syntax_place(text, error)}: {reason(error)}") from None
-
-
-def _infinite(value: Any) -> Iterator[float]:
-    """Yield each number in a value that is infinite or none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield value
-    elif isinstance(value, (dict, list, tuple)):
-        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _infinite(inner)
+        raise InputError(f"{_syntax_place(text, error)}: {translate(error, GIN, selectors)}") from None
 
 
 def _references(value: Any) -> Iterator[gin_config.ConfigurableReference]:
@@ -129,16 +108,6 @@ def _syntax_place(text: Text, error: Exception) -> str:
         written = re.search(r"\bline (\d+)", str(error))
         line = int(written[1]) if written else 1
     return text.place(min(line, text.text.rstrip().count("\n") + 1))
-
-
-def reason(error: Exception) -> str:
-    """Return in one line what gin says is wrong with a text."""
-    message = str(getattr(error, "msg", None) or error)
-    for pattern, meaning in SAID:
-        if said := re.search(pattern, message):
-            near = nearest(said[1], selectors()) if said.groups() else ""
-            return meaning.format(*(part.replace("'", "") for part in said.groups()), near=near)
-    return message.strip().splitlines()[0]
 
 
 def selectors() -> list[str]:

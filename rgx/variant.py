@@ -17,22 +17,43 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from types import MappingProxyType, NoneType
+from typing import Annotated, Any, Generic, TypeVar
 
 from rgx.errors import InputError
 
 T = TypeVar("T")
 UNKEYED = "not part of an artifact's identity"
-Place = Annotated[str, UNKEYED]
+Unkeyed = Annotated[T, UNKEYED]
+"""What changes no result, such as how often something is kept: `checkpoint_every: Unkeyed[int] = 200`."""
+Place = Unkeyed[str]
 """A path, device or hub name: where something is, never what it is."""
 BOUND = "supplied by a binding"
 Part = Annotated[T, BOUND]
 """A whole variant that a binding must supply: `ratio: Part[MaskRatio]`. One that waits is a `Recipe`."""
 GIVEN_NOTHING = "stage"
 """The axis whose variants are built from bindings alone."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """Marks an argument that came later with the value at which it changes nothing.
+
+    `dropout: Annotated[float, Since(0.0)] = 0.0`, or a variant by its class:
+    `gate: Annotated[Part[Gate], Since(NoGate)]`. At that value it is left out of the record, so that what was
+    trained before there was such an argument keeps its key.
+    """
+
+    neutral: Any
+
+    def leaves_out(self, value: Any) -> bool:
+        """Return whether a configured value is the one that changes nothing."""
+        if inspect.isclass(self.neutral):
+            return self.neutral is (value.variant.cls if isinstance(value, Recipe) else type(value))
+        return bool(value == self.neutral)
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,17 @@ class Variant:
         return [n for n in rest if self.axis == GIVEN_NOTHING or _names_part(self.annotations.get(n))]
 
     @property
+    def place(self) -> str:
+        """Where its constructor is written, as file:line."""
+        code = getattr(self.cls.__init__, "__code__", None)  # type: ignore[misc]
+        module = f"{self.cls.__module__}.{self.cls.__qualname__}"
+        return f"{code.co_filename}:{code.co_firstlineno}" if code else module
+
+    def marks(self, name: str) -> tuple[Any, ...]:
+        """Return what an argument's annotation says beside its kind, such as UNKEYED."""
+        return getattr(self.annotations.get(name), "__metadata__", ())
+
+    @property
     def bindable(self) -> list[str]:
         """Arguments that gin may bind."""
         return [n for n in self.arguments if n in self.parameters or n in self.parts]
@@ -91,6 +123,20 @@ class Variant:
     def shapes(self) -> list[str]:
         """Arguments the program supplies."""
         return [n for n in self.arguments if n not in self.bindable]
+
+
+class Record(dict[str, Any]):
+    """What a configured variant is, as plain data: what keys are made of.
+
+    left_out: the arguments that have the value at which they change nothing (`Since`), of its own.
+    """
+
+    left_out: Mapping[str, Any] = MappingProxyType({})
+
+    def neutral(self) -> dict[str, Any]:
+        """Return what is left out here and in each part, under the part's name."""
+        inner = {name: value.neutral() for name, value in self.items() if isinstance(value, Record)}
+        return {**self.left_out, **{name: parts for name, parts in inner.items() if parts}}
 
 
 class Recipe(Generic[T]):
@@ -117,14 +163,18 @@ class Recipe(Generic[T]):
         return getattr(self.variant.cls, name)
 
 
-def record_bound(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a variant with all its arguments that gin binds; places are not in it."""
-    keyed = {
-        n: record_of(value)
-        for n, value in bound.items()
-        if UNKEYED not in getattr(variant.annotations.get(n), "__metadata__", ())
-    }
-    return {"variant": variant.key, **keyed}
+def record_bound(variant: Variant, bound: dict[str, Any]) -> Record:
+    """Return the record of a variant with all its arguments that gin binds and that its result depends on."""
+    record, left_out = Record(variant=variant.key), dict[str, Any]()
+    for name, value in bound.items():
+        marks = variant.marks(name)
+        if UNKEYED in marks:
+            continue
+        neutral = any(isinstance(mark, Since) and mark.leaves_out(value) for mark in marks)
+        (left_out if neutral else record)[name] = record_of(value)
+    if left_out:
+        record.left_out = left_out
+    return record
 
 
 def record_of(value: Any) -> Any:
@@ -139,52 +189,6 @@ def record_of(value: Any) -> Any:
     if isinstance(record, dict):
         return record
     raise InputError(f"{value!r} cannot be part of an identity: give a plain value or a variant")
-
-
-def fits(value: Any, annotation: Any) -> bool:
-    """Return whether a bound value is what an argument's annotation asks for."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in (Any, inspect.Parameter.empty):
-        return True
-    if origin is typing.Annotated:
-        return fits(value, arguments[0])
-    if origin in (typing.Union, UnionType):
-        return any(fits(value, a) for a in arguments)
-    if annotation in (None, NoneType):
-        return value is None
-    if origin is Literal:
-        return value in arguments
-    if origin is Recipe:
-        return isinstance(value, Recipe) and issubclass(value.variant.cls, arguments[0])
-    if origin is tuple:
-        inner = arguments[0]
-        if not isinstance(value, tuple):
-            return False
-        if arguments[-1] is Ellipsis:
-            return all(fits(v, inner) for v in value)
-        return len(value) == len(arguments) and all(map(fits, value, arguments))
-    if isinstance(value, bool):
-        return annotation is bool
-    if annotation is float:
-        return isinstance(value, (int, float))
-    return isinstance(value, origin or annotation)
-
-
-def describe_kind(annotation: Any) -> str:
-    """Return an annotation in a few letters, for messages."""
-    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
-
-
-def serves(variant: Variant, annotation: Any) -> bool:
-    """Return whether a variant is of a class that an annotation names: `Base`, `Recipe[Base]`, in a tuple."""
-    if arguments := typing.get_args(annotation):
-        return any(serves(variant, argument) for argument in arguments)
-    if not isinstance(annotation, type) or annotation is object:
-        return False
-    try:
-        return issubclass(variant.cls, annotation)
-    except TypeError:  # a protocol that says nothing at run time
-        return False
 
 
 def _names_part(annotation: Any) -> bool:

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rgx.errors import nearest
+from rgx.translator import plain, translate
 
 Location = tuple[Any, ...]
 
+NAME_OF_FILE = "letters, digits, '.', '_' and '-', one of the first two at first"
 EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_type": lambda given: "text",
     "list_type": lambda given: "a list",
@@ -39,7 +41,7 @@ EXPECTED: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda given: str(given["expected"]),
     "enum": lambda given: str(given["expected"]),
     "string_pattern_mismatch": lambda given: (
-        "letters, digits, '.', '_' and '-', one of the first two at first"
+        "64 digits of 0 to f" if "{64}" in given["pattern"] else NAME_OF_FILE
     ),
 }
 """What was expected, by pydantic's name for an error and what it says of it."""
@@ -86,15 +88,22 @@ def explain(
         return f"unknown key '{name}'; {nearest(str(location[-1]), _fields(model, location[:-1]))}"
     if item["type"] == "missing":
         return f"'{name}' is missing"
-    own = [str(detail["ctx"]["error"]) for detail in items if detail["type"] == "value_error"]
+    own = [plain(str(detail["ctx"]["error"])) for detail in items if detail["type"] == "value_error"]
     known = [detail for detail in items if detail["type"] in EXPECTED]
     wants = [EXPECTED[detail["type"]](detail.get("ctx", {})) for detail in known]
-    wanted = " or ".join(dict.fromkeys(wants)) or item["msg"].removeprefix("Input should be ")
+    wanted = " or ".join(dict.fromkeys(wants)) or translate(item["msg"]).removeprefix("Input should be ")
     said = own[0] if own else f"expected {wanted}"
     if own and isinstance(item["input"], (Mapping, list)):
         return f"'{name}': {said}" if name else said
     value = "" if item["loc"][-1:] == ("[key]",) else f" is {shown(item['input'])}"
     return f"'{name}'{value}: {said}"
+
+
+def first_problem(model: type[BaseModel], error: ValidationError, data: Any) -> str:
+    """Say in one line what is wrong first."""
+    for location, items in first_problems(error, data):
+        return explain(model, location, items)
+    return translate(error.errors()[0]["msg"])
 
 
 def shown(value: Any) -> str:

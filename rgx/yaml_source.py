@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from rgx.errors import InputError
 from rgx.terminal import STEERING
 from rgx.text_file import read_text
+from rgx.translator import YAML, translate
 from rgx.yaml_errors import explain, first_problems, named
 from rgx.yaml_values import CORE, MERGE, Loader, Written, refusal, value_of
 
@@ -152,10 +153,12 @@ def _syntax(error: yaml.YAMLError, path: Path, text: str) -> str:
     if problem.startswith("but "):
         problem = f"{getattr(error, 'context', '')}, {problem}"
     if mark is None:
-        return f"{path}: not YAML: {problem.splitlines()[0]}"
-    if "start any token" in problem and text.split("\n")[mark.line][mark.column :].startswith("\t"):
-        problem = "found a tab, expected spaces"
-    return f"{path}:{mark.line + 1}: {'' if type(error) is yaml.MarkedYAMLError else 'not YAML: '}{problem}"
+        return f"{path}: not YAML: {translate(problem, YAML)}"
+    if type(error) is yaml.MarkedYAMLError:
+        return f"{path}:{mark.line + 1}: {problem}"
+    tab = "start any token" in problem and text.split("\n")[mark.line][mark.column :].startswith("\t")
+    said = "found a tab, expected spaces" if tab else translate(problem, YAML)
+    return f"{path}:{mark.line + 1}: not YAML: {said}"
 
 
 def _with(data: Any, location: Sequence[Any], value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Self
@@ -75,7 +76,10 @@ def value_of(node: yaml.ScalarNode) -> Any:
     pattern, _, convert = PLAIN[kind]
     try:
         if re.fullmatch(pattern, node.value):
-            return convert(node.value)
+            value = convert(node.value)
+            if kind != "float" or math.isfinite(value):
+                return value
+            raise refusal(node, f"found {node.value}, expected a finite number")
     except ValueError:  # more digits than Python reads
         pass
     raise refusal(node, f"found {node.value[:40]!r}, which is no {kind} that can be read")

@@ -18,6 +18,7 @@ from rgx.store.artifacts import MANIFEST
 from rgx.store.keys import short
 from rgx.store.manifests import KEY, manifest_fault
 from rgx.store.records import Record, Run, parse
+from rgx.yaml_errors import first_problem
 
 CHUNK_BYTES = 2**20
 Members = dict[str, tarfile.TarInfo]
@@ -108,9 +109,8 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
     try:
         manifest = BundledManifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        spot = "/".join(map(str, first["loc"]))
-        raise InputError(f"{file}: {folder}/{MANIFEST}: {spot}: {first['msg']}") from None
+        said = first_problem(BundledManifest, error, content)
+        raise InputError(f"{file}: {folder}/{MANIFEST}: {said}") from None
     if f"{manifest.stage}/{short(manifest.key)}" != folder:
         raise InputError(f"{file}: {folder} holds the manifest of {manifest.stage!r}/{short(manifest.key)}")
     if isinstance(content, dict) and (fault := manifest_fault(content, manifest.stage, manifest.key)):

@@ -14,6 +14,7 @@ from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Manifests, made_when, number, part
 from rgx.store.records import Metric, SweepRow
 from rgx.store.runs import read_run
+from rgx.yaml_errors import first_problem
 
 BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
 EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as my_sweep:a/full/accuracy"
@@ -60,13 +61,12 @@ def _stage_of(row: SweepRow, metric: str, manifests: Manifests) -> str:
 
 
 def _number(manifest: Manifest, metric: str) -> Iterator[str]:
-    raw = part(manifest, "outputs", "metrics", metric)
+    described = {"label": metric} | part(manifest, "outputs", "metrics", metric)
     try:
-        about = Metric.model_validate({"label": metric} | raw)
+        about = Metric.model_validate(described)
     except ValidationError as error:
-        first = error.errors()[0]
         place = f"{manifest['stage']}-{manifest['key'][:8]}: metrics/{metric}"
-        raise InputError(f"{place}: {first['msg']}") from None
+        raise InputError(f"{place}: {first_problem(Metric, error, described)}") from None
     value, shown = scores_of(manifest)[metric], number(scores_of(manifest)[metric])
     printed = "no number" if shown is None else f"{shown:.{about.decimals}f}"
     if reason := part(manifest, "outputs", "unscored").get(metric):
@@ -79,8 +79,8 @@ def _number(manifest: Manifest, metric: str) -> Iterator[str]:
         yield f"  better: {BETTER[about.direction]}"
     if about.protocol:
         yield f"  protocol: {about.protocol}"
-    if raw.get("source"):
-        yield f"  source: {raw['source']}"
+    if described.get("source"):
+        yield f"  source: {described['source']}"
 
 
 def _provenance(manifest: Manifest, row: SweepRow, manifests: Manifests) -> Iterator[str]:

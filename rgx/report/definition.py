@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rgx.report.figures.base import Figure
 from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName
 from rgx.report.published import resolve
+from rgx.yaml_errors import shown
 from rgx.yaml_source import Source
 
 
@@ -110,15 +111,16 @@ def _figures(
 ) -> dict[str, Figure]:
     """Build the figures that can be built, and say of the others what is wrong."""
     if not isinstance(given, dict):
-        problems.append(f"{source.where(['figures'])}: 'figures' is {given!r}, expected names with a kind")
+        problems.append(
+            f"{source.where(['figures'])}: 'figures' is {shown(given)}, expected names with a kind"
+        )
         return {}
     figures: dict[str, Figure] = {}
     for name, settings in given.items():
         under = ["figures", str(name)]
         kind = settings.get("kind") if isinstance(settings, dict) else None
         if not isinstance(kind, str) or kind not in kinds:
-            where = source.where([*under, "kind"])
-            problems.append(f"{where}: 'figures/{name}/kind' is {kind!r}; {nearest(str(kind), kinds)}")
+            problems.append(_no_kind(settings, under, kinds, source))
             continue
         values = {key: value for key, value in settings.items() if key != "kind"}
         try:
@@ -126,6 +128,20 @@ def _figures(
         except InputError as error:
             problems.append(str(error))
     return figures
+
+
+def _no_kind(settings: Any, under: list[str], kinds: Iterable[str], source: Source) -> str:
+    """Say that a figure has no kind that there is: the key is misspelt, absent, or its value is another."""
+    if not isinstance(settings, dict):
+        return (
+            f"{source.where(under)}: '{'/'.join(under)}' is {shown(settings)}, expected a mapping with a kind"
+        )
+    wanted = [key for key in settings if nearest(key, ["kind"]).startswith("did")]
+    if "kind" not in settings and wanted:
+        key = f"unknown key '{'/'.join([*under, wanted[0]])}'; did you mean 'kind'?"
+        return f"{source.where([*under, wanted[0]])}: {key}"
+    place, kind = source.where([*under, "kind"]), settings.get("kind")
+    return f"{place}: '{'/'.join(under)}/kind' is {shown(kind)}; {nearest(str(kind or ''), kinds)}"
 
 
 def _wrong_names(report: Report, source: Source) -> Iterator[str]:

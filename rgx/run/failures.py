@@ -10,6 +10,7 @@ from rgx.errors import DamagedError, InputError, NotFiniteError
 from rgx.run.time_limit import TimeLimitError
 from rgx.store import failure
 from rgx.store.artifacts import running_folder
+from rgx.translator import masked, plain
 
 SHORTAGES = {
     "no space left on device": "no space left on device; free some, and the same command goes on",
@@ -24,8 +25,8 @@ SHORTAGES = {
 def reason_of(error: BaseException) -> str:
     """Return one line that says why a stage failed."""
     if isinstance(error, (InputError, NotFiniteError, DamagedError, TimeLimitError)):
-        return str(error)
-    reason = f"{type(error).__name__}: {error}".strip()
+        return plain(str(error))
+    reason = plain(f"{type(error).__name__}: {error}".strip())
     for phrase, words in SHORTAGES.items():
         if phrase in reason.lower():
             return f"{words}: {reason.splitlines()[0]}"
@@ -42,6 +43,6 @@ def write_failure(store: Path, stage: str, key: str, error: BaseException) -> Pa
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
-            file.write("".join(traceback.format_exception(error)))
+            file.write(masked("".join(traceback.format_exception(error))))
         failure.write_failure(folder, reason_of(error), log=str(log))
     return log

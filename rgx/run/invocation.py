@@ -20,6 +20,9 @@ from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
 
+MOST_SHOWN = 3
+"""So many overridden lines a sweep shows; of more it says how many."""
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -56,7 +59,7 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     whole, outside = plan_whole(file, asked, plan)
     for first, second in plan.same:
         say(f"same cell: {second} is {first}")
-    for line in outside:
+    for line in (*outside, *told_overridden(plan)):
         say(line)
     record = RunRecord(whole, store, not outside, asked.written)
     record.write()
@@ -78,6 +81,16 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     for line in _outcome(graph, plan):
         say(line)
     return searched and not plan.tasks.keys() & graph.failed.keys()
+
+
+def told_overridden(plan: Plan) -> list[str]:
+    """Return the written lines that others override, or their number where they are many."""
+    lines = plan.overridden
+    if len(lines) > MOST_SHOWN:
+        return [
+            f"overridden: {len(lines)} written lines by others; `rgx plan` with the same options lists them"
+        ]
+    return [f"overridden: {line}" for line in lines]
 
 
 def _outcome(graph: Graph, plan: Plan) -> list[str]:

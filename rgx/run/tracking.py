@@ -17,6 +17,7 @@ from rgx.run.trackers import Point, StageRun, Tracker, parameters, scalars
 from rgx.store.artifacts import artifact_folder, read_json, running_folder
 from rgx.store.manifests import manifest, part
 from rgx.store.records import Manifest
+from rgx.translator import masked, translate
 
 EVERY_S = 1.0
 LONGEST_S = 180.0
@@ -48,7 +49,7 @@ class Followed:
         asked = [text["text"] for text in task["texts"] if text["asked"] and text["text"]]
         tags = {
             "sweep": self.sweep, "row": task["row"], "stage": task["stage"], "key": task["key"],
-            "seed": task["seed"], "host": host, "bindings": "\n".join(asked),
+            "seed": task["seed"], "host": host, "bindings": masked("\n".join(asked)),
         }  # fmt: skip
         self.run = StageRun(
             name, parameters(task["record"]), {n: str(v) for n, v in tags.items() if v not in (None, "")},
@@ -126,7 +127,7 @@ class Tracking(Callback):
     def _follow_all(self) -> None:
         self._each(lambda tracker: tracker.open())
         for tracker in self.trackers:
-            self.say(f"tracking: {tracker.name}, {tracker.where}")
+            self.say(masked(f"tracking: {tracker.name}, {tracker.where}"))
         over = False
         while self.trackers and not over:
             with contextlib.suppress(Empty):
@@ -192,5 +193,4 @@ class Tracking(Callback):
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"
+    return f"{type(error).__name__}: {translate(error)[:200]}"

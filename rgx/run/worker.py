@@ -45,6 +45,7 @@ from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.manifests import damage, intact
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
+from rgx.translator import masked
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -190,7 +191,7 @@ def _finish(
         for p in sorted(ready.rglob("*"))
         if p.is_file()
     }
-    gin_text = "\n".join(f"# {t['where']}\n{t['text']}" for t in _plain(task["texts"]))
+    gin_text = masked("\n".join(f"# {t['where']}\n{t['text']}" for t in _plain(task["texts"])))
     write_json(
         ready / MANIFEST,
         {

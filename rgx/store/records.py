@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from rgx.errors import InputError
 from rgx.store.artifacts import LAST, PREVIOUS
+from rgx.yaml_errors import first_problem
 
 Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
@@ -80,6 +81,7 @@ class SweepRow(BaseModel):
     """One cell of a sweep at one seed, and the full key of each stage it needs.
 
     definition: what the row is whatever its seed, where that is known; another one begins the row anew.
+    left_out: by stage, what it was asked for and no record holds, since it changes nothing.
     """
 
     panel: str
@@ -87,6 +89,7 @@ class SweepRow(BaseModel):
     seed: int
     stages: dict[str, str]
     definition: str = ""
+    left_out: dict[str, dict[str, Any]] = {}
 
 
 class Run(BaseModel):
@@ -188,5 +191,4 @@ def parse(model: type[Model], content: object, place: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{place}: {'/'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise InputError(f"{place}: {first_problem(model, error, content)}") from None

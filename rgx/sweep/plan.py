@@ -79,11 +79,13 @@ def make_plan(sweep: Sweep) -> Plan:
             errors.append(f"{row.key}: {error}")
             continue
         definition = _definition(cell, row, sweep.origin)
+        neutral = {name: parts for name, stage in cell.stages.items() if (parts := stage.record.neutral())}
         for seed in sweep.seeds:
             keys = _add(plan, sweep, cell, row, seed)
             stages = {stage: keys[stage] for stage in cell.stages}
             place = {"panel": row.panel, "row": row.name, "seed": seed}
-            plan.cells.append({**place, "stages": stages, "definition": definition})
+            left_out = {"left_out": neutral} if neutral else {}
+            plan.cells.append({**place, "stages": stages, "definition": definition, **left_out})
             plan.per_row_trainings += sum(s.trains for s in cell.stages.values())
         ends = tuple(keys[t] for t in row.targets)
         if ends in seen:

@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from rgx.translator import masked
+
 UNSAFE = re.compile(r"[^A-Za-z0-9_.,=+-]+")
 LONGEST = 100
 """The most letters of overrides in a name, so that every file system takes it."""
@@ -16,7 +18,7 @@ def run_name(sweep: str, overrides: Iterable[str]) -> str:
 
     What is too long, or holds what a file name should not, is shortened, and ends in a digest of the whole.
     """
-    whole = ",".join(sorted(re.sub(r"\s*=\s*", "=", text.strip(), count=1) for text in overrides))
+    whole = ",".join(sorted(re.sub(r"\s*=\s*", "=", masked(text).strip(), count=1) for text in overrides))
     if not whole:
         return sweep
     plain = UNSAFE.sub("_", whole)

@@ -16,6 +16,7 @@ from rgx.store.records import Invocation, SweepRow
 from rgx.store.runs import new_run_path
 from rgx.sweep.plan import Plan
 from rgx.sweep.search.record import trial_rows
+from rgx.translator import masked
 
 
 @dataclass
@@ -38,8 +39,8 @@ class RunRecord:
         run = Invocation(
             name=self.plan.name, seeds=content["seeds"], whole=self.whole, started=self.started,
             rows=[SweepRow.model_validate(row) for row in content["rows"]],
-            argv=sys.argv, overrides=list(self.overrides), user=_user(), host=socket.gethostname(),
-            rgx=__version__, digests=self._digests(),
+            argv=[*map(masked, sys.argv)], overrides=[*map(masked, self.overrides)], user=_user(),
+            host=socket.gethostname(), rgx=__version__, digests=self._digests(),
         )  # fmt: skip
         write_json(self.path, run.model_dump(mode="json"))
 

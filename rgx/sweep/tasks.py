@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rgx.config import Cell, Text
+from rgx.lines import told_of
 from rgx.methods import Package
 from rgx.resources import Resources
 from rgx.store.keys import key_of
@@ -59,10 +60,11 @@ def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]
         parents = {p: tasks[p].key for p in stage.parents()}
         ancestors = {a: k for p in parents for a, k in tasks[p].ancestors.items()}
         own_seed = seed if stage.seeded else None
-        fingerprint = stage.fingerprint()
-        key = key_of(stage.identity(), stage.version, parents, fingerprint, own_seed)
+        with told_of(name, "be planned"):
+            fingerprint, uses_gpu = stage.fingerprint(), stage.uses_gpu()
+            key = key_of(stage.identity(), stage.version, parents, fingerprint, own_seed)
         tasks[name] = Task(
-            name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, stage.uses_gpu(),
+            name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, uses_gpu,
             cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets,
             origin.methods, origin.plugins, row.key,
         )  # fmt: skip

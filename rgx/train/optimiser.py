@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rgx.errors import InputError
-from rgx.registry import register
+from rgx.registry import Unkeyed, register
 
 
 @register("training", "adamw", label="AdamW", source="ours: milestones scale with the steps")
@@ -21,7 +21,7 @@ class AdamW:
         milestones: tuple[float, ...] = (0.6, 0.85),
         gamma: float = 0.2,
         clip_norm: float = 1.0,
-        checkpoint_every: int = 200,
+        checkpoint_every: Unkeyed[int] = 200,
     ) -> None:
         for name, value in (("steps", steps), ("batch", batch), ("learning_rate", learning_rate)):
             if value <= 0:

@@ -56,7 +56,7 @@ HOSTILE = {
     "a name": (HEAD + "  a.x: !!python/name:os.system\n" + PANEL, TAGGED),
     "a module": (HEAD + "  a.x: !!python/module:os\n" + PANEL, TAGGED),
     "a tag of its own": (HEAD + "  a.x: !harm 1\n" + PANEL, TAGGED),
-    "gin in a value": (HEAD + "  corpus.puppets.seed: '@os.system()'\n" + PANEL, "expected int, found str"),
+    "gin in a value": (HEAD + "  corpus.puppets.seed: '@os.system()'\n" + PANEL, "found text"),
     "gin in a key": (HEAD + '  "a.b = 1\\nimport os\\nx.y": 1\n' + PANEL, "imports and includes stand"),
     "an include in a key": (HEAD + """  "include '/etc/passwd'\\na.b": 1\n""" + PANEL, "include"),
     "a row that clears the screen": (HEAD + 'panels:\n  p:\n    "a\\e[2J": {}\n', "character U+001B"),

@@ -180,7 +180,7 @@ def test_every_missing_part_is_named_with_the_variants_that_fit() -> None:
         make("stage.parts_test", ratio=half())
     told = str(refused.value).splitlines()[0]
     assert f"stage.parts_test needs 'base': bind stage.parts_test.base = @{BASES}.NAME() (NAME: one)" in told
-    assert "'steps': bind stage.parts_test.steps = <int>" in told
+    assert "'steps': bind stage.parts_test.steps = <a whole number>" in told
     assert f"stage.parts_test.any_of = (@{BASES}.NAME(), …) (NAME: half)" in told
     assert "'ratio'" not in told
 
@@ -217,7 +217,7 @@ def test_a_part_of_another_kind_is_refused_with_what_fits(wrong: Any) -> None:
 
 
 def test_a_recipe_where_a_whole_variant_belongs_says_what_it_waits_for() -> None:
-    with pytest.raises(InputError, match="found Recipe that waits for width"):
+    with pytest.raises(InputError, match="found a variant that waits for width"):
         make("stage.parts_test", base=one(), ratio=one(), steps=1, any_of=(half(),))
 
 

@@ -65,7 +65,7 @@ def test_the_cluster_of_the_example_is_one_that_ray_would_start() -> None:
     ("binding", "told"),
     [
         ("resources.stage.cpu = 2", "did you mean 'cpus'"),
-        ("resources.stage.cpus = 'many'", "expected float, found str"),
+        ("resources.stage.cpus = 'many'", "expected a number, found text"),
         ("resources.stage.gpus = -1", "expected 0 or more"),
         ("resources.stage.time_limit_s = 0", "time_limit_s = 0: expected more than 0"),
         ("resources.stage.checkpoint_minutes = 0", "checkpoint_minutes = 0: expected more than 0"),

@@ -79,8 +79,8 @@ BAD = {
     "unknown budget": ("adamw.steps, rungs", "adamw.step, rungs", 12, "did you mean 'steps'"),
     "unknown axis": ("decode.iterative.steps:", "decoder:", 7, "did you mean 'decode'"),
     "unknown axis of the row": ("fusion: concat", "fussion: concat", 3, "did you mean 'fusion'"),
-    "wrong type": ("[5, 10, 15]", "[few, many]", 7, "expected int, found str"),
-    "broken number": (", integer: true", "", 6, "expected int, found float"),
+    "wrong type": ("[5, 10, 15]", "[few, many]", 7, "expected a whole number, found text"),
+    "broken number": (", integer: true", "", 6, "expected a whole number, found a number"),
     "no range": ("{choices: [5, 10, 15]}", "10", 7, "expected {low: …, high: …} or {choices: […]}, found 10"),
     "binding of another model": ("decode.iterative.steps", "quantizer.vq.codes", 7, "nothing in"),
     "wrong scope": ("generator/training.adamw.learning", "x/training.adamw.learning", 5, "nothing in"),
@@ -158,7 +158,7 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.Ca
     (folder / "record.json").write_text('{"trials": [{"point": 3}]}')
     assert command("plan", str(file), "--store", str(store)) == 2
     told = capsys.readouterr().err
-    assert f"{folder / 'record.json'}: trials/0/point" in told
+    assert f"{folder / 'record.json'}: 'trials/0/point' is " in told
     assert "remove it to begin the search again" in told
 
 

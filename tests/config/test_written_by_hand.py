@@ -111,7 +111,7 @@ def test_a_mistake_in_a_gin_file_is_told_with_its_line(refused: Callable[..., st
 
 
 def test_a_number_without_end_is_refused(refused: Callable[..., str]) -> None:
-    assert "hand.yaml:6: found inf, expected a finite number" in refused(
+    assert "hand.yaml:6: found .inf, expected a finite number" in refused(
         HEAD + f"panels:\n  p:\n    r: {{{STEPS}: .inf}}\n"
     )
 

@@ -11,6 +11,7 @@ from rgx.cli import main
 from rgx.cli import plan as plan_command
 from rgx.config import plan_cell
 from rgx.errors import InputError
+from rgx.run.invocation import told_overridden
 from rgx.sweep.plan import Plan, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -46,7 +47,7 @@ def steps(path: Path, **changes: object) -> int:
 
 UNREAD = {
     "genrator/training.adamw.steps: 3": "did you mean 'generator'?",
-    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps, generator/",
+    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps (gin/scale/tiny.gin:20), ",
     "corpus/stage.corpus.corpus: 4": "did you mean 'stage.corpus.corpus'?",
     "quantizer.vq.codes: 4": "nothing in this cell reads 'quantizer.vq.codes'",
     "QUANTISER: 4": "did you mean 'QUANTIZER'?",
@@ -137,6 +138,36 @@ def test_what_is_overridden_is_listed_with_both_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_what_closer_scopes_hide_is_listed_with_both_lines(tmp_path: Path) -> None:
+    batch, row = "training.adamw.batch", "{full: {}, short: {bind: {judge/training.adamw.batch: 4}}}"
+    path = write(tmp_path, own=f"{batch} = 8\n", panels=f"{{p: {row}}}")
+    scale = f"gin/scale/tiny.gin:17 '{batch} = 32' by my.gin:1 '{batch} = 8'"
+    hidden = f"my.gin:1 '{batch} = 8' in scope judge by {path}:5 'judge/{batch} = 4'"
+    assert planned(path).overridden == [scale, hidden]
+
+
+def test_a_line_hidden_in_some_rows_and_read_in_others_is_listed(tmp_path: Path) -> None:
+    scopes = ("alignment", "generator", "judge", "residual", "tokenizer")
+    binds = ", ".join(f"{scope}/training.adamw.weight_decay: 0.1" for scope in scopes)
+    line = "training.adamw.weight_decay"
+    path = write(tmp_path, bind=f"{{{line}: 0.2}}", panels=f"{{p: {{full: {{}}, all: {{{binds}}}}}}}")
+    assert sorted(planned(path).overridden) == [
+        f"{path}:4 '{line} = 0.2' in scope {scope} by {path}:5 '{scope}/{line} = 0.1'" for scope in scopes
+    ]
+
+
+def test_a_sweep_says_what_is_overridden(tmp_path: Path) -> None:
+    path = write(tmp_path, own=f"{STEPS} = 90\n")
+    few = planned(path)
+    assert [line.partition(" by ")[0] for line in told_overridden(few)] == [
+        f"overridden: gin/scale/tiny.gin:22 '{STEPS} = 700'"
+    ]
+    many = Plan("lines", (0,), overridden=[f"line {number}" for number in range(40)])
+    assert told_overridden(many) == [
+        "overridden: 40 written lines by others; `rgx plan` with the same options lists them"
+    ]
+
+
 def test_a_method_s_defaults_are_overridden_without_a_word(tmp_path: Path) -> None:
     assert planned(write(tmp_path, panels=f"{{p: {{{VQ}}}}}")).overridden == []
 
@@ -151,6 +182,23 @@ def test_plan_prints_what_is_overridden(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("only", [["p", "p/fll"], ["p/fll", "p"]])
 def test_an_unknown_name_beside_a_known_one_is_refused(tmp_path: Path, only: list[str]) -> None:
     assert refusal(write(tmp_path), only=only) == "--only p/fll: no such row or panel: did you mean 'p/full'?"
+
+
+def test_a_number_without_end_in_a_variant_of_ones_own_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import math\n"
+        "from rgx import register\n"
+        "from rgx.gesture.generate.mask_ratio import MaskRatio\n\n\n"
+        "@register('mask_ratio', 'endless')\n"
+        "class Endless(MaskRatio):\n"
+        "    def __init__(self, most: float = math.inf, pair: tuple[float, ...] = (0, 1)) -> None: ...\n"
+    )
+    path = write(tmp_path, panels="{p: {full: {mask_ratio: endless}}}")
+    path.write_text(path.read_text() + "imports: [endless]\n")
+    told = refusal(path)
+    assert "mask_ratio.endless.most = inf: expected a finite number" in told and "endless.py:8" in told
+    bound = refusal(path, bindings=["mask_ratio.endless.pair = (0, 1e999)"])
+    assert "--bind 'mask_ratio.endless.pair = (0, 1e999)': found inf, expected a finite number" in bound
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "inf", "nan", "[0.1, 1e999]", "{'a': 1e999}"])

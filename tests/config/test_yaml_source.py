@@ -18,7 +18,7 @@ from rgx.yaml_values import Written
 
 WORDS: dict[str, Any] = {
     "1e-4": 1e-4, "1E3": 1000.0, "1.": 1.0, ".5": 0.5, "-0.0": -0.0, "+1.5e+2": 150.0, "27.20": 27.2,
-    "012": 12, "0o17": 15, "0x1F": 31, "+3": 3, "-7": -7, ".inf": float("inf"), "-.INF": float("-inf"),
+    "012": 12, "0o17": 15, "0x1F": 31, "+3": 3, "-7": -7,
     "~": None, "": None, "null": None, "true": True, "FALSE": False, "yes": "yes", "no": "no", "on": "on",
     "off": "off", "y": "y", "1_000": "1_000", "1:30": "1:30", "0b11": "0b11", "2024-01-01": "2024-01-01",
     "1e": "1e", "e4": "e4", "tRUE": "tRUE", "=": "=", "'1e-4'": "1e-4", '"true"': "true", "!!str 5": "5",
@@ -37,6 +37,13 @@ def read(folder: Path, text: str | bytes) -> Source:
 def test_a_word_is_what_yaml_1_2_says(tmp_path: Path, word: str) -> None:
     value = read(tmp_path, f"a: {word}\n").data["a"]
     assert value == WORDS[word] and isinstance(value, type(WORDS[word]))
+
+
+@pytest.mark.parametrize("word", [".inf", "-.INF", ".nan", "1e999", "-1.5e400"])
+def test_a_number_that_is_none_or_has_no_end_is_refused_with_its_line(tmp_path: Path, word: str) -> None:
+    with pytest.raises(InputError) as told:
+        read(tmp_path, f"a: 1\nb: [2, {word}]\n")
+    assert str(told.value) == f"{tmp_path}/f.yaml:2: found {word}, expected a finite number"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**30), 10**30))
@@ -80,7 +87,7 @@ UNREADABLE = {
         b"".join(b"a%d: &a%d [%s]\n" % (n, n, b"*a%d" % (n - 1) if n else b"1") for n in range(300)),
         100, "inside each other",
     ),
-    "two documents": (b"a: 1\n---\nb: 2\n", 2, "expected a single document"),
+    "two documents": (b"a: 1\n---\nb: 2\n", 2, "found a second document, expected one mapping"),
     "a key that is a list": (b"a: 1\n[b]: 1\n", 2, "expected a name"),
     "a merged number": (b"a: 1\n<<: 5\n", 2, "expected one or a list of them"),
     "two merges": (b"a: &a {x: 1}\n<<: *a\n<<: *a\n", 3, "'<<' is written twice; the first stands in line 2"),

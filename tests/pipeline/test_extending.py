@@ -42,6 +42,13 @@ def follow(section: str, folder: Path) -> None:
             file.write(text[named.end() :])
 
 
+def planned(folder: Path, sweep: str) -> set[tuple[str, str]]:
+    """Return the stage and the key of everything that a sweep needs."""
+    done = rgx(folder, "plan", sweep, "--json")
+    assert done.returncode == 0, done.stderr
+    return {(stage["stage"], stage["key"]) for stage in json.loads(done.stdout)["stages"]}
+
+
 def test_a_quantizer_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The other tests of this process must not meet the page's variants.
     monkeypatch.setattr(registry, "_roster", dict(registry._roster))
@@ -61,6 +68,16 @@ def test_a_quantizer_is_planned_by_its_sweep(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     tokenizers = [s for s in json.loads(done.stdout)["stages"] if s["stage"] == "tokenizer"]
     assert len(tokenizers) == 2
+
+
+@pytest.mark.slow
+def test_an_argument_that_came_later_retrains_nothing(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper")
+    before = planned(folder, "sweeps/digits.yaml")
+    follow("An argument that came later", folder)
+    assert planned(folder, "sweeps/digits.yaml") == before
+    noise = planned(folder, "sweeps/noise.yaml")
+    assert sorted(stage for stage, _ in noise - before) == ["scores", "student", "teacher"]
 
 
 @pytest.mark.slow
@@ -98,5 +115,5 @@ def test_a_method_is_a_folder(tmp_path: Path) -> None:
 
 def test_every_section_says_how_many_files() -> None:
     sections = re.findall(r"^## (.+)\n\n(.+)", PAGE.read_text(), re.MULTILINE)
-    assert len(sections) == 7
+    assert len(sections) == 8
     assert all(first.startswith(("One file", "A package")) for _, first in sections)

@@ -145,7 +145,7 @@ def test_bindings_reach_the_extractor_and_its_identity(tmp_path: Path) -> None:
     assert read_choice("files", (), ()).reads_files() and not usual.reads_files()
     for binding, told in {
         "poses.mmpose.least_scor = 0.4": "no 'least_scor': did you mean 'least_score'?",
-        "poses.mmpose.least_score = 'low'": "expected float, found str",
+        "poses.mmpose.least_score = 'low'": "expected a number, found text",
         "poses.mmpose.least_score = low": "'low' is not a value",
         "poses.mediapipe.python = 'x'": r"expected poses\.mmpose\.PARAMETER = VALUE",
         "device": r"expected poses\.mmpose\.PARAMETER",

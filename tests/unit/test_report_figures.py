@@ -356,7 +356,7 @@ def test_panels_that_set_a_stage_differently_are_told_apart(tmp_path: Path) -> N
     ("old", "new", "said"),
     [
         ("kind: curve", "kind: curv", "did you mean 'curve'?"),
-        ("kind: bars", "", "'figures/bars/kind' is None; choose one of: bars, beats, codebook"),
+        ("kind: bars", "", "'figures/bars/kind' is nothing; choose one of: bars, beats, codebook"),
         ("stage: motion\n", "stge: motion\n", "did you mean 'stage'?"),
         ("stage: motion\n", "label: x\n", "'figures/curve/stage' is missing"),
         ("- fgd\n    width", "- fdg\n    width", "'fdg' is not a column of it; did you mean 'fgd'?"),

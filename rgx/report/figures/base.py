@@ -40,6 +40,11 @@ class Material:
         """Return the manifest of a row's finished stage, or None."""
         return self.results.manifests.get((stage, row.stages.get(stage, "")))
 
+    def record(self, row: SweepRow, stage: str) -> dict[str, Any] | None:
+        """Return what a row's finished stage is made of, with what changes nothing there, or None."""
+        manifest = self.manifest(row, stage)
+        return manifest and _joined(manifest.get("record") or {}, row.left_out.get(stage, {}))
+
     def folder(self, row: SweepRow, stage: str) -> Path:
         """Return where a row's stage lies."""
         return manifest_path(self.store, stage, row.stages[stage]).parent
@@ -121,6 +126,18 @@ class RowsFigure(PanelFigure):
 
 VARIANT = "variant"
 """The key of a record that names what was chosen, not how it was set."""
+
+
+def _joined(record: Mapping[str, Any], left_out: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with what it leaves out, each in the part it is of."""
+    inner = {name: record.get(name) for name in left_out}
+    return {
+        **record,
+        **{
+            name: _joined(part, left_out[name]) if isinstance(part, Mapping) else left_out[name]
+            for name, part in inner.items()
+        },
+    }
 
 
 def value_at(record: Mapping[str, Any], path: str, where: str) -> Any:

@@ -55,9 +55,9 @@ class Curve(PanelFigure):
         """Return each finished row's parameter, in rising order; raises InputError where rows clash."""
         by_row: dict[str, float] = {}
         for row in material.rows(self.panel, []):
-            if (manifest := material.manifest(row, self.stage)) is not None:
+            if (record := material.record(row, self.stage)) is not None:
                 where = f"figure of panel {self.panel}, row '{row.row}', stage {self.stage}"
-                value = parameter(manifest.get("record") or {}, self.parameter, where)
+                value = parameter(record, self.parameter, where)
                 if by_row.setdefault(row.row, value) != value:
                     raise InputError(f"{where}: '{self.parameter}' is {by_row[row.row]:g} and {value:g}")
         return dict(sorted(by_row.items(), key=lambda item: item[1]))

@@ -86,16 +86,15 @@ class Factorial(PanelFigure):
         """
         by_row: dict[str, Levels] = {}
         for row in material.rows(self.panel, []):
-            manifests = {name: material.manifest(row, factor.stage) for name, factor in self.factors.items()}
-            if None in manifests.values():
+            records = {name: material.record(row, factor.stage) for name, factor in self.factors.items()}
+            if None in records.values():
                 continue
             levels = []
             for name, factor in self.factors.items():
                 where = (
                     f"figure of panel {self.panel}, row '{row.row}', factor '{name}', stage {factor.stage}"
                 )
-                record = (manifests[name] or {}).get("record") or {}
-                levels.append(_said(value_at(record, factor.parameter, where)))
+                levels.append(_said(value_at(records[name] or {}, factor.parameter, where)))
             if by_row.setdefault(row.row, tuple(levels)) != tuple(levels):
                 raise InputError(f"figure of panel {self.panel}: row '{row.row}' ran at several levels")
         return by_row

@@ -1,0 +1,67 @@
+"""What gin makes of the bindings of a cell, and the line that is at fault where it makes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rgx.bindings import Binding, circle, valueless
+from rgx.errors import InputError
+from rgx.translator import raised_at, translate
+
+CHOSEN = "()"
+"""Stands for an argument where a line asks for a whole variant."""
+
+OURS = tuple(str(Path(__file__).with_name(f"{name}.py")) for name in ("lines", "config", "registry"))
+"""What stands between a line and the variant that it configures: nobody's mistake is in it."""
+
+
+@dataclass
+class Lines:
+    """The bindings of a cell, and the line of each by selector and argument."""
+
+    bindings: list[Binding]
+    where: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def placed(self, message: str, last: str) -> str:
+        """Return a message after the line it is about, where it does not begin with one.
+
+        That is the line of `axis.variant.argument = ` where it begins so, or the one that asks for the
+        variant it begins with, or the nearest to a person of those that bind something of that. last: the
+        variant it is about where it begins with none.
+        """
+        if re.match(r"\S+:\d+: ", message):
+            return message
+        spoken = re.match(r"(\w+\.\w+)(?:\.(\w+) = )?", message)
+        selector, argument = spoken.groups() if spoken else (last, None)
+        own = sorted((b for b in self.bindings if b.selector == selector), key=lambda b: not b.written)
+        asked = self.where.get((selector, CHOSEN), own[0].place if own else None)
+        place = self.where.get((selector, argument)) if argument else asked
+        return f"{place}: {message}" if place else message
+
+    def refusal(self, error: Exception, selector: str) -> InputError:
+        """Return what is to be raised for an error of making a variant."""
+        if isinstance(error, InputError):
+            return InputError(self.placed(translate(error), selector))
+        if lacking := re.search(r"configurable 'macro' .* in scope '([^']*)'", str(error)):
+            return InputError(valueless(lacking[1], self.bindings))
+        if isinstance(error, RecursionError) and (ring := circle(self.bindings)):
+            return InputError(ring)
+        raised = raised_at(error, *OURS).removesuffix(": ")
+        said = f"{selector} cannot be made: {translate(error)}{f' ({raised})' if raised else ''}"
+        return InputError(self.placed(said, selector))
+
+
+@contextlib.contextmanager
+def told_of(name: str, doing: str) -> Iterator[None]:
+    """Raise InputError, with the line of the stage's own code, for whatever that raises."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raised = raised_at(error, *OURS)
+        raise InputError(f"{raised}stage {name} cannot {doing}: {translate(error)}") from error
