@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rgx.methods import import_method, methods_of
@@ -23,6 +24,17 @@ class Gathered:
     results: Results
     panels: list[Table]
     words: Words = PLAIN
+
+    @cached_property
+    def drawn(self) -> dict[str, Table]:
+        """Return the tables that figures are drawn from: those of the sweep's own rows."""
+        return {table.name: self._unturned(table) for table in self.panels}
+
+    def _unturned(self, table: Table) -> Table:
+        if table.panel.pivot is None:
+            return table
+        panel = table.panel.model_copy(update={"pivot": None, "published": {}})
+        return assemble(table.name, panel, self.results, self.words)
 
 
 def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
