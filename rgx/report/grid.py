@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 from rgx.report.escape import joined
 from rgx.report.frames import Metric
@@ -113,19 +114,21 @@ def spans(table: Table, style: Style) -> list[tuple[str, int]]:
 
     That is the metric itself over its levels in a pivot, a group's head else, and nothing over the rest.
     """
-    panel = table.panel
-    groups = {column: name for name, columns in panel.groups.items() for column in columns}
-    spans: list[tuple[str, int]] = []
-    last: str | None = None
-    for column, metric in shown(table).columns.items():
-        name = column.partition("@")[0] if column in table.levels else groups.get(column, "")
-        if spans and name == last:
-            spans[-1] = spans[-1][0], spans[-1][1] + 1
-        elif column in table.levels:
-            spans.append((style.head(metric), 1))
+    panel, columns = table.panel, shown(table).columns
+    groups = {column: name for name, grouped in panel.groups.items() for column in grouped}
+
+    def above(column: str) -> str:
+        return column.partition("@")[0] if column in table.levels else groups.get(column, "")
+
+    spans = []
+    for name, run in groupby(columns, above):
+        first, *more = run
+        if first in table.levels:
+            head = style.head(columns[first])
         else:
-            spans.append((style.title(panel.heads.get(name, name)) if name else "", 1))
-        last = name
+            # Over several columns there is room for all its words.
+            head = (style.escape if more else style.title)(panel.heads.get(name, name)) if name else ""
+        spans.append((head, 1 + len(more)))
     return spans
 
 

@@ -26,7 +26,8 @@ LOOK = {
     r"\rgxcell": (r"[1]{\settowidth{\dimen0}{#1}\setbox0\hbox\bgroup}", "a cell as wide as #1, up to"),
     r"\rgxend": (r"\egroup\makebox[\dimen0][l]{\box0}", "its end"),
     r"\rgxroom": (
-        r"[2]{\settowidth{\dimen0}{#1}\settowidth{\dimen2}{#2}\ifdim\dimen2>\dimen0\hspace{\dimexpr\dimen2-\dimen0}\fi}",
+        r"[2]{\settowidth{\dimen0}{#1}\settowidth{\dimen2}{#2}\advance\dimen2-\dimen0"
+        r"\ifdim\dimen2>0pt\kern\dimen2\fi}",
         "by how much #2 is wider",
     ),
     r"\rgxpanel": (

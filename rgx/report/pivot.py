@@ -26,50 +26,68 @@ class Series:
     holes: dict[str, str]
 
 
+class PivotError(InputError):
+    """A pivot that the sweep's rows do not fit; place: where in its panel the report file says it."""
+
+    def __init__(self, place: list[str], said: str) -> None:
+        super().__init__(said)
+        self.place = place
+
+
 def series_of(name: str, panel: Panel, results: Results) -> tuple[dict[str, Series], dict[str, str]]:
     """Return a panel's columns by key, and for each row of the sweep the row that its numbers stand in.
 
-    Raises InputError for a pivot whose factors the rows do not have.
+    Raises PivotError for a pivot whose factors the rows do not have, and for a level that none of them has.
     """
     if panel.pivot is None:
         return {column: _plain(name, column, results) for column in panel.columns}, {}
-    places = places_of(name, panel.pivot, results.rows(name))
+    places = places_of(panel.pivot, results.rows(name))
     rows_of = {row: own for row, (own, _) in places.items()}
     levels = list(dict.fromkeys(level for _, level in places.values()))
+    means = [MEAN] if panel.pivot.mean else []
     series: dict[str, Series] = {}
     for metric in panel.columns:
         whole = _plain(name, metric, results)
         of_level = {level: _level(whole, panel, places, level) for level in levels}
         series |= {f"{metric}@{level}": own for level, own in of_level.items()}
-        if panel.pivot.mean:
-            label = panel.heads.get(MEAN, MEAN)
-            series[f"{metric}@{MEAN}"] = Series(metric, label, [], dict(_means(list(of_level.values()))), {})
+        for mean in means:
+            label = panel.heads.get(mean, mean)
+            series[f"{metric}@{mean}"] = Series(metric, label, [], dict(_means(list(of_level.values()))), {})
+    _check_names(panel, [*levels, *means], list(series))
     return series, rows_of
 
 
-def places_of(name: str, pivot: Pivot, rows: list[str]) -> dict[str, tuple[str, str]]:
-    """Return where each row of a grid stands: its row and its column; raises InputError."""
+def places_of(pivot: Pivot, rows: list[str]) -> dict[str, tuple[str, str]]:
+    """Return where each row of a grid stands: its row and its column; raises PivotError."""
     places: dict[str, tuple[str, str]] = {}
     taken: dict[tuple[str, str], str] = {}
     for row in rows:
         factors = factors_of(row)
-        for wanted in (pivot.rows, pivot.columns):
-            if wanted not in factors:
-                raise InputError(
-                    f"panel {name}: pivot: row '{row}' has no level of '{wanted}'; {nearest(wanted, factors)}"
-                )
+        for side, factor in {"rows": pivot.rows, "columns": pivot.columns}.items():
+            if factor not in factors:
+                said = f"row '{row}' has no level of '{factor}'; {nearest(factor, factors)}"
+                raise PivotError(["pivot", side], said)
         place = factors[pivot.rows], factors[pivot.columns]
         if (other := taken.setdefault(place, row)) != row:
-            raise InputError(
-                f"panel {name}: pivot: rows '{other}' and '{row}' are both {place[0]} at {place[1]}; "
-                "a pivot shows two factors"
-            )
+            said = f"rows '{other}' and '{row}' are both {place[0]} at {place[1]}; a pivot shows two factors"
+            raise PivotError(["pivot"], said)
         if place[1] == MEAN and pivot.mean:
-            raise InputError(
-                f"panel {name}: pivot: a level of '{pivot.columns}' is called '{MEAN}'; say mean: false"
-            )
+            said = f"a level of '{pivot.columns}' is called '{MEAN}' too; say mean: false"
+            raise PivotError(["pivot"], said)
         places[row] = place
     return places
+
+
+def _check_names(panel: Panel, levels: list[str], columns: list[str]) -> None:
+    """Raise PivotError for a head or a published number of no level."""
+    for head in panel.heads:
+        if head not in (known := [*panel.columns, *panel.ticks(), *levels]):
+            raise PivotError(["heads", head], f"is no column and no level; {nearest(head, known)}")
+    for row, values in panel.published.items():
+        for column in values:
+            if column not in columns:
+                said = f"is no metric at a level; {nearest(column, columns)}"
+                raise PivotError(["published", row, column], said)
 
 
 def _plain(name: str, column: str, results: Results) -> Series:

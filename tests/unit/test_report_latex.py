@@ -260,7 +260,9 @@ def test_blocks_share_lines_in_their_order() -> None:
     assert found == [["a", "b", "c"], ["d"], ["e"], ["f", "g"]]
 
 
-@given(st.lists(st.tuples(st.floats(50, 600), st.floats(20, 400)), min_size=1, max_size=9), st.floats(100, 700))
+@given(
+    st.lists(st.tuples(st.floats(50, 600), st.floats(20, 400)), min_size=1, max_size=9), st.floats(100, 700)
+)
 def test_floats_hold_no_more_than_their_height(sizes: list[tuple[float, float]], height: float) -> None:
     table = assemble("3b", Panel(caption="", columns=["fgd"]), results_of("3b", {}, SCORES))
     boxes = [Box(replace(table, name=str(i)), *size) for i, size in enumerate(sizes)]
@@ -316,7 +318,7 @@ def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
 
 def test_no_pdflatex_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="needs pdflatex.*texlive-latex-recommended texlive-science"):
+    with pytest.raises(InputError, match="needs pdflatex.*texlive-latex-recommended texlive-fonts-recommended"):
         typeset("")
 
 
