@@ -8,20 +8,22 @@ import re
 import shutil
 import statistics
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keyed import digest, manifest_of
-from test_report import REAL, build
+from test_report import REAL, ROOT, build
 from test_report_latex import faults, log_of
 
 from rgx.errors import InputError
 from rgx.report.definition import load
 from rgx.report.escape import escape_tex, joined
 from rgx.report.gather import gather
-from rgx.report.macros import PREAMBLE
+from rgx.report.macros import LOOK, PREAMBLE
+from rgx.report.panel import Panel, Pivot, Show
 from rgx.report.phrase import Phrase
 from rgx.report.quoted import digits_of, read, scaled, spread_of
 from rgx.report.render import render, stands, terminal_summary
@@ -366,3 +368,27 @@ def test_what_a_paper_defines_of_the_macros_holds_for_its_tables(tmp_path: Path,
     ]
     assert [fault for fault in faults(logs[-1]) if "OK" not in fault] == []
     assert ("textit" in logs[-1].partition("BEST ")[2]) == bool(look)
+
+
+PAGE = ROOT / "docs" / "tables.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_panel_of_the_page_on_tables_loads(tmp_path: Path) -> None:
+    panels = [text for language, text in BLOCK.findall(PAGE.read_text()) if language == "yaml"]
+    path = tmp_path / "report.yaml"
+    panelled = "".join(indent(text, "  ") for text in panels)
+    path.write_text(f"sweep: sweeps/ablation_table3.yaml\npanels:\n{panelled}")
+    report = load(path)
+    assert len(report.panels) == len(panels) >= 5
+    said = PAGE.read_text()
+    assert not [name for name in (*Panel.model_fields, *Pivot.model_fields) if f"{name}:" not in said]
+    assert not [name for name in (*Show.model_fields, *LOOK) if name not in said]
+
+
+@needs_pdflatex
+def test_the_look_that_the_page_gives_compiles(tmp_path: Path) -> None:
+    (look,) = [text for language, text in BLOCK.findall(PAGE.read_text()) if language == "latex"]
+    files = files_of(tmp_path, SEEDS, HIDDEN | PUBLISHED)
+    lines = [r"\documentclass[twocolumn]{article}", *PREAMBLE, look, r"\begin{document}", files["3b.tex"]]
+    assert faults([log_of(tmp_path, [*lines, r"\end{document}"]) for _ in range(2)][-1]) == []

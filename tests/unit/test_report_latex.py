@@ -318,7 +318,7 @@ def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
 
 def test_no_pdflatex_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="needs pdflatex.*texlive-latex-recommended texlive-fonts-recommended"):
+    with pytest.raises(InputError, match="needs pdflatex.*texlive-latex-recommended texlive-fonts-"):
         typeset("")
 
 
