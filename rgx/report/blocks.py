@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rgx.report.escape import escape_tex
-from rgx.report.layout import body, counted, footnotes
+from rgx.report.grid import body
+from rgx.report.layout import counted, footnotes
 from rgx.report.statistics import Table
 from rgx.report.tex import PLAIN, letters, notes, tabular
 
@@ -35,7 +36,10 @@ def split_notes(
 
     notes: what is said under a table, beside what its caption says.
     """
-    said = {table.name: [*counted(table), *notes(table)] for table in tables}
+    said = {
+        table.name: [*(counted(table) if table.panel.show.statistics else []), *notes(table)]
+        for table in tables
+    }
     times = Counter(note for own_notes in said.values() for note in own_notes)
     own = {name: [note for note in own_notes if times[note] == 1] for name, own_notes in said.items()}
     return own, [note for note in times if times[note] > 1]
@@ -49,7 +53,7 @@ def panel(mark: str, table: Table, said: list[str], spans: Spans) -> Iterator[Bl
     rows = list(table.rows)
     for start in range(0, len(rows), ROWS):
         part = replace(table, rows={row: table.rows[row] for row in rows[start : start + ROWS]})
-        title = escape_tex(table.panel.caption.strip())
+        title = escape_tex(table.panel.caption)
         lines = [
             rf"{{\small\raggedright\textbf{{{mark}}} {title}\par}}\smallskip",
             r"{\centering",
@@ -73,7 +77,7 @@ def packed(blocks: Iterable[Block]) -> Iterator[list[Block]]:
         yield line
 
 
-def joined(line: Sequence[Block]) -> list[str]:
+def beside(line: Sequence[Block]) -> list[str]:
     """Return the LaTeX of blocks beside each other."""
     lines: list[str] = []
     for block in line:

@@ -2,48 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from string import ascii_lowercase
 
-from rgx.report.blocks import Block, joined, packed, panel, split_notes
-from rgx.report.escape import escape_tex
-from rgx.report.frames import Results
+from rgx.report.blocks import split_notes
+from rgx.report.escape import escape_tex, joined
+from rgx.report.grid import body
 from rgx.report.layout import legend, remarks
+from rgx.report.macros import LOOK, NEEDS, macros
 from rgx.report.statistics import Table
-from rgx.report.tex import NEEDS, notes, origins
+from rgx.report.tex import PLAIN, grid, letters, notes, origins
 
-SPANS = {64: 0.4, 81: 0.5, 98: 0.6}
-LINES = 56
-"""Lines of print that a float holds; more panels go on in the next."""
-NOTE_LETTERS = 150
-"""Letters of a note that fit a line."""
+PANEL_SIZE = r"\rgxpanelsize"
+SIZES_PT = {
+    r"\footnotesize": 8.0,
+    r"\scriptsize": 7.0,
+    r"\fontsize{6}{7}\selectfont": 6.0,
+    r"\tiny": 5.0,
+}
+"""Letters that panels may have, large ones first: the first at which all of them fit one float."""
+WIDTH_PT, HEIGHT_PT = 410.0, 530.0
+"""Of a float over both columns of LaTeX's own article, the narrowest there is, its caption left out."""
+LETTER, LINE = 0.47, 1.22
+"""A letter's width on average, and a line's height, to the size of the letters."""
+RULES_PT, GAP_PT = 14.0, 18.0
+"""What the rules of a panel take of its height, and the least between two panels."""
+NOTE_LETTERS, NOTE_PT = 150, 8.5
+"""Letters of a note that fit a line, and its height."""
 
 
-def combined(caption: str, results: Results, tables: Sequence[Table]) -> str:
+@dataclass(frozen=True)
+class Box:
+    """A panel as it is placed: its table, its width and its height."""
+
+    table: Table
+    width: float
+    height: float
+
+
+def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
     """Return floats to paste into a two-column paper; each panel has a letter, its notes stand at the end.
 
-    It takes the packages of `tex.PREAMBLE`; comment lines give the key behind each number, and what a
-    panel's own file says at length.
+    All letters are of one size, the largest at which one float holds all panels; where none does, the rest
+    goes on in the next. It takes the packages of `macros.PREAMBLE`; comment lines give the key behind each
+    number, and what a panel's own file says at length.
     """
     own, shared = split_notes(tables, legend)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
-    blocks = [block for table in tables for block in panel(f"({marks[table.name]})", table, [], SPANS)]
-    said = shared + [f"({marks[name]}) {' '.join(own_notes)}" for name, own_notes in own.items() if own_notes]
-    lines = [NEEDS, *(f"% ({mark}) is panel {name}" for name, mark in marks.items())]
-    lines += [line for table in tables for line in origins(table, results)]
+    alone = [f"({marks[of]}) {' '.join(lines)}" for of, lines in own.items() if lines]
+    said = [" ".join(part) for part in (shared, alone) if part]
+    height = HEIGHT_PT - NOTE_PT * sum(1 + len(note) // NOTE_LETTERS for note in said)
+    sizes = {
+        size: list(floats([box(table, pt) for table in tables], height)) for size, pt in SIZES_PT.items()
+    }
+    size = next((size for size, pages in sizes.items() if len(pages) == 1), r"\scriptsize")
+    lines = [NEEDS, *macros(LOOK | {PANEL_SIZE: (size, LOOK[PANEL_SIZE][1])})]
+    lines += [*(f"% ({mark}) is panel {of}" for of, mark in marks.items())]
+    lines += [line for table in tables for line in origins(table)]
     lines += [f"% ({marks[table.name]}) {note}" for table in tables for note in remarks(table)]
-    pages = _pages(list(packed(blocks)), sum(1 + len(note) // NOTE_LETTERS for note in said))
-    for number, page in enumerate(pages):
+    for number, page in enumerate(sizes[size]):
         title = caption if number == 0 else f"{caption.removesuffix('.')}, continued."
-        label = f"tab:{results.sweep.name}{f'-{number + 1}' if number else ''}"
-        lines += [r"\begin{table*}[t]", *([r"\addtocounter{table}{-1}"] if number else []), r"\centering"]
-        lines += [rf"\caption{{{escape_tex(title)}}}"]
-        lines += [rf"\label{{{label}}}"]
-        for line in page:
-            whole = [replace(line[0], share=1.0)] if len(line) == 1 else line
-            lines += [*joined(whole), r"\par\medskip"]
-        lines += [*(notes(said) if page is pages[-1] else []), r"\end{table*}"]
+        label = f"tab:{name}{f'-{number + 1}' if number else ''}"
+        lines += [r"\begin{table*}[t]", *([r"\addtocounter{table}{-1}"] if number else [])]
+        lines += [rf"\caption{{{escape_tex(title)}}}", rf"\label{{{label}}}"]
+        # A paragraph of panels, which LaTeX breaks where a line is full.
+        lines += [rf"{{\centering{PANEL_SIZE}\setlength{{\tabcolsep}}{{3pt}}\setlength{{\lineskip}}{{8pt}}%"]
+        for table in page:
+            under = escape_tex(joined(f"({marks[table.name]}) ", table.panel.caption))
+            lines += [r"\rgxpanel{%", *grid(table), rf"}}{{{under}}}\hskip 1.5em plus 1fil\relax"]
+        lines += [r"\par}\medskip", *(notes(said) if page is sizes[size][-1] else []), r"\end{table*}"]
     return "\n".join([*lines, ""])
 
 
@@ -53,16 +81,25 @@ def lettered(number: int) -> str:
     return (lettered(before - 1) if before else "") + ascii_lowercase[last]
 
 
-def _pages(lines: list[list[Block]], notes: int) -> list[list[list[Block]]]:
-    """Return lines of blocks in parts that a float holds, the last with so many lines of notes."""
-    pages: list[list[list[Block]]] = [[]]
-    used = 0
-    for line in lines:
-        height = max(block.height for block in line)
-        under = notes if line is lines[-1] else 0
-        if pages[-1] and used + height + under > LINES:
-            pages.append([])
-            used = 0
-        pages[-1].append(line)
-        used += height
-    return pages
+def box(table: Table, size_pt: float) -> Box:
+    """Return about how large a panel is in letters of a size."""
+    width = letters(table) * LETTER * size_pt
+    title = 1 + len(table.panel.caption) * LETTER * size_pt // width
+    return Box(table, width, (len(body(table, PLAIN)) + 1 + title) * LINE * size_pt + RULES_PT)
+
+
+def floats(boxes: Sequence[Box], height: float) -> Iterator[list[Table]]:
+    """Give the panels of each float in their order, as many as a height holds in lines that are full."""
+    page: list[Table] = []
+    used = line_width = line_height = 0.0
+    for box in boxes:
+        if line_width + GAP_PT + box.width > WIDTH_PT or not page:
+            used, line_width, line_height = used + line_height, 0.0, 0.0
+        if page and used + max(line_height, box.height) > height:
+            yield page
+            page, used, line_width, line_height = [], 0.0, 0.0, 0.0
+        page.append(box.table)
+        line_width += GAP_PT * bool(line_width) + box.width
+        line_height = max(line_height, box.height)
+    if page:
+        yield page

@@ -14,7 +14,8 @@ from rgx.methods import Package, import_method, methods_of
 from rgx.registry import REPORT_ROOMS, import_own, variants
 from rgx.report.figures.base import Figure
 from rgx.report.formats.base import make_formats
-from rgx.report.panel import Panel, PanelName
+from rgx.report.panel import Panel, PanelName, Show
+from rgx.report.phrase import Wording
 from rgx.report.published import resolve
 from rgx.yaml_errors import shown
 from rgx.yaml_source import Source
@@ -30,8 +31,12 @@ class Report(BaseModel):
     """Whose figures and formats it asks for, beside the framework's own; else the project's."""
     panels: dict[PanelName, Panel] = Field(min_length=1)
     figures: dict[PanelName, InstanceOf[Figure]] = {}
-    caption: str = ""
+    caption: Wording = ""
     """Of all panels as one table."""
+    show: Show = Show()
+    """Which parts of its tables are printed, where a panel does not say otherwise."""
+    combined: Show = Show()
+    """The same for all panels as one table, where that differs from the panels' own."""
     formats: list[str] = Field(default=["latex", "markdown", "csv"], min_length=1)
     """What each table is written in."""
 
@@ -51,7 +56,7 @@ class Report(BaseModel):
         return [self.sweep] if isinstance(self.sweep, str) else self.sweep
 
 
-RESERVED = {"index", "provenance", "hyperparameters", "report", "combined"}
+RESERVED = {"index", "provenance", "hyperparameters", "report", "combined", "appendix"}
 
 
 def load(path: Path) -> Report:
@@ -77,7 +82,11 @@ def load(path: Path) -> Report:
             problems.append(f"{source.where(location)}: '{'/'.join(location)}': {wrong}")
     if problems:
         raise InputError("\n".join(problems))
-    return report
+    panels = {
+        name: panel.model_copy(update={"show": panel.show.over(report.show)})
+        for name, panel in report.panels.items()
+    }
+    return report.model_copy(update={"panels": panels})
 
 
 def _panels(source: Source, methods: list[Package]) -> Any:
@@ -158,16 +167,6 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
                 f"{where}: 'panels/{name}/sweep' is not among the report's sweeps; "
                 f"{nearest(panel.sweep, report.sweeps)}"
             )
-        for column in panel.heads.keys() - set(panel.columns):
-            where = source.where(["panels", name, "heads", column])
-            yield f"{where}: 'panels/{name}/heads/{column}' is not a column; {nearest(column, panel.columns)}"
-        if len(set(panel.columns)) < len(panel.columns):
-            where = source.where(["panels", name, "columns"])
-            yield f"{where}: 'panels/{name}/columns' repeats a metric"
-        for row, values in panel.published.items():
-            for metric in values.keys() - set(panel.columns):
-                location = ["panels", name, "published", row, metric]
-                yield (
-                    f"{source.where(location)}: '{'/'.join(location)}' is not a column; "
-                    f"{nearest(metric, panel.columns)}"
-                )
+        for location, said in panel.wrong():
+            place = ["panels", name, *location]
+            yield f"{source.where(place)}: '{'/'.join(place)}' {said}"

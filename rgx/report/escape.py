@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from rgx.report.phrase import Phrase
+
 GREEK = "αβγδεζηθικλμνξπρσςτυφχψωΓΔΘΛΞΠΣΦΨΩ"
 GREEK_NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma varsigma tau "
@@ -43,8 +45,8 @@ TEX_SPECIAL = {
     "÷": r"$\div$",
     "−": "$-$",
     "°": r"$^{\circ}$",
-    "²": "$^{2}$",
-    "³": "$^{3}$",
+    **{letter: f"$^{{{sign}}}$" for letter, sign in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True)},
+    **{letter: f"$_{{{sign}}}$" for letter, sign in zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True)},
     "→": r"$\rightarrow$",
     "←": r"$\leftarrow$",
     "↑": r"$\uparrow$",
@@ -68,10 +70,26 @@ LONG_WORD, BREAK_EVERY = 24, 8
 def escape_tex(text: str) -> str:
     """Return text that pdfLaTeX prints as it is written, on one line of source.
 
-    A word of more than 24 letters may break anywhere; a letter that pdfLaTeX's fonts lack is printed as
-    its code point, such as U+4E2D.
+    A phrase is the LaTeX that was given for it. A word of more than 24 letters may break anywhere; a letter
+    that pdfLaTeX's fonts lack is printed as its code point, such as U+4E2D.
     """
+    if isinstance(text, Phrase):
+        return text.tex
     return " ".join(_word(word) for word in text.split())
+
+
+def joined(*parts: str, between: str = "") -> str:
+    """Return parts as one text, which is a phrase where one of them is."""
+    text = between.join(parts)
+    if not any(isinstance(part, Phrase) for part in parts):
+        return text
+    tex = []
+    for part in parts:
+        # Words are escaped without the spaces around them, which are kept.
+        words = part if isinstance(part, Phrase) else part.strip()
+        before, _, after = part.partition(words) if words else (part, "", "")
+        tex.append(f"{before}{escape_tex(words)}{after}")
+    return Phrase(text, between.join(tex))
 
 
 def escape_markdown(text: str) -> str:

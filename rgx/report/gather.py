@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from rgx.errors import InputError
 from rgx.methods import import_method, methods_of
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
+from rgx.report.panel import Panel
+from rgx.report.pivot import PivotError
 from rgx.report.statistics import Table, assemble
 from rgx.report.sweeps import read
 from rgx.words import PLAIN, Words
+from rgx.yaml_source import Source
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,17 @@ class Gathered:
     panels: list[Table]
     words: Words = PLAIN
 
+    @cached_property
+    def drawn(self) -> dict[str, Table]:
+        """Return the tables that figures are drawn from: those of the sweep's own rows."""
+        return {table.name: self._unturned(table) for table in self.panels}
+
+    def _unturned(self, table: Table) -> Table:
+        if table.panel.pivot is None:
+            return table
+        panel = table.panel.model_copy(update={"pivot": None, "published": {}})
+        return assemble(table.name, panel, self.results, self.words)
+
 
 def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
     """Read everything and build the panels that the sweep has; raises InputError for what cannot be read.
@@ -34,8 +50,17 @@ def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
     results = read(report, report_file, store, run)
     words = _words(report, report_file)
     shown = {name: panel for name, panel in report.panels.items() if results.rows(name)}
-    panels = [assemble(name, panel, results, words) for name, panel in shown.items()]
+    panels = [_table(name, panel, results, words, report_file) for name, panel in shown.items()]
     return Gathered(report_file, store, report, results, panels, words)
+
+
+def _table(name: str, panel: Panel, results: Results, words: Words, report_file: Path) -> Table:
+    try:
+        return assemble(name, panel, results, words)
+    except PivotError as error:
+        place = ["panels", name, *error.place]
+        where = Source(report_file, Report.model_fields).where(place)
+        raise InputError(f"{where}: '{'/'.join(place)}': {error}") from None
 
 
 def _words(report: Report, report_file: Path) -> Words:

@@ -2,126 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Iterator
 
-from rgx.report.frames import Metric
+from rgx.report.escape import joined
+from rgx.report.grid import ARROWS, DIFFERS, HOLE, Style, body, heads
+from rgx.report.shown import unhidden
 from rgx.report.significance import LEVEL
-from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.report.statistics import Table
 from rgx.store.keys import short
-from rgx.yaml_values import Written
 
-HOLE = "--"
+__all__ = ["ARROWS", "Style", "appended", "body", "caption", "footnotes", "heads", "legend", "remarks"]
+
 REASON = 160
 """Characters of why a run failed; `rgx status` and the log have the rest."""
-DIFFERS = "‡"
-ARROWS: dict[Direction | None, str] = {"down": " ↓", "up": " ↑", "reference": " →", None: ""}
-
-
-def number(value: float | None, decimals: int) -> str:
-    """Return a number as printed, or the mark of a hole."""
-    return HOLE if value is None else f"{printed(value, decimals):f}"
-
-
-def quoted(value: float | None) -> str:
-    """Return a published number with the digits it was published with, or nothing."""
-    if value is None:
-        return ""
-    return f"{Decimal(value.digits if isinstance(value, Written) else repr(value)):f}"
-
-
-def difference(cell: Cell, metric: Metric) -> str:
-    """Return by how much ours is above what was published, signed; nothing where they do not compare."""
-    if cell.delta is None or metric.stand_in:
-        return ""
-    return f"{printed(cell.delta, metric.decimals):+f}"
-
-
-def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
-    """Return what follows a mean: its deviation, whether it differs, and n where below the table's most."""
-    text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
-    text += differs if cell.differs else ""
-    return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
-
-
-@dataclass(frozen=True)
-class Style:
-    """How one format writes a table's parts.
-
-    marks: around a mean; aside: around what is published; differing: around how far ours is above it; tick: a
-    component a row has.
-    """
-
-    escape: Callable[[str], str]
-    marks: dict[Mark, str]
-    aside: str
-    differing: str
-    arrows: dict[Direction | None, str]
-    dagger: str
-    tick: str
-
-    def reference(self, value: float | None, decimals: int) -> str:
-        """Return what the reference scores, or nothing."""
-        return "" if value is None else number(value, decimals)
-
-    def measured(self, cell: Cell, decimals: int, most: int) -> str:
-        """Return a reproduced number with its spread."""
-        return self.marks[cell.mark] % number(cell.mean, decimals) + spread(cell, decimals, most)
-
-    def published(self, cell: Cell, metric: Metric) -> str:
-        """Return a published number, or nothing."""
-        if cell.published is None:
-            return ""
-        differs = difference(cell, metric)
-        return self.aside % quoted(cell.published) + (differs and self.differing % differs)
-
-    def title(self, words: str, after: str = "") -> str:
-        """Return a column's title; after: what is written behind it as it is."""
-        return self.escape(words) + after
-
-    def head(self, metric: Metric) -> str:
-        """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
-        unit = f" ({metric.unit})" if metric.unit else ""
-        dagger = self.dagger if metric.stand_in else ""
-        return self.title(metric.label + unit, dagger + self.arrows[metric.direction])
-
-
-def heads(table: Table, style: Style) -> list[str]:
-    """Return the heads of all columns but the first: components, then metrics."""
-    ticks = [style.title(name) for name in table.panel.ticks()]
-    return ticks + [style.head(metric) for metric in table.columns.values()]
-
-
-def body(table: Table, style: Style) -> list[list[str]]:
-    """Return the lines of a table: the reference, then each row with its published numbers under it."""
-    most, references, ticks, lines = table.replicates()[1], table.references(), table.panel.ticks(), []
-    aside = style.aside % style.escape(published_label(table))
-    columns = [(column, metric.decimals) for column, metric in table.columns.items()]
-    blank = [""] * len(ticks)
-    if references:
-        scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
-        lines.append([style.escape(table.words.reference_line), *blank, *scores])
-    for row, cells in table.rows.items():
-        has = table.panel.components.get(row, [])
-        marked = [style.tick if name in has else "" for name in ticks]
-        numbers = [style.measured(cells[c], decimals, most) for c, decimals in columns]
-        lines.append([style.escape(table.label(row)), *marked, *numbers])
-        if any(cell.published is not None for cell in cells.values()):
-            asides = [style.published(cells[c], metric) for c, metric in table.columns.items()]
-            lines.append([aside, *blank, *asides])
-    return lines
-
-
-def published_label(table: Table) -> str:
-    """Return what the line of published numbers is called, by what it holds."""
-    cells = [(cell, table.columns[c]) for cells in table.rows.values() for c, cell in cells.items()]
-    return "published (Δ)" if any(difference(cell, metric) for cell, metric in cells) else "published"
 
 
 def caption(table: Table) -> str:
     """Return the caption with n, what a seed repeats, and what marks a significant difference."""
-    return " ".join([table.panel.caption.strip(), *counted(table)])
+    return joined(table.panel.caption, *(counted(table) if table.panel.show.statistics else []), between=" ")
 
 
 def counted(table: Table) -> list[str]:
@@ -149,28 +47,56 @@ def footnotes(table: Table) -> list[str]:
 
 
 def remarks(table: Table) -> list[str]:
-    """Return what can be read elsewhere too: how each metric was measured, and the panel's own note."""
-    return _protocols(table) + ([" ".join(table.panel.note.split())] if table.panel.note else [])
+    """Return what can be read elsewhere too: how metrics were measured, the panel's note, its source."""
+    return list(_remarks(unhidden(table))) if table.panel.show.notes else []
+
+
+def _remarks(table: Table) -> Iterator[str]:
+    yield from _protocols(table)
+    if table.panel.note:
+        yield table.panel.note
+    if table.panel.published_source and table.panel.show.published:
+        yield f"Published: {table.panel.published_source.rstrip('.')}."
+
+
+def appended(table: Table) -> list[str]:
+    """Return what the appendix says of a table: what it hides, and what is doubtful in what was published."""
+    show, table = table.panel.show, unhidden(table)
+    lines = [] if show.statistics else [*counted(table), *_ordered(table)]
+    lines += [] if show.notes else [*_legend(table), *_remarks(table)]
+    note = table.panel.published_note
+    return [*lines, " ".join(note.split())] if note and show.published else lines
 
 
 def legend(table: Table) -> list[str]:
     """Return what a table cannot be read without: stand-ins, agreement, tests, holes and instruments."""
-    notes = [
-        f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
-        for metric in table.columns.values()
-        if metric.stand_in
-    ]
+    show, table = table.panel.show, unhidden(table)
+    return [*(_ordered(table) if show.statistics else []), *(_legend(table) if show.notes else [])]
+
+
+def _ordered(table: Table) -> list[str]:
+    """Return what is said of order and significance."""
+    return [*_compared(table), *_untested(table)]
+
+
+def _legend(table: Table) -> list[str]:
+    """Return what marks and instruments mean, and why numbers are missing."""
+    notes = list(
+        dict.fromkeys(
+            f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
+            for metric in table.columns.values()
+            if metric.stand_in
+        )
+    )
     notes += table.notes
     line = table.words.reference_line.lower()
-    notes += [
+    notes += dict.fromkeys(
         f"{metric.label} in the line of the {line}: {metric.reference_is}."
         for metric in table.columns.values()
         if metric.reference_is and table.references()
-    ]
+    )
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
-    notes += _compared(table)
-    notes += _untested(table)
     notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
         words = [f"{HOLE} marks a number that has not been measured.", *_failed(table), *_unmeasured(table)]
@@ -196,8 +122,7 @@ def _unmeasured(table: Table) -> list[str]:
     for row, column, why in table.holes:
         rows.setdefault((column, why), []).append(table.label(row))
     return [
-        f"{', '.join(own)}: no {table.columns[column].label}: {_cut(why)}."
-        for (column, why), own in rows.items()
+        f"{', '.join(own)}: no {table.called(column)}: {_cut(why)}." for (column, why), own in rows.items()
     ]
 
 
@@ -222,7 +147,7 @@ def _untested(table: Table) -> list[str]:
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.columns[column].label} {agreement.reproduced} of {agreement.comparable}"
+        f"{table.called(column)} {agreement.reproduced} of {agreement.comparable}"
         + (
             f" ({agreement.published - agreement.comparable} not comparable yet)"
             if agreement.comparable < agreement.published
@@ -236,7 +161,7 @@ def _compared(table: Table) -> list[str]:
 
 def _unscored(table: Table) -> list[str]:
     """Say of columns that only the paper has why they are empty."""
-    labels = [table.columns[column].label.rstrip(" ↓↑→") for column in table.unscored]
+    labels = [table.called(column) for column in table.unscored]
     return [f"{', '.join(labels)}: published numbers only, no finished stage measures it."] if labels else []
 
 

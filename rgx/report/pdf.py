@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rgx.report import hyperparameters
-from rgx.report.blocks import Block, joined, packed, panel, split_notes
-from rgx.report.escape import escape_tex
+from rgx.report.blocks import Block, beside, packed, panel, split_notes
+from rgx.report.escape import escape_tex, joined
 from rgx.report.gather import Gathered, gather
+from rgx.report.macros import PREAMBLE, macros
 from rgx.report.render import save, write
-from rgx.report.tex import PREAMBLE, notes
+from rgx.report.tex import notes
 from rgx.report.typeset import typeset
 
 HEAD = [
@@ -19,6 +20,7 @@ HEAD = [
     r"\usepackage[utf8]{inputenc}",
     r"\usepackage{mathptmx}",
     *PREAMBLE,
+    *macros(),
     r"\setlength{\parindent}{0pt}\pagestyle{plain}\raggedbottom",
     r"\begin{document}",
 ]
@@ -58,7 +60,7 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
     ]
     lines = [*HEAD, rf"{{\large\bfseries {escape_tex(gathered.results.sweep.name)}\par}}\bigskip"]
     for line in packed(blocks):
-        lines += [*joined(line), r"\par\bigskip", ""]
+        lines += [*beside(line), r"\par\bigskip", ""]
     if shared:
         lines += [r"{\small\bfseries More than one panel\par}", *notes(shared)]
     drawn = [
@@ -67,12 +69,15 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
         if f"{name}.pdf" in files
     ]
     for line in packed(drawn):
-        lines += [r"\par\bigskip", "", *joined(line), ""]
+        lines += [r"\par\bigskip", "", *beside(line), ""]
     if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
         lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:
         if (pictures := f"{table.name}-pictures.png") in files:
-            lines += [r"\clearpage", *_figure(pictures, f"Pictures of {table.name}: {table.panel.caption}")]
+            lines += [
+                r"\clearpage",
+                *_figure(pictures, joined(f"Pictures of {table.name}: ", table.panel.caption)),
+            ]
     return "\n".join([*lines, r"\end{document}", ""])
 
 

@@ -48,7 +48,7 @@ def load(path: Path) -> PublishedFile:
 
 
 def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path]) -> dict[str, Any]:
-    """Return a panel with the numbers its `published` refers to; their note and source follow its own note.
+    """Return a panel with the numbers its `published` refers to, their source and what is doubtful in them.
 
     folders: where its file is looked for, and in their `reports`. Only rows' numbers in the panel's columns
     are taken. Raises InputError where the file or the panel is missing, or has none of the columns.
@@ -77,11 +77,13 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
     written = panel.get("columns")
     columns = [column for column in written if isinstance(column, str)] if isinstance(written, list) else []
     shown = {column: reference.columns.get(column, column) for column in [*columns, *reference.columns]}
+    # A pivot's columns are a metric at each of its levels.
+    shown |= {metric: metric for metric in known if metric.partition("@")[0] in columns}
     rows = {
         row: {column: values[metric] for column, metric in shown.items() if metric in values}
         for row, values in reported.rows.items()
     }
     if not any(rows.values()):
         raise InputError(f"{where}: {path} publishes {', '.join(sorted(known))}, none of them a column")
-    notes = (panel.get("note"), reported.note, f"Published: {file.source.rstrip('.')}.")
-    return panel | {"published": rows, "note": " ".join(str(text) for text in notes if text)}
+    doubts = [str(text) for text in (panel.get("published_note"), reported.note) if text]
+    return {"published_source": file.source} | panel | {"published": rows, "published_note": " ".join(doubts)}

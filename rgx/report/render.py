@@ -19,18 +19,19 @@ from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
 from rgx.report.formats.base import make_formats
-from rgx.report.formats.markdown import markdown
+from rgx.report.formats.markdown import appendix, markdown
 from rgx.report.frames import Results, manifest_path
 from rgx.report.gather import Gathered, gather
 from rgx.report.page.anchors import INDEX
 from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
+from rgx.report.shown import otherwise
 from rgx.report.statistics import Table
 from rgx.report.terminal_table import terminal_table
 
 RECORD = "provenance.json"
-SETTINGS = "hyperparameters"
+SETTINGS, APPENDIX = "hyperparameters", "appendix"
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -86,7 +87,9 @@ def _tables(gathered: Gathered) -> dict[str, str]:
     for form in make_formats(gathered.report.formats):
         files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}
         if len(panels) > 1:
-            files[f"combined.{form.suffix}"] = form.combine(caption, results, panels)
+            together = [otherwise(table, gathered.report.combined) for table in panels]
+            files[f"combined.{form.suffix}"] = form.combine(caption, results, together)
+        files[f"{APPENDIX}.{form.suffix}"] = form.append(panels)
         if settings.lines:
             files[f"{SETTINGS}.{form.suffix}"] = form.write_settings(settings)
     return {name: text for name, text in files.items() if text}
@@ -149,7 +152,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
         if name not in report.panels
     ]
     for table in panels:
-        rows = results.rows(table.name)
+        rows = [table.rows_of.get(row, row) for row in results.rows(table.name)]
         named = {
             *table.panel.published,
             *table.panel.labels,
@@ -164,7 +167,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
         lines += [
             f"Panel {table.name}: column '{column}' is in no finished manifest; {nearest(column, measured)}"
             for column in table.panel.columns
-            if measured and column not in table.columns
+            if measured and column not in {shown.partition("@")[0] for shown in table.columns}
         ]
     return lines
 
@@ -181,7 +184,7 @@ def _drawings(gathered: Gathered) -> dict[str, bytes]:
         return {}
     from matplotlib import rc_context  # slow to import, and many reports have no figure
 
-    material = Material(gathered.results, gathered.store, {table.name: table for table in gathered.panels})
+    material = Material(gathered.results, gathered.store, gathered.drawn)
     files: dict[str, bytes] = {}
     with rc_context(style.LOOK):
         for name, figure in gathered.report.figures.items():
@@ -217,6 +220,8 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
         f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in files
     ]:
         parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
+    if notes := appendix(panels):
+        parts.append(f"## Appendix\n\n{notes}")
     return "\n".join(parts)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from rgx.report.frames import Measured, Metric, Results, by_row
+from rgx.report.escape import joined
+from rgx.report.frames import Measured, Metric, Results
 from rgx.report.panel import ORDERS, Panel
+from rgx.report.pivot import Series, series_of
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 from rgx.words import PLAIN, Words
 
@@ -31,6 +33,8 @@ class Cell:
     p: float | None = None
     """Of the difference from the full model over the seeds both have; None where it was not tested."""
     pairs: int = 0
+    compared: bool = True
+    """Whether it is printed how far the mean is above what was published."""
 
     @property
     def delta(self) -> float | None:
@@ -72,11 +76,24 @@ class Table:
     holes: tuple[tuple[str, str, str], ...] = ()
     """Rows, each with a column that its finished stage has no number for, and why."""
     words: Words = PLAIN
+    measured: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
+    """Column → its numbers, each with the sweep's own row."""
+    rows_of: Mapping[str, str] = field(default_factory=dict)
+    """Row of the sweep → the row its numbers stand in, where that is called otherwise."""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    """Column of a pivot → its level in print; the metric stands over the columns of all levels."""
+    printed_only: frozenset[str] = frozenset()
+    """Rows that were published and are none of the sweep's."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
         label = self.panel.labels.get(row, row)
-        return f"{label} (ours)" if row == self.panel.ours and "ours" not in label.lower() else label
+        return joined(label, " (ours)") if row == self.panel.ours and "ours" not in label.lower() else label
+
+    def called(self, column: str) -> str:
+        """Return what a column is called in a sentence: its metric, and its level in a pivot."""
+        label, level = self.columns[column].label.rstrip(" ↓↑→"), self.levels.get(column, "")
+        return f"{label} ({level})" if level else label
 
     @property
     def test(self) -> Test:
@@ -144,8 +161,13 @@ def marks(
     return ["" if cost is None else names.get(cost, "") for cost in costs]
 
 
-def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], decimals: int) -> Agreement:
-    """Count the published orderings of two rows that hold here at the printed precision; a tie does not."""
+def agreement(
+    published: Mapping[str, float], reproduced: Mapping[str, float], decimals: int, factor: float = 1.0
+) -> Agreement:
+    """Count the published orderings of two rows that hold here at the printed precision; a tie does not.
+
+    factor: what the numbers reproduced are printed times.
+    """
     pairs = [
         (a, b) if published[a] < published[b] else (b, a)
         for a, b in itertools.combinations(published, 2)
@@ -153,24 +175,25 @@ def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], d
     ]
     both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
     alike = sum(
-        printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both
+        printed(factor * reproduced[low], decimals) < printed(factor * reproduced[high], decimals)
+        for low, high in both
     )
     return Agreement(alike, len(both), len(pairs))
 
 
 def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) -> Table:
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
-    rows = ORDERS[panel.order](list(dict.fromkeys([*results.rows(name), *panel.published])), panel.ours)
+    series, rows_of = series_of(name, panel, results)
+    swept = [rows_of.get(row, row) for row in results.rows(name)]
+    rows = ORDERS[panel.order](list(dict.fromkeys([*swept, *panel.published])), panel.ours)
     columns: dict[str, Metric] = {}
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
-    columns_shown, unscored = _columns(name, panel, results)
+    columns_shown, unscored = _columns(series, panel)
     for column in columns_shown:
-        metric = results.describe(name, column) or Metric(label=column)
-        if column in panel.heads:
-            metric = metric.model_copy(update={"label": panel.heads[column]})
-        columns[column] = metric
-        for row, cell in _column(name, column, metric, rows, panel, results).items():
+        own = series[column]
+        columns[column] = metric = described(name, own.metric, panel, results)
+        for row, cell in _column(column, own, metric, rows, panel).items():
             cells[row][column] = cell
         published = {row: cells[row][column].published for row in rows}
         means = {row: cells[row][column].mean for row in rows}
@@ -178,17 +201,36 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
             {row: value for row, value in published.items() if value is not None},
             {row: value for row, value in means.items() if value is not None},
             metric.decimals,
+            panel.factors.get(own.metric, 1.0),
         )
-    shown = {column.rpartition("/")[2] for column in columns}
-    own = [number for number in results.measured if number.panel == name]
-    instruments = _instruments(own, results, words)
-    stages = sorted({number.stage for number in own if number.metric in shown})
+    shown = {column.rpartition("/")[2] for column in panel.columns}
+    numbers = [number for number in results.measured if number.panel == name]
+    stages = sorted({number.stage for number in numbers if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
-    scope = results.owner(name).seed_scope
-    failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
-    holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
-    remarks = (tuple(notes), unscored, failed, holes)
-    return Table(name, panel, columns, cells, agreements, instruments, scope, *remarks, words)
+    failed = {
+        (rows_of.get(row, row), s, why): 0 for (of, row, s), why in results.failures.items() if of == name
+    }
+    holes = tuple((row, c, why) for c in columns for row, why in series[c].holes.items())
+    return Table(
+        name, panel, columns, cells, agreements, _instruments(numbers, results, words),
+        results.owner(name).seed_scope, tuple(notes), unscored, tuple(failed), holes, words,
+        measured={column: series[column].numbers for column in columns},
+        rows_of=rows_of,
+        levels={column: series[column].level for column in columns if series[column].level},
+        printed_only=frozenset(panel.published) - frozenset(swept),
+    )  # fmt: skip
+
+
+def described(name: str, column: str, panel: Panel, results: Results) -> Metric:
+    """Return what is known of a column's metric, with the head and the decimals that the panel gives it.
+
+    A head of a column with a factor speaks of the numbers as they are printed, which are not these.
+    """
+    metric = results.describe(name, column) or Metric(label=column)
+    update: dict[str, Any] = {"decimals": panel.decimals.get(column, metric.decimals)}
+    if column in panel.heads and column not in panel.factors:
+        update["label"] = panel.heads[column]
+    return metric.model_copy(update=update)
 
 
 def _instruments(numbers: Sequence[Measured], results: Results, words: Words) -> dict[str, list[str]]:
@@ -198,30 +240,26 @@ def _instruments(numbers: Sequence[Measured], results: Results, words: Words) ->
     return {name: own for name, own in keys.items() if own}
 
 
-def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:
+def _columns(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], tuple[str, ...]]:
     """Return the columns that have a number here or in print, and those that have one in print alone.
 
     Before anything has been measured a table has all its columns, and nothing to say of them.
     """
-    measured = {
-        column
-        for column in panel.columns
-        if results.numbers(name, column) or results.unmeasured(name, column)
-    }
+    measured = {column for column, own in series.items() if own.rows or own.holes}
     if not measured:
-        return panel.columns, ()
+        return list(series), ()
     known = measured | {
         column for row in panel.published.values() for column, value in row.items() if value is not None
     }
-    shown = [column for column in panel.columns if column in known]
+    shown = [column for column in series if column in known]
     return shown, tuple(column for column in shown if column not in measured)
 
 
 def _column(
-    name: str, column: str, metric: Metric, rows: Sequence[str], panel: Panel, results: Results
+    column: str, series: Series, metric: Metric, rows: Sequence[str], panel: Panel
 ) -> dict[str, Cell]:
     """Return a column's cells."""
-    owned = by_row(results.numbers(name, column))
+    owned, factor = series.rows, panel.factors.get(series.metric, 1.0)
     by_seed = {row: {number.seed: number.value for number in own} for row, own in owned.items()}
     ours = by_seed.get(panel.ours or "", {})
     cells: dict[str, Cell] = {}
@@ -236,10 +274,14 @@ def _column(
             cells[row], mean=mean, std=std, n=n, p=p, pairs=pairs,
             reference=statistics.fmean(known) if known else None,
         )  # fmt: skip
+
+    def printed_as(values: Iterable[float | None]) -> list[float | None]:
+        return [None if value is None else value * factor for value in values]
+
     given = marks(
-        [cells[row].mean for row in rows],
+        printed_as(cells[row].mean for row in rows),
         metric.direction,
         metric.decimals,
-        [cells[row].reference for row in rows],
+        printed_as(cells[row].reference for row in rows),
     )
     return {row: replace(cell, mark=mark) for (row, cell), mark in zip(cells.items(), given, strict=True)}

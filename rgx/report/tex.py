@@ -1,103 +1,74 @@
-"""A table in LaTeX: booktabs, numbers aligned by siunitx, never wider than the line."""
+"""A table in LaTeX: booktabs, numbers aligned at their points, never wider than the line."""
 
 from __future__ import annotations
 
 import re
-from textwrap import wrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rgx.report.escape import LONG_WORD, escape_tex
-from rgx.report.frames import Metric, Results
-from rgx.report.layout import (
-    ARROWS,
+from rgx.report.frames import Metric
+from rgx.report.grid import (
     DIFFERS,
-    Style,
     body,
-    caption,
     difference,
-    footnotes,
-    heads,
     number,
+    own_heads,
     quoted,
+    spans,
     spread,
+    ticked,
 )
-from rgx.report.statistics import Cell, Direction, Mark, Table
+from rgx.report.layout import appended, caption, footnotes
+from rgx.report.macros import NEEDS, macros
+from rgx.report.shown import shown
+from rgx.report.statistics import Cell, Table
+from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, STYLE, after, signed
 
-PREAMBLE = [
-    r"\usepackage[T1]{fontenc}",
-    *(rf"\usepackage{{{name}}}" for name in ("booktabs", "siunitx", "xcolor", "graphicx", "amssymb")),
-]
-NEEDS = f"% Needs {' '.join(PREAMBLE)}"
-TEX_ARROWS: dict[Direction | None, str] = {
-    "down": r" $\downarrow$",
-    "up": r" $\uparrow$",
-    "reference": r" $\rightarrow$",
-    None: "",
-}
-DIFFERING = r"\,\scriptsize(%s)"
-PLUS_MINUS, TEX_DIFFERS = r"\,$\pm$\,", r"$^{\ddagger}$"
 EMS = dict.fromkeys("±+-", 0.8) | dict.fromkeys(".()", 0.35) | {" ": 0.2, DIFFERS: 0.35}
 """Widths of what is no digit; those are half an em."""
-SMALL = 0.875
-"""A letter of a difference to one of a mean."""
-UNDERLINE = r"\llap{\underline{\phantom{%s}}}"
-"""Drawn back from a number's end, since siunitx aligns none that is underlined."""
-NUMBERS = r"\sisetup{mode=text,reset-text-series=false,group-digits=none,table-align-text-after=false}"
-"""Bold numbers stay bold, thousands are not set apart, and a deviation follows its number's last digit."""
+CLOSE = 0.85
+"""Of the widest number, from where on LaTeX is asked whether one with its difference is wider."""
 COLUMN_LETTERS = 70
 """Letters of a table that fit one of two columns; a wider table spans both."""
-LABEL_LETTERS, HEAD_LETTERS = 30, 16
-"""Letters of a row's label and of a column's head beyond which it wraps."""
+LABEL_LETTERS = 30
+"""Letters of a row's label beyond which it wraps."""
 
 
-class TexStyle(Style):
-    """LaTeX: a number stands in a column of siunitx, what follows it in braces."""
+@dataclass(frozen=True)
+class Room:
+    """What the numbers of a column take: a sign, digits before the point, and the widest that follows.
 
-    def measured(self, cell: Cell, decimals: int, most: int) -> str:
-        """Return a mean, its mark and its spread."""
-        text = number(cell.mean, decimals)
-        if cell.mean is None:
-            return f"{{{text}}}"
-        after = _spread(cell, decimals, most)
-        written: dict[Mark, tuple[str, str]] = {
-            "best": (r"\bfseries ", after and rf"\mdseries{after}"),
-            "second": ("", UNDERLINE % text.replace("-", "$-$") + after),
-            "": ("", after),
-        }
-        before, after = written[cell.mark]
-        return f"{before}{text}" + (f" {{{after}}}" if after else "")
+    tail: of the widest number, as LaTeX with zeros; beyond: of the widest published one with its difference,
+    which hangs over, or nothing.
+    """
 
-    def published(self, cell: Cell, metric: Metric) -> str:
-        """Return a published number in grey, and small how far ours is above it."""
-        if cell.published is None:
-            return ""
-        after = _differing(cell, metric)
-        return rf"\color{{gray}}{quoted(cell.published)}" + (f" {{{after}}}" if after else "")
+    sign: bool
+    whole: int
+    tail: str
+    beyond: str = ""
 
-    def title(self, words: str, after: str = "") -> str:
-        """Return a column's title, in lines over its middle where it is long."""
-        lines = [escape_tex(line) for line in broken(words, HEAD_LETTERS)]
-        text = r"\\".join(lines) + after
-        return rf"\shortstack{{{text}}}" if len(lines) > 1 else text
+    def column(self) -> str:
+        """Return the column for LaTeX: cells as wide as the widest number, and room for what hangs over."""
+        before = f"{'$-$' * self.sign}{'0' * self.whole}"
+        widest = before + self.tail
+        room = rf"@{{}}>{{\rgxroom{{{widest}}}{{{before}{self.beyond}}}}}l" if self.beyond else ""
+        return rf">{{\rgxcell{{{widest}}}}}c<{{\rgxend}}{room}"
+
+    def cell(self, text: str, plain: str) -> str:
+        """Return a number with room for the digits it lacks; plain: as it reads when printed."""
+        first = re.match(r"(-?)(\d+)", plain)
+        lacks = self.whole - (len(first[2]) if first else 1)
+        sign = "$-$" * (self.sign and not (first and first[1]))
+        pad = rf"\rgxpad{{{sign}{'0' * lacks}}}" if plain and (sign or lacks) else ""
+        return pad + text + " &" * bool(self.beyond)
 
 
-def broken(words: str, most: int) -> list[str]:
-    """Return a text in lines of at most so many letters; a name may break after an underscore."""
-    lines = wrap(words.replace("_", "_\0 "), most + 1)
-    return [line.replace("\0 ", "").replace("\0", "") for line in lines] or [""]
-
-
-STYLE = TexStyle(
-    escape_tex, {}, r"\textcolor{gray}{%s}", DIFFERING, TEX_ARROWS, r"$^{\dagger}$", r"$\checkmark$"
-)
-PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", "%s", ARROWS, "†", "x")
-"""What a table's letters are counted in; the small ones of a difference are as wide as with no bracket."""
-
-
-def origins(table: Table, results: Results) -> list[str]:
+def origins(table: Table) -> list[str]:
     """Return a comment for each number of a table: its value and the artifact it is from."""
     lines = []
     for column in table.columns:
-        for score in results.numbers(table.name, column):
+        for score in table.measured.get(column, ()):
             where = " ".join(f"{table.name}/{score.row}".split())
             lines.append(
                 f"% {where} seed {score.seed}: {column} = {score.value!r} from {score.stage}/{score.key}"
@@ -105,13 +76,13 @@ def origins(table: Table, results: Results) -> list[str]:
     return lines
 
 
-def latex(table: Table, results: Results) -> str:
+def latex(table: Table) -> str:
     """Return a table to paste into a paper; comment lines give the key behind each number.
 
-    It takes the packages of PREAMBLE, stands in one column of a two-column page where it fits, and in
-    both where it does not.
+    It takes the packages of `macros.PREAMBLE`, stands in one column of a two-column page where it fits,
+    and in both where it does not.
     """
-    lines = [NEEDS, *origins(table, results)]
+    lines = [NEEDS, *macros(), *origins(table), *(f"% {note}" for note in appended(table))]
     float_ = "table" if letters(table) <= COLUMN_LETTERS else "table*"
     lines += [
         rf"\begin{{{float_}}}[t]",
@@ -126,34 +97,62 @@ def latex(table: Table, results: Results) -> str:
 
 def tabular(table: Table) -> list[str]:
     """Return the lines of a table's grid, shrunk to the width of the line where it is wider."""
-    ticks, numbers = len(table.panel.ticks()), "".join(_aligned(table, column) for column in table.columns)
-    top = heads(table, STYLE)
-    top[ticks:] = [f"{{{text}}}" for text in top[ticks:]]
-    rows = [
-        " & ".join([_wrapped(line[0], plain[0]), *line[1:]])
-        for line, plain in zip(body(table, STYLE), body(table, PLAIN), strict=True)
-    ]
-    return fitted(
-        [
-            rf"\begin{{tabular}}{{@{{}}l{'c' * ticks}{numbers}@{{}}}}",
-            r"\toprule",
-            " & ".join(["", *top]).strip() + r" \\",
-            r"\midrule",
-            *(row + r" \\" for row in rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-    )
-
-
-def fitted(grid: list[str]) -> list[str]:
-    """Return a grid in small letters that is shrunk where it is wider than the line."""
+    lines = grid(table)
     return [
-        rf"\begingroup\footnotesize\setlength{{\tabcolsep}}{{4pt}}{NUMBERS}\sbox0{{%",
-        *grid[:-1],
-        grid[-1] + "}%",
+        r"\begingroup\rgxsize\setlength{\tabcolsep}{4pt}\sbox0{%",
+        *lines[:-1],
+        lines[-1] + "}%",
         r"\ifdim\wd0>\linewidth \resizebox{\linewidth}{!}{\usebox0}\else \usebox0\fi\endgroup",
     ]
+
+
+def grid(table: Table) -> list[str]:
+    """Return the lines of a table's grid as it is."""
+    ticks, rooms = len(table.panel.ticks()), list(_rooms(table))
+    rows = [
+        [_wrapped(line[0], beside[0]), *line[1 : ticks + 1]]
+        + [
+            room.cell(text, read)
+            for room, text, read in zip(rooms, line[ticks + 1 :], beside[ticks + 1 :], strict=True)
+        ]
+        for line, beside in zip(body(table, STYLE), body(table, PLAIN), strict=True)
+    ]
+    lines = [" & ".join(row) + r" \\" for row in rows]
+    columns = [f"@{{}}l{'c' * ticks}", *(f"  {room.column()}" for room in rooms)]
+    return [
+        r"\begin{tabular}[t]{%",
+        *(f"{column}%" for column in columns),
+        "@{}}",
+        r"\toprule",
+        *_over(table, ticks, rooms),
+        " & ".join(["", *map(STYLE.title, ticked(table)), *_heads(table, rooms)]).strip() + r" \\",
+        r"\midrule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def _heads(table: Table, rooms: list[Room]) -> Iterator[str]:
+    """Give each column's head, over its numbers; the last one without the space behind it."""
+    for place, (head, room) in enumerate(zip(own_heads(table, STYLE), rooms, strict=True), 1):
+        last = place == len(rooms) and not room.beyond
+        over = rf"\multicolumn{{1}}{{c@{{}}}}{{{head}}}" if last else rf"\rgxhead{{{head}}}"
+        yield over + " &" * bool(room.beyond)
+
+
+def _over(table: Table, ticks: int, rooms: list[Room]) -> list[str]:
+    """Return the line of heads over several columns, and the rules under them, or nothing."""
+    over = spans(table, STYLE)
+    if not any(text for text, _ in over):
+        return []
+    cells, rules, place, first = [""] * (ticks + 1), [], 0, ticks + 2
+    for text, count in over:
+        width = sum(1 + bool(room.beyond) for room in rooms[place : place + count])
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{text}}}")
+        rules += [rf"\cmidrule(lr){{{first}-{first + width - 1}}}"] if text else []
+        place, first = place + count, first + width
+    return [" & ".join(cells).strip() + r" \\", "".join(rules)]
 
 
 def notes(said: list[str]) -> list[str]:
@@ -164,12 +163,22 @@ def notes(said: list[str]) -> list[str]:
     return [rf"\par\smallskip{{\scriptsize\raggedright {text}\par}}"]
 
 
+def appendix(tables: Sequence[Table]) -> str:
+    """Return what tables leave to the appendix, a paragraph each, or nothing."""
+    lines = []
+    for table in tables:
+        if said := appended(table):
+            title = rf"Table~\ref{{tab:{table.name}}} ({escape_tex(table.panel.caption.rstrip('.'))})"
+            lines += [rf"\paragraph{{{title}}}", *(f"{escape_tex(note)}" for note in said), ""]
+    return "\n".join(lines)
+
+
 def letters(table: Table) -> int:
     """Return about how many letters wide a table is."""
-    head, lines = ["", *heads(table, PLAIN)], body(table, PLAIN)
-    widths = [min(LABEL_LETTERS, max(len(line[0]) for line in lines))]
+    head, lines = ["", *ticked(table), *own_heads(table, PLAIN)], body(table, PLAIN)
+    widths = [min(LABEL_LETTERS, max((len(line[0]) for line in lines), default=0))]
     for column in range(1, len(head)):
-        numbers = max(len(line[column]) for line in lines)
+        numbers = max((len(line[column]) for line in lines), default=0)
         widths.append(max(numbers, min(len(head[column]), HEAD_LETTERS)))
     return sum(widths) + 2 * len(widths)
 
@@ -185,34 +194,55 @@ def _wrapped(text: str, plain: str) -> str:
     return rf"\parbox[t]{{{width:g}em}}{{\raggedright\strut {text}\strut}}"
 
 
-def _aligned(table: Table, column: str) -> str:
-    """Return a column that holds its longest number before and after the point, and what follows it."""
-    decimals, most = table.columns[column].decimals, table.replicates()[1]
-    cells = [cells[column] for cells in table.rows.values()]
-    said = [number(value, decimals) for cell in cells for value in (cell.mean,) if value is not None]
-    said += [quoted(cell.published) for cell in cells if cell.published is not None]
-    said += [number(table.references()[column], decimals)] if column in table.references() else []
-    whole = max((len(text.partition(".")[0].lstrip("-")) for text in said), default=1)
-    part = max((len(text.partition(".")[2]) for text in said), default=0)
-    sign = "-" if any(text.startswith("-") for text in said) else ""
-    widths = {_spread(cell, decimals, most): _width(spread(cell, decimals, most)) for cell in cells}
-    for cell in cells:
-        differs = difference(cell, table.columns[column])
-        widths[_differing(cell, table.columns[column])] = SMALL * _width(f" ({differs})" if differs else "")
-    after = max(widths, key=widths.__getitem__, default="")
-    space = f",table-space-text-post={{{after}}}" if after else ""
-    return f"S[table-format={sign}{whole}.{part}{space}]"
+def _rooms(table: Table) -> Iterator[Room]:
+    """Give the room of each column of metrics."""
+    table = shown(table)
+    references, most = table.references(), table.replicates()[1]
+    for column, metric in table.columns.items():
+        cells = [cells[column] for cells in table.rows.values()]
+        numbers = [printed for cell in cells for printed in _numbers(cell, metric, most)]
+        if column in references:
+            numbers.append((number(references[column], metric.decimals), "", ""))
+        beyond = [_with_difference(cell, metric) for cell in cells if difference(cell, metric)]
+        (tail, width), (over, needs) = _widest(numbers), _widest(beyond)
+        yield Room(
+            any(digits.startswith("-") for digits, _, _ in numbers),
+            max((len(digits.partition(".")[0].lstrip("-")) for digits, _, _ in numbers), default=1),
+            tail,
+            over if needs > CLOSE * width else "",
+        )
+
+
+Number = tuple[str, str, str]
+"""Its digits, and what follows them in LaTeX and as it reads."""
+
+
+def _numbers(cell: Cell, metric: Metric, most: int) -> Iterator[Number]:
+    """Give each number of a cell with what follows it."""
+    if cell.mean is not None:
+        plain = spread(cell, metric.decimals, most)
+        yield number(cell.mean, metric.decimals), after(cell, metric.decimals, most), plain
+    if cell.published is not None:
+        digits, between, deviation = quoted(cell.published).partition(" ± ")
+        yield digits, rf"\rgxspread{{{deviation}}}" if deviation else "", between + deviation
+
+
+def _with_difference(cell: Cell, metric: Metric) -> Number:
+    digits, tex, plain = list(_numbers(cell, metric, 0))[-1]
+    differs = difference(cell, metric)
+    return digits, rf"{tex}{DELTA}{{{signed(differs)}}}", f"{plain} ({differs})"
+
+
+def _widest(numbers: Iterable[Number]) -> tuple[str, float]:
+    """Return what stands from the point on in the widest of numbers, as LaTeX with zeros, and its width."""
+    tails = {"": ""}
+    for digits, tex, plain in numbers:
+        _, point, part = digits.partition(".")
+        tails[point + part + plain] = point + part + tex
+    widest = max(tails, key=_width)
+    return re.sub(r"\d", "0", tails[widest]), _width(widest)
 
 
 def _width(text: str) -> float:
     """Return about how many em a text after a number takes, its spaces being thin."""
     return sum(EMS.get(letter, 0.5) for letter in text)
-
-
-def _differing(cell: Cell, metric: Metric) -> str:
-    text = difference(cell, metric)
-    return text and DIFFERING % f"${text[0]}${text[1:]}"
-
-
-def _spread(cell: Cell, decimals: int, most: int) -> str:
-    return spread(cell, decimals, most, PLUS_MINUS, TEX_DIFFERS).replace(" (", "~(")

@@ -16,8 +16,8 @@ TIMEOUT_S = 120
 RUNS = 2
 """The second run knows the references of the first."""
 INSTALL = (
-    "on Debian: apt install texlive-latex-recommended texlive-science texlive-fonts-recommended latexmk; "
-    "elsewhere, TeX Live's collections latexrecommended, mathscience and fontsrecommended"
+    "on Debian: apt install texlive-latex-recommended texlive-fonts-recommended latexmk; "
+    "elsewhere, TeX Live's collections latexrecommended and fontsrecommended"
 )
 
 

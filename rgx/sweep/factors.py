@@ -61,3 +61,16 @@ def _said(level: Any) -> str:
             for name, parameters in level.items()
         )
     return str(level)
+
+
+def factors_of(row: str) -> dict[str, str]:
+    """Return each factor's level in a row's name as `name_of` writes it; of another name, nothing."""
+    parts, depth = [""], 0
+    for letter in row:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    pairs = [part.strip().partition("=") for part in parts]
+    return {factor: level for factor, equals, level in pairs if equals}

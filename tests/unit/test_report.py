@@ -348,13 +348,13 @@ def test_a_published_number_is_printed_as_the_file_has_it(
     render(report, store, tmp_path / "out")
     folder = tmp_path / "out" / "small"
     assert f"*{shown}* (" in (folder / "3b.md").read_text()
-    assert rf"\color{{gray}}{shown} {{" in (folder / "3b.tex").read_text()
+    assert rf"\rgxpublished{{{shown}}}\rgxdelta" in (folder / "3b.tex").read_text()
     assert shown in re.sub("<[^>]+>", "", (folder / "index.html").read_text())
 
 
 def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): None}, {"columns": ["fgd"]})
-    assert "a & {--} \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
+    assert "a & -- \\\\" in files["3b.tex"] and "No row has run yet." in files["3b.md"]
     assert "n = 0" not in files["3b.md"]
 
 
@@ -402,7 +402,7 @@ def said_after(folder: Path) -> str:
 
 def test_scores_that_are_not_finite_are_holes(tmp_path: Path) -> None:
     files = written(tmp_path, {("a", 0): {"fgd": float("nan")}, ("b", 0): {"fgd": 1.0}}, {"columns": ["fgd"]})
-    assert "a & {--} \\\\" in files["3b.tex"] and "b & 1.00 \\\\" in files["3b.tex"]
+    assert "a & -- \\\\" in files["3b.tex"] and "b & 1.00 \\\\" in files["3b.tex"]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_seeds_that_share_an_artifact_are_not_replicates(tmp_path: Path) -> None
 def test_stand_in_has_a_dagger(tmp_path: Path) -> None:
     metrics = {"fvd_random": FGD | {"label": "FVD", "unit": "px", "stand_in": True, "protocol": "random"}}
     files = written(tmp_path, {("a", 0): {"fvd_random": 1.0}}, {"columns": ["fvd_random"]}, metrics=metrics)
-    assert r"FVD (px)$^{\dagger}$ $\downarrow$" in files["3b.tex"]
+    assert r"FVD (px)\rgxstandin{} $\downarrow$" in files["3b.tex"]
     assert r"\dag{} FVD is a stand-in: random." in files["3b.tex"] and "FVD (px)† ↓" in files["3b.md"]
 
 

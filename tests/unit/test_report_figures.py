@@ -382,7 +382,7 @@ def test_published_numbers_come_from_their_file(tmp_path: Path) -> None:
     report, _ = fill(tmp_path, ["3f"], STEPS, 1)
     panel = load(report).panels["3f"]
     assert panel.published == {row: {"fgd": float(steps)} for row, steps in STEPS.items()}
-    assert panel.note == "Ours. Doubtful. Published: A paper."
+    assert (panel.note, panel.published_note, panel.published_source) == ("Ours.", "Doubtful.", "A paper.")
     report.write_text(
         report.read_text().replace("panel: t\n", "panel: t\n      columns: {pcm: mean_opinion}\n")
     )

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 
 from rgx.report.gather import gather
-from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads, quoted
+from rgx.report.grid import quoted
+from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads
 from rgx.report.page import table_view, videos
 from rgx.report.page.origins import shared_lines, utc_minute
 from rgx.report.render import render, stands

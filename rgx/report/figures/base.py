@@ -14,8 +14,9 @@ from rgx.errors import InputError, nearest
 from rgx.report import style
 from rgx.report.figures.extremes import best_and_worst
 from rgx.report.frames import Results, SweepRow, manifest_path
-from rgx.report.layout import ARROWS
+from rgx.report.grid import ARROWS
 from rgx.report.panel import Panel
+from rgx.report.phrase import Wording
 from rgx.report.statistics import Table
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Figure(ABC, BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    caption: str = ""
+    caption: Wording = ""
     width: Literal["column", "page"] = "column"
 
     def tables(self, material: Material) -> dict[str, str]:

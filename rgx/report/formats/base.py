@@ -35,6 +35,10 @@ class Format(ABC):
         """Return the text of one file with all panels."""
         return ""
 
+    def append(self, tables: Sequence[Table]) -> str:
+        """Return the text of the appendix: what tables do not say themselves."""
+        return ""
+
     def write_settings(self, settings: Settings) -> str:
         """Return the text of the table of hyper-parameters."""
         return ""

@@ -9,10 +9,11 @@ from typing import Any
 from rgx.registry import register
 from rgx.report.formats.base import Format
 from rgx.report.frames import Results
+from rgx.report.quoted import spread_of
 from rgx.report.statistics import Table
 
-FIELDS = ["panel", "row", "label", "metric", "seed", "value", "reference", "published", "delta"]
-FIELDS += ["mean", "std", "n", "mark", "p", "stage", "key"]
+FIELDS = ["panel", "row", "label", "metric", "seed", "value", "reference", "published", "published_spread"]
+FIELDS += ["delta", "mean", "std", "n", "mark", "p", "stage", "key"]
 
 
 @register("format", "csv", label="CSV")
@@ -35,6 +36,7 @@ class Csv(Format):
                     "label": table.label(row),
                     "metric": column,
                     "published": cell.published,
+                    "published_spread": None if cell.published is None else spread_of(cell.published),
                     "delta": None if table.columns[column].stand_in else cell.delta,
                     "mean": cell.mean,
                     "std": cell.std,
@@ -50,8 +52,9 @@ def _numbers(table: Table, results: Results) -> dict[tuple[str, str], list[dict[
     """Return the numbers of each column and row, each with the keys of what it was measured with."""
     numbers: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for column in table.columns:
-        for number in results.numbers(table.name, column):
+        for number in table.measured.get(column, ()):
             stages = results.stages_of(number)
             keys = {stage: stages.get(stage, "") for stage in table.words.instruments}
-            numbers.setdefault((column, number.row), []).append(number._asdict() | keys)
+            row = table.rows_of.get(number.row, number.row)
+            numbers.setdefault((column, row), []).append(number._asdict() | keys)
     return numbers

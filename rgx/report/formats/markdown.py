@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from rgx.registry import register
@@ -9,7 +11,7 @@ from rgx.report import hyperparameters
 from rgx.report.escape import escape_markdown
 from rgx.report.formats.base import Format
 from rgx.report.frames import Results
-from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads
+from rgx.report.layout import ARROWS, Style, appended, body, caption, footnotes, heads
 from rgx.report.statistics import Table
 
 STYLE = Style(
@@ -27,9 +29,23 @@ class Markdown(Format):
         """Return a panel as text."""
         return markdown(table)
 
+    def append(self, tables: Sequence[Table]) -> str:
+        """Return a list for each table that leaves something to the appendix."""
+        return appendix(tables)
+
     def write_settings(self, settings: hyperparameters.Settings) -> str:
         """Return the hyper-parameters as a grid."""
         return hyperparameters.markdown(settings)
+
+
+def appendix(tables: Sequence[Table]) -> str:
+    """Return what tables leave to the appendix, a list each."""
+    parts = []
+    for table in tables:
+        if notes := appended(table):
+            lines = "\n".join(f"- {escape_markdown(note)}" for note in notes)
+            parts.append(f"**{table.name}.** {escape_markdown(table.panel.caption)}\n\n{lines}\n")
+    return "\n".join(parts)
 
 
 def markdown(table: Table) -> str:

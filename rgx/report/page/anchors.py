@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rgx.report.frames import Results
+from rgx.report.statistics import Table
 
 INDEX, PROVENANCE = "index.html", "provenance.html"
 
@@ -18,6 +19,14 @@ class Anchors:
     """
 
     numbers: dict[tuple[str, str], int]
+
+    def of(self, table: Table) -> Anchors:
+        """Return the anchors of a table's own rows; one of several of the sweep's has those of the first."""
+        numbers = dict(self.numbers)
+        for row, own in reversed(list(table.rows_of.items())):
+            if (table.name, row) in numbers:
+                numbers[table.name, own] = numbers[table.name, row]
+        return Anchors(numbers)
 
     def row(self, panel: str, row: str) -> str:
         """Return the id of a row in the table, or nothing for a row that the sweep lacks."""

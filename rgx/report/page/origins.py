@@ -113,14 +113,14 @@ def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[st
     rows = [
         Origin(
             anchors.origin(table.name, row),
-            anchors.row(table.name, row),
+            anchors.of(table).row(table.name, table.rows_of.get(row, row)),
             table.name,
             table.label(row),
             list(_tests(table, row)),
             [replicate(item) for item in cells[table.name, row]],
         )
         for table in tables
-        for row in table.rows
+        for row in table.rows_of or table.rows
         if (table.name, row) in cells
     ]
     return "".join(common), rows
@@ -151,9 +151,9 @@ def _configurations(scored: dict[str, Manifest | None], shared: int) -> Iterator
 
 def _tests(table: Table, row: str) -> Iterator[str]:
     """Give the p of each of a row's numbers that was compared with the full model."""
-    for column, cell in table.rows[row].items():
+    for column, cell in table.rows.get(row, {}).items():
         if cell.p is not None:
-            label, test = table.columns[column].label, table.test.label
+            label, test = table.called(column), table.test.label
             ours = table.label(table.panel.ours or "")
             yield f"{label}: p = {cell.p:.4g} against {ours} by a {test} over {cell.pairs} seeds"
 

@@ -39,7 +39,7 @@ const letters = new Intl.Collator(undefined, { numeric: true });
 function sortable(table) {
   const body = table.tBodies[table.tBodies.length - 1];
   const original = [...body.rows];
-  const heads = [...table.tHead.rows[0].cells];
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const key = (row, column) => {
     const cell = row.cells[column];
     if (column === 0) return cell.firstChild.textContent;

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rgx.report.escape import joined
 from rgx.report.frames import Metric
-from rgx.report.layout import (
+from rgx.report.grid import (
     ARROWS,
-    caption,
-    counted,
+    Style,
     difference,
-    footnotes,
     number,
     published_label,
     quoted,
+    spans,
     spread,
+    ticked,
 )
+from rgx.report.layout import caption, counted, footnotes
 from rgx.report.page.anchors import PROVENANCE, Anchors
+from rgx.report.shown import shown
 from rgx.report.statistics import Cell, Mark, Table
 from rgx.words import Words
 
@@ -24,6 +27,7 @@ BETTER = {"down": "lower is better", "up": "higher is better", "reference": "nea
 LONG = 40
 """Rows beyond which a table scrolls in its own box under a head that stays."""
 DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
+PLAIN = Style(str, {}, "", "", ARROWS, "†", "✓")
 WIDEST = 24
 """The most letters that the style sheet keeps room for after a number."""
 
@@ -78,6 +82,8 @@ class TableView:
     caption: str
     counted: str
     ticks: list[str]
+    spans: list[tuple[str, int]]
+    """What stands over several columns, with their number; nothing where it stands over none."""
     heads: list[Head]
     reference: list[Number]
     """The line of what numbers are held against; its name is `reference_line`."""
@@ -96,35 +102,42 @@ class TableView:
 
 def table_view(table: Table, anchors: Anchors) -> TableView:
     """Return what the page shows of a table."""
+    known, said, over = anchors.of(table), footnotes(table), spans(table, PLAIN)
+    title, whole = table.panel.caption, caption(table)
+    added = " ".join(counted(table)) if table.panel.show.statistics else ""
+    table = shown(table)
     most, ticks = table.replicates()[1], table.panel.ticks()
-    lines = [_line(table, row, cells, ticks, most, anchors) for row, cells in table.rows.items()]
+    lines = [_line(table, row, cells, ticks, most, known) for row, cells in table.rows.items()]
     heads = []
-    for place, metric in enumerate(table.columns.values()):
+    for place, (column, metric) in enumerate(table.columns.items()):
         numbers = [line.numbers[place] for line in lines]
         widths = [len(text) for number in numbers for text in (number.after, number.surplus)]
-        heads.append(_head(metric, min(WIDEST, max(widths, default=0)), table.words))
+        room = min(WIDEST, max(widths, default=0))
+        heads.append(_head(metric, table.levels.get(column, ""), room, table.words))
     return TableView(
         name=table.name,
-        title=table.panel.caption.strip(),
-        caption=caption(table),
-        counted=" ".join(counted(table)),
-        ticks=ticks,
+        title=title,
+        caption=whole,
+        counted=added,
+        ticks=ticked(table),
+        spans=over if any(text for text, _ in over) else [],
         heads=heads,
-        reference=_reference(table, anchors),
+        reference=_reference(table, known),
         reference_line=table.words.reference_line,
         pictures_note=table.panel.pictures_note,
         lines=lines,
-        notes=footnotes(table),
+        notes=said,
         published=published_label(table),
     )
 
 
-def _head(metric: Metric, room: int, words: Words) -> Head:
+def _head(metric: Metric, level: str, room: int, words: Words) -> Head:
+    """Return a column's head; that of a level is its name, since the metric stands above it."""
     unit = f" ({metric.unit})" if metric.unit else ""
     return Head(
-        label=metric.label + unit,
-        dagger="†" if metric.stand_in else "",
-        arrow=ARROWS[metric.direction].strip(),
+        label=level or joined(metric.label, unit),
+        dagger="†" if metric.stand_in and not level else "",
+        arrow="" if level else ARROWS[metric.direction].strip(),
         better=BETTER.get(metric.direction or "", "").format(reference=words.reference),
         room=room,
     )

@@ -75,7 +75,7 @@ def _of_table(table: Table, results: Results, store: Path, captions: Captions) -
     for item in results.sweep.rows:
         if item.panel == table.name and stage in item.stages:
             first.setdefault(item.row, item.stages[stage])
-    for row in table.rows:
+    for row in table.rows_of or table.rows:
         if row in first:
             for name, path, shows in _of_artifact(stage, first[row], results, store, captions):
                 file = f"{FOLDER}/{stage}-{first[row][:16]}-{name}"

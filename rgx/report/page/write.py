@@ -16,6 +16,7 @@ from rgx import __version__
 from rgx.report import hyperparameters
 from rgx.report.formats.base import make_formats
 from rgx.report.frames import finite
+from rgx.report.layout import appended
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
 from rgx.report.page.origins import SHORT_COMMIT, origins, utc_minute
 from rgx.report.page.table_view import table_view
@@ -87,6 +88,7 @@ def pages(
         "videos": videos,
         "drawings": _drawings(gathered, content),
         "settings": hyperparameters.settings(results, tables),
+        "appendix": [(t.name, t.panel.caption, notes) for t in tables if (notes := appended(t))],
         "origins": rows,
         "common": common,
         "index": INDEX,
