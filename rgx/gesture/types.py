@@ -79,7 +79,8 @@ class Batch:
 
     motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
     standardised; beats (B, T) bool; condition (B, K, 2), the frame before the window;
-    speaker (B,) long; clip (B,) long.
+    speaker (B,) long; clip (B,) long; tokens (B, N + 1, Q) long a stream, the condition token first, where
+    the windows were tokenised.
     """
 
     motion: Tensor
@@ -89,6 +90,7 @@ class Batch:
     condition: Tensor
     speaker: Tensor
     clip: Tensor
+    tokens: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class MotionTokenizer(Protocol):
     def tokens(self, motion: Tensor) -> dict[str, Tensor]: ...
 
     def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]: ...
+
+    def window_tokens(self, batch: Batch) -> dict[str, Tensor]: ...
 
     def codebook(self, stream: str, layer: int) -> Tensor: ...
 

@@ -74,14 +74,15 @@ class Workspace:
         with (self.folder / "log.txt").open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
-    def progress(self, done: int, total: int, **values: float) -> None:
+    def progress(self, done: int, total: int, **values: float | Tensor) -> None:
         """Say how far the stage is; at most twice a second, the last one always."""
         now = time.monotonic()
         if done < total and now - self._last < PROGRESS_EVERY_S:
             return
         self._last = now
         note = {"note": "; ".join(self.notes)} if self.notes else {}
-        self._report({"done": done, "total": total, "values": values, **note})
+        numbers = {name: float(value) for name, value in values.items()}
+        self._report({"done": done, "total": total, "values": numbers, **note})
 
     def load_checkpoint(self) -> dict[str, Tensor] | None:
         """Return the last whole checkpoint of the code that runs, or None."""

@@ -24,7 +24,7 @@ class Keeper(Protocol):
 
     def checkpoint_due(self) -> bool: ...
 
-    def progress(self, done: int, total: int, **values: float) -> None: ...
+    def progress(self, done: int, total: int, **values: float | Tensor) -> None: ...
 
     def append_metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 
@@ -58,17 +58,23 @@ def fit(
     start = _restore(players, keeper.load_checkpoint())
     for player in players:
         player.network.train()
-    saved, values = start, {}
+    watch, saved, values = _Watch(), start, {}
     for step in range(start, training.steps):
-        terms = players[0].step(step, saved)
-        total = float(torch.stack(list(terms.values())).sum())
-        for player in players[1:]:
-            terms |= player.step(step, saved)
+        try:
+            terms, total = players[0].step(step, watch)
+            for player in players[1:]:
+                terms |= player.step(step, watch)[0]
+        except Exception:
+            # What broke may be what a loss that was not finite has left behind some steps ago.
+            watch.check(saved)
+            raise
         done = step + 1
         if done % max(1, training.steps // 100) == 0 or done == training.steps:
+            watch.check(saved)
             values = {name: float(value) for name, value in terms.items()}
             keeper.append_metrics(done, values)
         if done % training.checkpoint_every == 0 or keeper.checkpoint_due():
+            watch.check(saved)
             keeper.save_checkpoint(_state(players, done))
             saved = done
         keeper.progress(done, training.steps, loss=total)
@@ -93,24 +99,47 @@ class _Player:
             [{"params": params} for params, _ in self.groups],
             betas=training.betas,
             weight_decay=training.weight_decay,
+            fused=True,
         )
 
-    def step(self, step: int, saved: int) -> dict[str, Tensor]:
-        """Take one step and return the losses it was taken on; raises NotFiniteError."""
+    def step(self, step: int, watch: _Watch) -> tuple[dict[str, Tensor], Tensor]:
+        """Take one step and return the losses it was taken on, and their sum."""
         for group, (_, share) in zip(self.optimiser.param_groups, self.groups, strict=True):
             group["lr"] = share * self.training.rate(step)
         terms = self.losses()
         total = torch.stack(list(terms.values())).sum()
-        if not math.isfinite(value := float(total.detach())):
-            resumable = f"the checkpoint of step {saved} is kept"
-            checkpoint = resumable if saved else "no checkpoint had been written"
-            raise NotFiniteError(f"the loss became {value} at step {step + 1}; {checkpoint}")
+        watch.see(step + 1, total.detach())
         # An adversarial loss leaves gradients on its opponent: only this player's may count here.
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
         self.optimiser.step()
-        return {name: loss.detach() for name, loss in terms.items()}
+        return {name: loss.detach() for name, loss in terms.items()}, total.detach()
+
+
+class _Watch:
+    """Which step's loss was the first that is not finite; asked now and then, so that no step waits for it."""
+
+    def __init__(self) -> None:
+        self.first: Tensor | None = None
+        self.value: Tensor | None = None
+
+    def see(self, step: int, total: Tensor) -> None:
+        """Look at the loss of a step without reading it."""
+        here = torch.where(total.isfinite(), math.inf, float(step))
+        if self.first is None or self.value is None:
+            self.first, self.value = here, total
+            return
+        self.value = torch.where(here < self.first, total, self.value)
+        self.first = torch.minimum(self.first, here)
+
+    def check(self, saved: int) -> None:
+        """Raise NotFiniteError for the first step whose loss was not finite; saved: the last checkpoint's."""
+        if self.first is None or self.value is None:
+            return
+        if math.isfinite(first := float(self.first)):
+            checkpoint = f"the checkpoint of step {saved} is kept" if saved else "no checkpoint had been written"
+            raise NotFiniteError(f"the loss became {float(self.value)} at step {first:.0f}; {checkpoint}")
 
 
 def _groups(

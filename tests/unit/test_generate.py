@@ -212,7 +212,8 @@ def test_residual_head_is_not_added_to_itself(parts):
     residual.trunk.register_forward_hook(lambda _m, _i, output: seen.append(output))
     tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
     for layer in (1, 2):
-        logits = residual.predict({s: t[..., :layer] for s, t in tokens.items()}, layer, batch)
+        below = {s: t[..., :layer] for s, t in tokens.items()}
+        logits = residual.predict(below, layer, residual.content(batch), batch.speaker)
         for stream, y in zip(residual.streams, seen[-1].chunk(2, dim=1), strict=True):
             head = residual.head[stream][layer - 1]
             assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from roster import load_roster
 
+from rgx import registry
 from rgx.gesture.data.windows import Windows, window_starts
+from rgx.gesture.skeleton import KEPT
+from rgx.gesture.tokens.parts import SeparateParts
+from rgx.gesture.tokens.tokenizer import Tokenizer
 from rgx.gesture.types import WINDOW_FRAMES, ClipSpan
+
+load_roster()
 
 
 def corpus(*frames, split="train"):
@@ -77,3 +84,22 @@ def test_draw_apart_takes_one_window_a_clip():
 def test_chunks_visit_every_window_once_in_order():
     _, found = windows(238)
     assert [c.tolist() for c in found.chunks(6)] == [[*range(6)], [*range(6, 12)], [*range(12, 16)]]
+
+
+def test_tokens_looked_up_once_are_those_of_each_window():
+    torch.manual_seed(0)
+    spans, total = corpus(238, 100)
+    motion = torch.randn(total, len(KEPT), 2)
+    valid, still = torch.ones(total, len(KEPT), dtype=torch.bool), torch.zeros(total, dtype=torch.bool)
+    made = Windows(spans, "train", motion, valid, torch.zeros(total, 1), still)
+    variant = registry.find("quantizer", "rvq")
+    quantizer = registry.Recipe(variant, {**variant.parameters, "codes": 12, "layers": 3})
+    tokenizer = Tokenizer(SeparateParts(), quantizer, 8, 1).eval()
+    index = torch.tensor([17, 0, 5, 5])
+    by_hand = tokenizer.window_tokens(made.batch(index))
+    made.tokenise(tokenizer, size=7)
+    looked_up = made.batch(index).tokens
+    assert looked_up.keys() == tokenizer.members.keys()
+    for stream, tokens in looked_up.items():
+        assert tokens.shape == (4, 21, 3) and tokens.dtype == torch.long
+        assert torch.equal(tokens, by_hand[stream])

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan
+from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan, MotionTokenizer
 
 
 class Span(Protocol):
@@ -59,6 +59,7 @@ class Windows:
         self.motion, self.valid, self.speech, self.beats = motion, valid, speech, beats
         by_clip = [torch.nonzero(self.clips == c)[:, 0] for c in self.clips.unique()]
         self._by_clip = by_clip
+        self.tokens: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -76,7 +77,14 @@ class Windows:
             condition=self.motion[starts - 1],
             speaker=self.speakers[index].to(device),
             clip=self.clips[index].to(device),
+            tokens={s: t[index.to(device)].long() for s, t in self.tokens.items()},
         )
+
+    def tokenise(self, tokenizer: MotionTokenizer, size: int = 256) -> None:
+        """Look up the tokens of all windows now, `size` at a time, instead of each time one is drawn."""
+        pieces = [tokenizer.window_tokens(self.batch(index)) for index in self.chunks(size)]
+        # A code is at most a few thousand, and there is one a window, place and layer: half the memory.
+        self.tokens = {s: torch.cat([piece[s].int() for piece in pieces]) for s in pieces[0]}
 
     def draw(self, size: int) -> Batch:
         """Return `size` random windows."""

@@ -84,9 +84,9 @@ class MaskedGenerator(Generator):
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         assert tokenizer is not None
-        with torch.no_grad():
-            condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
-        true = torch.cat([torch.cat([condition[s], window[s]], 1)[..., 0] for s in self.streams], dim=1)
+        tokens = tokenizer.window_tokens(batch)
+        window = {s: t[:, 1:] for s, t in tokens.items()}
+        true = torch.cat([tokens[s][..., 0] for s in self.streams], dim=1)
         size = window[self.streams[0]].shape[1]
         # The padding is the condition token, which is given at inference and so never masked here.
         masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]

@@ -59,7 +59,13 @@ class ResidualTransformer(Residual):
         self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
         self.layer = nn.Parameter(nn.init.normal_(torch.empty(self.layers, width), std=0.02))
 
-    def predict(self, tokens: dict[str, Tensor], layer: int, batch: Batch) -> dict[str, Tensor]:
+    def content(self, batch: Batch) -> Tensor:
+        """Return the speech content (B, N, E) of all streams' encoders."""
+        return torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+
+    def predict(
+        self, tokens: dict[str, Tensor], layer: int, content: Tensor, speaker: Tensor
+    ) -> dict[str, Tensor]:
         """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""
         x = torch.cat(
             [
@@ -71,19 +77,16 @@ class ResidualTransformer(Residual):
             ],
             dim=1,
         )
-        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
         place = place_tokens(len(self.streams), content.shape[1], x.device)
-        y = self.trunk(x + self.layer[layer], content, place, batch.speaker)
+        y = self.trunk(x + self.layer[layer], content, place, speaker)
         parts = y.chunk(len(self.streams), dim=1)
         return {s: _module(self.head, s, layer - 1)(p) for s, p in zip(self.streams, parts, strict=True)}
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:
-        with torch.no_grad():
-            condition, window = tokenizer.condition_tokens(batch.condition), tokenizer.tokens(batch.motion)
-        tokens = {s: torch.cat([condition[s], window[s]], dim=1) for s in self.streams}
+        tokens = tokenizer.window_tokens(batch)
         # One layer a step, drawn: all of them in each would cost that many times as much.
         layer = int(torch.randint(1, self.layers, ()))
-        logits = self.predict(tokens, layer, batch)
+        logits = self.predict(tokens, layer, self.content(batch), batch.speaker)
         return {
             f"tokens_{s}": F.cross_entropy(logits[s][:, 1:].flatten(0, 1), tokens[s][:, 1:, layer].flatten())
             for s in self.streams
@@ -91,10 +94,10 @@ class ResidualTransformer(Residual):
 
     @torch.no_grad()
     def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        tokens = dict(base)
+        tokens, content = dict(base), self.content(batch)
         for layer in range(1, self.layers):
             # Likeliest codes: the draw was the base token's, these only say more exactly where it is.
-            logits = self.predict(tokens, layer, batch)
+            logits = self.predict(tokens, layer, content, batch.speaker)
             tokens = {
                 s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams
             }

@@ -54,6 +54,8 @@ class GeneratorStage(Stage):
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
         tokenizer = inputs.built.get("tokenizer")
+        if tokenizer is not None:
+            windows.tokenise(tokenizer)
         values = fit(
             built,
             lambda: built.losses(windows.draw(self.training.batch), tokenizer),

@@ -41,6 +41,7 @@ class ResidualStage(Stage):
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Residual) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
+        windows.tokenise(inputs.built["tokenizer"])
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
         values = fit(

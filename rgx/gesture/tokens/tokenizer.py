@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rgx.gesture.nn.encoders import ResidualConv
 from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.tokens.base import Parts, Quantized, Quantizer
-from rgx.gesture.types import FRAMES_PER_TOKEN
+from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 from rgx.registry import Recipe
 
 
@@ -103,6 +103,14 @@ class Tokenizer(nn.Module):
         Source: reading 23.
         """
         return self.tokens(repeat(frame, "b k c -> b t k c", t=FRAMES_PER_TOKEN))
+
+    @torch.no_grad()
+    def window_tokens(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the tokens (B, N + 1, Q) of windows, the condition token first; those the batch has, if any."""
+        if batch.tokens:
+            return batch.tokens
+        condition, window = self.condition_tokens(batch.condition), self.tokens(batch.motion)
+        return {s: torch.cat([condition[s], window[s]], dim=1) for s in self.members}
 
     def codebook(self, stream: str, layer: int) -> Tensor:
         """Return the entries (V, D) of one layer of a stream's quantizer."""
