@@ -147,9 +147,10 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
+    from rgx.store.code import account, drifted
     from rgx.store.keys import short
     from rgx.store.manifests import Manifests
-    from rgx.sweep.code import drift
+    from rgx.sweep.code import present
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
 
@@ -178,7 +179,7 @@ def plan(
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
     there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
-    for line in drift(Manifests(store), there):
+    for line in account(drifted(present(), Manifests(store), there)):
         typer.echo(harmless(line))
     for line in planned.overridden:
         typer.echo(f"overridden: {harmless(line)}")

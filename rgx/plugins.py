@@ -15,19 +15,25 @@ def find_plugin(name: str, near: Path) -> tuple[str, str]:
 
     Raises InputError where it is not found or is not text.
     """
+    module, path = plugin_file(name, near)
+    return module, _source(path)
+
+
+def plugin_file(name: str, near: Path) -> tuple[str, Path]:
+    """Return (module name, file) of a plugin; raises InputError where it is not found."""
     wanted = Path(name)
     dotted = all(part.isidentifier() for part in name.split(".")) and wanted.suffix != ".py"
     stem = Path(*name.split(".")) if dotted else wanted.with_suffix("")
     for folder in (Path.cwd(), near):
         path = (folder / stem).with_suffix(".py")
         if path.is_file():
-            return stem.name, _source(path)
+            return stem.name, path.absolute()
     try:
         spec = importlib.util.find_spec(name) if dotted else None
     except (ImportError, ValueError):
         spec = None
     if spec is not None and spec.has_location and not spec.submodule_search_locations:
-        return name, _source(Path(str(spec.origin)))
+        return name, Path(str(spec.origin))
     raise InputError(f"cannot import '{name}': looked for {stem}.py in {Path.cwd()} and {near}")
 
 

@@ -15,10 +15,15 @@ from rgx.run.progress import Progress
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
+from rgx.store.code import account, drifted
 from rgx.store.known_files import keep, recall
+from rgx.store.manifests import Manifests
+from rgx.sweep.code import present
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
+
+ANEW = "--rerun drifted makes them, and what rests on them, anew"
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
     graph = Graph(plan, store, execution.go_on)
+    for line in _reused(graph):
+        say(line)
     searches = Searches(graph, record, say)
     try:
         with searches:
@@ -78,6 +85,13 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     for line in _outcome(graph, plan):
         say(line)
     return searched and not plan.tasks.keys() & graph.failed.keys()
+
+
+def _reused(graph: Graph) -> list[str]:
+    """Return a line for each kind of stage that is reused though other code made it, and what can be done."""
+    reused = [(graph.tasks[key].stage, key) for key in graph.done]
+    lines = account(drifted(present(), Manifests(graph.store), reused))
+    return [*(f"reused: {line}" for line in lines), *([ANEW] if lines else [])]
 
 
 def _outcome(graph: Graph, plan: Plan) -> list[str]:

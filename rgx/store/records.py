@@ -92,7 +92,8 @@ class SweepRow(BaseModel):
 class Run(BaseModel):
     """Which artifact stands behind each row of a sweep at each seed: of one run, or of all of its name.
 
-    whole: whether these are all rows of the sweep file, so that others of its name are no more in it.
+    whole: whether these are all rows of the sweep file, so that others of its name are no more in it;
+    variants: the modules behind each variant; places: the folder that holds each top package or file.
     """
 
     name: str
@@ -100,10 +101,15 @@ class Run(BaseModel):
     rows: list[SweepRow]
     seed_scope: str = "each seed repeats the whole pipeline"
     whole: bool = True
+    variants: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
 
 
 class Invocation(Run):
-    """One run as its own file tells it; started: seconds since 1970; digests: SHA-256 by file."""
+    """One run as its own file tells it; started: seconds since 1970.
+
+    digests: SHA-256 of what it was asked by file, and of the code behind its stages by module.
+    """
 
     started: float = 0.0
     argv: list[str] = []

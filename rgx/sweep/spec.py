@@ -12,7 +12,7 @@ from rgx.config import Text, choose, gin_value
 from rgx.errors import InputError, nearest
 from rgx.lookup import find_file, find_given, folders_around, is_carried
 from rgx.methods import find_package, import_method, is_package, methods_of
-from rgx.plugins import find_plugin, load_plugin
+from rgx.plugins import find_plugin, load_plugin, plugin_file
 from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.row import Row, row_text
@@ -152,10 +152,12 @@ def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Orig
     usual: list[str] = []
     for package in dict.fromkeys(methods):
         usual += import_method(package).targets
-    plugins = tuple(find_plugin(name, near) for name in imports if name not in packages)
+    single = [name for name in imports if name not in packages]
+    plugins = tuple(find_plugin(name, near) for name in single)
     for plugin in plugins:
         load_plugin(*plugin)
-    return Origin(tuple(dict.fromkeys(methods)), plugins), tuple(dict.fromkeys(usual))
+    files = tuple(plugin_file(name, near) for name in single)
+    return Origin(tuple(dict.fromkeys(methods)), plugins, files), tuple(dict.fromkeys(usual))
 
 
 def _targets(file: SweepFile, usual: tuple[str, ...], source: Source) -> dict[str, tuple[str, ...]]:
