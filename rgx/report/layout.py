@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rgx.report.doubts import doubt_notes
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
@@ -39,9 +40,9 @@ def difference(cell: Cell, metric: Metric) -> str:
 
 
 def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
-    """Return what follows a mean: its deviation, whether it differs, and n where below the table's most."""
+    """Return what follows a mean: deviation, whether it differs, doubts, n where below the table's most."""
     text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
-    text += differs if cell.differs else ""
+    text += (differs if cell.differs else "") + cell.doubt.marks
     return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
 
 
@@ -172,6 +173,7 @@ def legend(table: Table) -> list[str]:
     notes += _compared(table)
     notes += _untested(table)
     notes += _unscored(table)
+    notes += doubt_notes(table.doubt)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
         words = [f"{HOLE} marks a number that has not been measured.", *_failed(table), *_unmeasured(table)]
         notes.append(" ".join(words))

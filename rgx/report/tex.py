@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
+from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import LONG_WORD, escape_tex
 from rgx.report.frames import Metric, Results
 from rgx.report.layout import (
@@ -35,7 +36,12 @@ TEX_ARROWS: dict[Direction | None, str] = {
 }
 DIFFERING = r"\,\scriptsize(%s)"
 PLUS_MINUS, TEX_DIFFERS = r"\,$\pm$\,", r"$^{\ddagger}$"
-EMS = dict.fromkeys("±+-", 0.8) | dict.fromkeys(".()", 0.35) | {" ": 0.2, DIFFERS: 0.35}
+TEX_DOUBTS = {"": "", DRIFTED: r"$^{\S}$", IMPORTED: r"$^{\P}$", DRIFTED + IMPORTED: r"$^{\S\P}$"}
+EMS = (
+    dict.fromkeys("±+-", 0.8)
+    | dict.fromkeys(".()", 0.35)
+    | {" ": 0.2, DIFFERS: 0.35, DRIFTED: 0.35, IMPORTED: 0.4}
+)
 """Widths of what is no digit; those are half an em."""
 SMALL = 0.875
 """A letter of a difference to one of a mean."""
@@ -215,4 +221,5 @@ def _differing(cell: Cell, metric: Metric) -> str:
 
 
 def _spread(cell: Cell, decimals: int, most: int) -> str:
-    return spread(cell, decimals, most, PLUS_MINUS, TEX_DIFFERS).replace(" (", "~(")
+    text = spread(cell, decimals, most, PLUS_MINUS, TEX_DIFFERS).replace(" (", "~(")
+    return text.replace(cell.doubt.marks, TEX_DOUBTS[cell.doubt.marks])

@@ -56,7 +56,6 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     recall(execution.store.expanduser())
     plan = make_plan(read_sweep(file, asked))
     store = open_store(execution.store)
-    keep(store)
     trackers = make_trackers(execution.track, plan.name, store)
     whole, outside = plan_whole(file, asked, plan)
     for first, second in plan.same:
@@ -65,6 +64,7 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
         say(line)
     record = RunRecord(whole, store, not outside, asked.written)
     record.write()
+    keep(store)
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
     graph = Graph(plan, store, execution.go_on)

@@ -81,8 +81,12 @@ def account(drift: Mapping[Artifact, Changes]) -> list[str]:
     ]
 
 
-def told(changes: Iterable[Changes]) -> str:
-    """Return the modules that changed, with what became of each that did not simply change."""
+def told(changes: Iterable[Changes], most: int | None = MOST) -> str:
+    """Return the modules that changed, with what became of each that did not simply change.
+
+    most: how many to name before the rest is counted, or None for all.
+    """
     words = {module: word for own in changes for module, word in own.items()}
     names = [name if word == "changed" else f"{name} ({word})" for name, word in sorted(words.items())]
-    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+    shown = names[:most]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

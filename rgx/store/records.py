@@ -79,7 +79,8 @@ class Metric(BaseModel):
 class SweepRow(BaseModel):
     """One cell of a sweep at one seed, and the full key of each stage it needs.
 
-    definition: what the row is whatever its seed, where that is known; another one begins the row anew.
+    definition: what the row is whatever its seed, where that is known; another one begins the row anew;
+    imported: the file of the bundle that says so, where it was not planned here.
     """
 
     panel: str
@@ -87,6 +88,7 @@ class SweepRow(BaseModel):
     seed: int
     stages: dict[str, str]
     definition: str = ""
+    imported: str = ""
 
 
 class Run(BaseModel):

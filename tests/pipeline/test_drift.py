@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -100,35 +101,64 @@ class Paper:
         assert old in text
         self.write(name, text.replace(old, new))
 
-    def rgx(self, *words: str, code: int = 0) -> str:
-        """Run a command as a person would, in a process of its own, and return what it prints."""
-        run = subprocess.run(
-            [sys.executable, "-m", "rgx", *words], env=os.environ | {"PYTHONPATH": str(ROOT)},
-            cwd=self.folder, capture_output=True, text=True, timeout=200,
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the folder, in a process of its own as a person would."""
+        return subprocess.run(
+            [sys.executable, *words], cwd=self.folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=200,
         )  # fmt: skip
+
+    def rgx(self, *words: str, code: int = 0) -> str:
+        """Run a command and return what it prints."""
+        run = self.python("-m", "rgx", *words)
         assert run.returncode == code, run.stdout + run.stderr
         return run.stdout + run.stderr
 
     def sweep(self, *options: str, code: int = 0) -> str:
         return self.rgx("sweep", "sweeps/levels.yaml", "--engine", "inline", *options, code=code)
 
+    def report(self) -> dict[str, str]:
+        """Render the report, which imports nothing heavy; return its texts, and as `shown` what it prints."""
+        code = "import sys; sys.argv[1:] = ['report', 'sweeps/levels.yaml']; from rgx.cli import main; main()"
+        run = self.python("-c", f"{code}; assert not {{'torch', 'ray', 'pandas'}} & set(sys.modules)")
+        assert run.returncode == 0, run.stdout + run.stderr
+        texts = [path for path in self.build.iterdir() if path.suffix not in {".png", ".pdf"}]
+        return {path.name: path.read_text() for path in texts} | {"shown": run.stdout}
+
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     paper = Paper(tmp_path_factory.mktemp("paper"))
     assert "3 stages run, 0 reused" in paper.sweep("--no-report")
+    assert "§" not in "".join(paper.report().values())
+    assert "made by other code" not in paper.rgx("plan", "sweeps/levels.yaml")
+    paper.write("my_levels/extra.py", "bonus = 1\n")
+    paper.edit("my_levels/amounts.py", "def amount", "from .extra import bonus\n\n\ndef amount")
+    paper.edit("my_levels/base.py", "seeded = True", "seeded = not False")
     return paper
 
 
+CHANGED = "my_levels.amounts, my_levels.base, my_levels.extra (added)"
+
+
 def test_an_edited_helper_and_an_edited_base_class_are_told(swept: Paper) -> None:
-    assert "made by other code" not in swept.rgx("plan", "sweeps/levels.yaml")
-    swept.write("my_levels/extra.py", "bonus = 1\n")
-    swept.edit("my_levels/amounts.py", "def amount", "from .extra import bonus\n\n\ndef amount")
-    swept.edit("my_levels/base.py", "seeded = True", "seeded = not False")
-    changed = "my_levels.amounts, my_levels.base, my_levels.extra (added)"
-    line = f"scored: 2 made by other code; changed since: {changed}"
-    told = swept.sweep("--no-report")
-    assert f"reused: {line}\n--rerun drifted" in told and "3 reused" in told
+    line = f"scored: 2 made by other code; changed since: {CHANGED}"
+    words = swept.sweep("--no-report")
+    assert f"reused: {line}\n--rerun drifted" in words and "3 reused" in words
     assert f"\n{line}\n" in swept.rgx("plan", "sweeps/levels.yaml")
     assert line.partition(" made ")[2] in swept.rgx("why", "sweeps/levels.yaml", "p/low")
-    assert "drawn: " not in told
+    assert "drawn: " not in words
+
+
+def test_every_format_marks_the_numbers_and_names_the_modules(swept: Paper) -> None:
+    texts = swept.report()
+    note = f"§ rests on code that has changed since it was made: scored ({CHANGED})."
+    assert note in texts["shown"] and texts["shown"].count("§") == 3
+    assert note.replace("_", "\\_") in texts["p.md"] and texts["p.md"].count("§") == 3
+    assert texts["p.tex"].count(r"$^{\S}$") == 3, "twice in the grid, once for its width"
+    assert r"\S{} rests on code that has changed" in texts["p.tex"]
+    assert note in texts["index.html"] and texts["index.html"].count('">§</span>') == 2
+    assert texts["provenance.html"].count("1 made by code that has changed since") == 2
+    assert texts["provenance.html"].count(f"{CHANGED}</td>") == 2
+    lines = list(csv.DictReader(texts["p.csv"].splitlines()))
+    assert [line["drift"] for line in lines] == [f"scored ({CHANGED})"] * 2

@@ -11,8 +11,10 @@ from rgx.report.formats.base import Format
 from rgx.report.frames import Results
 from rgx.report.statistics import Table
 
+DOUBTS = ["drift", "imported"]
+"""Stages whose code has changed since, with the modules; the bundles that a number was taken in from."""
 FIELDS = ["panel", "row", "label", "metric", "seed", "value", "reference", "published", "delta"]
-FIELDS += ["mean", "std", "n", "mark", "p", "stage", "key"]
+FIELDS += ["mean", "std", "n", "mark", "p", *DOUBTS, "stage", "key"]
 
 
 @register("format", "csv", label="CSV")
@@ -53,5 +55,7 @@ def _numbers(table: Table, results: Results) -> dict[tuple[str, str], list[dict[
         for number in results.numbers(table.name, column):
             stages = results.stages_of(number)
             keys = {stage: stages.get(stage, "") for stage in table.words.instruments}
-            numbers.setdefault((column, number.row), []).append(number._asdict() | keys)
+            doubt = results.doubt(number)
+            doubts = dict(zip(DOUBTS, (doubt.changed, ", ".join(sorted(doubt.bundles))), strict=True))
+            numbers.setdefault((column, number.row), []).append(number._asdict() | keys | doubts)
     return numbers
