@@ -209,6 +209,9 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
+    rerun: Annotated[
+        list[str], typer.Option(help="Make anew though finished: 3b/full, 3b/full/STAGE or drifted.")
+    ] = [],  # noqa: B006
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,
@@ -230,7 +233,7 @@ def sweep(
 
         check(definition, run)
     try:
-        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on), Console())
+        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:

@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
-from rgx.inspect.cells import pipeline_order, row_key, select
 from rgx.store.artifacts import DEEPEST, MANIFEST, PIECE, checksum
+from rgx.store.cells import pipeline_order, row_key, select
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.store.records import Record, Run, SweepRow

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.cells import pick_seed, pipeline_order, row_key, select, split
 from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Manifests, made_when, number, part
 from rgx.store.records import Metric, SweepRow

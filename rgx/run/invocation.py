@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rgx.errors import InputError
+from rgx.run.anew import make_anew
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
 from rgx.run.searches import Searches
@@ -30,7 +31,8 @@ ANEW = "--rerun drifted makes them, and what rests on them, anew"
 class Execution:
     """Where a sweep runs and what it leaves; track: what shows it while it runs.
 
-    go_on: whether stages go on from checkpoints that other code has written.
+    go_on: whether stages go on from checkpoints that other code has written; rerun: what is made anew though
+    it is finished.
     """
 
     store: Path
@@ -38,6 +40,7 @@ class Execution:
     address: str | None = None
     track: Sequence[str] = ()
     go_on: bool = False
+    rerun: Sequence[str] = ()
 
 
 def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> bool:
@@ -62,6 +65,9 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
         say(f"same cell: {second} is {first}")
     for line in outside:
         say(line)
+    if execution.rerun:
+        for line in make_anew(execution.rerun, plan, whole, store):
+            say(line)
     record = RunRecord(whole, store, not outside, asked.written)
     record.write()
     keep(store)

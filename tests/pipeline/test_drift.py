@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,9 +82,14 @@ REPORT = "sweep: levels.yaml\nmethod: my_levels\npanels:\n  p: {caption: P., col
 class Paper:
     """A person's folder: a method of its own, a sweep, a report and a store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fresh: bool = True) -> None:
         self.folder, self.store = folder, folder / "store"
         self.build = folder / "reports" / "build" / "levels"
+        if fresh:
+            self.begin()
+
+    def begin(self) -> None:
+        """Write all of it but the store."""
         for name, text in METHOD.items():
             self.write(f"my_levels/{name}", text)
         self.write("pyproject.toml", "")
@@ -162,3 +168,55 @@ def test_every_format_marks_the_numbers_and_names_the_modules(swept: Paper) -> N
     assert texts["provenance.html"].count(f"{CHANGED}</td>") == 2
     lines = list(csv.DictReader(texts["p.csv"].splitlines()))
     assert [line["drift"] for line in lines] == [f"scored ({CHANGED})"] * 2
+
+
+@pytest.fixture
+def paper(swept: Paper, tmp_path: Path) -> Paper:
+    """A copy of the folder as it stands after the edit."""
+    shutil.copytree(swept.folder, tmp_path / "paper")
+    return Paper(tmp_path / "paper", fresh=False)
+
+
+def numbers(paper: Paper) -> dict[str, float]:
+    """Return the number of each row, by the report."""
+    return {
+        line["row"]: float(line["value"]) for line in csv.DictReader(paper.report()["p.csv"].splitlines())
+    }
+
+
+def test_drifted_artifacts_are_made_anew_and_the_old_are_kept(paper: Paper) -> None:
+    before = numbers(paper)
+    paper.edit("my_levels/amounts.py", "return level", "return level + bonus")
+    words = paper.sweep("--rerun", "drifted")
+    assert "made anew: 2 scored\n" in words and "2 stages run, 1 reused" in words
+    assert "made by other code" not in words and "§" not in words
+    assert numbers(paper) == {row: pytest.approx(value + 1) for row, value in before.items()}
+    assert len(list(paper.store.glob("trash/*/scored/*/manifest.json"))) == 2
+
+
+def test_a_cell_or_its_stage_is_made_anew_with_what_rests_on_it(paper: Paper) -> None:
+    assert "made anew: 1 scored\n" in paper.sweep("--rerun", "p/high")
+    words = paper.sweep("--rerun", "p/high/drawn", "--only", "p/high")
+    assert "made anew: 1 drawn, and what rests on them: 2 scored\n" in words
+    assert "made again only when the sweeps that need them run: 1 scored\n" in words
+    assert "2 stages run, 0 reused" in words
+    assert "has no stage 'draw': did you mean 'drawn'?" in paper.sweep("--rerun", "p/high/draw", code=2)
+    assert "no row 'hi' in table p" in paper.sweep("--rerun", "p/hi", code=2)
+    assert len(list(paper.store.glob("*/*/manifest.json"))) == 2
+
+
+def test_forgetting_says_what_rests_on_it_and_who_needs_it(paper: Paper) -> None:
+    (drawn,) = paper.store.glob("drawn/*")
+    paper.rgx("runs", "levels", "--pin")
+    assert "pinned" in paper.rgx("forget", f"drawn/{drawn.name}", code=2)
+    paper.rgx("runs", "levels", "--unpin")
+    words = paper.rgx("forget", "levels:p/low")
+    assert "forgotten: scored/" in words and "rests on it" not in words and "levels:p/low" in words
+    words = paper.rgx("forget", f"drawn/{drawn.name[:6]}")
+    assert "and what rests on it: scored/" in words
+    assert "missing now, and made again by the next sweep: levels:p/low, levels:p/high" in words
+    assert not list(paper.store.glob("*/*/manifest.json"))
+    assert len(list(paper.store.glob("trash/*/*/*/manifest.json"))) == 3
+    assert "nothing of it is in the store" in paper.rgx("forget", "levels:p/low", code=2)
+    assert "expected STAGE/KEY" in paper.rgx("forget", "p/low", code=2)
+    assert "3 stages run" in paper.sweep("--no-report")
