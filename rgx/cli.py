@@ -147,6 +147,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
+    from rgx.registry import replacements
     from rgx.store.code import account, drifted
     from rgx.store.keys import short
     from rgx.store.manifests import Manifests
@@ -181,6 +182,8 @@ def plan(
     there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
     for line in account(drifted(present(), Manifests(store), there)):
         typer.echo(harmless(line))
+    for line in replacements():
+        typer.echo(harmless(f"replaced: {line}"))
     for line in planned.overridden:
         typer.echo(f"overridden: {harmless(line)}")
     for first, second in planned.same:

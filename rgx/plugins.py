@@ -44,18 +44,25 @@ def _source(path: Path) -> str:
         raise InputError(f"cannot import {path}: {error}") from error
 
 
-def load_plugin(name: str, source: str) -> None:
-    """Run a plugin's source as a module once; raises InputError with the line that failed."""
+def load_plugin(name: str, source: str, file: Path | None = None) -> None:
+    """Run a plugin's source as a module once; raises InputError with the line that failed.
+
+    file: where it lies, where that is known, for messages.
+    """
     known = sys.modules.get(name)
     if known is not None and not hasattr(known, "__rgx_source__"):
-        file = getattr(known, "__file__", None)
-        if file is not None and _source(Path(file)) == source:
+        imported = getattr(known, "__file__", None)
+        if imported is not None and _source(Path(imported)) == source:
             return
-        raise InputError(f"{name}.py: Python has imported {file or 'one of its own'} by that name; rename it")
+        raise InputError(
+            f"{name}.py: Python has imported {imported or 'one of its own'} by that name; rename it"
+        )
     if known is not None and known.__rgx_source__ == source:
         return
     module = ModuleType(name)
     module.__rgx_source__ = source  # type: ignore[attr-defined]
+    if file is not None:
+        module.__file__ = str(file)
     sys.modules[name] = module
     try:
         exec(compile(source, f"{name}.py", "exec"), module.__dict__)

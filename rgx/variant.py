@@ -26,6 +26,8 @@ from rgx.errors import InputError
 
 T = TypeVar("T")
 UNKEYED = "not part of an artifact's identity"
+VERSION = "variant_version"
+"""The entry of a record with its variant's version, where that is not 1."""
 Place = Annotated[str, UNKEYED]
 """A path, device or hub name: where something is, never what it is."""
 BOUND = "supplied by a binding"
@@ -44,6 +46,11 @@ class Variant:
     label: str
     source: str
     cls: type
+    version: int = 1
+    replaces: bool = False
+    """Whether it is to stand in the place of another class of its name."""
+    replaced: type | None = None
+    """That other class, once it is registered."""
 
     @property
     def key(self) -> str:
@@ -118,13 +125,17 @@ class Recipe(Generic[T]):
 
 
 def record_bound(variant: Variant, bound: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a variant with all its arguments that gin binds; places are not in it."""
+    """Return the record of a variant with all its arguments that gin binds; places are not in it.
+
+    Its version is where it is not the first, so that no variant's key changes before its author raises it.
+    """
     keyed = {
         n: record_of(value)
         for n, value in bound.items()
         if UNKEYED not in getattr(variant.annotations.get(n), "__metadata__", ())
     }
-    return {"variant": variant.key, **keyed}
+    version = {VERSION: variant.version} if variant.version != 1 else {}
+    return {"variant": variant.key, **version, **keyed}
 
 
 def record_of(value: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rgx.errors import InputError
+from rgx.registry import replacements
 from rgx.run.anew import make_anew
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
@@ -61,6 +62,8 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     store = open_store(execution.store)
     trackers = make_trackers(execution.track, plan.name, store)
     whole, outside = plan_whole(file, asked, plan)
+    for line in replacements():
+        say(f"replaced: {line}")
     for first, second in plan.same:
         say(f"same cell: {second} is {first}")
     for line in outside:

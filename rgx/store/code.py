@@ -13,7 +13,7 @@ from rgx.store.records import Manifest, Run
 from rgx.store.source import Sources
 
 Changes = Mapping[str, str]
-"""Module → what became of it since an artifact was made: 'changed', 'added' or 'gone'."""
+"""Module → what became of it since an artifact was made: 'changed', 'added', 'gone' or 'out of use'."""
 Artifact = tuple[str, str]
 """A stage and a key."""
 MOST = 4
@@ -45,11 +45,16 @@ class Code:
         unknown = [name for name in names if name not in self.variants]
         now = self.sources.digests([*own, *(before if unknown else ())])
         here = [module for module in before if self.sources.root(module) or module in self.sources.texts]
-        changes = {m: "changed" if m in now else "gone" for m in here if before[m] != now.get(m)}
+        changes = {m: self._became(m, now) for m in here if before[m] != now.get(m)}
         changes |= dict.fromkeys(own & now.keys() - before.keys() if before else (), "added")
         if changes:
             changes |= dict.fromkeys(now.keys() - before.keys(), "added")
         return dict(sorted(changes.items()))
+
+    def _became(self, module: str, now: Mapping[str, str]) -> str:
+        if module in now:
+            return "changed"
+        return "out of use" if module in self.sources.texts or self.sources.file(module) else "gone"
 
 
 def variants_in(record: Mapping[str, Any]) -> list[str]:
