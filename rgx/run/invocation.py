@@ -10,10 +10,12 @@ from pathlib import Path
 from rich.console import Console
 
 from rgx.errors import InputError
+from rgx.lookup import find_given
 from rgx.registry import replacements
 from rgx.run.anew import make_anew
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
@@ -76,7 +78,7 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     keep(store)
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
-    graph = Graph(plan, store, execution.go_on)
+    graph = Graph(plan, store, execution.go_on, commits(_folders(file, plan)))
     for line in _reused(graph):
         say(line)
     searches = Searches(graph, record, say)
@@ -94,6 +96,12 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     for line in _outcome(graph, plan):
         say(line)
     return searched and not plan.tasks.keys() & graph.failed.keys()
+
+
+def _folders(file: Path, plan: Plan) -> list[Path]:
+    """Return where a person's code may lie: beside the sweep, in its methods, beside its single files."""
+    methods = [package.path for package in plan.origin.methods]
+    return [find_given(file, "sweep file").parent, *methods, *(path.parent for _, path in plan.origin.files)]
 
 
 def _reused(graph: Graph) -> list[str]:

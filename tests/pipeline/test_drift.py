@@ -220,3 +220,28 @@ def test_forgetting_says_what_rests_on_it_and_who_needs_it(paper: Paper) -> None
     assert "nothing of it is in the store" in paper.rgx("forget", "levels:p/low", code=2)
     assert "expected STAGE/KEY" in paper.rgx("forget", "p/low", code=2)
     assert "3 stages run" in paper.sweep("--no-report")
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git as somebody, whatever this machine's own settings are."""
+    who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    run = subprocess.run(["git", "-C", str(folder), *who, *words], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_a_persons_own_repository_stands_in_manifests_in_show_and_on_the_page(paper: Paper) -> None:
+    git(paper.folder, "init", "-q")
+    (paper.folder / ".gitignore").write_text("store\nreports/build\n__pycache__\n")
+    git(paper.folder, "add", ".")
+    git(paper.folder, "commit", "-qm", "All of it")
+    commit, name = git(paper.folder, "rev-parse", "HEAD"), paper.folder.name
+    paper.sweep("--no-report", "--rerun", "p/low")
+    paper.write("my_levels/unused.py", "")
+    paper.sweep("--no-report", "--rerun", "p/high")
+    low, high = (paper.rgx("show", f"levels:p/{row}/level") for row in ("low", "high"))
+    assert f"  repository: {name} {commit}\n" in low
+    assert f"  repository: {name} {commit} with uncommitted changes\n" in high
+    page = paper.report()["provenance.html"]
+    assert f"{name} {commit[:10]}<" in page and f"{name} {commit[:10]} with uncommitted changes<" in page
+    (manifest,) = paper.store.glob("drawn/*/manifest.json")
+    assert "own_commit" not in manifest.read_text(), "it was made before there was a repository"

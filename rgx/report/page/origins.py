@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +15,11 @@ from rgx.report.page.anchors import Anchors
 from rgx.report.statistics import Table
 from rgx.store.artifacts import made_where
 from rgx.store.code import told
+from rgx.store.manifests import COMMITS, commits_of
 
 SHORT_KEY, SHORT_COMMIT = 16, 10
 LOG = "log.txt"
+COMMIT = re.compile(r"\b[0-9a-f]{11,64}\b")
 Manifest = dict[str, Any]
 
 
@@ -186,13 +189,17 @@ def _facts(stage: str, key: str, results: Results) -> ArtifactFacts:
         begun=utc_minute(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
         host=made_where(manifest),
-        commit=str(software.get("commit") or "")[:SHORT_COMMIT],
-        software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),
+        commit=_shortened(commits_of(software)),
+        software=", ".join(f"{name} {version}" for name, version in software.items() if name not in COMMITS),
         data=str(manifest.get("fingerprint") or ""),
         log=f"{stage}/{key[:SHORT_KEY]}/{LOG}" if isinstance(files, dict) and LOG in files else "",
         drift=told([results.drift.get((stage, key), {})], most=None),
         bundle=results.bundles.get((stage, key), ""),
     )
+
+
+def _shortened(commits: list[str]) -> str:
+    return ", ".join(COMMIT.sub(lambda match: match[0][:SHORT_COMMIT], said) for said in commits if said)
 
 
 def utc_minute(seconds: object) -> str:
