@@ -147,9 +147,11 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
+    from rgx.registry import replacements
+    from rgx.store.code import account, drifted
     from rgx.store.keys import short
     from rgx.store.manifests import Manifests
-    from rgx.sweep.code import drift
+    from rgx.sweep.code import present
     from rgx.sweep.plan import explain_missing
     from rgx.sweep.search.table import about, intention
 
@@ -178,8 +180,10 @@ def plan(
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
     there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
-    for line in drift(Manifests(store), there):
+    for line in account(drifted(present(), Manifests(store), there)):
         typer.echo(harmless(line))
+    for line in replacements():
+        typer.echo(harmless(f"replaced: {line}"))
     for line in planned.overridden:
         typer.echo(f"overridden: {harmless(line)}")
     for first, second in planned.same:
@@ -208,6 +212,9 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
+    rerun: Annotated[
+        list[str], typer.Option(help="Make anew though finished: 3b/full, 3b/full/STAGE or drifted.")
+    ] = [],  # noqa: B006
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,
@@ -229,7 +236,7 @@ def sweep(
 
         check(definition, run)
     try:
-        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on), Console())
+        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:

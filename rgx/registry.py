@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import inspect
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import gin
+from gin.config import interactive_mode
 
 from rgx.errors import InputError, nearest
 from rgx.kinds import (
@@ -38,6 +41,7 @@ __all__ = [
     "import_own",
     "record_of",
     "register",
+    "replacements",
     "variants",
 ]
 
@@ -64,26 +68,60 @@ def calls_noted() -> Iterator[Calls]:
 
 
 def register(
-    axis: str, name: str, *, label: str | None = None, source: str = "ours"
-) -> Callable[[type[T]], type[T]]:
-    """Enter a class as the variant `name` of `axis`; raises InputError when the name is taken."""
+    axis: str, name: str, *, label: str | None = None, source: str = "ours", version: int = 1,
+    replace: bool = False,
+) -> Callable[[type[T]], type[T]]:  # fmt: skip
+    """Enter a class as the variant `name` of `axis`; raises InputError when the name is taken.
+
+    version: raised by hand when its code means another result at the same parameters; replace: whether it
+    stands in the place of another class of that name, whichever of them is registered first.
+    """
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise InputError(f"{axis}/{name}: version = {version!r}: expected a whole number from 1")
 
     def enter(cls: type[T]) -> type[T]:
-        variant = Variant(axis, name, label or name, source, cls)
-        known = _roster.get((axis, name))
-        if known is not None:
-            if (known.cls.__module__, known.cls.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise InputError(
-                    f"{axis}/{name} is registered twice: by {known.cls.__module__}."
-                    f"{known.cls.__qualname__} and by {cls.__module__}.{cls.__qualname__}; rename one"
-                )
-            _roster[axis, name] = variant
-            return cls
-        _roster[axis, name] = variant
-        gin.register(name, module=axis)(_configurable(axis, name))
+        known, place = _roster.get((axis, name)), (axis, name)
+        replaced = known.replaced if known is not None else None
+        if known is not None and _called(known.cls) != _called(cls):
+            if known.replaced is not None and _called(known.replaced) == _called(cls):
+                return cls
+            if known.replaced is not None or known.replaces == replace:
+                raise InputError(_twice(known, cls))
+            if known.replaces:
+                _roster[place] = dataclasses.replace(known, replaced=cls)
+                return cls
+            replaced = known.cls
+        _roster[place] = Variant(axis, name, label or name, source, cls, version, replace, replaced)
+        with interactive_mode():  # what is registered again may take other arguments
+            gin.register(name, module=axis)(_configurable(axis, name))
         return cls
 
     return enter
+
+
+def replacements() -> list[str]:
+    """Return a line for each variant that stands in the place of another class."""
+    return [
+        f"{variant.key} is {_called(variant.cls)} in place of {_called(variant.replaced)}"
+        for variant in variants()
+        if variant.replaced is not None
+    ]
+
+
+def _twice(known: Variant, cls: type) -> str:
+    both = f"by {_called(known.cls)} and by {_called(cls)}"
+    files = " and ".join(_file(each) for each in (known.cls, cls))
+    remedy = "rename one, or have one that shall stand in the other's place say replace=True"
+    return f"{known.key} is registered twice: {both} ({files}); {remedy}"
+
+
+def _called(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _file(cls: type) -> str:
+    module = sys.modules.get(cls.__module__)
+    return str(getattr(module, "__file__", None) or f"{cls.__module__}.py")
 
 
 def _configurable(axis: str, name: str) -> Callable[..., Any]:

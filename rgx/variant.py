@@ -27,6 +27,8 @@ from rgx.errors import InputError
 
 T = TypeVar("T")
 UNKEYED = "not part of an artifact's identity"
+VERSION = "variant_version"
+"""The entry of a record with its variant's version, where that is not 1."""
 Unkeyed = Annotated[T, UNKEYED]
 """What changes no result, such as how often something is kept: `checkpoint_every: Unkeyed[int] = 200`."""
 Place = Unkeyed[str]
@@ -65,6 +67,11 @@ class Variant:
     label: str
     source: str
     cls: type
+    version: int = 1
+    replaces: bool = False
+    """Whether it is to stand in the place of another class of its name."""
+    replaced: type | None = None
+    """That other class, once it is registered."""
 
     @property
     def key(self) -> str:
@@ -164,8 +171,13 @@ class Recipe(Generic[T]):
 
 
 def record_bound(variant: Variant, bound: dict[str, Any]) -> Record:
-    """Return the record of a variant with all its arguments that gin binds and that its result depends on."""
+    """Return the record of a variant with all its arguments that gin binds and that its result depends on.
+
+    Its version is where it is not the first, so that no variant's key changes before its author raises it.
+    """
     record, left_out = Record(variant=variant.key), dict[str, Any]()
+    if variant.version != 1:
+        record[VERSION] = variant.version
     for name, value in bound.items():
         marks = variant.marks(name)
         if UNKEYED in marks:

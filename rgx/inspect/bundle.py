@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
-from rgx.inspect.cells import pipeline_order, row_key, select
 from rgx.store.artifacts import DEEPEST, MANIFEST, PIECE, checksum
+from rgx.store.cells import pipeline_order, row_key, select
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.store.records import Record, Run, SweepRow
@@ -65,7 +65,8 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     name, colon, rest = address.partition(":")
     sweep = read_run(store, name)
     rows = _chosen(sweep, rest) if colon else sweep.rows
-    content = {**sweep.model_dump(), "rows": [row.model_dump() for row in rows]}
+    # Where its variants lie here tells nobody elsewhere anything.
+    content = {**sweep.model_dump(exclude={"variants", "places"}), "rows": [row.model_dump() for row in rows]}
     content["seeds"] = [seed for seed in sweep.seeds if any(row.seed == seed for row in rows)]
     if file.exists():
         raise InputError(f"{file} is already there; give another name")

@@ -125,6 +125,20 @@ def _cost(hours: float | None) -> str:
 
 
 @app.command()
+def forget(
+    address: Annotated[str, typer.Argument(help="STAGE/KEY, SWEEP:TABLE/ROW or SWEEP:TABLE/ROW/STAGE.")],
+    store: Store = Path("store"),
+) -> None:
+    """Move finished artifacts, and all that rests on them, to the trash, so that they are made anew.
+
+    Of a row those that no other row shares; `rgx gc --empty` removes them for good.
+    """
+    from rgx.inspect.forget import forget as move
+
+    _say(move(address, store))
+
+
+@app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(help="One name: its runs, the oldest first.")] = None,
     pin: Annotated[

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rgx.errors import InputError
-from rgx.inspect.cells import pick_seed, pipeline_order, select, split
 from rgx.inspect.show import scores_of
+from rgx.store.cells import pick_seed, pipeline_order, select, split
 from rgx.store.differences import Identity, own_changes
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests, number

@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rgx.errors import InputError, nearest
-from rgx.inspect.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.artifacts import bundle_of
+from rgx.store.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.code import Code, code_of, told
 from rgx.store.keys import short
-from rgx.store.manifests import Manifest, Manifests, made_when, number, part
+from rgx.store.manifests import COMMITS, Manifest, Manifests, commits_of, made_when, number, part
 from rgx.store.records import Metric, SweepRow
 from rgx.store.runs import read_run
 from rgx.yaml_errors import first_problem
@@ -23,17 +25,18 @@ EXAMPLE = "SWEEP:TABLE/ROW/METRIC, such as my_sweep:a/full/accuracy"
 def show(address: str, seed: int | None, store: Path) -> list[str]:
     """Return all that is known of a number, for one seed or each; raises InputError with the nearest name."""
     name, rest = split(address, EXAMPLE)
-    rows, metric = select(read_run(store, name), rest)
+    run = read_run(store, name)
+    rows, metric = select(run, rest)
     if not metric:
         raise InputError(f"{address}: expected {EXAMPLE}")
-    manifests = Manifests(store)
+    manifests, code = Manifests(store), code_of(run)
     lines: list[str] = []
     for row in pick_seed(rows, seed):
         stage = _stage_of(row, metric, manifests)
         manifest = manifests.get(stage, row.stages[stage])
         assert manifest is not None, "a stage with scores has a manifest"
         lines += [f"{name}:{row_key(row)}, seed {row.seed}", *_number(manifest, metric.rpartition("/")[2])]
-        lines += _provenance(manifest, row, manifests)
+        lines += _provenance(manifest, row, manifests, code)
     return lines
 
 
@@ -83,15 +86,16 @@ def _number(manifest: Manifest, metric: str) -> Iterator[str]:
         yield f"  source: {described['source']}"
 
 
-def _provenance(manifest: Manifest, row: SweepRow, manifests: Manifests) -> Iterator[str]:
+def _provenance(manifest: Manifest, row: SweepRow, manifests: Manifests, code: Code) -> Iterator[str]:
     folder = manifests.folder(manifest["stage"], manifest["key"])
     software = part(manifest, "software")
     yield f"  artifact: {folder}"
     yield f"  key: {manifest['key']}"
     if (folder / "log.txt").is_file():
         yield f"  log: {folder / 'log.txt'}"
-    yield f"  commit: {software.get('commit') or 'not recorded'}"
-    yield "  software: " + ", ".join(f"{n} {v}" for n, v in sorted(software.items()) if n != "commit")
+    yield f"  commit: {commits_of(software)[0] or 'not recorded'}"
+    yield from (f"  repository: {own}" for own in commits_of(software)[1:])
+    yield "  software: " + ", ".join(f"{n} {v}" for n, v in sorted(software.items()) if n not in COMMITS)
     yield "  made of:"
     for stage in pipeline_order(row.stages, manifests, manifest["stage"]):
         key = row.stages[stage]
@@ -99,5 +103,9 @@ def _provenance(manifest: Manifest, row: SweepRow, manifests: Manifests) -> Iter
         facts = made_when(ancestor) if ancestor else "not in the store"
         data = f", data {ancestor['fingerprint']}" if ancestor and ancestor.get("fingerprint") else ""
         yield f"    {stage:22} {short(key)}  {facts}{data}  {where}"
+        if ancestor and (changes := code.changes(ancestor)):
+            yield f"      made by other code; changed since: {told([changes])}"
+        if bundle := bundle_of(manifests.store, stage, key):
+            yield f"      imported from outside: {bundle}"
     yield "  gin:"
     yield from (f"    {line}" for line in str(manifest.get("gin", "not recorded")).splitlines())

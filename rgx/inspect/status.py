@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rgx.errors import InputError
-from rgx.inspect.cells import row_key
 from rgx.inspect.running import read_running
+from rgx.store.cells import row_key
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.store.records import Run, Running

@@ -18,8 +18,8 @@ from pathlib import Path
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
 from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
-from rgx.inspect.cells import row_key
 from rgx.store.artifacts import MANIFEST, open_store, write_json
+from rgx.store.cells import row_key
 from rgx.store.keys import short
 from rgx.store.lease import Lease
 from rgx.store.manifests import Manifests

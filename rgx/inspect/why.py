@@ -10,11 +10,12 @@ from rgx.errors import InputError, nearest
 from rgx.inspect.running import read_running
 from rgx.inspect.search_trials import trial_rows
 from rgx.inspect.status import state
+from rgx.store.code import Code, told
 from rgx.store.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
 from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Manifests, made_when
 from rgx.store.records import Running
-from rgx.sweep.code import other_code
+from rgx.sweep.code import present
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Sweep
 
@@ -32,7 +33,7 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
     manifests = Manifests(store)
     walk = Walk(lambda _, key: planned.get(key), stored(manifests))
     running = {(stopped.stage, stopped.key): stopped for stopped in read_running(store)}
-    lines = []
+    code, lines = present(), []
     for planned_cell in plan.cells:
         stages: dict[str, str] = planned_cell["stages"]
         if stage is not None and stage not in stages:
@@ -40,18 +41,21 @@ def why(sweep: Sweep, cell: str, stage: str | None, store: Path) -> list[str]:
         lines.append(f"{cell}, seed {planned_cell['seed']}")
         for name in [stage] if stage is not None else stages:
             task = plan.tasks[stages[name]]
-            lines += [f"  {line}" for line in _explain(task, planned[task.key], manifests, walk, running)]
+            lines += [
+                f"  {line}" for line in _explain(task, planned[task.key], manifests, walk, code, running)
+            ]
     return lines
 
 
 def _explain(
-    task: Task, new: Identity, manifests: Manifests, walk: Walk, running: dict[tuple[str, str], Running]
-) -> Iterator[str]:
+    task: Task, new: Identity, manifests: Manifests, walk: Walk, code: Code,
+    running: dict[tuple[str, str], Running],
+) -> Iterator[str]:  # fmt: skip
     head = f"{task.stage:22} {short(task.key)}"
     manifest = manifests.get(task.stage, task.key)
     if manifest is not None:
         yield f"{head}  in the store, {made_when(manifest)}"
-        yield from _code(manifest)
+        yield from _code(manifest, code)
         return
     stopped = running.get((task.stage, short(task.key)))
     if fault := manifests.fault(task.stage, task.key):
@@ -83,7 +87,6 @@ def _roots(new: Identity, causes: Causes) -> Iterator[str]:
         yield f"    {'and' if index else 'root cause'}: {', '.join(stages)}: {'; '.join(same)}"
 
 
-def _code(manifest: Manifest) -> Iterator[str]:
-    changed = other_code(manifest)
-    if changed:
-        yield f"    made by other code; changed since: {', '.join(changed)}"
+def _code(manifest: Manifest, code: Code) -> Iterator[str]:
+    if changes := code.changes(manifest):
+        yield f"    made by other code; changed since: {told([changes])}"

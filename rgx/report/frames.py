@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rgx.errors import InputError
-from rgx.store.artifacts import MANIFEST, artifact_folder, running_folder
+from rgx.report.doubts import Doubt, merged
+from rgx.store.artifacts import MANIFEST, artifact_folder, bundle_of, running_folder
+from rgx.store.code import Changes, code_of, drifted
 from rgx.store.failure import failure_reason
+from rgx.store.known_files import recall
 from rgx.store.manifests import Manifests, part
 from rgx.store.records import Manifest, Metric, Run, SweepRow, parse
 from rgx.store.runs import read_run
@@ -42,7 +45,8 @@ class Results:
     notes: what the manifests want said of their numbers, by panel and stage; manifests: those of all
     finished stages, by stage and key; owners: each panel's own sweep, where there are several; failures: why
     stages failed, by panel, row and stage; holes: why a finished stage has no score, by panel, row and
-    `stage/metric`.
+    `stage/metric`; drift: what changed since in the code of artifacts, by stage and key; bundles: the file
+    that an artifact was taken in from.
     """
 
     sweep: Run
@@ -53,6 +57,8 @@ class Results:
     owners: dict[str, Run] = field(default_factory=dict)
     failures: dict[tuple[str, str, str], str] = field(default_factory=dict)
     holes: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    drift: Mapping[tuple[str, str], Changes] = field(default_factory=dict)
+    bundles: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def owner(self, panel: str) -> Run:
         """Return the sweep a panel is of."""
@@ -67,12 +73,35 @@ class Results:
         return by_row
 
     @cached_property
-    def _stages(self) -> dict[tuple[str, str, int], dict[str, str]]:
-        return {(row.panel, row.row, row.seed): row.stages for row in self.sweep.rows}
+    def _rows(self) -> dict[tuple[str, str, int], SweepRow]:
+        return {(row.panel, row.row, row.seed): row for row in self.sweep.rows}
 
     def stages_of(self, number: Measured) -> dict[str, str]:
         """Return the key of each stage of the cell that a number is of."""
-        return self._stages.get((number.panel, number.row, number.seed), {})
+        row = self._rows.get((number.panel, number.row, number.seed))
+        return row.stages if row is not None else {}
+
+    def doubt(self, number: Measured) -> Doubt:
+        """Return what is doubtful in a number: in its artifact, in an ancestor's, or in its row."""
+        row = self._rows.get((number.panel, number.row, number.seed))
+        beneath = self._doubt(number.stage, number.key)
+        return replace(beneath, bundles=beneath.bundles | ({row.imported} if row and row.imported else set()))
+
+    def _doubt(self, stage: str, key: str) -> Doubt:
+        """Return what is doubtful in an artifact and its ancestors, found once."""
+        node = stage, key
+        if node not in self._doubts:
+            parents = part(self.manifests.get(node), "parents")
+            own = Doubt(
+                {stage: self.drift[node]} if node in self.drift else {},
+                frozenset([self.bundles[node]] if node in self.bundles else ()),
+            )
+            self._doubts[node] = merged([own, *(self._doubt(*parent) for parent in parents.items())])
+        return self._doubts[node]
+
+    @cached_property
+    def _doubts(self) -> dict[tuple[str, str], Doubt]:
+        return {}
 
     def rows(self, panel: str) -> list[str]:
         """Return the rows of a panel in the sweep's order."""
@@ -130,7 +159,10 @@ def load(store: Path, name: str) -> Results:
 def numbers(store: Path, sweep: Run, owners: dict[str, Run] | None = None) -> Results:
     """Read every finished score of a sweep's rows; raises InputError for a metric it cannot describe."""
     manifests = Manifests(store)
-    results = Results(sweep, [], {}, owners=owners or {})
+    recall(store)
+    artifacts = dict.fromkeys(artifact for row in sweep.rows for artifact in row.stages.items())
+    drift = drifted(code_of(sweep), manifests, artifacts)
+    results = Results(sweep, [], {}, owners=owners or {}, drift=drift)
     for row in sweep.rows:
         for stage, key in row.stages.items():
             manifest = manifests.get(stage, key)
@@ -147,6 +179,8 @@ def _add(results: Results, row: SweepRow, manifest: Manifest, store: Path) -> No
     results.measured.extend(_lines(row, manifest))
     if (stage, key) not in results.manifests:
         results.manifests[stage, key] = cast(dict[str, Any], manifest)
+        if bundle := bundle_of(store, stage, key):
+            results.bundles[stage, key] = bundle
         place = f"{artifact_folder(store, stage, key) / MANIFEST}: outputs/metrics"
         for name, about in part(manifest, "outputs", "metrics").items():
             described = {"label": name} | about if isinstance(about, dict) else about

@@ -37,9 +37,9 @@ def difference(cell: Cell, metric: Metric) -> str:
 
 
 def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
-    """Return what follows a mean: its deviation, whether it differs, and n where below the table's most."""
+    """Return what follows a mean: deviation, whether it differs, doubts, n where below the table's most."""
     text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
-    text += differs if cell.differs else ""
+    text += (differs if cell.differs else "") + cell.doubt.marks
     return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rgx.report.doubts import doubt_notes
 from rgx.report.escape import joined
 from rgx.report.grid import ARROWS, DIFFERS, HOLE, Style, body, heads
 from rgx.report.shown import unhidden
@@ -98,6 +99,7 @@ def _legend(table: Table) -> list[str]:
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
     notes += _unscored(table)
+    notes += doubt_notes(table.doubt)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
         words = [f"{HOLE} marks a number that has not been measured.", *_failed(table), *_unmeasured(table)]
         notes.append(" ".join(words))

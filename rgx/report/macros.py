@@ -15,6 +15,8 @@ LOOK = {
     r"\rgxsecond": (r"[1]{\underline{#1}}", "the second best"),
     r"\rgxspread": (r"[1]{\,$\pm$\,#1}", "a deviation"),
     r"\rgxdiffers": (r"$^{\ddagger}$", "what differs significantly"),
+    r"\rgxdrifted": (r"$^{\S}$", "what rests on code that has changed since"),
+    r"\rgximported": (r"$^{\P}$", "what was imported from outside"),
     r"\rgxpublished": (r"[1]{\textcolor{gray}{#1}}", "a published number"),
     r"\rgxdelta": (r"[1]{\textcolor{gray}{\,(#1)}}", "how far ours is above it"),
     r"\rgxstandin": (r"$^{\dagger}$", "a metric that stands in for another"),

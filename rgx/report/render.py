@@ -29,6 +29,7 @@ from rgx.report.pictures import gather_pictures, stack
 from rgx.report.shown import otherwise
 from rgx.report.statistics import Table
 from rgx.report.terminal_table import terminal_table
+from rgx.store.code import account
 
 RECORD = "provenance.json"
 SETTINGS, APPENDIX = "hyperparameters", "appendix"
@@ -151,6 +152,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
         for name in swept
         if name not in report.panels
     ]
+    lines += [f"Made by code that has changed since: {line}." for line in account(results.drift)]
     for table in panels:
         rows = [table.rows_of.get(row, row) for row in results.rows(table.name)]
         named = {
@@ -255,6 +257,14 @@ def _provenance(gathered: Gathered) -> dict[str, Any]:
                     if (panel, name) == (row.panel, row.row)
                 },
                 "numbers": owned.get((row.panel, row.row, row.seed), {}),
+                "drift": {
+                    stage: results.drift[stage, key]
+                    for stage, key in row.stages.items()
+                    if (stage, key) in results.drift
+                },
+                "imported": sorted(
+                    {row.imported, *(results.bundles.get(node, "") for node in row.stages.items())} - {""}
+                ),
             }
         )
     return {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
 from rgx.report.frames import Measured, Metric, Results
 from rgx.report.panel import ORDERS, Panel
@@ -35,6 +36,7 @@ class Cell:
     pairs: int = 0
     compared: bool = True
     """Whether it is printed how far the mean is above what was published."""
+    doubt: Doubt = NO_DOUBT
 
     @property
     def delta(self) -> float | None:
@@ -108,6 +110,11 @@ class Table:
         """Return the smallest and largest n behind a number of the table, or zeros."""
         counts = [cell.n for cells in self.rows.values() for cell in cells.values() if cell.n]
         return (min(counts), max(counts)) if counts else (0, 0)
+
+    @property
+    def doubt(self) -> Doubt:
+        """Return all that is doubtful in the table's numbers."""
+        return merged(cell.doubt for cells in self.rows.values() for cell in cells.values())
 
     def references(self) -> dict[str, float]:
         """Return what the reference scores, by column, where it is known and the same for every row."""
@@ -272,6 +279,7 @@ def _column(
         p, pairs = compare(TESTS[panel.test], by_seed[row], ours) or (None, 0)
         cells[row] = replace(
             cells[row], mean=mean, std=std, n=n, p=p, pairs=pairs,
+            doubt=merged(results.doubt(number) for number in owned[row]),
             reference=statistics.fmean(known) if known else None,
         )  # fmt: skip
 

@@ -36,7 +36,12 @@ def read(report: Report, report_file: Path, store: Path, run: str | None = None)
     rows = [row for record in records.values() for row in record.rows if owners[row.panel] is record]
     seeds = sorted({seed for record in records.values() for seed in record.seeds})
     title = report_file.stem + (run or "").removeprefix(sweep_of(run or ""))
-    return frames.numbers(store, Run(name=title, seeds=seeds, rows=rows), owners)
+    variants = {
+        variant: modules for record in records.values() for variant, modules in record.variants.items()
+    }
+    places = {top: place for record in records.values() for top, place in record.places.items()}
+    every = Run(name=title, seeds=seeds, rows=rows, variants=variants, places=places)
+    return frames.numbers(store, every, owners)
 
 
 def check(report_file: Path, run: str | None = None) -> None:

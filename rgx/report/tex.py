@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import LONG_WORD, escape_tex
 from rgx.report.frames import Metric
 from rgx.report.grid import (
@@ -25,7 +26,11 @@ from rgx.report.shown import shown
 from rgx.report.statistics import Cell, Table
 from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, STYLE, after, signed
 
-EMS = dict.fromkeys("±+-", 0.8) | dict.fromkeys(".()", 0.35) | {" ": 0.2, DIFFERS: 0.35}
+EMS = (
+    dict.fromkeys("±+-", 0.8)
+    | dict.fromkeys(".()", 0.35)
+    | {" ": 0.2, DIFFERS: 0.35, DRIFTED: 0.35, IMPORTED: 0.4}
+)
 """Widths of what is no digit; those are half an em."""
 CLOSE = 0.85
 """Of the widest number, from where on LaTeX is asked whether one with its difference is wider."""

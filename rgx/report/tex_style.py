@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import wrap
 
+from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Metric
 from rgx.report.grid import ARROWS, Style, difference, number, quoted
@@ -18,6 +19,12 @@ TEX_ARROWS: dict[Direction | None, str] = {
     None: "",
 }
 MARKS: dict[Mark, str] = {"best": r"\rgxbest{%s}", "second": r"\rgxsecond{%s}", "": "%s"}
+TEX_DOUBTS = {
+    "": "",
+    DRIFTED: r"\rgxdrifted{}",
+    IMPORTED: r"\rgximported{}",
+    DRIFTED + IMPORTED: r"\rgxdrifted{}\rgximported{}",
+}
 DELTA = r"\rgxdelta"
 HEAD_LETTERS = 16
 """Letters of a column's head beyond which it wraps."""
@@ -58,10 +65,11 @@ def signed(text: str) -> str:
 
 
 def after(cell: Cell, decimals: int, most: int) -> str:
-    """Return what follows a mean: its deviation, whether it differs, and n where below the table's most."""
+    """Return what follows a mean: deviation, whether it differs, doubts, n where below the table's most."""
     deviation = "" if cell.std is None else rf"\rgxspread{{{number(cell.std, decimals)}}}"
     replicates = f"~(n={cell.n})" if 0 < cell.n < most else ""
-    return deviation + (r"\rgxdiffers{}" if cell.differs else "") + replicates
+    differs = r"\rgxdiffers{}" if cell.differs else ""
+    return deviation + differs + TEX_DOUBTS[cell.doubt.marks] + replicates
 
 
 def broken(words: str, most: int) -> list[str]:

@@ -17,11 +17,14 @@ class Graph:
 
     Parents before children, longest remaining path first. grow: called before each choice, and may add
     stages; expected: stages it may add, one of each kind; have: what the machines hold, as the engine says.
-    go_on: whether stages go on from checkpoints that other code has written.
+    go_on: whether stages go on from checkpoints that other code has written; software: what manifests say of
+    the repositories the code is from.
     """
 
-    def __init__(self, plan: Plan, store: Path, go_on: bool = False) -> None:
-        self.plan, self.store, self.go_on = plan, store, go_on
+    def __init__(
+        self, plan: Plan, store: Path, go_on: bool = False, software: Mapping[str, str] | None = None
+    ) -> None:
+        self.plan, self.store, self.go_on, self.software = plan, store, go_on, dict(software or {})
         self.tasks: dict[str, Task] = {}
         self.waiting: dict[str, Task] = {}
         self.running: dict[str, Task] = {}
@@ -75,7 +78,7 @@ class Graph:
 
     def message(self, task: Task) -> dict[str, Any]:
         """Return a task as plain data, with how it is to be run."""
-        return {**task.message(), "go_on": self.go_on}
+        return {**task.message(), "go_on": self.go_on, "software": self.software}
 
     def succeed(self, key: str) -> None:
         """Mark a running stage done."""

@@ -10,25 +10,34 @@ from pathlib import Path
 from rich.console import Console
 
 from rgx.errors import InputError
+from rgx.lookup import find_given
+from rgx.registry import replacements
+from rgx.run.anew import make_anew
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
+from rgx.store.code import account, drifted
 from rgx.store.known_files import keep, recall
+from rgx.store.manifests import Manifests
+from rgx.sweep.code import present
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
 
 MOST_SHOWN = 3
 """So many overridden lines a sweep shows; of more it says how many."""
+ANEW = "--rerun drifted makes them, and what rests on them, anew"
 
 
 @dataclass(frozen=True)
 class Execution:
     """Where a sweep runs and what it leaves; track: what shows it while it runs.
 
-    go_on: whether stages go on from checkpoints that other code has written.
+    go_on: whether stages go on from checkpoints that other code has written; rerun: what is made anew though
+    it is finished.
     """
 
     store: Path
@@ -36,6 +45,7 @@ class Execution:
     address: str | None = None
     track: Sequence[str] = ()
     go_on: bool = False
+    rerun: Sequence[str] = ()
 
 
 def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> bool:
@@ -54,18 +64,25 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     recall(execution.store.expanduser())
     plan = make_plan(read_sweep(file, asked))
     store = open_store(execution.store)
-    keep(store)
     trackers = make_trackers(execution.track, plan.name, store)
     whole, outside = plan_whole(file, asked, plan)
+    for line in replacements():
+        say(f"replaced: {line}")
     for first, second in plan.same:
         say(f"same cell: {second} is {first}")
     for line in (*outside, *told_overridden(plan)):
         say(line)
+    if execution.rerun:
+        for line in make_anew(execution.rerun, plan, whole, store):
+            say(line)
     record = RunRecord(whole, store, not outside, asked.written)
     record.write()
+    keep(store)
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
-    graph = Graph(plan, store, execution.go_on)
+    graph = Graph(plan, store, execution.go_on, commits(_folders(file, plan)))
+    for line in _reused(graph):
+        say(line)
     searches = Searches(graph, record, say)
     try:
         with searches:
@@ -91,6 +108,19 @@ def told_overridden(plan: Plan) -> list[str]:
             f"overridden: {len(lines)} written lines by others; `rgx plan` with the same options lists them"
         ]
     return [f"overridden: {line}" for line in lines]
+
+
+def _folders(file: Path, plan: Plan) -> list[Path]:
+    """Return where a person's code may lie: beside the sweep, in its methods, beside its single files."""
+    methods = [package.path for package in plan.origin.methods]
+    return [find_given(file, "sweep file").parent, *methods, *(path.parent for _, path in plan.origin.files)]
+
+
+def _reused(graph: Graph) -> list[str]:
+    """Return a line for each kind of stage that is reused though other code made it, and what can be done."""
+    reused = [(graph.tasks[key].stage, key) for key in graph.done]
+    lines = account(drifted(present(), Manifests(graph.store), reused))
+    return [*(f"reused: {line}" for line in lines), *([ANEW] if lines else [])]
 
 
 def _outcome(graph: Graph, plan: Plan) -> list[str]:

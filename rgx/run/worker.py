@@ -8,7 +8,6 @@ import platform
 import random
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -213,7 +212,7 @@ def _finish(
                 "rgx": rgx.__version__,
                 "python": platform.python_version(),
                 "torch": torch.__version__,
-                "commit": _commit(),
+                **task.get("software", {}),
             },
         },
     )
@@ -231,14 +230,3 @@ def _gpu(device: str) -> str:
 
 def _plain(texts: Any) -> list[dict[str, Any]]:
     return [t if isinstance(t, dict) else {"where": t.where, "text": t.text} for t in texts]
-
-
-def _commit() -> str:
-    root = Path(rgx.__file__).parents[1]
-    try:
-        run = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return run.stdout.strip()

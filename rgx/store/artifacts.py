@@ -17,12 +17,14 @@ from rgx.store.keys import short
 
 MANIFEST = "manifest.json"
 FAILURE = "failure.json"
+IMPORTED = "imported.json"
+"""Beside the manifest of what was taken in: the bundle it came from."""
 READY = "artifact"
 """The folder in which a finished stage's files are gathered."""
 LAST, PREVIOUS, FRESH = "checkpoint.safetensors", "checkpoint.previous.safetensors", "checkpoint.new"
 BROKEN, OTHER_CODE = "checkpoint.broken.safetensors", "checkpoint.other-code.safetensors"
 CHECKPOINTS = frozenset({LAST, PREVIOUS, FRESH, BROKEN, OTHER_CODE})
-RESERVED = CHECKPOINTS | {"lease.json", "progress.json", FAILURE, MANIFEST, READY}
+RESERVED = CHECKPOINTS | {"lease.json", "progress.json", FAILURE, MANIFEST, IMPORTED, READY}
 """Names in a running stage's folder that are the framework's own."""
 PIECE = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}"
 """What a file of an artifact, or a folder in it, may be called, so that any system and a bundle takes it."""
@@ -38,6 +40,11 @@ def artifact_folder(store: Path, stage: str, key: str) -> Path:
 def running_folder(store: Path, stage: str, key: str) -> Path:
     """Return the folder a stage works in until it is finished."""
     return store / "running" / f"{stage}-{short(key)}"
+
+
+def bundle_of(store: Path, stage: str, key: str) -> str:
+    """Return the file of the bundle that an artifact was taken in from, or nothing for one made here."""
+    return str((read_object(artifact_folder(store, stage, key) / IMPORTED) or {}).get("bundle", ""))
 
 
 def made_where(manifest: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from rgx.store.records import Manifest
 
 KEY = re.compile(r"[0-9a-f]{64}")
 SHORT_KEY = re.compile(r"[0-9a-f]{16}")
+COMMITS = {"commit", "dirty", "own_repository", "own_commit", "own_dirty"}
+"""The entries of a manifest's software that are said by `commits_of`."""
 NOT_STAGES = {"sweeps", "runs", "searches", "running", "damaged", "tracking", "trash"}
 
 
@@ -167,6 +169,17 @@ def part(content: Any, *names: str) -> dict[str, Any]:
 def made_when(manifest: Mapping[str, Any]) -> str:
     """Return how long an artifact took, where and when it was made."""
     return f"{seconds_of(manifest)} s on {made_where(manifest)}, {when(manifest)}"
+
+
+def commits_of(software: Mapping[str, Any]) -> list[str]:
+    """Return rgx's commit, perhaps empty, and the name and commit of a person's repository, if any.
+
+    What is not as committed is said of each.
+    """
+    changes = [" with uncommitted changes" * (software.get(name) == "yes") for name in ("dirty", "own_dirty")]
+    own = [f"{software.get('own_repository')} {software['own_commit']}"] if software.get("own_commit") else []
+    said = zip([str(software.get("commit") or ""), *own], changes, strict=False)
+    return [commit + (changed if commit else "") for commit, changed in said]
 
 
 def seconds_of(manifest: Mapping[str, Any]) -> str:

@@ -80,8 +80,9 @@ class Metric(BaseModel):
 class SweepRow(BaseModel):
     """One cell of a sweep at one seed, and the full key of each stage it needs.
 
-    definition: what the row is whatever its seed, where that is known; another one begins the row anew.
-    left_out: by stage, what it was asked for and no record holds, since it changes nothing.
+    definition: what the row is whatever its seed, where that is known; another one begins the row anew;
+    left_out: by stage, what it was asked for and no record holds, since it changes nothing;
+    imported: the file of the bundle that says so, where it was not planned here.
     """
 
     panel: str
@@ -90,12 +91,14 @@ class SweepRow(BaseModel):
     stages: dict[str, str]
     definition: str = ""
     left_out: dict[str, dict[str, Any]] = {}
+    imported: str = ""
 
 
 class Run(BaseModel):
     """Which artifact stands behind each row of a sweep at each seed: of one run, or of all of its name.
 
-    whole: whether these are all rows of the sweep file, so that others of its name are no more in it.
+    whole: whether these are all rows of the sweep file, so that others of its name are no more in it;
+    variants: the modules behind each variant; places: the folder that holds each top package or file.
     """
 
     name: str
@@ -103,10 +106,15 @@ class Run(BaseModel):
     rows: list[SweepRow]
     seed_scope: str = "each seed repeats the whole pipeline"
     whole: bool = True
+    variants: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
 
 
 class Invocation(Run):
-    """One run as its own file tells it; started: seconds since 1970; digests: SHA-256 by file."""
+    """One run as its own file tells it; started: seconds since 1970.
+
+    digests: SHA-256 of what it was asked by file, and of the code behind its stages by module.
+    """
 
     started: float = 0.0
     argv: list[str] = []

@@ -61,7 +61,10 @@ def merge(name: str, runs: Sequence[Run]) -> Run:
         newest[place].setdefault(row.seed, row)
     rows = [row for seeds in newest.values() for _, row in sorted(seeds.items())]
     seeds = sorted({row.seed for row in rows} | set(runs[-1].seeds))
-    return Run(name=name, seeds=seeds, rows=rows, seed_scope=runs[-1].seed_scope)
+    variants = {variant: modules for run in runs for variant, modules in run.variants.items()}
+    places = {top: place for run in runs for top, place in run.places.items()}
+    scope = runs[-1].seed_scope
+    return Run(name=name, seeds=seeds, rows=rows, seed_scope=scope, variants=variants, places=places)
 
 
 def pin_path(store: Path, name: str) -> Path:

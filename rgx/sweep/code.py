@@ -1,17 +1,34 @@
-"""The code an artifact was made by, and whether it is still the code that stands here."""
+"""The code behind the stages of a sweep, asked of the variants that are registered in this process."""
 
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rgx.errors import InputError
 from rgx.methods import roots
-from rgx.registry import find
-from rgx.store.differences import flatten
-from rgx.store.manifests import Manifest, Manifests
-from rgx.store.source import combined_digest, source_digest
+from rgx.registry import find, variants
+from rgx.store.code import Code, variants_in
+from rgx.store.source import Sources, combined_digest
+from rgx.sweep.tasks import Origin
+
+FOREIGN = {"site-packages", "dist-packages"}
+"""Folders of what was installed, which is named by its version and not followed."""
+
+
+def present() -> Code:
+    """Return the code of all registered variants as it stands; needs the loaded roster."""
+    own = {
+        variant.key: [base.__module__ for base in variant.cls.__mro__ if base.__module__ != "builtins"]
+        for variant in variants()
+    }
+    modules = {module for names in own.values() for module in names}
+    texts = {module: getattr(sys.modules.get(module), "__rgx_source__", None) for module in modules}
+    return Code(own, Sources({m: t for m, t in texts.items() if t is not None}, dict(roots()), place_of))
 
 
 def code_behind(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,39 +36,41 @@ def code_behind(record: Mapping[str, Any]) -> dict[str, Any]:
 
     record: a stage's resolved parameters; needs the loaded roster. Raises InputError for an unknown variant.
     """
-    leaves = flatten(record).items()
-    keys = {str(value) for path, value in leaves if path.rpartition(".")[2] == "variant"}
-    odd = sorted(key for key in keys if "/" not in key)
-    if odd:
-        raise InputError(f"{odd[0]!r} is no variant: expected axis/name")
-    modules = sorted({find(*key.split("/", 1)).cls.__module__ for key in keys})
-    own = {m: getattr(sys.modules.get(m), "__rgx_source__", None) for m in modules}
-    sources = {module: text for module, text in own.items() if text is not None}
-    digests = source_digest(*modules, sources=sources, roots=dict(roots()))
+    for key in variants_in(record):
+        if "/" not in key:
+            raise InputError(f"{key!r} is no variant: expected axis/name")
+        find(*key.split("/", 1))
+    digests = present().behind(record)
     return {"digest": combined_digest(digests), "modules": digests}
 
 
-def other_code(manifest: Manifest) -> list[str] | None:
-    """Return the modules that differ from those an artifact was made by, or None where it does not say."""
-    code = manifest.get("code")
-    if not isinstance(code, dict) or not isinstance(code.get("modules"), dict):
+@dataclass(frozen=True)
+class PlannedCode:
+    """What a run's record says of the code behind its stages: see `rgx.store.records.Invocation`."""
+
+    digests: dict[str, str]
+    variants: dict[str, list[str]]
+    places: dict[str, str]
+
+
+def planned_code(origin: Origin, records: Iterable[Mapping[str, Any]]) -> PlannedCode:
+    """Return the code behind stages, and where it lies; records: their resolved parameters."""
+    code, files = present(), {name: str(file.parent) for name, file in origin.files}
+    digests: dict[str, str] = {}
+    variants: dict[str, list[str]] = {}
+    for record in records:
+        digests |= code.behind(record)
+        variants |= {name: list(code.variants[name]) for name in variants_in(record)}
+    roots = {module: code.sources.root(module) for module in digests}
+    places = {module.partition(".")[0]: str(root) for module, root in roots.items() if root is not None}
+    ours = {name: [module for module in own if module in digests] for name, own in variants.items()}
+    return PlannedCode(digests, ours, {**places, **files})
+
+
+def place_of(top: str) -> Path | None:
+    """Return the folder that holds an imported top module of a person's own, or None for any other."""
+    file = Path(getattr(sys.modules.get(top), "__file__", None) or "")
+    foreign = FOREIGN & set(file.parts) or file.is_relative_to(sysconfig.get_path("stdlib"))
+    if file.suffix != ".py" or foreign:
         return None
-    before = code["modules"]
-    try:
-        now = code_behind(manifest["record"])["modules"]
-    except InputError as error:
-        return [str(error)]
-    return sorted(m for m in before.keys() | now.keys() if before.get(m) != now.get(m))
-
-
-def drift(manifests: Manifests, artifacts: Iterable[tuple[str, str]]) -> list[str]:
-    """Return one line for each set of changed modules, with the artifacts (stage, key) made by other code."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for stage, key in artifacts:
-        manifest = manifests.get(stage, key)
-        if manifest is not None and (changed := other_code(manifest)):
-            groups.setdefault(tuple(changed), []).append(f"{stage}-{key[:8]}")
-    return [
-        f"made by other code: {', '.join(names)}; changed since: {', '.join(modules)}"
-        for modules, names in groups.items()
-    ]
+    return file.parents[1] if file.name == "__init__.py" else file.parent

@@ -37,6 +37,7 @@ class Plan:
     same: list[tuple[str, str]] = field(default_factory=list)
     searches: list[SearchPlan] = field(default_factory=list)
     overridden: list[str] = field(default_factory=list)
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def trainings(self) -> int:
@@ -65,7 +66,7 @@ class Plan:
 
 def make_plan(sweep: Sweep) -> Plan:
     """Build every cell on the meta device and fold equal stages; raises InputError listing every error."""
-    plan = Plan(sweep.name, sweep.seeds)
+    plan = Plan(sweep.name, sweep.seeds, origin=sweep.origin)
     errors: list[str] = []
     seen: dict[tuple[str, ...], str] = {}
     built: dict[tuple[str, ...], Cell] = {}

@@ -14,6 +14,7 @@ from rgx import __version__
 from rgx.store.artifacts import write_json
 from rgx.store.records import Invocation, SweepRow
 from rgx.store.runs import new_run_path
+from rgx.sweep.code import PlannedCode, planned_code
 from rgx.sweep.plan import Plan
 from rgx.sweep.search.record import trial_rows
 from rgx.translator import masked
@@ -28,10 +29,13 @@ class RunRecord:
     whole: bool = True
     overrides: tuple[str, ...] = ()
     path: Path = field(init=False)
+    code: PlannedCode = field(init=False)
     started: float = field(init=False, default_factory=time.time)
 
     def __post_init__(self) -> None:
         self.path = new_run_path(self.store, self.plan.name)
+        tasks = [*self.plan.tasks.values(), *(task for search in self.plan.searches for task in search.own)]
+        self.code = planned_code(self.plan.origin, [task.record for task in tasks])
 
     def write(self) -> None:
         """Write what stands behind each row and each trial so far, at once or not at all."""
@@ -40,7 +44,8 @@ class RunRecord:
             name=self.plan.name, seeds=content["seeds"], whole=self.whole, started=self.started,
             rows=[SweepRow.model_validate(row) for row in content["rows"]],
             argv=[*map(masked, sys.argv)], overrides=[*map(masked, self.overrides)], user=_user(),
-            host=socket.gethostname(), rgx=__version__, digests=self._digests(),
+            host=socket.gethostname(), rgx=__version__, digests=self._digests() | self.code.digests,
+            variants=self.code.variants, places=self.code.places,
         )  # fmt: skip
         write_json(self.path, run.model_dump(mode="json"))
 

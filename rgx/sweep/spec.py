@@ -12,14 +12,14 @@ from rgx.config import Text, choose, gin_value
 from rgx.errors import InputError, nearest
 from rgx.lookup import find_file, find_given, folders_around, is_carried
 from rgx.methods import find_package, import_method, is_package, methods_of
-from rgx.plugins import find_plugin, load_plugin
+from rgx.plugins import find_plugin, load_plugin, plugin_file
 from rgx.registry import import_own, variants
 from rgx.sweep.factors import expand
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.run_name import run_name
 from rgx.sweep.search.file import SearchFile, SearchName
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
-from rgx.sweep.tasks import Origin
+from rgx.sweep.tasks import Origin, Plugins
 from rgx.text_file import read_text
 from rgx.yaml_source import Source
 
@@ -152,10 +152,24 @@ def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Orig
     usual: list[str] = []
     for package in dict.fromkeys(methods):
         usual += import_method(package).targets
-    plugins = tuple(find_plugin(name, near) for name in imports if name not in packages)
-    for plugin in plugins:
-        load_plugin(*plugin)
-    return Origin(tuple(dict.fromkeys(methods)), plugins), tuple(dict.fromkeys(usual))
+    plugins, files = _plugins([name for name in imports if name not in packages], near)
+    return Origin(tuple(dict.fromkeys(methods)), plugins, files), tuple(dict.fromkeys(usual))
+
+
+def _plugins(names: list[str], near: Path) -> tuple[Plugins, tuple[tuple[str, Path], ...]]:
+    """Load single files of variants; returns their names with their source, and where each lies.
+
+    Raises InputError for two of one name, since the second would take the place of the first.
+    """
+    files: dict[str, Path] = {}
+    for name in names:
+        module, path = plugin_file(name, near)
+        if files.setdefault(module, path) != path:
+            raise InputError(f"two imports are named {module}: {files[module]} and {path}; rename one")
+    plugins = tuple(dict.fromkeys(find_plugin(name, near) for name in names))
+    for module, source in plugins:
+        load_plugin(module, source, files[module])
+    return plugins, tuple(files.items())
 
 
 def _targets(file: SweepFile, usual: tuple[str, ...], source: Source) -> dict[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rgx.config import Cell, Text
@@ -17,10 +18,14 @@ Plugins = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the variants of a sweep are registered: its methods, and single files as (name, source)."""
+    """Where the variants of a sweep are registered: its methods, and single files as (name, source).
+
+    files: where those lie, by name.
+    """
 
     methods: tuple[Package, ...] = ()
     plugins: Plugins = ()
+    files: tuple[tuple[str, Path], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class _Player:
 
 
 class _Watch:
-    """Which step's loss was the first that is not finite; asked now and then, so that no step waits for it."""
+    """Which step's loss was the first not to be finite; asked now and then, so that no step waits for it."""
 
     def __init__(self) -> None:
         self.first: Tensor | None = None
@@ -138,7 +138,8 @@ class _Watch:
         if self.first is None or self.value is None:
             return
         if math.isfinite(first := float(self.first)):
-            checkpoint = f"the checkpoint of step {saved} is kept" if saved else "no checkpoint had been written"
+            resumable = f"the checkpoint of step {saved} is kept"
+            checkpoint = resumable if saved else "no checkpoint had been written"
             raise NotFiniteError(f"the loss became {float(self.value)} at step {first:.0f}; {checkpoint}")
 
 

@@ -188,6 +188,7 @@ def test_two_methods_that_register_one_name(tmp_path: Path, capsys: pytest.Captu
         "test_axis/disputed is registered twice: by first_of_two.part.Same and by other_of_two.part.Same"
         in said
     )
+    assert all(str(tmp_path / name / "part.py") in said for name in ("first_of_two", "other_of_two"))
     assert said.count("\n") == 1 and not (tmp_path / "store").exists()
 
 

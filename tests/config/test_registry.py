@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gin
 import pytest
+from little import ROOT, command
 from roster import load_roster
 
 from rgx import registry
 from rgx.errors import InputError, nearest
-from rgx.registry import Place, Recipe, find, record_of, register, variants
+from rgx.registry import Place, Recipe, find, record_of, register, replacements, variants
 
 AXIS = "registry_test_axis"
 
@@ -114,6 +116,60 @@ def test_a_name_cannot_be_taken_twice() -> None:
         @register(AXIS, "whole")
         class Other:
             def __init__(self) -> None: ...
+
+
+def test_one_of_two_may_stand_in_the_others_place_and_takes_its_own_arguments() -> None:
+    class First:
+        def __init__(self, rate: float = 0.5) -> None: ...
+
+    class Second:
+        def __init__(self, share: int = 2) -> None: ...
+
+    class Third:
+        def __init__(self) -> None: ...
+
+    for name, order in {"later": (First, Second), "sooner": (Second, First)}.items():
+        for cls in order:
+            register(AXIS, name, replace=cls is Second)(cls)
+        assert find(AXIS, name).cls is Second
+        assert make(name, share=3).record == {"variant": f"{AXIS}/{name}", "share": 3}
+        register(AXIS, name)(First)  # imported again, it stays replaced
+        for replace in (False, True):
+            with pytest.raises(InputError, match=f"{name} is registered twice: by .*Second and by .*Third"):
+                register(AXIS, name, replace=replace)(Third)
+        assert find(AXIS, name).cls is Second
+        assert any(
+            line.startswith(f"{AXIS}/{name} is ") and "Second in place of" in line for line in replacements()
+        )
+
+
+def test_a_copy_of_a_shipped_file_replaces_it_only_when_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = ROOT / "rgx/gesture/tokens/fsq.py"
+    words = ["plan", str(ROOT / "sweeps/ablation_table3.yaml"), "--store", str(tmp_path / "store")]
+    copy = tmp_path / "fsq_copied_for_a_test.py"
+    copy.write_text(shipped.read_text())
+    assert command(*words, "--import", str(copy)) == 2
+    said = capsys.readouterr().err
+    assert "quantizer/fsq is registered twice" in said and f"({shipped} and {copy})" in said
+    other = tmp_path / "elsewhere" / copy.name
+    other.parent.mkdir()
+    other.write_text("")
+    assert command(*words, "--import", str(copy), "--import", str(other)) == 2
+    assert f"two imports are named {copy.stem}: {copy} and {other}" in capsys.readouterr().err
+
+
+def test_a_version_is_in_the_record_from_the_second_on() -> None:
+    class Improved:
+        def __init__(self, rate: float = 0.5) -> None: ...
+
+    for version, more in {1: {}, 2: {"variant_version": 2}}.items():
+        register(AXIS, "improved", version=version)(Improved)
+        assert make("improved").record == {"variant": f"{AXIS}/improved", **more, "rate": 0.5}
+    for version in (0, True, "2"):
+        with pytest.raises(InputError, match="expected a whole number from 1"):
+            register(AXIS, "improved", version=version)  # type: ignore[arg-type]
 
 
 def test_unknown_names_offer_the_nearest_spelling() -> None:

@@ -143,4 +143,5 @@ def test_a_bundle_carries_what_all_runs_come_to(home: Home, tmp_path: Path) -> N
         file = str(tmp_path / f"{number}.tar")
         assert command("export", name, file, *words) == 0
         assert command("import", file, "--store", str(other)) == 0
-        assert read_run(other, name) == read_run(home.store, name)
+        here = {"variants": {}, "places": {}}
+        assert read_run(other, name) == read_run(home.store, name).model_copy(update=here)

@@ -28,12 +28,13 @@ from rgx.inspect.show import show
 from rgx.inspect.status import read_sweeps, running_table, sweeps_table
 from rgx.inspect.why import why
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.store.code import account, drifted
 from rgx.store.differences import flatten
 from rgx.store.keys import key_of
 from rgx.store.manifests import Manifests, damage, intact, manifest
 from rgx.store.source import combined_digest, source_digest
 from rgx.store.trash import empty
-from rgx.sweep.code import code_behind, drift, other_code
+from rgx.sweep.code import code_behind, present
 from rgx.sweep.plan import Plan, explain, explain_missing, make_plan
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
 
@@ -315,13 +316,12 @@ def test_code_behind_a_stage_covers_its_variants_and_drift_names_the_module(tmp_
         "stage": "tokenizer", "key": key, "record": stage.record, "parents": {}, "code": code,
         "version": 1, "fingerprint": "", "seed": 0,
     }  # fmt: skip
-    assert other_code(manifest) == []
-    assert other_code({**manifest, "code": None}) is None
+    assert present().changes(manifest) == present().changes({**manifest, "code": None}) == {}
     code["modules"]["rgx.gesture.tokens.residual_vq"] = "0" * 64
     write_json(artifact_folder(tmp_path, "tokenizer", key) / "manifest.json", manifest)
-    assert drift(Manifests(tmp_path), [("tokenizer", key), ("corpus", "b" * 64)]) == [
-        f"made by other code: tokenizer-{key[:8]}; changed since: rgx.gesture.tokens.residual_vq"
-    ]
+    drift = drifted(present(), Manifests(tmp_path), [("tokenizer", key), ("corpus", "b" * 64)])
+    changed = "changed since: rgx.gesture.tokens.residual_vq"
+    assert account(drift) == [f"tokenizer: 1 made by other code; {changed}"]
 
 
 def test_why_tells_that_an_artifact_was_made_by_other_code(tmp_path: Path) -> None:
@@ -332,7 +332,9 @@ def test_why_tells_that_an_artifact_was_made_by_other_code(tmp_path: Path) -> No
     code["modules"] |= {"rgx.gesture.metrics.judge": "0" * 64, "rgx.no_more": "1" * 64}
     write_json(path, json.loads(path.read_text()) | {"code": code})
     found = blocks(why(sweep_of(), ROW, None, tmp_path))
-    assert found["judge"][1:] == ["made by other code; changed since: rgx.gesture.metrics.judge, rgx.no_more"]
+    assert found["judge"][1:] == [
+        "made by other code; changed since: rgx.gesture.metrics.judge, rgx.no_more (gone)"
+    ]
     assert len(found["corpus"]) == 1
 
 
@@ -698,7 +700,7 @@ def test_no_manifest_makes_a_plan_break(tmp_path: Path) -> None:
         path.write_text(json.dumps(content | change))
         assert (task.key in plan.missing(tmp_path)) or name not in NO_FILES, name
         explain_missing(changed, tmp_path)
-        drift(Manifests(tmp_path), [(one.stage, key) for key, one in plan.tasks.items()])
+        drifted(present(), Manifests(tmp_path), [(one.stage, key) for key, one in plan.tasks.items()])
 
 
 # --- an artifact is what its key says ------------------------------------------------------------------

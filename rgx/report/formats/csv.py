@@ -12,8 +12,10 @@ from rgx.report.frames import Results
 from rgx.report.quoted import spread_of
 from rgx.report.statistics import Table
 
+DOUBTS = ["drift", "imported"]
+"""Stages whose code has changed since, with the modules; the bundles that a number was taken in from."""
 FIELDS = ["panel", "row", "label", "metric", "seed", "value", "reference", "published", "published_spread"]
-FIELDS += ["delta", "mean", "std", "n", "mark", "p", "stage", "key"]
+FIELDS += ["delta", "mean", "std", "n", "mark", "p", *DOUBTS, "stage", "key"]
 
 
 @register("format", "csv", label="CSV")
@@ -56,5 +58,7 @@ def _numbers(table: Table, results: Results) -> dict[tuple[str, str], list[dict[
             stages = results.stages_of(number)
             keys = {stage: stages.get(stage, "") for stage in table.words.instruments}
             row = table.rows_of.get(number.row, number.row)
-            numbers.setdefault((column, row), []).append(number._asdict() | keys)
+            doubt = results.doubt(number)
+            doubts = dict(zip(DOUBTS, (doubt.changed, ", ".join(sorted(doubt.bundles))), strict=True))
+            numbers.setdefault((column, row), []).append(number._asdict() | keys | doubts)
     return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +14,12 @@ from rgx.report.frames import Measured, Results, SweepRow, finite
 from rgx.report.page.anchors import Anchors
 from rgx.report.statistics import Table
 from rgx.store.artifacts import made_where
+from rgx.store.code import told
+from rgx.store.manifests import COMMITS, commits_of
 
 SHORT_KEY, SHORT_COMMIT = 16, 10
 LOG = "log.txt"
+COMMIT = re.compile(r"\b[0-9a-f]{11,64}\b")
 Manifest = dict[str, Any]
 
 
@@ -33,6 +37,10 @@ class ArtifactFacts:
     software: str = ""
     data: str = ""
     log: str = ""
+    drift: str = ""
+    """The modules that changed since it was made."""
+    bundle: str = ""
+    """The file it was taken in from."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Origin:
         """Return how many artifacts the store lacks."""
         return sum(not artifact.there for replicate in self.replicates for artifact in replicate.artifacts)
 
+    @property
+    def drifted(self) -> int:
+        """Return how many artifacts were made by code that has changed since."""
+        return sum(bool(artifact.drift) for replicate in self.replicates for artifact in replicate.artifacts)
+
 
 def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[str, list[Origin]]:
     """Return the lines that all configurations begin with, and what is known of every row shown."""
@@ -94,7 +107,7 @@ def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[st
     order = {stage: place for place, stage in enumerate(ordered(results.manifests))}
     texts = [_gin(manifest) for manifest in results.manifests.values() if _gin(manifest)]
     common = shared_lines(texts)
-    facts = {node: _facts(*node, manifest) for node, manifest in results.manifests.items()}
+    facts = {node: _facts(*node, results) for node in results.manifests}
 
     def replicate(item: SweepRow) -> Replicate:
         stages = sorted(item.stages, key=lambda stage: (order.get(stage, len(order)), stage))
@@ -163,7 +176,8 @@ def _score(number: Measured) -> Score:
     return Score(number.metric, repr(number.value), reference, f"{number.stage}/{number.key[:SHORT_KEY]}")
 
 
-def _facts(stage: str, key: str, manifest: Manifest) -> ArtifactFacts:
+def _facts(stage: str, key: str, results: Results) -> ArtifactFacts:
+    manifest = results.manifests[stage, key]
     software = manifest.get("software")
     software = software if isinstance(software, dict) else {}
     seconds = finite(manifest.get("seconds"))
@@ -175,11 +189,17 @@ def _facts(stage: str, key: str, manifest: Manifest) -> ArtifactFacts:
         begun=utc_minute(manifest.get("started")),
         seconds="" if seconds is None else f"{seconds:.1f}",
         host=made_where(manifest),
-        commit=str(software.get("commit") or "")[:SHORT_COMMIT],
-        software=", ".join(f"{name} {version}" for name, version in software.items() if name != "commit"),
+        commit=_shortened(commits_of(software)),
+        software=", ".join(f"{name} {version}" for name, version in software.items() if name not in COMMITS),
         data=str(manifest.get("fingerprint") or ""),
         log=f"{stage}/{key[:SHORT_KEY]}/{LOG}" if isinstance(files, dict) and LOG in files else "",
+        drift=told([results.drift.get((stage, key), {})], most=None),
+        bundle=results.bundles.get((stage, key), ""),
     )
+
+
+def _shortened(commits: list[str]) -> str:
+    return ", ".join(COMMIT.sub(lambda match: match[0][:SHORT_COMMIT], said) for said in commits if said)
 
 
 def utc_minute(seconds: object) -> str:
