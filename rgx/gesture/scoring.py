@@ -57,7 +57,7 @@ class MotionScoring(Stage):
     version = 2
     seeded = False
     judged: ClassVar[str] = "motion"
-    """The stage whose motion is scored: all test windows, or those it names."""
+    """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
 
     def __init__(self, metrics: tuple[Metric, ...]) -> None:
         self.metrics = metrics
@@ -66,7 +66,7 @@ class MotionScoring(Stage):
         return ("corpus", "speech", "judge", self.judged)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        windows = load_windows(inputs, "test", "cpu")
+        windows = load_windows(inputs, inputs.built[self.judged], "cpu")
         generated = inputs.arrays(self.judged)
         index = generated.get("windows", torch.arange(len(windows)))
         batch = windows.batch(index)

@@ -12,13 +12,14 @@ centres of its outer pixels), so that they mean the same at every resolution.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Split = Literal["train", "dev", "test"]
 FPS = 25
 SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
@@ -51,13 +52,23 @@ class Clip:
 class CorpusFacts:
     """What shapes and keys depend on, known from a corpus' index without running anything.
 
-    heard: the array of a clip that holds its speech, 'waveform' or 'log_mel'.
+    clips, windows: how many there are by split; heard: the array of a clip that holds its speech, 'waveform'
+    or 'log_mel'.
     """
 
     speakers: tuple[str, ...]
     clips: dict[str, int]
     fingerprint: str
     heard: str = "waveform"
+    windows: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What is known of pictures before they are made: their width, and the corpus they are of."""
+
+    size_px: int
+    corpus: CorpusFacts
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NotRequired, TypeVar, get_args
 
 from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, ValidationError, field_validator
 from typing_extensions import TypedDict
@@ -16,6 +16,9 @@ Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
 State = Literal["open", "finished", "stopped", "failed"]
 Direction = Literal["down", "up", "reference"]
+Split = Literal["train", "dev", "test"]
+"""Training reads train, choices read dev, tables read test."""
+SPLITS: tuple[Split, ...] = get_args(Split)
 FORMER_DIRECTIONS = {"real": "reference"}
 """What manifests of earlier versions call a direction, and what it is called now."""
 MOST_DECIMALS = 12
@@ -60,7 +63,7 @@ class Manifest(TypedDict):
 
 
 class Metric(BaseModel):
-    """What a reader must know of a metric, as its manifest tells it."""
+    """What a reader must know of a metric, as its manifest tells it; split: None where it is not said."""
 
     label: str
     direction: Direction | None = None
@@ -69,6 +72,7 @@ class Metric(BaseModel):
     protocol: str = ""
     stand_in: bool = False
     reference_is: str = ""
+    split: Split | None = None
 
     @field_validator("direction", mode="before")
     @classmethod
@@ -80,6 +84,7 @@ class SweepRow(BaseModel):
     """One cell of a sweep at one seed, and the full key of each stage it needs.
 
     definition: what the row is whatever its seed, where that is known; another one begins the row anew.
+    chosen_on: of a trial of a search, the split whose scores it is chosen by.
     """
 
     panel: str
@@ -87,6 +92,7 @@ class SweepRow(BaseModel):
     seed: int
     stages: dict[str, str]
     definition: str = ""
+    chosen_on: Split | None = None
 
 
 class Run(BaseModel):

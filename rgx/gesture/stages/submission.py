@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from rgx.gesture.data.windows import window_starts
 from rgx.gesture.scoring import MotionScoring, VideoScoring
 from rgx.gesture.types import WINDOW_FRAMES, ClipSpan
 from rgx.registry import register
-from rgx.stage import Stage
+from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
@@ -23,12 +23,17 @@ class Submitted(Stage):
     """A stage that reads one system's files for the clips of the test split."""
 
     seeded = False
+    split: Split = "test"
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
 
     def fingerprint(self) -> str:
         return self.submission.fingerprint()
+
+    def build(self, parents: Mapping[str, Any]) -> Split:
+        """Return the split whose clips it reads."""
+        return self.split
 
 
 @register("stage", "submission", label="Submitted motion")
@@ -38,9 +43,9 @@ class SubmissionStage(Submitted):
     def parents(self) -> tuple[str, ...]:
         return ("corpus",)
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def run(self, inputs: Inputs, workspace: Workspace, built: Split) -> dict[str, Any]:
         spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
-        starts, clips, _ = window_starts(spans, "test")
+        starts, clips, _ = window_starts(spans, built)
         offered = self.submission.keypoints()
         motions: dict[int, np.ndarray] = {}
         tests = clips.unique().tolist()
@@ -86,9 +91,9 @@ class SubmissionVideoStage(Submitted):
     def parents(self) -> tuple[str, ...]:
         return ("frames",)
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def run(self, inputs: Inputs, workspace: Workspace, built: Split) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
-        windows, offered = pictures.windows("test", self.windows_per_clip), self.submission.videos()
+        windows, offered = pictures.windows(built, self.windows_per_clip), self.submission.videos()
         clips: dict[str, np.ndarray] = {}
         scored, pieces = [], []
         for done, (_, span, start) in enumerate(windows, start=1):

@@ -15,13 +15,13 @@ from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
 from rgx.gesture.video.files import check_encoders, write_mp4
 from rgx.gesture.video.layout import side_by_side
 from rgx.registry import Recipe, register
-from rgx.stage import Stage
+from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
 @register("stage", "video", label="Video", source="Sec. 4.3; Figs. 4 and 5")
 class VideoStage(Stage):
-    """Renders test windows that do not overlap from their condition frame and their generated motion.
+    """Renders windows of motion that do not overlap from their condition frame and their generated motion.
 
     shown: how many windows also become a video beside the real one.
     """
@@ -39,20 +39,23 @@ class VideoStage(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "frames", "motion", "animator", *(("refiner",) if self.refiner.present else ()))
 
-    def build(self, parents: Mapping[str, Any]) -> None:
+    def build(self, parents: Mapping[str, Any]) -> Split:
+        """Return the split of which it renders, that of the motion."""
         if not parents["animator"].driven_by_pose:
             raise InputError(
                 "generated poses cannot drive keypoints that are found in a driving picture; "
                 "only keypoints/pose2d makes speech-driven video"
             )
         check_encoders()
+        split: Split = parents["motion"]
+        return split
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def run(self, inputs: Inputs, workspace: Workspace, built: Split) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
         renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
         motion = inputs.arrays("motion")["motion"]
         waveform = inputs.arrays("corpus")["waveform"].numpy()
-        windows = pictures.windows("test", self.windows_per_clip)
+        windows = pictures.windows(built, self.windows_per_clip)
         size = pictures.size_px
         frames = np.lib.format.open_memmap(
             workspace.folder / "frames.npy",
