@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from rgx.errors import InputError
-from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.base import Corpus, windows_in
 from rgx.gesture.data.pats_files import Shape, read_interval, read_missing, read_table, shape_of
-from rgx.gesture.data.splits import Interval, Split, leaks
+from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
 from rgx.gesture.types import WINDOW_FRAMES, Clip, CorpusFacts, Footage
@@ -55,6 +55,9 @@ class Pats(Corpus):
         intervals, assigned, shapes, unusable = self._survey()
         usable = [i for i in intervals if i.name in shapes]
         clips = Counter(assigned[i.name] for i in usable)
+        windows: Counter[str] = Counter()
+        for interval in usable:
+            windows[assigned[interval.name]] += windows_in(shapes[interval.name].frames)
         empty = [split for split in ("train", "test") if not clips[split]]
         if empty:
             reasons = "".join(f"\n{reason}" for reason in list(unusable.values())[:SHOWN])
@@ -68,6 +71,7 @@ class Pats(Corpus):
             clips=dict(clips),
             fingerprint=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
             heard="log_mel",
+            windows=dict(windows),
         )
 
     def clips(self) -> Iterator[Clip]:
@@ -87,10 +91,10 @@ class Pats(Corpus):
             )  # fmt: skip
 
     def report(self) -> dict[str, float]:
-        """Return intervals left out as no use, and test intervals of whose video another stretch trains."""
+        """Return intervals left out as no use, and test and dev intervals of whose video others train."""
         intervals, assigned, shapes, unusable = self._survey()
         usable = [i for i in intervals if i.name in shapes]
-        return {"unusable_clips": len(unusable), "test_clips_of_train_videos": len(leaks(usable, assigned))}
+        return {"unusable_clips": len(unusable), **leaks_by_split(usable, assigned)}
 
     def check_pictures(self) -> None:
         """Raise InputError: features hold no pictures."""
