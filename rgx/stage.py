@@ -53,6 +53,13 @@ class Stage(ABC):
         """
         return None
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        """Return in sentences what is too little for it, as far as what its parents leave tells beforehand.
+
+        The planner prints them, the manifest keeps them, and every table of numbers that follow has them.
+        """
+        return []
+
     @abstractmethod
     def run(self, inputs: Inputs, workspace: Workspace, built: Any) -> dict[str, Any]:
         """Do the work, leave files in the workspace and return what the manifest should say."""

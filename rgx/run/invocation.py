@@ -56,6 +56,8 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     whole, outside = plan_whole(file, asked, plan)
     for first, second in plan.same:
         say(f"same cell: {second} is {first}")
+    for line in plan.remarks:
+        say(f"too little data: {line}")
     for line in outside:
         say(line)
     record = RunRecord(whole, store, not outside, asked.written)

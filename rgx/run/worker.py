@@ -165,6 +165,8 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         about["segments"] = segments
     if workspace.notes:
         about["notes"] = workspace.notes
+    if task.get("remarks"):
+        about["remarks"] = list(task["remarks"])
     _finish(task, store, folder, about, started, time.process_time() - busy, lease)
 
 

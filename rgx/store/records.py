@@ -35,7 +35,7 @@ class Manifest(TypedDict):
     """What a finished artifact says of itself; identity: the part of the record that its key is made of.
 
     segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken;
-    notes: what was said of its checkpoints while it ran.
+    notes: what was said of its checkpoints while it ran; remarks: what its data was too little for.
     What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
     """
 
@@ -53,6 +53,7 @@ class Manifest(TypedDict):
     code: NotRequired[dict[str, Any]]
     segments: NotRequired[list[dict[str, Any]]]
     notes: NotRequired[list[str]]
+    remarks: NotRequired[list[str]]
     files: NotRequired[dict[str, FileFacts]]
     started: NotRequired[float]
     seconds: NotRequired[float]

@@ -24,7 +24,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Task:
-    """One unique stage: all a worker needs to run it."""
+    """One unique stage: all a worker needs to run it; remarks: what its data is too little for."""
 
     stage: str
     key: str
@@ -42,6 +42,7 @@ class Task:
     methods: tuple[Package, ...]
     plugins: Plugins
     row: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -64,6 +65,6 @@ def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]
         tasks[name] = Task(
             name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, stage.uses_gpu(),
             cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets,
-            origin.methods, origin.plugins, row.key,
+            origin.methods, origin.plugins, row.key, tuple(cell.remarks.get(name, ())),
         )  # fmt: skip
     return tasks

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
-from rgx.gesture.data.base import windows_in
 from rgx.gesture.data.puppet_render import render
 from rgx.gesture.data.puppets import Puppets, PuppetsUncoupled
 from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND, measure
@@ -74,7 +73,9 @@ def test_facts_agree_with_the_clips(coupled: list[Clip]) -> None:
     assert facts.speakers == ("puppet_a", "puppet_b")
     assert facts.clips == {"train": 6, "test": 2, "dev": 2}
     assert [sum(c.split == s for c in coupled) for s in ("train", "test", "dev")] == [6, 2, 2]
-    assert facts.windows == {s: sum(windows_in(300) for c in coupled if c.split == s) for s in facts.clips}
+    for split in facts.clips:
+        assert facts.frames[split] == tuple(len(c.keypoints) for c in coupled if c.split == split)
+        assert facts.windows(split) == 22 * facts.clips[split]
     assert len({clip.name for clip in coupled}) == len(coupled)
     assert {clip.speaker for clip in coupled} == set(facts.speakers)
 

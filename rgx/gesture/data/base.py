@@ -5,12 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Clip, CorpusFacts, Footage
-
-
-def windows_in(frames: int) -> int:
-    """Return how many windows a clip of so many frames has; the frame before each is its condition."""
-    return len(range(0, frames - WINDOW_FRAMES, WINDOW_STRIDE_FRAMES))
+from rgx.gesture.types import Clip, CorpusFacts, Footage
 
 
 class Corpus(ABC):
@@ -18,7 +13,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def facts(self) -> CorpusFacts:
-        """Return speakers, clips and windows per split and a fingerprint, without decoding any of the data.
+        """Return speakers, clips per split with their lengths and a fingerprint, without decoding any of it.
 
         Raises InputError when the data is absent or its index disagrees with the files.
         """

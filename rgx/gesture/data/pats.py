@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rgx.errors import InputError
-from rgx.gesture.data.base import Corpus, windows_in
+from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.pats_files import Shape, read_interval, read_missing, read_table, shape_of
 from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.gaps import bridge_gaps
@@ -55,9 +55,6 @@ class Pats(Corpus):
         intervals, assigned, shapes, unusable = self._survey()
         usable = [i for i in intervals if i.name in shapes]
         clips = Counter(assigned[i.name] for i in usable)
-        windows: Counter[str] = Counter()
-        for interval in usable:
-            windows[assigned[interval.name]] += windows_in(shapes[interval.name].frames)
         empty = [split for split in ("train", "test") if not clips[split]]
         if empty:
             reasons = "".join(f"\n{reason}" for reason in list(unusable.values())[:SHOWN])
@@ -71,7 +68,7 @@ class Pats(Corpus):
             clips=dict(clips),
             fingerprint=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
             heard="log_mel",
-            windows=dict(windows),
+            frames={s: tuple(shapes[i.name].frames for i in usable if assigned[i.name] == s) for s in clips},
         )
 
     def clips(self) -> Iterator[Clip]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rgx.errors import InputError
-from rgx.gesture.data.base import Corpus, windows_in
+from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.puppet_body import FRAME_PX, move, puppet
 from rgx.gesture.data.puppet_render import render
 from rgx.gesture.data.puppet_speech import Speech, speak, voice
@@ -72,9 +72,9 @@ class Puppets(Corpus):
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         clips = {split: len(self.names) * count for split, count in self.counts.items()}
-        windows = {split: count * windows_in(self.frames) for split, count in clips.items()}
+        frames = {split: (self.frames,) * count for split, count in clips.items()}
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
-        return CorpusFacts(self.names, clips, fingerprint, windows=windows)
+        return CorpusFacts(self.names, clips, fingerprint, frames=frames)
 
     def clips(self) -> Iterator[Clip]:
         """Yield every clip, train before test before dev, speaker by speaker."""

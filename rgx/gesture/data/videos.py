@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rgx.errors import InputError, nearest
-from rgx.gesture.data.base import Corpus, windows_in
+from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.files import content, read_keypoints
 from rgx.gesture.poses.gaps import bridge_gaps
@@ -85,15 +85,15 @@ class Videos(Corpus):
         """
         learned = self._learn_all()
         counts = Counter(row.split for row in learned)
-        windows: Counter[str] = Counter()
+        frames: dict[str, tuple[int, ...]] = dict.fromkeys(counts, ())
         for row, recording in learned.items():
-            windows[row.split] += windows_in(recording.video.frames)
+            frames[row.split] += (recording.video.frames,)
         lines = sorted(repr((r.clip, r.speaker, r.split, *rec.identity)) for r, rec in learned.items())
         return CorpusFacts(
             speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
             fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
-            windows=dict(windows),
+            frames=frames,
         )
 
     def clips(self) -> Iterator[Clip]:

@@ -10,6 +10,7 @@ import torch
 from rgx.gesture.data.reading import load_windows, present
 from rgx.gesture.generate.base import Decode, Residual
 from rgx.gesture.tokens.base import Quantizer
+from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, register
 from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
@@ -53,12 +54,11 @@ class MotionStage(Stage):
         unread += ["split"] if self.split == "test" else []
         return {k: v for k, v in self.record.items() if k not in unread}
 
-    def build(self, parents: Mapping[str, Any]) -> Split:
-        """Return the split whose motion it leaves."""
-        return present(parents["corpus"], self.split)
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
+        return WindowFacts(present(parents["corpus"], self.split), parents["corpus"].windows(self.split))
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: Split) -> dict[str, Any]:
-        windows = load_windows(inputs, built, workspace.device)
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
+        windows = load_windows(inputs, built.split, workspace.device)
         corpus = inputs.arrays("corpus")
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")

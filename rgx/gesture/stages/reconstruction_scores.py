@@ -14,7 +14,7 @@ from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import CHUNK, Renderer, save_strip, source_of, to_bytes
-from rgx.gesture.scoring import fingerprint_of, score_windows
+from rgx.gesture.scoring import fingerprint_of, remarks_of, score_windows
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import Recipe, register
 from rgx.stage import Split, Stage
@@ -59,6 +59,10 @@ class ReconstructionScoresStage(Stage):
 
     def build(self, parents: Mapping[str, Any]) -> None:
         present(parents["frames"].corpus, self.split)
+
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        corpus = parents["frames"].corpus
+        return remarks_of(self.metrics, corpus.windows(self.split, WINDOW_FRAMES, self.windows_per_clip))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)

@@ -11,11 +11,11 @@ from rgx.errors import InputError
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import Renderer, poses_in_chunks, save_strip, source_of, to_bytes
-from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
+from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
 from rgx.gesture.video.files import check_encoders, write_mp4
 from rgx.gesture.video.layout import side_by_side
 from rgx.registry import Recipe, register
-from rgx.stage import Split, Stage
+from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
@@ -39,23 +39,22 @@ class VideoStage(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "frames", "motion", "animator", *(("refiner",) if self.refiner.present else ()))
 
-    def build(self, parents: Mapping[str, Any]) -> Split:
-        """Return the split of which it renders, that of the motion."""
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
         if not parents["animator"].driven_by_pose:
             raise InputError(
                 "generated poses cannot drive keypoints that are found in a driving picture; "
                 "only keypoints/pose2d makes speech-driven video"
             )
         check_encoders()
-        split: Split = parents["motion"]
-        return split
+        split = parents["motion"].split
+        return WindowFacts(split, parents["corpus"].windows(split, WINDOW_FRAMES, self.windows_per_clip))
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: Split) -> dict[str, Any]:
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
         renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
         motion = inputs.arrays("motion")["motion"]
         waveform = inputs.arrays("corpus")["waveform"].numpy()
-        windows = pictures.windows(built, self.windows_per_clip)
+        windows = pictures.windows(built.split, self.windows_per_clip)
         size = pictures.size_px
         frames = np.lib.format.open_memmap(
             workspace.folder / "frames.npy",
