@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from rgx.report.data import data_notes
 from rgx.report.frames import Measured, Metric, Results, by_row
 from rgx.report.panel import ORDERS, Panel
 from rgx.report.significance import LEVEL, TESTS, Test, compare
@@ -184,6 +185,7 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     instruments = _instruments(own, results, words)
     stages = sorted({number.stage for number in own if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
+    notes |= dict.fromkeys(data_notes([n for n in own if n.metric in shown], results, panel.labels))
     scope = results.owner(name).seed_scope
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
     holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())

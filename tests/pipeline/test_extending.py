@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from little import manifests
 from test_digits import copy_example, rgx
 
 from rgx import registry
@@ -86,6 +87,24 @@ def test_axis_stage_metric_figure_and_format_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_stage_says_its_split_and_what_is_too_little(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper", steps=5)
+    follow("A stage that scores: its split, and too little data", folder)
+    remark = "about 10 pictures of a digit: which is worst, chance decides"
+    planned = rgx(folder, "plan", "sweeps/worst.yaml")
+    assert planned.stdout.count(f"too little data: worst: {remark}") == 1, planned.stderr
+    done = rgx(folder, "sweep", "sweeps/worst.yaml", "--engine", "inline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    worst = [manifest for name, manifest in manifests(folder / "store").items() if name.startswith("worst/")]
+    said = {m["outputs"]["metrics"]["worst"]["split"]: m.get("remarks") for m in worst}
+    assert said == {"test": [remark], "dev": None}
+    table = (folder / "reports/build/worst/worst.md").read_text()
+    assert "Scores of the dev split (for choices)." in table
+    assert f"Too little data for worst: {remark} (for tables)." in table
+    assert "  split: dev" in rgx(folder, "show", "worst:worst/for choices/worst").stdout.splitlines()
+
+
+@pytest.mark.slow
 def test_a_method_is_a_folder(tmp_path: Path) -> None:
     follow("A method", tmp_path)
     done = rgx(tmp_path, "sweep", "sweeps/coin.yaml", "--engine", "inline")
@@ -98,5 +117,5 @@ def test_a_method_is_a_folder(tmp_path: Path) -> None:
 
 def test_every_section_says_how_many_files() -> None:
     sections = re.findall(r"^## (.+)\n\n(.+)", PAGE.read_text(), re.MULTILINE)
-    assert len(sections) == 7
+    assert len(sections) == 8
     assert all(first.startswith(("One file", "A package")) for _, first in sections)
