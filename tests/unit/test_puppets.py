@@ -142,7 +142,7 @@ def test_mouths_follow_the_amplitude(coupled: list[Clip]) -> None:
 
 @pytest.mark.slow
 def test_words_have_gestures() -> None:
-    clips = list(Puppets(speakers=2, train_clips=8, test_clips=0).clips())
+    clips = list(Puppets(speakers=2, train_clips=8, test_clips=0, dev_clips=0).clips())
     heights: dict[int, list[float]] = {word: [] for word in range(8)}
     spans: dict[int, list[float]] = {word: [] for word in range(8)}
     for clip in clips:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from little import LITTLE, command, manifests
+from roster import load_roster
 
 from rgx.gesture.align.contrastive import ContrastiveAlignment, contrastive_loss
 from rgx.gesture.data.windows import window_starts
@@ -15,6 +18,10 @@ from rgx.gesture.metrics.fgd import FGD, gaussian
 from rgx.gesture.metrics.fvd_random import VideoFVDRandom
 from rgx.gesture.stages.alignment import AlignmentStage, retrieval
 from rgx.gesture.types import WINDOW_FRAMES, ClipSpan, CorpusFacts
+from rgx.report.gather import gather
+from rgx.report.layout import footnotes
+from rgx.sweep.plan import make_plan
+from rgx.sweep.spec import read_sweep
 from rgx.train.optimiser import AdamW
 
 
@@ -26,6 +33,34 @@ def facts(train: tuple[int, ...], test: tuple[int, ...] = (200, 200)) -> CorpusF
 def remarks(corpus: CorpusFacts, batch: int = 8, apart: int = 160) -> list[str]:
     stage = AlignmentStage(ContrastiveAlignment, AdamW(batch=batch), apart)  # type: ignore[arg-type]
     return stage.remarks({"corpus": corpus})
+
+
+@pytest.mark.slow
+def test_it_is_printed_before_anything_runs_kept_and_noted(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The little sweep has 28 test windows for the 32 features of its judge."""
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    said = "motion_scores: FGD: 28 windows are fewer than the 32 features they are compared in"
+    assert command("plan", str(tmp_path / "little.yaml"), "--store", str(finished)) == 0
+    assert capsys.readouterr().out.count(f"too little data: {said}") == 1
+    kept = {name: held.get("remarks", []) for name, held in manifests(finished).items()}
+    assert {name.partition("/")[0] for name, own in kept.items() if own} == {"motion_scores"}
+    (tmp_path / "r.yaml").write_text(
+        f"sweep: {tmp_path}/little.yaml\npanels: {{3b: {{caption: C., columns: [fgd]}}}}\n"
+    )
+    (table,) = gather(tmp_path / "r.yaml", finished).panels
+    assert [note for note in footnotes(table) if f"Too little data for {said}" in note]
+
+
+def test_a_plan_of_one_training_clip_says_what_that_means(tmp_path: Path) -> None:
+    load_roster()
+    text = LITTLE.replace("speakers: 2", "speakers: 1").replace("train_clips: 2", "train_clips: 1")
+    (tmp_path / "one.yaml").write_text(text.replace("test_clips: 2", "test_clips: 1").replace("6.0", "4.0"))
+    remarks = make_plan(read_sweep(tmp_path / "one.yaml")).remarks
+    assert any(remark.startswith("alignment: no negatives") for remark in remarks)
+    assert "generator: a batch of 4 is larger than the data: some of 2 samples come twice in it" in remarks
+    assert any(remark.startswith("motion_scores: FGD: 2 windows are fewer than the 32") for remark in remarks)
 
 
 @given(st.lists(st.integers(1, 700), max_size=6), st.integers(1, 4))
