@@ -231,6 +231,16 @@ def test_a_search_by_test_is_refused_with_the_line_that_says_so(refused: Callabl
     assert f"bad.yaml:{LINE + 2} 'stage.motion.split = 'test'', or write `on_test: true`" in told
 
 
+def test_a_search_by_test_is_refused_where_no_stage_can_read_dev(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find("stage", "motion").cls, "identity", lambda stage: stage.record)
+    fixed = property(lambda stage: "test", lambda stage, split: None)
+    monkeypatch.setattr(find("stage", "motion").cls, "split", fixed)
+    told = refused(HEAD + SEARCH)
+    assert "is a score of test" in told and "give stage/motion_scores an argument `split`" in told
+
+
 def test_a_search_by_test_is_told_where_it_is_asked_for(planned: Callable[..., object]) -> None:
     (search,) = planned(HEAD + SEARCH.replace(*ON_TEST)).searches
     assert search.split == "test"

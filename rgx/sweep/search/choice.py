@@ -33,7 +33,8 @@ def check_split(search: Search, cells: Iterable[Cell], texts: Sequence[Text]) ->
 
 def _remedy(search: Search, texts: Sequence[Text]) -> str:
     """Return which line to leave out, or what the stage lacks."""
-    lines = [b.line for b in statements(texts) if b.argument == SPLIT and b.value == "test"]
+    stages = [b for b in statements(texts) if b.argument == SPLIT and b.selector.startswith("stage.")]
+    lines = [binding.line for binding in stages if binding.value != "dev"]
     if lines:
         return f"leave out {lines[-1]}"
     return (
