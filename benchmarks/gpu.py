@@ -227,6 +227,7 @@ def overrides(options: argparse.Namespace) -> Overrides:
         f"corpus.puppets.speakers = {SPEAKERS}",
         f"corpus.puppets.train_clips = {CLIPS_PER_SPEAKER}",
         "corpus.puppets.test_clips = 1",
+        "corpus.puppets.dev_clips = 1",
         f"corpus.puppets.clip_s = {CLIP_S}",
     ]
     for stage in TRAINED:

@@ -172,6 +172,7 @@ def plan(
         }
         summary["searches"] = [about(search, planned.name, store) for search in planned.searches]
         summary["overridden"] = planned.overridden
+        summary["remarks"] = planned.remarks
         typer.echo(json.dumps({**planned.sweep_record(), "stages": stages, **summary}, indent=1))
         return
     for key, task in planned.tasks.items():
@@ -186,6 +187,8 @@ def plan(
         typer.echo(harmless(f"replaced: {line}"))
     for line in planned.overridden:
         typer.echo(f"overridden: {harmless(line)}")
+    for line in planned.remarks:
+        typer.echo(f"too little data: {harmless(line)}")
     for first, second in planned.same:
         typer.echo(f"same cell: {second} is {first}")
     for search in planned.searches:

@@ -38,7 +38,8 @@ class Cell:
     """The stages a cell needs, parents first, and what each leaves, once it was built.
 
     unread, unread_lines: what the command line, and what the sweep's files ask of every row and this one
-    does not read, by place; overridden: the written lines that others override.
+    does not read, by place; overridden: the written lines that others override; remarks: what is too little
+    for its stages, where any is, once they are built.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Cell:
     unread: dict[str, str] = field(default_factory=dict)
     unread_lines: dict[str, str] = field(default_factory=dict)
     overridden: list[str] = field(default_factory=list)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
@@ -185,6 +187,8 @@ def _build_all(cell: Cell, known: Known) -> None:
             cell.built[name] = known[identity]
         else:
             known[identity] = build_stage(cell, name)
+        if remarks := stage.remarks(Parents(cell, stage.parents())):
+            cell.remarks[name] = remarks
 
 
 def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, list[Binding], Calls]:

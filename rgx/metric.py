@@ -28,6 +28,10 @@ class Metric(ABC):
     reference_is: ClassVar[str] = ""
     """What the reference is, where it is not the score of the recorded data itself."""
 
+    def remarks(self, samples: int, features: int | None = None) -> list[str]:
+        """Return in sentences what it lacks where there are so many samples, compared by so many features."""
+        return []
+
 
 def name_of(metric: Metric) -> str:
     """Return the name a metric is registered under, by which a report asks for its column."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from rgx.errors import InputError, NotMeasurableError
 from rgx.store.artifacts import CHECKPOINTS, DEEPEST, PIECE, RESERVED
-from rgx.store.records import Metric, parse
+from rgx.store.records import Metric, Split, parse
 
 OWN = frozenset({"lease.json", "progress.json"})
 """Reserved names that are there in every run."""
@@ -27,11 +27,12 @@ def value_or_reason(measure: Callable[[], float]) -> float | str:
         return str(error)
 
 
-def check_outputs(stage: str, outputs: object) -> dict[str, Any]:
+def check_outputs(stage: str, outputs: object, split: Split | None = None) -> dict[str, Any]:
     """Return what a stage returned as plain JSON values; raises InputError for what breaks the contract.
 
     Scalars of numpy and torch become plain numbers. A score is a number, or words that say why there is
     none: those stand under `unscored` then and the score is null, as is one that is not finite.
+    split: what the scores are of whose description does not say it.
     """
     place = f"stage {stage} returned"
     if not isinstance(outputs, Mapping):
@@ -46,6 +47,8 @@ def check_outputs(stage: str, outputs: object) -> dict[str, Any]:
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
         raise InputError(f"{place} notes = {notes!r}: expected a list of sentences")
     _check_metrics(plain, place)
+    for about in plain.get("metrics", {}).values() if split else ():
+        about["split"] = about.get("split") or split
     reasons = _reasons(plain.get("scores", {}), place)
     odd = {name: value for name, value in plain.get("scores", {}).items() if isinstance(value, float)}
     reasons |= {name: f"it came out as {value}" for name, value in odd.items() if not math.isfinite(value)}

@@ -30,6 +30,7 @@ bind:
   corpus.puppets.speakers: 2
   corpus.puppets.train_clips: 2
   corpus.puppets.test_clips: 2
+  corpus.puppets.dev_clips: 1
   corpus.puppets.clip_s: 6.0
 panels:
   3b:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,6 +25,15 @@ NOTHING = "no window holds anything it measures"
 def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
     """Return the identity of all pretrained weights the metrics read."""
     return " ".join(fingerprint for metric in metrics if (fingerprint := metric.fingerprint()))
+
+
+def remarks_of(
+    metrics: Sequence[Metric] | Sequence[VideoMetric], windows: int | None, features: int | None = None
+) -> list[str]:
+    """Return what each metric lacks over so many windows, or nothing where nobody knows how many."""
+    if windows is None:
+        return []
+    return [remark for metric in metrics for remark in metric.remarks(windows, features)]
 
 
 def score_windows(
@@ -57,7 +66,7 @@ class MotionScoring(Stage):
     version = 2
     seeded = False
     judged: ClassVar[str] = "motion"
-    """The stage whose motion is scored: all test windows, or those it names."""
+    """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
 
     def __init__(self, metrics: tuple[Metric, ...]) -> None:
         self.metrics = metrics
@@ -65,8 +74,11 @@ class MotionScoring(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech", "judge", self.judged)
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return remarks_of(self.metrics, parents[self.judged].count, parents["judge"].latent)
+
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        windows = load_windows(inputs, "test", "cpu")
+        windows = load_windows(inputs, inputs.built[self.judged].split, "cpu")
         generated = inputs.arrays(self.judged)
         index = generated.get("windows", torch.arange(len(windows)))
         batch = windows.batch(index)
@@ -96,10 +108,10 @@ class MotionScoring(Stage):
             references[name] = value_or_reason(partial(metric.reference, evaluation))
             about[name] = describe(metric)
         outputs = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
-        notes = [*inputs.about("judge")["notes"], *self.remarks(inputs)]
+        notes = [*inputs.about("judge")["notes"], *self.notes(inputs)]
         return outputs | ({"notes": notes} if notes else {})
 
-    def remarks(self, inputs: Inputs) -> list[str]:
+    def notes(self, inputs: Inputs) -> list[str]:
         """Return what a table must say beside the numbers."""
         return []
 
@@ -122,6 +134,9 @@ class VideoScoring(Stage):
 
     def fingerprint(self) -> str:
         return fingerprint_of(self.metrics)
+
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return remarks_of(self.metrics, parents[self.judged].count)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         device = workspace.device

@@ -12,13 +12,14 @@ centres of its outer pixels), so that they mean the same at every resolution.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Split = Literal["train", "dev", "test"]
 FPS = 25
 SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
@@ -51,13 +52,38 @@ class Clip:
 class CorpusFacts:
     """What shapes and keys depend on, known from a corpus' index without running anything.
 
-    heard: the array of a clip that holds its speech, 'waveform' or 'log_mel'.
+    clips: how many there are by split; heard: the array of a clip that holds its speech, 'waveform' or
+    'log_mel'; frames: how many each clip has at 25 Hz, by split, where the index tells.
     """
 
     speakers: tuple[str, ...]
     clips: dict[str, int]
     fingerprint: str
     heard: str = "waveform"
+    frames: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def windows(self, split: str, stride: int = WINDOW_STRIDE_FRAMES, most: int | None = None) -> int | None:
+        """Return how many windows a split has, begun every `stride` frames, and at most so many a clip."""
+        if not self.frames:
+            return None
+        counts = (len(range(0, frames - WINDOW_FRAMES, stride)) for frames in self.frames.get(split, ()))
+        return sum(count if most is None else min(count, most) for count in counts)
+
+
+@dataclass(frozen=True)
+class WindowFacts:
+    """What is known of windows before they are made: their split, and how many there are, or at most are."""
+
+    split: Split
+    count: int | None
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What is known of pictures before they are made: their width, and the corpus they are of."""
+
+    size_px: int
+    corpus: CorpusFacts
 
 
 @dataclass(frozen=True)

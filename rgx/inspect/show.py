@@ -80,6 +80,8 @@ def _number(manifest: Manifest, metric: str) -> Iterator[str]:
         yield f"  reference: {json.dumps(reference)}  {about.reference_is}".rstrip()
     if about.direction:
         yield f"  better: {BETTER[about.direction]}"
+    if about.split:
+        yield f"  split: {about.split}"
     if about.protocol:
         yield f"  protocol: {about.protocol}"
     if described.get("source"):

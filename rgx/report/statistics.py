@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
 from rgx.report.frames import Measured, Metric, Results
@@ -197,11 +198,12 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
     columns_shown, unscored = _columns(series, panel)
+    doubts = _doubts(series, results)
     for column in columns_shown:
         own = series[column]
         columns[column] = metric = described(name, own.metric, panel, results)
         for row, cell in _column(column, own, metric, rows, panel).items():
-            cells[row][column] = cell
+            cells[row][column] = replace(cell, doubt=doubts[column].get(row, NO_DOUBT))
         published = {row: cells[row][column].published for row in rows}
         means = {row: cells[row][column].mean for row in rows}
         agreements[column] = agreement(
@@ -214,6 +216,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     numbers = [number for number in results.measured if number.panel == name]
     stages = sorted({number.stage for number in numbers if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
+    seen = [number for number in numbers if number.metric in shown]
+    notes |= dict.fromkeys(data_notes(seen, results, panel.labels))
     failed = {
         (rows_of.get(row, row), s, why): 0 for (of, row, s), why in results.failures.items() if of == name
     }
@@ -245,6 +249,19 @@ def _instruments(numbers: Sequence[Measured], results: Results, words: Words) ->
     rows = [results.stages_of(number) for number in numbers]
     keys = {name: sorted({stages[name] for stages in rows if name in stages}) for name in words.instruments}
     return {name: own for name, own in keys.items() if own}
+
+
+def _doubts(series: Mapping[str, Series], results: Results) -> dict[str, dict[str, Doubt]]:
+    """Return what is doubtful in each column's numbers, by row; a mean over levels has all of theirs."""
+    doubts = {
+        column: {row: merged(map(results.doubt, numbers)) for row, numbers in own.rows.items() if own.numbers}
+        for column, own in series.items()
+    }
+    for column, own in series.items():
+        if not own.numbers:
+            levels = [doubts[c] for c, of in series.items() if of.metric == own.metric and of.numbers]
+            doubts[column] = {row: merged(level[row] for level in levels if row in level) for row in own.rows}
+    return doubts
 
 
 def _columns(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], tuple[str, ...]]:
@@ -279,7 +296,6 @@ def _column(
         p, pairs = compare(TESTS[panel.test], by_seed[row], ours) or (None, 0)
         cells[row] = replace(
             cells[row], mean=mean, std=std, n=n, p=p, pairs=pairs,
-            doubt=merged(results.doubt(number) for number in owned[row]),
             reference=statistics.fmean(known) if known else None,
         )  # fmt: skip
 

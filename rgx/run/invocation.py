@@ -70,6 +70,8 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
         say(f"replaced: {line}")
     for first, second in plan.same:
         say(f"same cell: {second} is {first}")
+    for line in plan.remarks:
+        say(f"too little data: {line}")
     for line in (*outside, *told_overridden(plan)):
         say(line)
     if execution.rerun:

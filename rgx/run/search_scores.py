@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rgx.errors import NotFiniteError
+from rgx.errors import InputError, NotFiniteError
 from rgx.store.manifests import manifest, part
 from rgx.sweep.search.plan import Rung
 from rgx.sweep.search.results import Score
@@ -23,13 +23,16 @@ COSTS: dict[str, Callable[[float, float], float]] = {
 
 
 def score_of(search: Search, rung: Rung, store: Path) -> Score:
-    """Return a finished rung's score, the mean over its seeds; raises NotFiniteError for no number.
+    """Return a finished rung's score, the mean over its seeds.
 
-    Seeds that share an artifact are one number, as in a table.
+    Seeds that share an artifact are one number, as in a table. Raises NotFiniteError for no number, and
+    InputError for one of the test split, where the search does not choose by that.
     """
     values, references = [], []
     for key in dict.fromkeys(rung.ends(search.stage)):
         outputs = part(manifest(store, search.stage, key), "outputs")
+        if part(outputs, "metrics", search.metric).get("split") == "test" and not search.on_test:
+            raise InputError(f"{search.stage}/{search.metric} came out as a score of the test split")
         values.append(_number(part(outputs, "scores").get(search.metric)))
         references.append(_number(part(outputs, "references").get(search.metric)))
     value, reference = fmean(values), fmean(references)

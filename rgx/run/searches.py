@@ -68,7 +68,7 @@ class Climb:
             time = self.search.times[live.rung]
             try:
                 score = score_of(self.search, live.on, self.graph.store)
-            except NotFiniteError as error:
+            except (InputError, NotFiniteError) as error:
                 trials.ended(number, reason=str(error))
                 return False
             trials.scored(number, live.rung, score)

@@ -27,6 +27,7 @@ from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.ending import saved_when_ended
 from rgx.run.time_limit import time_limit
+from rgx.stage import splits_of
 from rgx.store.artifacts import (
     MANIFEST,
     READY,
@@ -152,7 +153,9 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     with time_limit(resources.time_limit_s, folder), saved_when_ended(workspace.checkpoints):
-        outputs = check_outputs(stage_name, stage.run(inputs, workspace, built))
+        splits = splits_of(cell.stages, stage_name)
+        split = next(iter(splits)) if len(splits) == 1 else None
+        outputs = check_outputs(stage_name, stage.run(inputs, workspace, built), split)
     left = check_files(stage_name, folder, workspace.checkpoints.used)
     workspace.log(f"done in {time.time() - started:.1f} s")
     _gather(folder, left)
@@ -162,6 +165,8 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         about["segments"] = segments
     if workspace.notes:
         about["notes"] = workspace.notes
+    if task.get("remarks"):
+        about["remarks"] = list(task["remarks"])
     _finish(task, store, folder, about, started, time.process_time() - busy, lease)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Literal, NotRequired, TypeVar, get_args
 
 from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, ValidationError, field_validator
 from typing_extensions import TypedDict
@@ -17,6 +17,9 @@ Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
 Model = TypeVar("Model", bound=BaseModel)
 State = Literal["open", "finished", "stopped", "failed"]
 Direction = Literal["down", "up", "reference"]
+Split = Literal["train", "dev", "test"]
+"""Training reads train, choices read dev, tables read test."""
+SPLITS: tuple[Split, ...] = get_args(Split)
 FORMER_DIRECTIONS = {"real": "reference"}
 """What manifests of earlier versions call a direction, and what it is called now."""
 MOST_DECIMALS = 12
@@ -33,7 +36,7 @@ class Manifest(TypedDict):
     """What a finished artifact says of itself; identity: the part of the record that its key is made of.
 
     segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken;
-    notes: what was said of its checkpoints while it ran.
+    notes: what was said of its checkpoints while it ran; remarks: what its data was too little for.
     What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
     """
 
@@ -51,6 +54,7 @@ class Manifest(TypedDict):
     code: NotRequired[dict[str, Any]]
     segments: NotRequired[list[dict[str, Any]]]
     notes: NotRequired[list[str]]
+    remarks: NotRequired[list[str]]
     files: NotRequired[dict[str, FileFacts]]
     started: NotRequired[float]
     seconds: NotRequired[float]
@@ -61,7 +65,7 @@ class Manifest(TypedDict):
 
 
 class Metric(BaseModel):
-    """What a reader must know of a metric, as its manifest tells it."""
+    """What a reader must know of a metric, as its manifest tells it; split: None where it is not said."""
 
     label: str
     direction: Direction | None = None
@@ -70,6 +74,7 @@ class Metric(BaseModel):
     protocol: str = ""
     stand_in: bool = False
     reference_is: str = ""
+    split: Split | None = None
 
     @field_validator("direction", mode="before")
     @classmethod
@@ -82,7 +87,8 @@ class SweepRow(BaseModel):
 
     definition: what the row is whatever its seed, where that is known; another one begins the row anew;
     left_out: by stage, what it was asked for and no record holds, since it changes nothing;
-    imported: the file of the bundle that says so, where it was not planned here.
+    imported: the file of the bundle that says so, where it was not planned here;
+    chosen_on: of a trial of a search, the split whose scores it is chosen by.
     """
 
     panel: str
@@ -92,6 +98,7 @@ class SweepRow(BaseModel):
     definition: str = ""
     left_out: dict[str, dict[str, Any]] = {}
     imported: str = ""
+    chosen_on: Split | None = None
 
 
 class Run(BaseModel):

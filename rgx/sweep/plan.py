@@ -49,6 +49,12 @@ class Plan:
         planned = {method for task in self.tasks.values() for method in task.methods}
         return planned | {method for search in self.searches for method in search.origin.methods}
 
+    @property
+    def remarks(self) -> list[str]:
+        """Return what is too little for the stages of its cells and of its searches' trials."""
+        tasks = [*self.tasks.values(), *(task for search in self.searches for task in search.own)]
+        return list(dict.fromkeys(f"{task.stage}: {remark}" for task in tasks for remark in task.remarks))
+
     def missing(self, store: Path) -> dict[str, Task]:
         """Return the tasks whose artifact is not in the store."""
         return {k: t for k, t in self.tasks.items() if not intact(store, t.stage, k)}

@@ -30,7 +30,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Task:
-    """One unique stage: all a worker needs to run it."""
+    """One unique stage: all a worker needs to run it; remarks: what its data is too little for."""
 
     stage: str
     key: str
@@ -48,6 +48,7 @@ class Task:
     methods: tuple[Package, ...]
     plugins: Plugins
     row: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -71,6 +72,6 @@ def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]
         tasks[name] = Task(
             name, key, stage.record, stage.version, fingerprint, own_seed, stage.trains, uses_gpu,
             cell.resources[name], parents, {**ancestors, **parents}, row.texts, row.targets,
-            origin.methods, origin.plugins, row.key,
+            origin.methods, origin.plugins, row.key, tuple(cell.remarks.get(name, ())),
         )  # fmt: skip
     return tasks

@@ -31,6 +31,14 @@ class AdamW:
         self.warmup_share, self.milestones, self.gamma = warmup_share, milestones, gamma
         self.clip_norm, self.checkpoint_every = clip_norm, checkpoint_every
 
+    def remarks(self, samples: int | None) -> list[str]:
+        """Return what is to be said where a batch is larger than the data, whose size may be unknown."""
+        if samples is None or self.batch <= samples:
+            return []
+        return [
+            f"a batch of {self.batch} is larger than the data: some of {samples} samples come twice in it"
+        ]
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step counted from 0."""
         warm = min(1.0, (step + 1) / max(1.0, self.warmup_share * self.steps))

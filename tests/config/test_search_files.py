@@ -13,6 +13,8 @@ from rgx.errors import InputError
 from rgx.registry import find
 from rgx.sweep.plan import make_plan
 from rgx.sweep.search import searchers
+from rgx.sweep.search.results import Record, Trial
+from rgx.sweep.search.table import CHOSEN_ON_TEST, about, intention, outcome
 from rgx.sweep.spec import Overrides, read_sweep
 
 HEAD = LITTLE.split("panels:")[0]
@@ -202,9 +204,66 @@ def test_a_trials_cell_is_the_cell_of_a_row_with_its_values(planned: Callable[..
         f"learning_rate=0.00213, layers=2, {d}=10, {b}={n}"
         for d, b, n in (("decode.iterative.steps", "generator/training.adamw.steps", n) for n in (2, 4))
     ]
-    bound = {**values, "generator/training.adamw.steps": 4}
+    bound = {**values, "generator/training.adamw.steps": 4, "stage.motion.split": "dev"}
     plan = planned(HEAD + f"panels:\n  p:\n    row: {{fusion: concat, bind: {bound}}}\n")
     assert rungs[1].cells[0][1] == plan.cells[0]["stages"]
+
+
+def test_a_search_reads_dev_and_shares_its_trainings_with_a_table_of_test(
+    planned: Callable[..., object],
+) -> None:
+    (search,) = planned(HEAD + SEARCH).searches
+    assert search.split == "dev"
+    values = search.search.space.values([0.0, 0.0, 0.0])
+    bound = {**values, "generator/training.adamw.steps": 4}
+    plan = planned(HEAD + f"panels:\n  p:\n    row: {{fusion: concat, bind: {bound}}}\n")
+    of_table, of_trial = plan.cells[0]["stages"], search.rungs(values)[-1].cells[0][1]
+    assert {stage for stage in of_table if of_table[stage] != of_trial[stage]} == {"motion", "motion_scores"}
+
+
+ON_TEST = "    trials: 4\n", "    trials: 4\n    on_test: true\n"
+SAYS_TEST = "row: {fusion: concat}", "row: {fusion: concat, bind: {stage.motion.split: test}}"
+
+
+def test_a_search_by_test_is_refused_with_the_line_that_says_so(refused: Callable[..., str]) -> None:
+    told = refused(HEAD + SEARCH.replace(*SAYS_TEST))
+    assert f"bad.yaml:{LINE + 7}: rate: motion_scores/fgd is a score of test, and a search chooses by" in told
+    assert f"bad.yaml:{LINE + 2} 'stage.motion.split = 'test'', or write `on_test: true`" in told
+
+
+def test_a_search_by_test_is_refused_where_no_stage_can_read_dev(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find("stage", "motion").cls, "identity", lambda stage: stage.record)
+    fixed = property(lambda stage: "test", lambda stage, split: None)
+    monkeypatch.setattr(find("stage", "motion").cls, "split", fixed)
+    told = refused(HEAD + SEARCH)
+    assert "is a score of test" in told and "give stage/motion_scores an argument `split`" in told
+
+
+def test_a_search_by_test_is_told_where_it_is_asked_for(planned: Callable[..., object]) -> None:
+    (search,) = planned(HEAD + SEARCH.replace(*ON_TEST)).searches
+    assert search.split == "test"
+    (dev,) = planned(HEAD + SEARCH).searches
+    assert search.signature != dev.signature
+    assert " by motion_scores/fgd on test, " in intention(about(search, "s", Path("nowhere")), 0)
+    assert " by motion_scores/fgd on dev, " in intention(about(dev, "s", Path("nowhere")), 0)
+    trial = Trial(point=(0.5, 0.5, 0.5), values=search.search.space.values((0.5, 0.5, 0.5)), state="finished")
+    said = {plan.split: list(outcome(plan, Record(trials=[trial]))) for plan in (search, dev)}
+    assert said["test"][-1] == f"rate: {CHOSEN_ON_TEST}" and " on test (lower" in said["test"][0]
+    assert not any("test" in line for line in said["dev"])
+
+
+def test_on_test_where_the_scores_are_of_dev_is_refused(refused: Callable[..., str]) -> None:
+    text = SEARCH.replace(SAYS_TEST[0], SAYS_TEST[1].replace("split: test", "split: dev")).replace(*ON_TEST)
+    told = refused(HEAD + text)
+    assert f"bad.yaml:{LINE + 9}: rate: on_test: true changes nothing" in told
+
+
+def test_a_search_where_the_corpus_has_no_dev_is_refused(refused: Callable[..., str]) -> None:
+    told = refused(HEAD.replace("dev_clips: 1", "dev_clips: 0") + SEARCH)
+    assert "the corpus has no clip of the dev split; it has 4 of train, 4 of test" in told
+    assert "on_test: true" in told
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ LITTLE = {
     "corpus.puppets.speakers": 2,
     "corpus.puppets.train_clips": 4,
     "corpus.puppets.test_clips": 2,
+    "corpus.puppets.dev_clips": 1,
     "corpus.puppets.clip_s": 4.0,
     **{
         f"{stage}/training.adamw.steps": 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,23 @@ def test_three_panels_over_three_seeds_and_a_figure(swept: Path) -> None:
         assert table.count("±") >= 2 * rows, table
         assert "n = 3" in done.stdout and "ECE (%) ↓" in table
     assert (swept / REPORT / "reliability.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_a_temperature_is_chosen_by_dev_and_shown_on_test(swept: Path) -> None:
+    done = rgx(swept, "sweep", "sweeps/temperature.yaml", "--engine", "inline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ece: 6 trials by scores/ece on dev (lower is better): 6 finished" in done.stdout
+    (best,) = re.findall(r"^best: --bind '(.+)'$", done.stdout, re.MULTILINE)
+    alone = ("--only", "backbone/CNN", "--seeds", "0", "--bind", best)
+    shown = rgx(swept, "sweep", SWEEP, *alone, "--engine", "inline", "--no-report")
+    assert "1 stages run, 3 reused" in shown.stdout, "only its scores, on test"
+    splits = [
+        m["outputs"]["metrics"]["ece"]["split"]
+        for m in manifests(swept / "store").values()
+        if m["stage"] == "scores"
+    ]
+    assert splits.count("dev") == 6
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from little import manifests
 from test_digits import copy_example, rgx
 
 from rgx import registry
@@ -100,6 +101,24 @@ def test_axis_stage_metric_figure_and_format_together(tmp_path: Path) -> None:
     assert "Brier" in (folder / "reports/build/digits/loss.md").read_text()
     assert (folder / "reports/build/digits/confusion.pdf").is_file()
     assert "[ECE (%) ↓]" in (folder / "reports/build/digits/loss.typ").read_text()
+
+
+@pytest.mark.slow
+def test_a_stage_says_its_split_and_what_is_too_little(tmp_path: Path) -> None:
+    folder = copy_example(tmp_path / "paper", steps=5)
+    follow("A stage that scores: its split, and too little data", folder)
+    remark = "about 10 pictures of a digit: which is worst, chance decides"
+    planned = rgx(folder, "plan", "sweeps/worst.yaml")
+    assert planned.stdout.count(f"too little data: worst: {remark}") == 1, planned.stderr
+    done = rgx(folder, "sweep", "sweeps/worst.yaml", "--engine", "inline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    worst = [manifest for name, manifest in manifests(folder / "store").items() if name.startswith("worst/")]
+    said = {m["outputs"]["metrics"]["worst"]["split"]: m.get("remarks") for m in worst}
+    assert said == {"test": [remark], "dev": None}
+    table = (folder / "reports/build/worst/worst.md").read_text()
+    assert "Scores of the dev split (for choices)." in table
+    assert f"Too little data for worst: {remark} (for tables)." in table
+    assert "  split: dev" in rgx(folder, "show", "worst:worst/for choices/worst").stdout.splitlines()
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ bind:
   corpus.puppets.speakers: 2
   corpus.puppets.train_clips: 1
   corpus.puppets.test_clips: 1
+  corpus.puppets.dev_clips: 1
   corpus.puppets.clip_s: 4.0
 targets:
   3a: [reconstruction_scores]

@@ -26,6 +26,14 @@ def test_what_is_plain_stays_as_it_is() -> None:
     assert check_outputs("scores", outputs) == outputs
 
 
+def test_a_score_is_of_its_stages_split_unless_it_says_another() -> None:
+    about = {"fgd": FGD, "fitted": {**FGD, "split": "train"}, "unsaid": {**FGD, "split": None}}
+    plain = check_outputs("scores", {"scores": dict.fromkeys(about, 1.0), "metrics": about}, "dev")
+    assert {name: kept["split"] for name, kept in plain["metrics"].items()} == {
+        "fgd": "dev", "fitted": "train", "unsaid": "dev",
+    }  # fmt: skip
+
+
 def test_scalars_of_other_libraries_become_numbers() -> None:
     given = {
         "a": np.float32(0.5), "b": np.int64(3), "c": torch.tensor(2.0), "d": np.array(1), "e": np.bool_(True),
@@ -62,6 +70,7 @@ def test_scalars_of_other_libraries_become_numbers() -> None:
         ({"scores": {"a/b": 1.0}, "metrics": {"a/b": FGD}}, "a metric named 'a/b'"),
         ({"metrics": {"fgd": {**FGD, "direction": "sideways"}}}, "metrics/fgd: direction: Input should be"),
         ({"metrics": {"fgd": {**FGD, "decimals": 99}}}, "metrics/fgd: decimals"),
+        ({"metrics": {"fgd": {**FGD, "split": "tset"}}}, "split: Input should be 'train', 'dev' or 'test'"),
         ({"notes": "words"}, "expected a list of sentences"),
     ],
 )  # fmt: skip

@@ -12,7 +12,15 @@ from pats_folder import write_folder, write_interval
 from rgx.errors import InputError
 from rgx.gesture.data.pats import Pats
 from rgx.gesture.data.pats_files import read_interval, read_missing, read_table, shape_of
-from rgx.gesture.data.splits import Interval, RandomSplit, S2GSplit, TableSplit, VideoSplit, leaks
+from rgx.gesture.data.splits import (
+    Interval,
+    RandomSplit,
+    S2GSplit,
+    TableSplit,
+    VideoSplit,
+    leaks,
+    leaks_by_split,
+)
 from rgx.gesture.skeleton import LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
 h5py = pytest.importorskip("h5py", reason="needs the extra rgx-experiments[pats]")
@@ -154,6 +162,8 @@ def test_s2g_split_replaces_the_speaker_that_is_gone() -> None:
     assert counts == [4320 + 1080, 480 + 120]
     assert assigned[ours[1079].name] == "train" and assigned[ours[1080].name] == "test"
     assert ours[1200].name not in assigned and "cmu0000001" not in assigned
+    spare = Interval("cmu9999999", "any", "w", 0, 5, "dev")
+    assert S2GSplit(path).assign([*theirs, *ours, spare]) == {**assigned, spare.name: "dev"}
     few = S2GSplit(path).assign(ours[:50])
     assert list(few.values()) == ["train"] * 45 + ["test"] * 5
 
@@ -169,6 +179,22 @@ def test_a_split_file_that_is_none(tmp_path: Path) -> None:
         S2GSplit(path).assign([])
 
 
+LEAKS = ("test_clips_of_train_videos", "dev_clips_of_train_videos", "test_clips_of_dev_videos")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+def test_dev_takes_nothing_from_test_and_leaves_half_to_train(share: float) -> None:
+    for videos in range(1, 12):
+        every = intervals("seth", 0, videos, per_video=1)
+        both = [VideoSplit(share, dev_share=dev).assign(every) for dev in (0.0, 0.1)]
+        without, with_dev = ({n: s for n, s in split.items() if s != "train"} for split in both)
+        assert {n for n, s in with_dev.items() if s == "test"} == without.keys()
+        assert ("dev" in with_dev.values()) == (videos > 3)
+        assert 2 * len(with_dev) <= videos or "dev" not in with_dev.values()
+    with pytest.raises(InputError, match="dev_share = 1: expected 0 or more"):
+        VideoSplit(0.1, 1)
+
+
 def test_splits_by_video_never_leak_and_random_ones_say_that_they_do() -> None:
     every = [*intervals("oliver", 0, 200), *intervals("seth", 1000, 80)]
     by_video, random = VideoSplit(0.1).assign(every), RandomSplit(0.1).assign(every)
@@ -176,8 +202,11 @@ def test_splits_by_video_never_leak_and_random_ones_say_that_they_do() -> None:
     assert len(leaks(every, random)) > 20
     for assigned in (by_video, random):
         for speaker, count in (("oliver", 20), ("seth", 8)):
-            tests = [i for i in every if i.speaker == speaker and assigned[i.name] == "test"]
-            assert len(tests) == count
+            for split in ("test", "dev"):
+                chosen = [i for i in every if i.speaker == speaker and assigned[i.name] == split]
+                assert len(chosen) == count
+    assert leaks_by_split(every, by_video) == dict.fromkeys(LEAKS, 0)
+    assert all(count > 0 for count in leaks_by_split(every, random).values())
     # An interval keeps its side when others arrive after it, as far as its share allows.
     more = RandomSplit(0.1).assign([*every, *intervals("noah", 5000, 40)])
     assert all(more[name] == side for name, side in random.items())

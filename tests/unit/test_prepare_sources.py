@@ -65,17 +65,22 @@ def test_names_that_no_text_can_hold(tmp_path: Path) -> None:
 @given(st.dictionaries(st.text("0123456789abcdef", min_size=4), st.sampled_from("abc"), min_size=2))
 def test_each_corpus_has_a_test_source(speakers: dict[str, str]) -> None:
     split = split_sources(speakers)
-    assert set(split.values()) == {"train", "test"}
+    assert {"train", "test"} <= set(split.values()) <= {"train", "dev", "test"}
     assert split == split_sources(dict(reversed(speakers.items()))), "the order of files decides nothing"
     counts = list(speakers.values())
     if len(set(counts)) < len(counts):
         held = {speakers[s] for s in speakers if split[s] == "train"}
         assert held == set(counts), "every speaker is trained on where one has two sources"
+    if "dev" in split.values():
+        assert 2 * list(split.values()).count("train") >= len(split), "half is left to train"
 
 
 def test_about_a_tenth_of_many_sources_is_test() -> None:
     split = list(split_sources({f"{n:08x}": "ann" for n in range(2000)}).values())
     assert 150 < split.count("test") < 250 and split_sources({"a": "ann"}) == {"a": "train"}
+    assert 150 < split.count("dev") < 250
+    few = split_sources({f"{n:08x}": "ann" for n in range(4)})
+    assert sorted(few.values()) == ["dev", "test", "train", "train"]
 
 
 @given(st.lists(st.integers(81, 3000), min_size=1, max_size=5))
@@ -93,19 +98,30 @@ def test_one_source_is_split_by_time_with_a_gap(runs: list[tuple[int, int]]) -> 
         stretches.append(Piece(at + gap, at + gap + frames, SQUARE))
         at += gap + frames
     pieces = cut_by_time(stretches)
-    train = [piece for piece in pieces if piece.split == "train"]
-    test = [piece for piece in pieces if piece.split == "test"]
+    train, dev, test = ([p for p in pieces if p.split == split] for split in ("train", "dev", "test"))
     assert train
     if not test:
+        assert not dev
         assert sum(frames for _, frames in runs) < 2 * 3 * 81 + 81 * len(runs)
         return
-    assert min(piece.first for piece in test) - max(piece.last for piece in train) >= 81
+    assert min(piece.first for piece in test) - max(piece.last for piece in train + dev) >= 81
+    if dev:
+        assert min(piece.first for piece in dev) - max(piece.last for piece in train) >= 81
+        kept = sum(piece.last - piece.first for piece in train)
+        assert 2 * kept >= sum(frames for _, frames in runs)
     assert all(any(s.first <= p.first < p.last <= s.last for s in stretches) for p in pieces)
 
 
 def test_the_shortest_recording_that_can_be_split() -> None:
     splits = [[p.split for p in cut_by_time([Piece(0, frames, SQUARE)])] for frames in (242, 243)]
     assert splits == [["train"], ["train", "test"]]
+
+
+def test_a_minute_has_dev_and_what_tests_is_what_tested_before() -> None:
+    pieces = cut_by_time([Piece(0, 1500, SQUARE)])
+    spans = {split: [(p.first, p.last) for p in pieces if p.split == split] for split in ("dev", "test")}
+    assert spans == {"dev": [(969, 1119)], "test": [(1200, 1500)]}
+    assert max(piece.last for piece in pieces if piece.split == "train") == 969 - 81
 
 
 @pytest.mark.parametrize("cpus", [1, pytest.param(2, marks=[pytest.mark.slow, RAY])])

@@ -14,7 +14,7 @@ from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND, measure
 from rgx.gesture.types import SAMPLES_PER_FRAME, Clip
 from rgx.registry import find
 
-SMALL = {"speakers": 2, "train_clips": 3, "test_clips": 1}
+SMALL = {"speakers": 2, "train_clips": 3, "test_clips": 1, "dev_clips": 1}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,11 @@ def test_legs_are_unseen_and_hands_drop_out_for_a_few_frames(coupled: list[Clip]
 def test_facts_agree_with_the_clips(coupled: list[Clip]) -> None:
     facts = Puppets(**SMALL).facts()
     assert facts.speakers == ("puppet_a", "puppet_b")
-    assert facts.clips == {"train": 6, "test": 2}
-    assert [sum(c.split == s for c in coupled) for s in ("train", "test")] == [6, 2]
+    assert facts.clips == {"train": 6, "test": 2, "dev": 2}
+    assert [sum(c.split == s for c in coupled) for s in ("train", "test", "dev")] == [6, 2, 2]
+    for split in facts.clips:
+        assert facts.frames[split] == tuple(len(c.keypoints) for c in coupled if c.split == split)
+        assert facts.windows(split) == 22 * facts.clips[split]
     assert len({clip.name for clip in coupled}) == len(coupled)
     assert {clip.speaker for clip in coupled} == set(facts.speakers)
 
@@ -92,6 +95,17 @@ def test_a_clip_does_not_depend_on_how_many_others_there_are(coupled: list[Clip]
     larger = Puppets(speakers=3, train_clips=5, test_clips=2).clip("test", 1, 0)
     small = next(c for c in coupled if c.name == larger.name)
     np.testing.assert_array_equal(small.keypoints, larger.keypoints)
+
+
+@pytest.mark.parametrize("corpus", [Puppets, PuppetsUncoupled])
+def test_dev_clips_leave_those_of_train_and_test_as_they_are(corpus: type[Puppets]) -> None:
+    with_dev = [list(corpus(**{**SMALL, "dev_clips": count, "clip_s": 4.0}).clips()) for count in (0, 2)]
+    assert [clip.split for clip in with_dev[1]] == ["train"] * 6 + ["test"] * 2 + ["dev"] * 4
+    for without, clip in zip(with_dev[0], with_dev[1][:8], strict=True):
+        assert without.name == clip.name
+        assert without.keypoints.tobytes() == clip.keypoints.tobytes()
+        assert without.waveform.tobytes() == clip.waveform.tobytes()
+    assert len({clip.waveform.tobytes() for clip in with_dev[1]}) == 12, "each clip is another"
 
 
 def test_another_seed_gives_other_clips_and_another_fingerprint(coupled: list[Clip]) -> None:
@@ -128,7 +142,7 @@ def test_mouths_follow_the_amplitude(coupled: list[Clip]) -> None:
 
 @pytest.mark.slow
 def test_words_have_gestures() -> None:
-    clips = list(Puppets(speakers=2, train_clips=8, test_clips=0).clips())
+    clips = list(Puppets(speakers=2, train_clips=8, test_clips=0, dev_clips=0).clips())
     heights: dict[int, list[float]] = {word: [] for word in range(8)}
     spans: dict[int, list[float]] = {word: [] for word in range(8)}
     for clip in clips:
@@ -161,13 +175,15 @@ def test_pictures_have_the_asked_size_and_move(coupled: list[Clip]) -> None:
 
 
 def test_both_variants_are_on_the_roster_with_the_same_parameters() -> None:
-    names = ["speakers", "train_clips", "test_clips", "clip_s", "seed"]
+    names = ["speakers", "train_clips", "test_clips", "clip_s", "seed", "dev_clips"]
     for name in ("puppets", "puppets_uncoupled"):
         assert list(find("corpus", name).parameters) == names
         assert find("corpus", name).shapes == []
 
 
-@pytest.mark.parametrize("wrong", [{"speakers": 0}, {"train_clips": -1}, {"clip_s": 1.0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"speakers": 0}, {"train_clips": -1}, {"clip_s": 1.0}, {"seed": -1}, {"dev_clips": -1}]
+)
 def test_parameters_out_of_range_are_named(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Puppets(**wrong)

@@ -167,6 +167,17 @@ def test_rows_of_two_corpora_are_refused_and_lost_arrays_show_nothing(tmp_path: 
 
 
 @pytest.mark.slow
+def test_motion_of_another_split_is_refused(tmp_path: Path) -> None:
+    report, store = fill(tmp_path, ["3f"], STEPS, 2)
+    path = store / "motion" / digest("motion100")[:16] / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"record": manifest["record"] | {"split": "dev"}}))
+    gathered = gather(report, store)
+    figure = gathered.report.figures["trajectories"]
+    with pytest.raises(InputError, match=r"panel 3f: motion of another split: ten \(dev\); expected rows of"):
+        figure.moment(material(gathered))  # type: ignore[attr-defined]
+
+
 def test_no_figure_needs_torch(tmp_path: Path) -> None:
     report, store = fill(tmp_path, ["3f"], {"full": 5}, 1)
     code = (

@@ -9,6 +9,7 @@ import re
 import shutil
 import statistics
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,16 +18,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keyed import digest, manifest_of
 from little import LITTLE, ROOT, command, manifests
 from ray.tune.search import Searcher
 from rich.console import Console
 from roster import load_roster
 
 from rgx import registry
+from rgx.errors import InputError
 from rgx.run import ray_failures
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
 from rgx.run.search_schedulers import make_scheduler
+from rgx.run.search_scores import score_of
 from rgx.run.search_trials import Trials
 from rgx.run.searches import Searches
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
@@ -145,6 +149,19 @@ def record(tmp_path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("on_test", ["", "file:3"])
+def test_a_score_that_came_out_as_of_test_is_no_score_of_a_search(tmp_path: Path, on_test: str) -> None:
+    """A stage may say of each metric what split it is of, which nobody knows before it has run."""
+    outputs = {"scores": {"x": 1.0}, "metrics": {"x": {"label": "X", "split": "test"}}}
+    manifest = manifest_of("scores", digest("scores of test"), outputs=outputs)
+    write_json(artifact_folder(tmp_path, "scores", manifest["key"]) / "manifest.json", manifest)
+    search = SimpleNamespace(stage="scores", metric="x", direction="down", on_test=on_test)
+    rung = SimpleNamespace(ends=lambda stage: [manifest["key"]])
+    refused = pytest.raises(InputError, match="scores/x came out as a score of the test split")
+    with nullcontext() if on_test else refused:
+        assert score_of(search, rung, tmp_path).value == 1.0  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_what_trials_share_is_run_once_and_first(
     tmp_path: Path, ran: list[str], searched: Callable[..., str]
@@ -185,7 +202,7 @@ def test_the_table_is_sorted_and_the_best_can_be_pasted(
     before = len(ran)
     options = [word for name, value in values.items() for word in ("--bind", f"{name} = {value!r}")]
     searched("panels:\n  p:\n    pasted: {}\n", *options)
-    assert len(ran) == before, "the pasted bindings are the best trial's cell"
+    assert ran[before:] == ["motion", "motion_scores"], "the best trial's networks, now scored on test"
 
 
 def test_a_finished_search_starts_nothing(
@@ -374,8 +391,8 @@ def test_plan_tells_what_a_search_will_do(searched: Callable[..., str]) -> None:
     told = searched(SEARCH + ASHA, verb="plan")
     (line,) = [line for line in told.splitlines() if line.startswith("search ")]
     assert line == (
-        "search peak: 8 trials on rungs [1, 2, 4], 0 ended, by motion_scores/planted_for_a_test, random; "
-        "7 stages shared, 0 in the store; a trial runs motion, motion_scores; at most 0 trainings"
+        "search peak: 8 trials on rungs [1, 2, 4], 0 ended, by motion_scores/planted_for_a_test on dev, "
+        "random; 7 stages shared, 0 in the store; a trial runs motion, motion_scores; at most 0 trainings"
     )
     searched(SEARCH + ASHA)
     whole = json.loads(searched(SEARCH + ASHA, "--json", verb="plan"))

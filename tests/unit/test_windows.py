@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from roster import load_roster
 
 from rgx import registry
@@ -79,6 +83,35 @@ def test_draw_apart_takes_one_window_a_clip():
         starts |= set(batch.motion[:, 0, 0, 0].long().tolist())
     assert sorted(found.draw_apart(64).clip.tolist()) == [0, 2, 3, 4]
     assert len(starts) > 10
+
+
+@given(
+    lengths=st.lists(st.integers(70, 700), min_size=1, max_size=5),
+    size=st.integers(1, 40),
+    apart=st.sampled_from([80, 120, 160]),
+    seed=st.integers(0, 99),
+)
+def test_where_clips_are_few_more_of_theirs_are_drawn_that_lie_apart(
+    lengths: list[int], size: int, apart: int, seed: int
+) -> None:
+    _, found = windows(*lengths, 100)
+    torch.manual_seed(seed)
+    one_a_clip = found.draw_apart(size)
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    batch = found.draw_apart(size, apart)
+    count = len(one_a_clip.clip)
+    assert torch.equal(batch.clip[:count], one_a_clip.clip), "the first are those of each clip"
+    assert torch.equal(batch.condition[:count], one_a_clip.condition)
+    if count == size:
+        assert torch.equal(torch.get_rng_state(), state), "with enough clips nothing is drawn beside"
+    starts = batch.motion[:, 0, 0, 0]
+    for a, b in combinations(range(len(starts)), 2):
+        assert batch.clip[a] != batch.clip[b] or abs(starts[a] - starts[b]) >= apart
+    assert count <= len(starts) <= size
+    if len(starts) < size:
+        near = (found.starts[:, None] - starts.long()).abs() < apart
+        assert (near & (found.clips[:, None] == batch.clip)).any(1).all(), "there was room for no other"
 
 
 def test_chunks_visit_every_window_once_in_order():

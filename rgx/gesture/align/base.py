@@ -18,6 +18,11 @@ class Alignment(nn.Module):
     gesture: nn.ModuleDict
     """Gesture encoders by stream: (B, T, C) → (B, N, D)."""
 
+    @staticmethod
+    def remarks(windows: int) -> list[str]:
+        """Return in sentences what it cannot learn from batches of so many windows."""
+        return []
+
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the named scalar losses of a batch; their sum is minimised."""

@@ -71,6 +71,12 @@ class ContrastiveAlignment(Alignment):
         )
         self.register_buffer("beat_positive", torch.tensor(beat_positive))
 
+    @staticmethod
+    def remarks(windows: int) -> list[str]:
+        if windows > 1:
+            return []
+        return ["no negatives: a batch is one window, so the contrastive loss is 0 at every step"]
+
     def embed(self, batch: Batch, stream: str) -> tuple[Tensor, Tensor]:
         z_s = self.speech[stream](batch.speech)
         z_g = self.gesture[stream](_gesture(batch, stream))

@@ -13,7 +13,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def facts(self) -> CorpusFacts:
-        """Return speakers, clips per split and a fingerprint of the data, without decoding any of it.
+        """Return speakers, clips per split with their lengths and a fingerprint, without decoding any of it.
 
         Raises InputError when the data is absent or its index disagrees with the files.
         """

@@ -12,7 +12,7 @@ import numpy as np
 from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.pats_files import Shape, read_interval, read_missing, read_table, shape_of
-from rgx.gesture.data.splits import Interval, Split, leaks
+from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
 from rgx.gesture.types import WINDOW_FRAMES, Clip, CorpusFacts, Footage
@@ -68,6 +68,7 @@ class Pats(Corpus):
             clips=dict(clips),
             fingerprint=hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest(),
             heard="log_mel",
+            frames={s: tuple(shapes[i.name].frames for i in usable if assigned[i.name] == s) for s in clips},
         )
 
     def clips(self) -> Iterator[Clip]:
@@ -87,10 +88,10 @@ class Pats(Corpus):
             )  # fmt: skip
 
     def report(self) -> dict[str, float]:
-        """Return intervals left out as no use, and test intervals of whose video another stretch trains."""
+        """Return intervals left out as no use, and test and dev intervals of whose video others train."""
         intervals, assigned, shapes, unusable = self._survey()
         usable = [i for i in intervals if i.name in shapes]
-        return {"unusable_clips": len(unusable), "test_clips_of_train_videos": len(leaks(usable, assigned))}
+        return {"unusable_clips": len(unusable), **leaks_by_split(usable, assigned)}
 
     def check_pictures(self) -> None:
         """Raise InputError: features hold no pictures."""

@@ -20,7 +20,8 @@ from rgx.registry import register
 VERSION = 1
 """Raise it whenever the same parameters would make other clips or pictures."""
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "dev")
+"""In the order of their random streams: a new one stands at the end, so that the others stay as they are."""
 SPEECH, MOTION, OTHER_SPEECH = range(3)
 """The random streams of a clip; the last is the speech of a clip that is not in the corpus."""
 
@@ -40,13 +41,14 @@ class Puppets(Corpus):
         test_clips: int = 4,
         clip_s: float = 12.0,
         seed: int = 0,
+        dev_clips: int = 4,
     ) -> None:
         if not 1 <= speakers <= len(string.ascii_lowercase):
             raise InputError(f"puppets.speakers = {speakers}: expected 1 to {len(string.ascii_lowercase)}")
-        if train_clips < 0 or test_clips < 0 or train_clips + test_clips == 0:
-            raise InputError(
-                f"puppets.train_clips = {train_clips}, test_clips = {test_clips}: expected at least one clip"
-            )
+        self.counts = {"train": train_clips, "test": test_clips, "dev": dev_clips}
+        if min(self.counts.values()) < 0 or not any(self.counts.values()):
+            counts = ", ".join(f"{split}_clips = {count}" for split, count in self.counts.items())
+            raise InputError(f"puppets.{counts}: expected at least one clip")
         shortest = (WINDOW_FRAMES + 1) / FPS
         if not round(clip_s * FPS) > WINDOW_FRAMES:
             raise InputError(
@@ -55,7 +57,6 @@ class Puppets(Corpus):
         if seed < 0:
             raise InputError(f"puppets.seed = {seed}: expected 0 or more")
         self.names = tuple(f"puppet_{letter}" for letter in string.ascii_lowercase[:speakers])
-        self.counts = {"train": train_clips, "test": test_clips}
         self.frames = round(clip_s * FPS)
         self.seed = seed
 
@@ -71,10 +72,12 @@ class Puppets(Corpus):
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         clips = {split: len(self.names) * count for split, count in self.counts.items()}
-        return CorpusFacts(self.names, clips, hashlib.sha256(canonical.encode()).hexdigest())
+        frames = {split: (self.frames,) * count for split, count in clips.items()}
+        fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
+        return CorpusFacts(self.names, clips, fingerprint, frames=frames)
 
     def clips(self) -> Iterator[Clip]:
-        """Yield every clip, train before test, speaker by speaker."""
+        """Yield every clip, train before test before dev, speaker by speaker."""
         for place in self._places():
             yield self.clip(*place)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from rgx.errors import InputError
 from rgx.gesture.data.pictures import Pictures, PictureSpan
 from rgx.gesture.data.windows import Windows
-from rgx.gesture.types import ClipSpan
+from rgx.gesture.types import ClipSpan, CorpusFacts, Split
 
 
 class Artifacts(Protocol):
@@ -27,6 +27,15 @@ class Artifacts(Protocol):
     def about(self, stage: str) -> dict[str, Any]:
         """Return a parent's JSON facts."""
         ...
+
+
+def present(facts: CorpusFacts, split: Split) -> Split:
+    """Return a split of which a corpus has clips; raises InputError where it has none."""
+    if not facts.clips.get(split):
+        there = ", ".join(f"{count} of {name}" for name, count in facts.clips.items() if count)
+        advice = "; a search reads dev unless it says `on_test: true`" if split == "dev" else ""
+        raise InputError(f"the corpus has no clip of the {split} split; it has {there}{advice}")
+    return split
 
 
 def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:

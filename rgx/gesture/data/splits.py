@@ -1,4 +1,4 @@
-"""Axis split: which intervals of a corpus train, and which test."""
+"""Axis split: which intervals of a corpus train, which are chosen by, and which test."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Interval:
 
 
 class Split(ABC):
-    """Says for each interval whether it trains or tests; one that it leaves out is in neither.
+    """Says for each interval whether it trains, is chosen by or tests; one that it leaves out is in none.
 
     parts_videos: whether it asks which video an interval is of.
     """
@@ -62,7 +62,8 @@ class S2GSplit(Split):
     """S2G-Diffusion's ids, with a speaker that can no longer be had replaced by another.
 
     `file` holds the ids under 'train' and 'test'. Of `replacement`, which it does not list, the first 1,080
-    intervals by id train and the next 120 test, as of every other speaker.
+    intervals by id train and the next 120 test, as of every other speaker. Of what is left, the table's dev
+    is dev: S2G-Diffusion has none.
     """
 
     def __init__(self, file: Place = "data/pats/filtered_intervals.json", replacement: str = "noah") -> None:
@@ -75,7 +76,8 @@ class S2GSplit(Split):
         test = ours[len(train) : S2G_TRAIN + S2G_TEST]
         chosen = {i.name: "train" for i in train} | {i.name: "test" for i in test}
         others = (i for i in intervals if i.speaker != self.replacement and i.number in listed)
-        return chosen | {i.name: listed[i.number] for i in others}
+        chosen |= {i.name: listed[i.number] for i in others}
+        return {i.name: "dev" for i in intervals if i.listed == "dev"} | chosen
 
     def _read(self) -> dict[int, str]:
         try:
@@ -94,12 +96,17 @@ class S2GSplit(Split):
 
 
 class Shared(Split):
-    """A share of something tests; chosen by a hash, so that it stays when the corpus grows."""
+    """A share of something tests, and the next is dev where half is left to train.
 
-    def __init__(self, test_share: float = 0.1) -> None:
+    Chosen by a hash, so that it stays when the corpus grows; what is dev decides nothing of what tests.
+    """
+
+    def __init__(self, test_share: float = 0.1, dev_share: float = 0.1) -> None:
         if not 0 < test_share < 1:
             raise InputError(f"test_share = {test_share}: expected more than 0 and less than 1")
-        self.test_share = test_share
+        if not 0 <= dev_share < 1:
+            raise InputError(f"dev_share = {dev_share}: expected 0 or more and less than 1")
+        self.test_share, self.dev_share = test_share, dev_share
 
     @abstractmethod
     def together(self, interval: Interval) -> str:
@@ -109,13 +116,21 @@ class Shared(Split):
         groups: dict[str, set[str]] = defaultdict(set)
         for interval in intervals:
             groups[interval.speaker].add(self.together(interval))
-        tests = {
-            (speaker, group)
-            for speaker, members in groups.items()
-            for group in sorted(members, key=_draw)[: max(1, round(self.test_share * len(members)))]
-            if len(members) > 1
-        }
-        return {i.name: "test" if (i.speaker, self.together(i)) in tests else "train" for i in intervals}
+        splits: dict[tuple[str, str], str] = {}
+        for speaker, members in groups.items():
+            tests, devs = self._counts(len(members))
+            names = ["test"] * tests + ["dev"] * devs
+            first = sorted(members, key=_draw)[: len(names)]
+            splits |= {(speaker, group): name for group, name in zip(first, names, strict=True)}
+        return {i.name: splits.get((i.speaker, self.together(i)), "train") for i in intervals}
+
+    def _counts(self, members: int) -> tuple[int, int]:
+        """Return how many of a speaker's groups test and are dev."""
+        if members < 2:
+            return 0, 0
+        tests = max(1, round(self.test_share * members))
+        wanted = max(1, round(self.dev_share * members)) if self.dev_share else 0
+        return tests, max(0, min(wanted, members // 2 - tests))
 
 
 @register("split", "by_video", label="By video")
@@ -136,10 +151,20 @@ class RandomSplit(Shared):
         return interval.name
 
 
-def leaks(intervals: Sequence[Interval], assigned: dict[str, str]) -> dict[str, str]:
-    """Return the source video of each test interval of which another stretch trains."""
-    trained = {i.video for i in intervals if assigned.get(i.name) == "train"}
-    return {i.name: i.video for i in intervals if assigned.get(i.name) == "test" and i.video in trained}
+def leaks(
+    intervals: Sequence[Interval], assigned: dict[str, str], of: str = "test", seen: str = "train"
+) -> dict[str, str]:
+    """Return the source video of each interval of one split of which another stretch is in the other."""
+    known = {i.video for i in intervals if assigned.get(i.name) == seen}
+    return {i.name: i.video for i in intervals if assigned.get(i.name) == of and i.video in known}
+
+
+def leaks_by_split(intervals: Sequence[Interval], assigned: dict[str, str]) -> dict[str, float]:
+    """Return how many intervals are of a video that an earlier split has too; of dev, where there is one."""
+    pairs = [("test", "train")]
+    if "dev" in assigned.values():
+        pairs += [("dev", "train"), ("test", "dev")]
+    return {f"{of}_clips_of_{seen}_videos": len(leaks(intervals, assigned, of, seen)) for of, seen in pairs}
 
 
 def _draw(group: str) -> str:

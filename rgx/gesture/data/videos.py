@@ -13,7 +13,7 @@ import numpy as np
 
 from rgx.errors import InputError, nearest
 from rgx.gesture.data.base import Corpus
-from rgx.gesture.data.splits import Interval, Split, leaks
+from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.files import content, read_keypoints
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.poses.smoothing import smooth
@@ -85,11 +85,15 @@ class Videos(Corpus):
         """
         learned = self._learn_all()
         counts = Counter(row.split for row in learned)
+        frames: dict[str, tuple[int, ...]] = dict.fromkeys(counts, ())
+        for row, recording in learned.items():
+            frames[row.split] += (recording.video.frames,)
         lines = sorted(repr((r.clip, r.speaker, r.split, *rec.identity)) for r, rec in learned.items())
         return CorpusFacts(
             speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
             fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+            frames=frames,
         )
 
     def clips(self) -> Iterator[Clip]:
@@ -107,9 +111,7 @@ class Videos(Corpus):
     def report(self) -> dict[str, float]:
         """Return how many test intervals are of a video that also trains, where the index names videos."""
         intervals = [row.as_interval() for row in self._read_index()[0] if row.video]
-        if not intervals:
-            return {}
-        return {"test_clips_of_train_videos": len(leaks(intervals, {i.name: i.listed for i in intervals}))}
+        return leaks_by_split(intervals, {i.name: i.listed for i in intervals}) if intervals else {}
 
     def footage(self, size_px: int) -> Iterator[Footage]:
         """Yield every clip's pictures in order of its name."""

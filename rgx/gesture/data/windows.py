@@ -90,14 +90,34 @@ class Windows:
         """Return `size` random windows."""
         return self.batch(torch.randint(len(self), (size,)))
 
-    def draw_apart(self, size: int) -> Batch:
-        """Return random windows of at most `size` different clips, one a clip.
+    def draw_apart(self, size: int, apart_frames: int = 0) -> Batch:
+        """Return at most `size` random windows, one of each clip.
 
-        Overlapping windows of one clip would be false negatives. Source: reading 13.
+        Where clips are too few for that, more of theirs follow which begin at least `apart_frames` from every
+        other of their clip; none with 0. Overlapping ones would be false negatives. Source: reading 13.
         """
         chosen = torch.randperm(len(self._by_clip))[:size]
         index = torch.stack([w[torch.randint(len(w), ())] for w in (self._by_clip[c] for c in chosen)])
+        if apart_frames and len(index) < size:
+            index = torch.cat([index, self._more_apart(index, size - len(index), apart_frames)])
         return self.batch(index)
+
+    def _more_apart(self, index: Tensor, count: int, apart_frames: int) -> Tensor:
+        """Return up to `count` random windows that begin so far from those at `index` and from each other."""
+        free = torch.ones(len(self), dtype=torch.bool)
+        more: list[Tensor] = []
+
+        def take(window: Tensor) -> None:
+            near = (self.starts - self.starts[window]).abs() < apart_frames
+            free[near & (self.clips == self.clips[window])] = False
+
+        for window in index:
+            take(window)
+        while len(more) < count and free.any():
+            places = free.nonzero()[:, 0]
+            more.append(places[torch.randint(len(places), ())])
+            take(more[-1])
+        return torch.stack(more) if more else index[:0]
 
     def chunks(self, size: int) -> list[Tensor]:
         """Return the indices of all windows in order, `size` at a time."""

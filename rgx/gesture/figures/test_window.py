@@ -48,7 +48,7 @@ class MomentFigure(RowsFigure):
     def moment(self, material: Material) -> Moment | None:
         """Return the window of each row's first seed, or None where no row has motion.
 
-        Raises InputError for a window the corpus lacks, or for rows of different corpora.
+        Raises InputError for a window the corpus lacks, and for rows of different corpora or not of test.
         """
         cells: dict[str, SweepRow] = {}
         for row in material.rows(self.panel, self.picked(material)[0]):
@@ -61,6 +61,12 @@ class MomentFigure(RowsFigure):
             raise InputError(
                 f"figure of panel {self.panel}: rows {', '.join(cells)} have {len(corpora)} corpora, whose "
                 "windows do not compare; name rows of one"
+            )
+        others = {name: split for name, row in cells.items() if (split := _split(material, row)) != "test"}
+        if others:
+            of = ", ".join(f"{name} ({split})" for name, split in others.items())
+            raise InputError(
+                f"figure of panel {self.panel}: motion of another split: {of}; expected rows of test"
             )
         first = next(iter(cells.values()))
         corpus = material.folder(first, "corpus")
@@ -88,6 +94,12 @@ class MomentFigure(RowsFigure):
             audio_beats=_part(heard, "onsets", frames) if heard else np.zeros(WINDOW_FRAMES, bool),
             order_frames=_order(material.manifest(first, "motion_scores") or {}),
         )  # fmt: skip
+
+
+def _split(material: Material, row: SweepRow) -> str:
+    """Return the split whose windows a row's motion is of."""
+    record = (material.manifest(row, "motion") or {}).get("record", {})
+    return str(record.get("split", "test"))
 
 
 def window_places(spans: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything a motion metric may look at, over W test windows of T frames.
+    """Everything a motion metric may look at, over W windows of T frames.
 
     real, generated (W, T, 123, 2) in shoulder widths; valid (W, T, 123) bool, of the real motion;
     audio_beats (W, T) bool; embed: motion (W, T, 123, 2) → judge features (W, D).
@@ -33,7 +33,7 @@ class Evaluation:
 class Metric(metric.Metric):
     """One number of a table about motion; its reference is what the real motion scores."""
 
-    protocol: ClassVar[str] = "speech-driven, test windows of 80 frames"
+    protocol: ClassVar[str] = "speech-driven, windows of 80 frames"
 
     @abstractmethod
     def score(self, evaluation: Evaluation) -> float:
@@ -46,7 +46,7 @@ class Metric(metric.Metric):
 
 @dataclass(frozen=True)
 class VideoPair:
-    """One test window as pictures: real, generated (T, 3, H, W) float32 in [0, 1] on one device.
+    """One window as pictures: real, generated (T, 3, H, W) float32 in [0, 1] on one device.
 
     hands (T, 1, H, W) bool: the boxes around the real hands, empty where no hand is seen.
     """

@@ -57,6 +57,16 @@ def frechet(real: np.ndarray, generated: np.ndarray) -> float:
     return float(shift @ shift + np.trace(cov_real) + np.trace(cov_generated) - 2 * overlap)
 
 
+def too_few(label: str, windows: int, features: int | None) -> list[str]:
+    """Return what is to be said of a Fréchet distance over fewer windows than they have features."""
+    if features is None or windows >= features:
+        return []
+    return [
+        f"{label}: {windows} windows are fewer than the {features} features they are compared in, so that no "
+        "covariance has full rank: the distance says little"
+    ]
+
+
 def floor(real: np.ndarray, seed: int) -> float:
     """Return the mean distance between random halves of real features (W, D): what is no difference at all.
 
@@ -79,6 +89,9 @@ class FGD(Metric):
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
+
+    def remarks(self, samples: int, features: int | None = None) -> list[str]:
+        return too_few("FGD", samples, features)
 
     def score(self, evaluation: Evaluation) -> float:
         return frechet(evaluation.embed(evaluation.real), evaluation.embed(evaluation.generated))

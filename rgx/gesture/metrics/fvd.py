@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rgx.errors import InputError
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
-from rgx.gesture.metrics.fgd import FGD, floor, frechet
+from rgx.gesture.metrics.fgd import FGD, floor, frechet, too_few
 from rgx.gesture.nn.grid import resize
 from rgx.gesture.nn.weights import fingerprint_of_script, load_script, required
 from rgx.registry import Place, register
@@ -33,6 +33,12 @@ class FrechetVideoDistance(VideoMetric):
     name: ClassVar[str]
     size_px: ClassVar[int]
     seed: int
+
+    width: int
+    """How many features a video has."""
+
+    def remarks(self, samples: int, features: int | None = None) -> list[str]:
+        return too_few("FVD", samples, self.width)
 
     @abstractmethod
     def features(self, video: Tensor) -> Tensor:
@@ -76,6 +82,7 @@ class I3DDistance(FrechetVideoDistance):
 
     decimals: ClassVar[int] = 2
     size_px: ClassVar[int] = 224
+    width = LOGITS
 
     def __init__(self, network: Place = "", seed: int = 0) -> None:
         self.network, self.seed = network, seed

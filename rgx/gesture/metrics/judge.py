@@ -30,7 +30,7 @@ class Judge(nn.Module):
     def __init__(self, points_width: int, latent: int = 32, width: int = 64) -> None:
         super().__init__()
         self.positions = WINDOW_FRAMES // STRIDE
-        self.width = width
+        self.width, self.latent = width, latent
         down = [nn.Conv1d(i, width, 4, 2, 1) for i in (points_width, width, width)]
         up = [nn.ConvTranspose1d(width, o, 4, 2, 1) for o in (width, width, points_width)]
         act = nn.LeakyReLU(0.2)

@@ -96,30 +96,34 @@ def _notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
     notes += _split_notes(sources, rows)
     train = {row["speaker"] for row in rows if row["split"] == "train"}
     if unheard := sorted({row["speaker"] for row in rows} - train):
-        notes.append(f"Only in test: {', '.join(unheard)}.")
-    if rows and len({row["split"] for row in rows}) == 1:
+        notes.append(f"Not in train: {', '.join(unheard)}.")
+    there = {row["split"] for row in rows}
+    if rows and len(there) == 1:
         notes.append("There is too little for a test clip: `corpus.videos` needs one, add a recording.")
+    elif rows and "dev" not in there:
+        notes.append("There is no dev clip: a search, which chooses by dev, needs one, add a recording.")
     return notes
 
 
 def _split_notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
-    """Return how train and test were told apart."""
+    """Return how train, dev and test were told apart."""
     notes, own = list[str](), [row for row in rows if not row["interval"]]
     if listed := [row for row in rows if row["interval"]]:
         count = sum(len(source.intervals) for source in sources)
         covered = len({row["interval"] for row in listed})
         notes.append(f"Cut and split by a table: {covered} of its {count} intervals here have a clip.")
         trained = {row["video"] for row in listed if row["split"] == "train"}
-        leaky = {row["interval"] for row in listed if row["split"] == "test" and row["video"] in trained}
-        if leaky:
-            notes.append(f"{len(leaky)} test intervals are of videos that also train.")
+        for split in ("test", "dev"):
+            leaky = {row["interval"] for row in listed if row["split"] == split and row["video"] in trained}
+            if leaky:
+                notes.append(f"{len(leaky)} {split} intervals are of videos that also train.")
     if len({row["source"] for row in rows}) == 1 and own:
         notes.append(
-            "One source: it is split by time, its end is test; a window's length before the test clips is "
-            "left out, so that no window of one split overlaps one of the other."
+            "One source: it is split by time, its end is test, and dev lies before it where half is left to "
+            "train; a window's length before each is left out, so that no windows of two splits overlap."
         )
     elif own:
-        notes.append("Split by source: no source has clips in both train and test.")
+        notes.append("Split by source: no source has clips in two splits.")
     return notes
 
 

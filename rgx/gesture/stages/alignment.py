@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
+from rgx.errors import InputError
 from rgx.gesture.align.base import Alignment
 from rgx.gesture.align.contrastive import recall
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.data.windows import Windows
 from rgx.gesture.skeleton import STREAMS
+from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -21,12 +23,22 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "alignment", label="Alignment", source="Sec. 4.1")
 class AlignmentStage(Stage):
-    """Paired speech and gesture encoders."""
+    """Paired speech and gesture encoders.
+
+    A batch has one window a clip; where clips are fewer than its size, also windows of one clip that begin at
+    least `apart_frames` from each other, 0 for none. Source: reading 13.
+    """
 
     trains = True
 
-    def __init__(self, alignment: Recipe[Alignment], training: AdamW) -> None:
-        self.alignment, self.training = alignment, training
+    def __init__(
+        self, alignment: Recipe[Alignment], training: AdamW, apart_frames: int = 2 * WINDOW_FRAMES
+    ) -> None:
+        if apart_frames and apart_frames < WINDOW_FRAMES:
+            raise InputError(
+                f"stage.alignment.apart_frames = {apart_frames}: expected 0 or at least {WINDOW_FRAMES}"
+            )
+        self.alignment, self.training, self.apart_frames = alignment, training, apart_frames
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech")
@@ -34,9 +46,22 @@ class AlignmentStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> Alignment:
         return self.alignment(parents["speech"].width)
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        corpus, batch = parents["corpus"], self.training.batch
+        clips, tests = (corpus.windows(split, most=1) for split in ("train", "test"))
+        if clips is None:
+            return []
+        windows = max(clips, corpus.windows("train", self.apart_frames) if self.apart_frames else 0)
+        remarks = self.alignment.remarks(min(batch, windows))
+        if clips < batch and not remarks:
+            most = min(batch, windows)
+            remarks = [f"{clips} training clips for a batch of {batch}: {most} windows at most, of few clips"]
+        return remarks + (["one test clip: how well it retrieves is not measured"] if tests == 1 else [])
+
     def run(self, inputs: Inputs, workspace: Workspace, built: Alignment) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
-        fit(built, lambda: built.losses(windows.draw_apart(self.training.batch)), self.training, workspace)
+        batch, apart = self.training.batch, self.apart_frames
+        fit(built, lambda: built.losses(windows.draw_apart(batch, apart)), self.training, workspace)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
         return {"parameters": count_parameters(built), **retrieval(built, test)}
@@ -44,14 +69,18 @@ class AlignmentStage(Stage):
 
 @torch.no_grad()
 def retrieval(network: Alignment, windows: Windows) -> dict[str, float]:
-    """Return R@1 and R@5 over pools of one window a clip, averaged, with the pool size and chance."""
+    """Return R@1 and R@5 over pools of one window a clip, averaged, with the pool size and chance.
+
+    Of a pool of one there is only its size: whatever is sought in it is found.
+    """
     recalls: dict[str, list[float]] = {}
-    pool = 0
+    pool = len(windows.clips.unique())
+    if pool < 2:
+        return {"pool": pool}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for _ in range(20):
             batch = windows.draw_apart(len(windows))
-            pool = len(batch.clip)
             for stream in STREAMS:
                 z_s, z_g = network.embed(batch, stream)
                 for rank in (1, 5):

@@ -39,7 +39,7 @@ class AnimatorStage(Stage):
         return self.perceptual.fingerprint()
 
     def build(self, parents: Mapping[str, Any]) -> Animator:
-        return self.animator(parents["frames"])
+        return self.animator(parents["frames"].size_px)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Animator) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)

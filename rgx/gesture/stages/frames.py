@@ -13,7 +13,7 @@ import torch
 from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.pictures import picture_span
-from rgx.gesture.types import ClipSpan
+from rgx.gesture.types import ClipSpan, PictureFacts
 from rgx.registry import register
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
@@ -43,20 +43,20 @@ class FramesStage(Stage):
     def _fingerprint(self) -> str:
         return self.corpus.facts().fingerprint
 
-    def build(self, parents: Mapping[str, Any]) -> int:
-        """Return the width of a picture in px."""
+    def build(self, parents: Mapping[str, Any]) -> PictureFacts:
+        """Return the width of a picture in px and the facts of the corpus."""
         self.corpus.check_pictures()
-        return self.size_px
+        return PictureFacts(self.size_px, parents["corpus"])
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: int) -> dict[str, Any]:
-        corpus = inputs.arrays("corpus")
+    def run(self, inputs: Inputs, workspace: Workspace, built: PictureFacts) -> dict[str, Any]:
+        size, corpus = built.size_px, inputs.arrays("corpus")
         spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
-        shape = (len(corpus["motion"]), built, built, 3)
+        shape = (len(corpus["motion"]), size, size, 3)
         frames = np.lib.format.open_memmap(
             workspace.folder / "frames.npy", mode="w+", dtype=np.uint8, shape=shape
         )
         poses, placed = [], []
-        for span, footage in zip(spans, self.corpus.footage(built), strict=True):
+        for span, footage in zip(spans, self.corpus.footage(size), strict=True):
             if (footage.name, len(footage.frames)) != (span.name, span.frames):
                 raise InputError(
                     f"clip {span.name} has {span.frames} frames of keypoints, but the pictures are "
@@ -71,4 +71,4 @@ class FramesStage(Stage):
         frames.flush()
         workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"]})
         workspace.save_about({"spans": placed})
-        return {"clips": len(spans), "frames": shape[0], "size_px": built}
+        return {"clips": len(spans), "frames": shape[0], "size_px": size}

@@ -49,6 +49,9 @@ class GeneratorStage(Stage):
         speech = self.alignment(parents["speech"].width).speech
         return self.generator(parents.get("tokenizer"), speech, len(parents["corpus"].speakers))
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return self.training.remarks(parents["corpus"].windows("train"))
+
     def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
         aligned = inputs.built.get("alignment")

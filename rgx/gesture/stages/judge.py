@@ -53,6 +53,9 @@ class JudgeStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> Judge:
         return self.judge(2 * len(KEPT))
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return [] if self.stored else self.training.remarks(parents["corpus"].windows("train"))
+
     def run(self, inputs: Inputs, workspace: Workspace, built: Judge) -> dict[str, Any]:
         return self._take(workspace, built) if self.stored else self._train(inputs, workspace, built)
 

@@ -1,22 +1,27 @@
-"""Speech of the test windows to generated motion."""
+"""Speech of the test windows, or of those of dev, to generated motion."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from rgx.gesture.data.reading import load_windows
+from rgx.gesture.data.reading import load_windows, present
 from rgx.gesture.generate.base import Decode, Residual
 from rgx.gesture.tokens.base import Quantizer
+from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, register
-from rgx.stage import Stage
+from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
 @register("stage", "motion", label="Motion", source="Sec. 4.2 Inference")
 class MotionStage(Stage):
-    """Generates every test window from its speech, its condition frame and its speaker."""
+    """Generates every window of a split from its speech, its condition frame and its speaker.
+
+    split: 'test' for tables, 'dev' for choices. Raises InputError for one of which the corpus has no clip.
+    """
 
     def __init__(
         self,
@@ -24,8 +29,10 @@ class MotionStage(Stage):
         residual: Recipe[Residual],
         decode: Decode,
         batch: int = 64,
+        split: Split = "test",
     ) -> None:
         self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
+        self.split: Split = split
 
     def uses_gpu(self) -> bool:
         return True
@@ -43,12 +50,15 @@ class MotionStage(Stage):
 
     def identity(self) -> dict[str, Any]:
         """Without tokens there is nothing to decode and no residual layer."""
-        if self.quantizer.has_tokens:
-            return self.record
-        return {k: v for k, v in self.record.items() if k not in ("decode", "residual")}
+        unread = [] if self.quantizer.has_tokens else ["decode", "residual"]
+        unread += ["split"] if self.split == "test" else []
+        return {k: v for k, v in self.record.items() if k not in unread}
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        windows = load_windows(inputs, "test", workspace.device)
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
+        return WindowFacts(present(parents["corpus"], self.split), parents["corpus"].windows(self.split))
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
+        windows = load_windows(inputs, built.split, workspace.device)
         corpus = inputs.arrays("corpus")
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")

@@ -1,29 +1,32 @@
-"""Self-reconstruction: test windows rendered from their own poses, against themselves (Table 3a)."""
+"""Self-reconstruction: windows rendered from their own poses, against themselves (Table 3a)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.pictures import Pictures
-from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.data.reading import load_pictures, present
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import CHUNK, Renderer, save_strip, source_of, to_bytes
-from rgx.gesture.scoring import fingerprint_of, score_windows
+from rgx.gesture.scoring import fingerprint_of, remarks_of, score_windows
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import Recipe, register
-from rgx.stage import Stage
+from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
 @register("stage", "reconstruction_scores", label="Reconstruction scores", source="Sec. 5.4, Table 3a")
 class ReconstructionScoresStage(Stage):
-    """Each window from its condition frame, driven by its own frames; no generated motion takes part."""
+    """Each window from its condition frame, driven by its own frames; no generated motion takes part.
+
+    split: 'test' for tables, 'dev' for choices.
+    """
 
     seeded = False
 
@@ -32,12 +35,14 @@ class ReconstructionScoresStage(Stage):
         refiner: Recipe[Refiner],
         metrics: tuple[VideoMetric, ...],
         windows_per_clip: int = 1,
+        split: Split = "test",
     ) -> None:
         if windows_per_clip < 1:
             raise InputError(
                 f"stage.reconstruction_scores.windows_per_clip = {windows_per_clip}: expected 1 or more"
             )
         self.refiner, self.metrics, self.windows_per_clip = refiner, metrics, windows_per_clip
+        self.split: Split = split
 
     def uses_gpu(self) -> bool:
         return True
@@ -45,13 +50,24 @@ class ReconstructionScoresStage(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("frames", "animator", *(("refiner",) if self.refiner.present else ()))
 
+    def identity(self) -> dict[str, Any]:
+        """Test is what a table reads, whether said or not."""
+        return {k: v for k, v in self.record.items() if k != "split" or v != "test"}
+
     def fingerprint(self) -> str:
         return fingerprint_of(self.metrics)
+
+    def build(self, parents: Mapping[str, Any]) -> None:
+        present(parents["frames"].corpus, self.split)
+
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        corpus = parents["frames"].corpus
+        return remarks_of(self.metrics, corpus.windows(self.split, WINDOW_FRAMES, self.windows_per_clip))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
         renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
-        windows = pictures.windows("test", self.windows_per_clip)
+        windows = pictures.windows(self.split, self.windows_per_clip)
 
         def pairs() -> Iterator[VideoPair]:
             for row, (_, _, start) in enumerate(windows):

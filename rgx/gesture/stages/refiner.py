@@ -57,7 +57,7 @@ class RefinerStage(Stage):
         return self.perceptual.fingerprint()
 
     def build(self, parents: Mapping[str, Any]) -> Refiner:
-        return self.refiner(parents["frames"])
+        return self.refiner(parents["frames"].size_px)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Refiner) -> dict[str, Any]:
         device = workspace.device

@@ -39,6 +39,9 @@ class ResidualStage(Stage):
         speech = self.alignment(parents["speech"].width).speech
         return self.residual(parents["tokenizer"], speech, len(parents["corpus"].speakers))
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return self.training.remarks(parents["corpus"].windows("train"))
+
     def run(self, inputs: Inputs, workspace: Workspace, built: Residual) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
         windows.tokenise(inputs.built["tokenizer"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +13,9 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.data.submissions import Submission
 from rgx.gesture.data.windows import window_starts
 from rgx.gesture.scoring import MotionScoring, VideoScoring
-from rgx.gesture.types import WINDOW_FRAMES, ClipSpan
+from rgx.gesture.types import WINDOW_FRAMES, ClipSpan, WindowFacts
 from rgx.registry import register
-from rgx.stage import Stage
+from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
 
@@ -23,6 +23,7 @@ class Submitted(Stage):
     """A stage that reads one system's files for the clips of the test split."""
 
     seeded = False
+    split: Split = "test"
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
@@ -38,9 +39,12 @@ class SubmissionStage(Submitted):
     def parents(self) -> tuple[str, ...]:
         return ("corpus",)
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
+        return WindowFacts("test", parents["corpus"].windows("test"))
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
-        starts, clips, _ = window_starts(spans, "test")
+        starts, clips, _ = window_starts(spans, built.split)
         offered = self.submission.keypoints()
         motions: dict[int, np.ndarray] = {}
         tests = clips.unique().tolist()
@@ -67,7 +71,7 @@ class SubmissionScoresStage(MotionScoring):
 
     judged: ClassVar[str] = "submission"
 
-    def remarks(self, inputs: Inputs) -> list[str]:
+    def notes(self, inputs: Inputs) -> list[str]:
         return inputs.about("submission")["notes"]
 
 
@@ -86,9 +90,13 @@ class SubmissionVideoStage(Submitted):
     def parents(self) -> tuple[str, ...]:
         return ("frames",)
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
+        corpus = parents["frames"].corpus
+        return WindowFacts("test", corpus.windows("test", WINDOW_FRAMES, self.windows_per_clip))
+
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
-        windows, offered = pictures.windows("test", self.windows_per_clip), self.submission.videos()
+        windows, offered = pictures.windows(built.split, self.windows_per_clip), self.submission.videos()
         clips: dict[str, np.ndarray] = {}
         scored, pieces = [], []
         for done, (_, span, start) in enumerate(windows, start=1):

@@ -46,6 +46,9 @@ class TokenizerStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> Tokenizer:
         return Tokenizer(self.parts, self.quantizer, self.width, self.depth)
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        return self.training.remarks(parents["corpus"].windows("train"))
+
     def run(self, inputs: Inputs, workspace: Workspace, built: Tokenizer) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
         alignment = inputs.built.get("alignment")

@@ -11,7 +11,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import Renderer, poses_in_chunks, save_strip, source_of, to_bytes
-from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
+from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
 from rgx.gesture.video.files import check_encoders, write_mp4
 from rgx.gesture.video.layout import side_by_side
 from rgx.registry import Recipe, register
@@ -21,7 +21,7 @@ from rgx.store.workspace import Inputs, Workspace
 
 @register("stage", "video", label="Video", source="Sec. 4.3; Figs. 4 and 5")
 class VideoStage(Stage):
-    """Renders test windows that do not overlap from their condition frame and their generated motion.
+    """Renders windows of motion that do not overlap from their condition frame and their generated motion.
 
     shown: how many windows also become a video beside the real one.
     """
@@ -39,20 +39,22 @@ class VideoStage(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "frames", "motion", "animator", *(("refiner",) if self.refiner.present else ()))
 
-    def build(self, parents: Mapping[str, Any]) -> None:
+    def build(self, parents: Mapping[str, Any]) -> WindowFacts:
         if not parents["animator"].driven_by_pose:
             raise InputError(
                 "generated poses cannot drive keypoints that are found in a driving picture; "
                 "only keypoints/pose2d makes speech-driven video"
             )
         check_encoders()
+        split = parents["motion"].split
+        return WindowFacts(split, parents["corpus"].windows(split, WINDOW_FRAMES, self.windows_per_clip))
 
-    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+    def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         pictures = load_pictures(inputs, workspace.device)
         renderer = Renderer(inputs.built["animator"], inputs.built.get("refiner"), workspace.device)
         motion = inputs.arrays("motion")["motion"]
         waveform = inputs.arrays("corpus")["waveform"].numpy()
-        windows = pictures.windows("test", self.windows_per_clip)
+        windows = pictures.windows(built.split, self.windows_per_clip)
         size = pictures.size_px
         frames = np.lib.format.open_memmap(
             workspace.folder / "frames.npy",

@@ -106,7 +106,7 @@ class Tokenizer(nn.Module):
 
     @torch.no_grad()
     def window_tokens(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the tokens (B, N + 1, Q) of windows, the condition token first; those the batch has, if any."""
+        """Return the tokens (B, N + 1, Q) of windows, condition token first: those the batch has, if any."""
         if batch.tokens:
             return batch.tokens
         condition, window = self.condition_tokens(batch.condition), self.tokens(batch.motion)

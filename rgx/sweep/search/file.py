@@ -53,7 +53,7 @@ class SchedulerFile(BaseModel):
 
 
 class SearchFile(BaseModel):
-    """The fields of one search."""
+    """The fields of one search; on_test: that it chooses by what tables read, not by dev."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -64,6 +64,7 @@ class SearchFile(BaseModel):
     searcher: str = "random"
     seed: int = 0
     scheduler: SchedulerFile | None = None
+    on_test: bool = False
 
     @field_validator("metric")
     @classmethod

@@ -9,8 +9,10 @@ from typing import Any
 from rgx.bindings import variants_in
 from rgx.config import Cell, Known, plan_cell
 from rgx.errors import InputError, nearest
+from rgx.stage import Split
 from rgx.store.keys import key_of
 from rgx.sweep.row import Row
+from rgx.sweep.search.choice import check_split
 from rgx.sweep.search.spec import Search
 from rgx.sweep.tasks import Origin, Task, tasks_of
 
@@ -37,7 +39,7 @@ class SearchPlan:
     """A search that can be run: shared are the tasks no suggested value changes, by key.
 
     own: the stages a trial runs itself; signature: what makes it this search and no other, but for
-    the number of its trials.
+    the number of its trials; split: what it chooses by, where its stage says it.
     """
 
     search: Search
@@ -47,6 +49,7 @@ class SearchPlan:
     shared: dict[str, Task]
     own: tuple[Task, ...]
     signature: str
+    split: Split | None = None
 
     @property
     def trainings(self) -> int:
@@ -73,14 +76,15 @@ def plan_search(
 ) -> tuple[SearchPlan, list[Cell]]:
     """Plan cells from the low ends to the high ends, and return what they have in common, and them.
 
-    Raises InputError for values that make no cell, a metric its stage does not report, and a factor
-    that does not change the metric.
+    Raises InputError for values that make no cell, a metric its stage does not report or that is of the test
+    split, and a factor that does not change the metric.
     """
     bare = SearchPlan(search, seeds, origin, known, {}, (), "")
     space = search.whole_space
     points = [_end(bare, values) for values in space.diagonal()]
     cells, rungs = [cell for cell, _ in points], [rung for _, rung in points]
     _check_metric(search, cells[0])
+    split = check_split(search, cells, search.row(space.diagonal()[0]).texts)
     low = rungs[0].ends(search.stage)
     for factor, values in space.single_changes():
         if _end(bare, values)[1].ends(search.stage) == low:
@@ -94,7 +98,7 @@ def plan_search(
     # At one seed, for a trial's stages are of one kind whatever the seed.
     own = tuple(tasks[key] for key in rungs[0].cells[0][1].values() if key not in common)
     signature = _signature(search, rungs)
-    return SearchPlan(search, seeds, origin, known, shared, own, signature), cells
+    return SearchPlan(search, seeds, origin, known, shared, own, signature, split), cells
 
 
 def _end(plan: SearchPlan, values: Mapping[str, Any]) -> tuple[Cell, Rung]:

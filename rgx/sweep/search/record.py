@@ -73,4 +73,5 @@ def trial_rows(plans: Iterable[SearchPlan], sweep: str, store: Path) -> Iterator
                 if (rung.score is None or rung is trial.last) and (name, rung.row) not in seen:
                     seen.add((name, rung.row))
                     for seed, stages in rung.cells:
-                        yield {"panel": name, "row": rung.row, "seed": seed, "stages": stages}
+                        place = {"panel": name, "row": rung.row, "seed": seed}
+                        yield {**place, "stages": stages, "chosen_on": plan.split}

@@ -10,6 +10,7 @@ from typing import Any
 from rgx.config import Text
 from rgx.errors import InputError, nearest
 from rgx.registry import find, variants
+from rgx.store.records import SPLITS
 from rgx.sweep.factors import name_of
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.search.file import Asha, SearchFile
@@ -17,6 +18,8 @@ from rgx.sweep.search.searchers import check_installed
 from rgx.sweep.search.space import Choices, Space
 from rgx.yaml_source import Source
 
+SPLIT = "split"
+"""The argument by which a stage is told what to score."""
 DIRECTIONS = ("down", "up", "reference")
 """Better when lower, when higher, or when nearer to what the reference scores."""
 
@@ -25,7 +28,8 @@ DIRECTIONS = ("down", "up", "reference")
 class Search:
     """One checked search; before and after: the gin texts around a trial's values.
 
-    direction: of the metric, from its registration; places: where each factor stands in the file.
+    direction: of the metric, from its registration; places: where each factor stands in the file; place:
+    where its metric stands; on_test: where it says that it chooses by test, if it does.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Search:
     searcher: str
     seed: int
     asha: Asha | None = None
+    place: str = ""
+    on_test: str = ""
 
     @property
     def whole_space(self) -> Space:
@@ -71,7 +77,7 @@ class Search:
 def make_search(
     name: str, asked: SearchFile, before: Sequence[Text], after: Sequence[Text], source: Source
 ) -> Search:
-    """Return one search of a file; raises InputError with file and line.
+    """Return one search of a file, reading dev where its stages can; raises InputError with file and line.
 
     before: the configuration and the search's row; after: what the command line asks of every row.
     """
@@ -97,10 +103,19 @@ def make_search(
     _refuse_doubles(name, asked, asha, source)
     if asha is not None:
         places[asha.budget] = source.where((*spot, "scheduler", "asha", "budget"))
+    on_test = source.where((*spot, "on_test")) if asked.on_test else ""
+    before = before if on_test else [_reading_dev(source.path, place), *before]
     return Search(
         name, source.path, tuple(before), tuple(after), Space(asked.over), places, stage, metric, direction,
-        asked.trials, asked.searcher, asked.seed, asha,
+        asked.trials, asked.searcher, asked.seed, asha, place, on_test,
     )  # fmt: skip
+
+
+def _reading_dev(file: Path, place: str) -> Text:
+    """Return the gin by which each stage that can reads dev: the weakest, so that what is written counts."""
+    stages = [stage.name for stage in variants("stage") if stage.parameters.get(SPLIT) in SPLITS]
+    lines = [f"stage.{name}.{SPLIT} = 'dev'" for name in stages]
+    return Text("\n".join(lines), str(file), lines=(place,) * len(lines))
 
 
 def refuse_clashes(searches: Collection[str], panels: Collection[str], source: Source) -> None:

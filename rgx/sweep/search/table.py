@@ -10,6 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from rgx.store.records import Split
 from rgx.sweep.factors import labels_of
 from rgx.sweep.row import row_text
 from rgx.sweep.search.plan import SearchPlan
@@ -17,6 +18,7 @@ from rgx.sweep.search.record import read_record
 from rgx.sweep.search.results import Record, State, Trial
 
 ORDER: dict[State, int] = {"finished": 0, "stopped": 1, "open": 2, "failed": 3}
+CHOSEN_ON_TEST = "chosen by scores of the test split: the best of them looks better than it is"
 BETTER = {"down": "lower", "up": "higher", "reference": "nearer to the reference"}
 
 
@@ -27,6 +29,7 @@ def about(plan: SearchPlan, sweep: str, store: Path) -> dict[str, Any]:
     return {
         "name": search.name,
         "metric": f"{search.stage}/{search.metric}",
+        "split": plan.split,
         "searcher": search.searcher,
         "trials": search.trials,
         "ended": sum(trial.state != "open" for trial in record.trials),
@@ -42,7 +45,8 @@ def intention(facts: Mapping[str, Any], lacking: int) -> str:
     rungs = f" on rungs {facts['rungs']}" if facts["rungs"] else ""
     return (
         f"search {facts['name']}: {facts['trials']} trials{rungs}, {facts['ended']} ended, "
-        f"by {facts['metric']}, {facts['searcher']}; {len(facts['shared'])} stages shared, "
+        f"by {facts['metric']}{_on(facts['split'])}, {facts['searcher']}; "
+        f"{len(facts['shared'])} stages shared, "
         f"{len(facts['shared']) - lacking} in the store; "
         f"a trial runs {', '.join(facts['own'])}; at most {facts['most_trainings']} trainings"
     )
@@ -58,7 +62,7 @@ def outcome(plan: SearchPlan, record: Record) -> Iterator[str]:
     counts = Counter(trial.state for trial in record.trials)
     counted = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
     yield (
-        f"{search.name}: {len(record.trials)} trials by {search.stage}/{search.metric} "
+        f"{search.name}: {len(record.trials)} trials by {search.stage}/{search.metric}{_on(plan.split)} "
         f"({BETTER[search.direction]} is better): {counted}"
     )
     factors = list(search.whole_space.factors)
@@ -73,6 +77,8 @@ def outcome(plan: SearchPlan, record: Record) -> Iterator[str]:
     best = ordered[0][1] if ordered else None
     if best is not None and best.state == "finished":
         yield f"best: {' '.join(bindings(plan, best))}"
+    if plan.split == "test":
+        yield f"{search.name}: {CHOSEN_ON_TEST}"
 
 
 def bindings(plan: SearchPlan, trial: Trial) -> list[str]:
@@ -81,6 +87,10 @@ def bindings(plan: SearchPlan, trial: Trial) -> list[str]:
     values = {factor: _bound(plan, trial, factor) for factor in search.whole_space.factors}
     text = row_text(values, search.places, "").text
     return [f"--bind {shlex.quote(line)}" for line in text.splitlines()]
+
+
+def _on(split: Split | None) -> str:
+    return f" on {split}" if split else ", of a split that no stage says,"
 
 
 def _rank(trial: Trial) -> tuple[int, int, float]:
