@@ -53,8 +53,8 @@ def verdicts(random: np.random.Generator, world: World, seeds: int, claims: int,
         equal = np.ones(shape)
         shares = (Shares(drawn, equal), Shares(np.zeros(shape), equal)) if world.samples > 1 else None
         differences.append(difference(drawn.mean(axis=1).tolist(), [0.0] * seeds, shares))
-    corrected = holm([found.p for found in differences])
-    return [verdict(found.mean > 0, True, p) for found, p in zip(differences, corrected, strict=True)]
+    corrected = holm([differed.p for differed in differences])
+    return [verdict(differed.mean > 0, True, p) for differed, p in zip(differences, corrected, strict=True)]
 
 
 def wrong(world: World, seeds: int, claims: int, tables: int, seed: int = 0) -> float:
@@ -67,8 +67,8 @@ def wrong(world: World, seeds: int, claims: int, tables: int, seed: int = 0) -> 
 def power(world: World, seeds: int, claims: int, effect: float, tables: int, seed: int = 0) -> float:
     """Return the share of true claims that are supported."""
     random = np.random.default_rng(seed)
-    drawn = [one for _ in range(tables) for one in verdicts(random, world, seeds, claims, effect)]
-    return drawn.count("supported") / len(drawn)
+    said = [each for _ in range(tables) for each in verdicts(random, world, seeds, claims, effect)]
+    return said.count("supported") / len(said)
 
 
 def main() -> None:

@@ -6,13 +6,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from rgx.report.significance import LEVEL
+from rgx.report.significance import LEVEL, Verdict
 
-Verdict = Literal["supported", "refuted", "undecided"]
 LEAST = 3
 """Fewer seeds say too little of how far seeds are apart."""
 RESAMPLES = 1000

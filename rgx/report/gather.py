@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rgx.methods import import_method, methods_of
+from rgx.report.claims import Finding, weigh
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
 from rgx.report.statistics import Table, assemble
@@ -23,6 +24,8 @@ class Gathered:
     results: Results
     panels: list[Table]
     words: Words = PLAIN
+    findings: list[Finding] = field(default_factory=list)
+    """What the numbers say of each of the report's claims."""
 
 
 def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
@@ -35,7 +38,8 @@ def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
     words = _words(report, report_file)
     shown = {name: panel for name, panel in report.panels.items() if results.rows(name)}
     panels = [assemble(name, panel, results, words) for name, panel in shown.items()]
-    return Gathered(report_file, store, report, results, panels, words)
+    findings = weigh(report.panels, panels, results, store)
+    return Gathered(report_file, store, report, results, panels, words, findings)
 
 
 def _words(report: Report, report_file: Path) -> Words:

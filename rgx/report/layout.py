@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rgx.report.agreement import printed
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
-from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.report.statistics import Cell, Direction, Mark, Table
 from rgx.store.keys import short
 from rgx.yaml_values import Written
 
@@ -33,9 +34,7 @@ def quoted(value: float | None) -> str:
 
 def difference(cell: Cell, metric: Metric) -> str:
     """Return by how much ours is above what was published, signed; nothing where they do not compare."""
-    if cell.delta is None or metric.stand_in:
-        return ""
-    return f"{printed(cell.delta, metric.decimals):+f}"
+    return "" if cell.delta is None else f"{printed(cell.delta, metric.decimals):+f}"
 
 
 def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
@@ -94,14 +93,14 @@ def heads(table: Table, style: Style) -> list[str]:
 
 
 def body(table: Table, style: Style) -> list[list[str]]:
-    """Return the lines of a table: the reference, then each row with its published numbers under it."""
-    most, references, ticks, lines = table.replicates()[1], table.references(), table.panel.ticks(), []
+    """Return the lines of a table: the references, then each row with its published numbers under it."""
+    most, ticks, lines = table.replicates()[1], table.panel.ticks(), []
     aside = style.aside % style.escape(published_label(table))
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
-    if references:
+    for line, references in table.reference_lines().items():
         scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
-        lines.append([style.escape(table.words.reference_line), *blank, *scores])
+        lines.append([style.escape(line), *blank, *scores])
     for row, cells in table.rows.items():
         has = table.panel.components.get(row, [])
         marked = [style.tick if name in has else "" for name in ticks]
@@ -161,15 +160,17 @@ def legend(table: Table) -> list[str]:
         if metric.stand_in
     ]
     notes += table.notes
-    line = table.words.reference_line.lower()
     notes += [
-        f"{metric.label} in the line of the {line}: {metric.reference_is}."
-        for metric in table.columns.values()
-        if metric.reference_is and table.references()
+        f"{(metric.reference_line or table.words.reference_line).capitalize()} of {metric.label}: "
+        f"{metric.reference_is}."
+        for column, metric in table.columns.items()
+        if metric.reference_is and column in table.references()
     ]
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
+    notes += _single(table)
     notes += _compared(table)
+    notes += _otherwise(table)
     notes += _untested(table)
     notes += _unscored(table)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):
@@ -219,19 +220,35 @@ def _untested(table: Table) -> list[str]:
     return [f"No significance is shown: no row differs from {table.label(ours)} by seed over {least} seeds."]
 
 
+def _single(table: Table) -> list[str]:
+    """Say that what is marked as best is so in one run alone, where it is."""
+    marked = [cell for cells in table.rows.values() for cell in cells.values() if cell.mark and cell.n == 1]
+    return ["Marked by one run a row (n = 1): another seed may mark others."] if marked else []
+
+
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.columns[column].label} {agreement.reproduced} of {agreement.comparable}"
-        + (
-            f" ({agreement.published - agreement.comparable} not comparable yet)"
-            if agreement.comparable < agreement.published
-            else ""
-        )
+        f"{table.columns[column].label} {agreement}"
         for column, agreement in table.agreements.items()
         if agreement.published and column not in table.unscored
     ]
-    return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
+    said = f"Pairs of rows in the published order: {', '.join(compared)}; chance is 95 % of random orders."
+    return [said] if compared else []
+
+
+def _otherwise(table: Table) -> list[str]:
+    """Say which published numbers differ from ours by more than the method."""
+    labels = [
+        metric.label
+        for column, metric in table.columns.items()
+        if column not in table.unscored
+        and any(
+            cells[column].published is not None and not cells[column].alike for cells in table.rows.values()
+        )
+    ]
+    said = f"Published, but measured otherwise: {', '.join(labels)}; these compare in order only."
+    return [said] if labels else []
 
 
 def _unscored(table: Table) -> list[str]:

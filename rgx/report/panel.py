@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, field_validator
 
 from rgx.errors import nearest
-from rgx.report.significance import TESTS
+from rgx.report.significance import TESTS, Verdict
 from rgx.yaml_values import Written
 
 PanelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -48,6 +48,9 @@ class Panel(BaseModel):
     caption: str
     columns: list[str] = Field(min_length=1)
     published: Published = {}
+    measured_alike: list[str] = []
+    """Columns whose published numbers were measured on the same data, by the same protocol and instruments as
+    ours: of these alone the difference is printed."""
     labels: dict[str, str] = {}
     """Row → what it is called in print."""
     heads: dict[str, str] = {}
@@ -57,6 +60,8 @@ class Panel(BaseModel):
     ours: str | None = None
     order: str = "ours_last"
     test: str = "paired_t"
+    claims: dict[str, Verdict | None] = {}
+    """`ROW < ROW in COLUMN` → the verdict on record, which `rgx report --check` holds it to."""
     note: str | None = None
     pictures: str | None = None
     """The stage whose pictures and videos are shown, a row each."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from rgx.report.agreement import Agreement, agreement_by_seed, printed
 from rgx.report.frames import Measured, Metric, Results, by_row
 from rgx.report.panel import ORDERS, Panel
 from rgx.report.significance import LEVEL, TESTS, Test, compare
@@ -27,6 +27,8 @@ class Cell:
     n: int = 0
     reference: float | None = None
     published: float | None = None
+    alike: bool = False
+    """Whether what was published was measured as ours is, so that the two numbers compare."""
     mark: Mark = ""
     p: float | None = None
     """Of the difference from the full model over the seeds both have; None where it was not tested."""
@@ -34,22 +36,13 @@ class Cell:
 
     @property
     def delta(self) -> float | None:
-        """Return by how much the mean is above what was published, or None without one of them."""
-        return None if self.mean is None or self.published is None else self.mean - self.published
+        """Return by how much the mean is above what was published, or None where the two do not compare."""
+        return self.mean - self.published if self.alike and None not in (self.mean, self.published) else None
 
     @property
     def differs(self) -> bool:
         """Say whether the difference from the full model is significant."""
         return self.p is not None and self.p < LEVEL
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of the pairs of rows the paper orders, how many could be compared and how many come out alike."""
-
-    reproduced: int
-    comparable: int
-    published: int
 
 
 @dataclass(frozen=True)
@@ -106,16 +99,20 @@ class Table:
             if value is not None
         }
 
+    def reference_lines(self) -> dict[str, dict[str, float]]:
+        """Return what references score, by column, in a line for each name that the measures give theirs."""
+        lines: dict[str, dict[str, float]] = {}
+        for column, value in self.references().items():
+            name = self.columns[column].reference_line or self.words.reference_line
+            lines.setdefault(name, {})[column] = value
+        own = lines.pop(self.words.reference_line, None)
+        return ({self.words.reference_line: own} if own else {}) | lines
+
 
 def summarise(values: Sequence[float]) -> tuple[float, float | None, int]:
     """Return mean, standard deviation (ddof=1; None for one value) and n of at least one value."""
     spread = statistics.stdev(values) if len(values) > 1 else None
     return statistics.fmean(values), spread, len(values)
-
-
-def printed(value: float, decimals: int) -> Decimal:
-    """Return a value exactly as it stands in print, without a negative zero."""
-    return Decimal(f"{value:.{decimals}f}") + 0
 
 
 def marks(
@@ -144,20 +141,6 @@ def marks(
     return ["" if cost is None else names.get(cost, "") for cost in costs]
 
 
-def agreement(published: Mapping[str, float], reproduced: Mapping[str, float], decimals: int) -> Agreement:
-    """Count the published orderings of two rows that hold here at the printed precision; a tie does not."""
-    pairs = [
-        (a, b) if published[a] < published[b] else (b, a)
-        for a, b in itertools.combinations(published, 2)
-        if published[a] != published[b]
-    ]
-    both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
-    alike = sum(
-        printed(reproduced[low], decimals) < printed(reproduced[high], decimals) for low, high in both
-    )
-    return Agreement(alike, len(both), len(pairs))
-
-
 def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) -> Table:
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
     rows = ORDERS[panel.order](list(dict.fromkeys([*results.rows(name), *panel.published])), panel.ours)
@@ -173,10 +156,9 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
         for row, cell in _column(name, column, metric, rows, panel, results).items():
             cells[row][column] = cell
         published = {row: cells[row][column].published for row in rows}
-        means = {row: cells[row][column].mean for row in rows}
-        agreements[column] = agreement(
+        agreements[column] = agreement_by_seed(
             {row: value for row, value in published.items() if value is not None},
-            {row: value for row, value in means.items() if value is not None},
+            _by_seed(results.numbers(name, column)),
             metric.decimals,
         )
     shown = {column.rpartition("/")[2] for column in columns}
@@ -217,16 +199,21 @@ def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tupl
     return shown, tuple(column for column in shown if column not in measured)
 
 
+def _by_seed(numbers: Sequence[Measured]) -> dict[str, dict[int, float]]:
+    """Return row → seed → value."""
+    return {row: {number.seed: number.value for number in own} for row, own in by_row(numbers).items()}
+
+
 def _column(
     name: str, column: str, metric: Metric, rows: Sequence[str], panel: Panel, results: Results
 ) -> dict[str, Cell]:
     """Return a column's cells."""
-    owned = by_row(results.numbers(name, column))
-    by_seed = {row: {number.seed: number.value for number in own} for row, own in owned.items()}
+    owned, by_seed = by_row(results.numbers(name, column)), _by_seed(results.numbers(name, column))
     ours = by_seed.get(panel.ours or "", {})
     cells: dict[str, Cell] = {}
     for row in rows:
-        cells[row] = Cell(published=panel.published.get(row, {}).get(column))
+        alike = column in panel.measured_alike and not metric.stand_in
+        cells[row] = Cell(published=panel.published.get(row, {}).get(column), alike=alike)
         if row not in owned:
             continue
         mean, std, n = summarise(list(by_seed[row].values()))

@@ -69,6 +69,7 @@ class Metric(BaseModel):
     protocol: str = ""
     stand_in: bool = False
     reference_is: str = ""
+    reference_line: str = ""
 
     @field_validator("direction", mode="before")
     @classmethod

@@ -149,11 +149,19 @@ def test_a_published_number_keeps_the_digits_it_was_written_with(value: Decimal,
 @pytest.mark.parametrize(
     ("cell", "metric", "said"),
     [
-        (Cell(27.0, published=Written("27.20")), FGD, r"\color{gray}27.20 {\,\scriptsize($-$0.20)}"),
-        (Cell(27.25, published=Written("27.2")), FGD, r"\color{gray}27.2 {\,\scriptsize($+$0.05)}"),
-        (Cell(27.0, published=Written("27")), FGD, r"\color{gray}27 {\,\scriptsize($+$0.00)}"),
-        (Cell(27.0, published=27.5), FGD.model_copy(update={"stand_in": True}), r"\color{gray}27.5"),
-        (Cell(None, published=27.5), FGD, r"\color{gray}27.5"),
+        (
+            Cell(27.0, published=Written("27.20"), alike=True),
+            FGD,
+            r"\color{gray}27.20 {\,\scriptsize($-$0.20)}",
+        ),
+        (
+            Cell(27.25, published=Written("27.2"), alike=True),
+            FGD,
+            r"\color{gray}27.2 {\,\scriptsize($+$0.05)}",
+        ),
+        (Cell(27.0, published=Written("27"), alike=True), FGD, r"\color{gray}27 {\,\scriptsize($+$0.00)}"),
+        (Cell(27.0, published=27.5), FGD, r"\color{gray}27.5"),
+        (Cell(None, published=27.5, alike=True), FGD, r"\color{gray}27.5"),
         (Cell(27.0), FGD, ""),
     ],
 )
