@@ -135,10 +135,8 @@ def summary(gathered: Gathered) -> str:
     if gathered.findings:
         parts.append(claims_layout.terminal(gathered.findings))
     if gathered.panels:
-        parts.append(
-            "* best, + second best, (in brackets) published; after it, where both were measured alike, by how "
-            "much ours is above it"
-        )
+        below = "(in brackets) published; after it, where measured alike, by how much ours is above it"
+        parts.append(f"* best, + second best, {below}")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
 
 

@@ -166,7 +166,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     instruments = _instruments(own, results, words)
     stages = sorted({number.stage for number in own if number.metric in shown})
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
-    scope = results.owner(name).seed_scope
+    run = results.owner(name)
+    scope = run.seed_scopes.get(name, run.seed_scope)
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
     holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
     remarks = (tuple(notes), unscored, failed, holes)

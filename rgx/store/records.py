@@ -93,13 +93,15 @@ class SweepRow(BaseModel):
 class Run(BaseModel):
     """Which artifact stands behind each row of a sweep at each seed: of one run, or of all of its name.
 
-    whole: whether these are all rows of the sweep file, so that others of its name are no more in it.
+    whole: whether these are all rows of the sweep file, so that others of its name are no more in it;
+    seed_scopes: panel → what a seed repeats there, where that is not `seed_scope`.
     """
 
     name: str
     seeds: list[int]
     rows: list[SweepRow]
     seed_scope: str = "each seed repeats the whole pipeline"
+    seed_scopes: dict[str, str] = {}
     whole: bool = True
 
 

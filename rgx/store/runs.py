@@ -61,7 +61,9 @@ def merge(name: str, runs: Sequence[Run]) -> Run:
         newest[place].setdefault(row.seed, row)
     rows = [row for seeds in newest.values() for _, row in sorted(seeds.items())]
     seeds = sorted({row.seed for row in rows} | set(runs[-1].seeds))
-    return Run(name=name, seeds=seeds, rows=rows, seed_scope=runs[-1].seed_scope)
+    newest_of = {row.panel: run for run in runs for row in run.rows}
+    scopes = {p: run.seed_scopes[p] for p, run in newest_of.items() if p in run.seed_scopes}
+    return Run(name=name, seeds=seeds, rows=rows, seed_scope=runs[-1].seed_scope, seed_scopes=scopes)
 
 
 def pin_path(store: Path, name: str) -> Path:

@@ -39,7 +39,7 @@ class RunRecord:
             name=self.plan.name, seeds=content["seeds"], whole=self.whole, started=self.started,
             rows=[SweepRow.model_validate(row) for row in content["rows"]],
             argv=sys.argv, overrides=list(self.overrides), user=_user(), host=socket.gethostname(),
-            rgx=__version__, digests=self._digests(),
+            rgx=__version__, digests=self._digests(), seed_scopes=content.get("seed_scopes", {}),
         )  # fmt: skip
         write_json(self.path, run.model_dump(mode="json"))
 
