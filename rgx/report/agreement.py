@@ -33,6 +33,8 @@ class Agreement:
 
     def __str__(self) -> str:
         """Return the count with what it is to be held against."""
+        if not self.comparable:
+            return f"none of {self.published} yet"
         single = f", single seeds {self.seeds[0]} to {self.seeds[1]}" if self.seeds else ""
         waiting = self.published - self.comparable
         rest = f"; {waiting} not comparable yet" if waiting else ""

@@ -58,7 +58,9 @@ class Finding:
 def read_claim(sentence: str, panel: str, recorded: Verdict | None) -> Claim | None:
     """Return the claim that a sentence makes, or None where it is no `ROW < ROW in COLUMN`."""
     match = SENTENCE.fullmatch(" ".join(sentence.split()))
-    return Claim(panel, *match.group("first", "sign", "second", "column"), recorded) if match else None
+    if match is None:
+        return None
+    return Claim(panel, match["first"], match["sign"], match["second"], match["column"], recorded)
 
 
 def wrong_claims(panel: Panel) -> Iterator[tuple[str, str]]:
@@ -123,14 +125,14 @@ def _needed(tested: Difference, level: float) -> str:
 def _paired(claim: Claim, table: Table, results: Results, store: Path) -> Finding:
     """Return the difference of a claim's two rows over the seeds both have."""
     metric = table.columns.get(claim.column)
-    label, decimals = (metric.label, metric.decimals) if metric else (claim.column, 3)
+    label, decimals = (metric.label.rstrip(" ↓↑→"), metric.decimals) if metric else (claim.column, 3)
     sentence = f"{table.label(claim.first)} {claim.sign} {table.label(claim.second)} in {label}"
     numbers = results.numbers(claim.panel, claim.column)
     first, second = ({n.seed: n for n in numbers if n.row == row} for row in (claim.first, claim.second))
     for row, own in ((claim.first, first), (claim.second, second)):
         if not own:
             rows = results.rows(claim.panel)
-            why = f"'{row}' has no number" if row in rows else f"no row '{row}': {nearest(row, rows)}"
+            why = f"'{row}' has not been measured" if row in rows else f"no row '{row}': {nearest(row, rows)}"
             return Finding(claim, sentence, decimals, "", open=why)
     # Two seeds that share both artifacts are one pair, not two.
     pairs = {

@@ -229,7 +229,7 @@ def _single(table: Table) -> list[str]:
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.columns[column].label} {agreement}"
+        f"{table.columns[column].label.rstrip(' ↓↑→')} {agreement}"
         for column, agreement in table.agreements.items()
         if agreement.published and column not in table.unscored
     ]
@@ -240,12 +240,9 @@ def _compared(table: Table) -> list[str]:
 def _otherwise(table: Table) -> list[str]:
     """Say which published numbers differ from ours by more than the method."""
     labels = [
-        metric.label
+        metric.label.rstrip(" ↓↑→")
         for column, metric in table.columns.items()
-        if column not in table.unscored
-        and any(
-            cells[column].published is not None and not cells[column].alike for cells in table.rows.values()
-        )
+        if any(cells[column].otherwise for cells in table.rows.values())
     ]
     said = f"Published, but measured otherwise: {', '.join(labels)}; these compare in order only."
     return [said] if labels else []

@@ -37,7 +37,14 @@ class Cell:
     @property
     def delta(self) -> float | None:
         """Return by how much the mean is above what was published, or None where the two do not compare."""
-        return self.mean - self.published if self.alike and None not in (self.mean, self.published) else None
+        if self.mean is None or self.published is None or not self.alike:
+            return None
+        return self.mean - self.published
+
+    @property
+    def otherwise(self) -> bool:
+        """Say whether what was published was measured otherwise than the mean."""
+        return self.mean is not None and self.published is not None and not self.alike
 
     @property
     def differs(self) -> bool:
