@@ -36,6 +36,10 @@ class Claim:
     column: str
     recorded: Verdict | None = None
 
+    def sentence(self, label: str = "") -> str:
+        """Return it in words; label: what its column is called."""
+        return f"{self.first} {self.sign} {self.second} in {label or self.column}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -93,9 +97,7 @@ def weigh(
     weighed = [
         _paired(claim, shown[claim.panel], results, store)
         if claim.panel in shown
-        else Finding(
-            claim, f"{claim.first} {claim.sign} {claim.second} in {claim.column}", 3, "", open="not run"
-        )
+        else Finding(claim, claim.sentence(), 3, "", open="not run")
         for claim in claims
     ]
     corrected = holm([finding.difference.p if finding.difference else 1.0 for finding in weighed])
@@ -126,7 +128,9 @@ def _paired(claim: Claim, table: Table, results: Results, store: Path) -> Findin
     """Return the difference of a claim's two rows over the seeds both have."""
     metric = table.columns.get(claim.column)
     label, decimals = (metric.label.rstrip(" ↓↑→"), metric.decimals) if metric else (claim.column, 3)
-    sentence = f"{table.label(claim.first)} {claim.sign} {table.label(claim.second)} in {label}"
+    sentence = replace(claim, first=table.label(claim.first), second=table.label(claim.second)).sentence(
+        label
+    )
     numbers = results.numbers(claim.panel, claim.column)
     first, second = ({n.seed: n for n in numbers if n.row == row} for row in (claim.first, claim.second))
     for row, own in ((claim.first, first), (claim.second, second)):
@@ -134,22 +138,30 @@ def _paired(claim: Claim, table: Table, results: Results, store: Path) -> Findin
             rows = results.rows(claim.panel)
             why = f"'{row}' has not been measured" if row in rows else f"no row '{row}': {nearest(row, rows)}"
             return Finding(claim, sentence, decimals, "", open=why)
+    seeds = sorted(first.keys() & second.keys())
     # Two seeds that share both artifacts are one pair, not two.
-    pairs = {
-        (first[s].key, second[s].key): (first[s], second[s]) for s in sorted(first.keys() & second.keys())
-    }
+    pairs = list({(first[s].key, second[s].key): (first[s], second[s]) for s in seeds}.values())
     over = f"{len(pairs)} seed{'s' if len(pairs) != 1 else ''}"
-    if len(pairs) < LEAST:
-        return Finding(claim, sentence, decimals, over, open=f"at least {LEAST} seeds")
-    values = [(a.value, b.value) for a, b in pairs.values()]
-    apart = [a - b for a, b in values]
-    if math.isclose(min(apart), max(apart), abs_tol=1e-12):
-        return Finding(claim, sentence, decimals, over, open="alike at every seed: no replicates")
-    shares, unit = _shares(list(pairs.values()), results, store)
-    tested = difference([a for a, _ in values], [b for _, b in values], shares)
-    return Finding(
-        claim, sentence, decimals, f"{over}{f' and {tested.samples} {unit}' if shares else ''}", tested
-    )
+    apart = [a.value - b.value for a, b in pairs]
+    why = ""
+    if instrument := next((name for pair in pairs for name in _unlike(pair, results, table)), ""):
+        why = f"measured with two of '{instrument}' at one seed"
+    elif len(pairs) < LEAST:
+        why = f"at least {LEAST} seeds"
+    elif math.isclose(min(apart), max(apart), abs_tol=1e-12):
+        why = "alike at every seed: no replicates"
+    if why:
+        return Finding(claim, sentence, decimals, over, open=why)
+    shares, unit = _shares(pairs, results, store)
+    tested = difference([a.value for a, _ in pairs], [b.value for _, b in pairs], shares)
+    over += f" and {tested.samples} {unit}" if shares else ""
+    return Finding(claim, sentence, decimals, over, tested)
+
+
+def _unlike(pair: tuple[Measured, Measured], results: Results, table: Table) -> list[str]:
+    """Return the instruments of which the two numbers were measured with one each."""
+    first, second = (results.stages_of(number) for number in pair)
+    return [name for name in table.words.instruments if first.get(name) != second.get(name)]
 
 
 def _shares(

@@ -178,7 +178,11 @@ def legend(table: Table) -> list[str]:
         notes.append(" ".join(words))
     for stage, keys in table.instruments.items():
         name = stage.replace("_", " ")
-        warning = f" More than one {name}: numbers measured with it do not compare." if len(keys) > 1 else ""
+        warning = (
+            f" One {name} a seed: numbers measured with it compare within a seed." if len(keys) > 1 else ""
+        )
+        if stage in table.mixed:
+            warning = f" More than one {name} at a seed: numbers measured with it do not compare."
         notes.append(f"{name.capitalize()}: {', '.join(map(short, keys))}.{warning}")
     return notes
 

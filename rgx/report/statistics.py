@@ -72,6 +72,8 @@ class Table:
     holes: tuple[tuple[str, str, str], ...] = ()
     """Rows, each with a column that its finished stage has no number for, and why."""
     words: Words = PLAIN
+    mixed: frozenset[str] = frozenset()
+    """Instruments of which the numbers of one seed were measured with more than one."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -178,7 +180,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     failed = tuple((row, stage, why) for (of, row, stage), why in results.failures.items() if of == name)
     holes = tuple((row, c, why) for c in columns for row, why in results.unmeasured(name, c).items())
     remarks = (tuple(notes), unscored, failed, holes)
-    return Table(name, panel, columns, cells, agreements, instruments, scope, *remarks, words)
+    mixed = _mixed(own, results, words)
+    return Table(name, panel, columns, cells, agreements, instruments, scope, *remarks, words, mixed)
 
 
 def _instruments(numbers: Sequence[Measured], results: Results, words: Words) -> dict[str, list[str]]:
@@ -186,6 +189,16 @@ def _instruments(numbers: Sequence[Measured], results: Results, words: Words) ->
     rows = [results.stages_of(number) for number in numbers]
     keys = {name: sorted({stages[name] for stages in rows if name in stages}) for name in words.instruments}
     return {name: own for name, own in keys.items() if own}
+
+
+def _mixed(numbers: Sequence[Measured], results: Results, words: Words) -> frozenset[str]:
+    """Return the instruments of which one seed has several: its rows do not compare."""
+    by_seed: dict[tuple[str, int], set[str]] = {}
+    for number in numbers:
+        stages = results.stages_of(number)
+        for name in words.instruments:
+            by_seed.setdefault((name, number.seed), set()).update({stages[name]} if name in stages else ())
+    return frozenset(name for (name, _), keys in by_seed.items() if len(keys) > 1)
 
 
 def _columns(name: str, panel: Panel, results: Results) -> tuple[list[str], tuple[str, ...]]:

@@ -23,9 +23,13 @@ from rgx.report.claims_statistics import Shares, difference, holm, verdict
 from rgx.report.definition import load as load_report
 from rgx.report.frames import numbers
 from rgx.report.gather import gather
+from rgx.report.layout import footnotes
+from rgx.report.panel import Panel
 from rgx.report.render import render, terminal_summary
+from rgx.report.statistics import assemble
 from rgx.store.runs import read_run
 from rgx.store.samples import SAMPLES
+from rgx.words import Words
 
 ROOT = Path(__file__).resolve().parents[2]
 LOSS = {"loss": {"label": "Loss", "direction": "down", "decimals": 2}}
@@ -224,6 +228,33 @@ def test_seeds_that_share_both_artifacts_are_one(tmp_path: Path) -> None:
     (store / "sweeps" / "s.json").write_text(json.dumps({"name": "s", "seeds": [0], "rows": cells}))
     (finding,) = found_in(tmp_path, store, {"full < small in loss": None})
     assert (finding.over, finding.verdict) == ("1 seed", "undecided")
+
+
+def test_rows_measured_with_two_instruments_are_not_compared(tmp_path: Path) -> None:
+    store, cells = store_of(tmp_path, {row: SCORES[row] for row in ("full", "small")})
+    for cell in cells:
+        cell["stages"]["probe"] = digest(f"probe{cell['seed']}")
+    record = store / "sweeps" / "s.json"
+    record.write_text(json.dumps({"name": "s", "seeds": [0], "rows": cells}))
+    results = numbers(store, read_run(store, "s"))
+    panel = Panel(caption="C.", columns=["loss"], ours="full", claims={"full < small in loss": None})
+    words = Words(instruments=("probe",))
+    table = assemble("p", panel, results, words)
+    # Each seed has a probe of its own, which its rows share.
+    assert weigh({"p": panel}, [table], results, store)[0].verdict == "supported"
+    assert len(table.instruments["probe"]) == 4 and not any(
+        "do not compare" in said for said in footnotes(table)
+    )
+    cells[0]["stages"]["probe"] = digest("another")
+    record.write_text(json.dumps({"name": "s", "seeds": [0], "rows": cells}))
+    results = numbers(store, read_run(store, "s"))
+    table = assemble("p", panel, results, words)
+    (finding,) = weigh({"p": panel}, [table], results, store)
+    assert (finding.verdict, finding.open) == ("undecided", "measured with two of 'probe' at one seed")
+    assert any(
+        "More than one probe at a seed: numbers measured with it do not compare." in said
+        for said in footnotes(table)
+    )
 
 
 def test_samples_that_cannot_be_read_are_told(tmp_path: Path) -> None:
