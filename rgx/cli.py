@@ -281,12 +281,14 @@ def report(
     run: Annotated[
         str | None, typer.Option("--run", help="An overridden run, NAME@…, in the place of its sweep.")
     ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a claim is not as on record.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also all of it as one PDF, by pdflatex.")] = False,
     imports: Import = [],  # noqa: B006
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
     from rgx.lookup import find_given, find_report
     from rgx.plugins import find_plugin, load_plugin
+    from rgx.report.claims_record import off_record
 
     for name in imports:
         load_plugin(*find_plugin(name, Path.cwd()))
@@ -296,6 +298,9 @@ def report(
         from rgx.report.pdf import write_pdf
 
         typer.echo(f"{write_pdf(gathered, paths, out)}")
+    if check and (differing := off_record(gathered)):
+        typer.echo(harmless("\n".join(differing)), err=True)
+        raise typer.Exit(1)
 
 
 app.registered_commands += init.app.registered_commands + commands.app.registered_commands

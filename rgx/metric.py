@@ -27,6 +27,8 @@ class Metric(ABC):
     """Whether it stands in for a measure whose pretrained weights are not at hand."""
     reference_is: ClassVar[str] = ""
     """What the reference is, where it is not the score of the recorded data itself."""
+    reference_line: ClassVar[str] = ""
+    """What a table calls the line of that reference, where it is not the line of the recorded data."""
 
     def remarks(self, samples: int, features: int | None = None) -> list[str]:
         """Return in sentences what it lacks where there are so many samples, compared by so many features."""
@@ -50,4 +52,6 @@ def describe(metric: Metric) -> dict[str, Any]:
         "source": variant.source,
         "reference_is": metric.reference_is,
     }
+    if metric.reference_line:
+        description["reference_line"] = metric.reference_line
     return description | ({"stand_in": True} if metric.stand_in else {})

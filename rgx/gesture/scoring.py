@@ -17,6 +17,7 @@ from rgx.gesture.types import WINDOW_FRAMES
 from rgx.metric import describe, name_of
 from rgx.outputs import value_or_reason
 from rgx.stage import Stage
+from rgx.store.samples import Parts, Samples
 from rgx.store.workspace import Inputs, Workspace
 
 NOTHING = "no window holds anything it measures"
@@ -58,6 +59,24 @@ def score_windows(
         protocol = f"{metric.protocol}; {len(of_metric)} windows of {WINDOW_FRAMES} frames, {size} px"
         about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
     return {"scores": scores, "references": references, "metrics": about, "windows": total}
+
+
+def by_clip(metrics: Sequence[Metric], evaluation: Evaluation, names: Sequence[str]) -> Samples:
+    """Return what each clip adds to the scores that are means; names: the clip of each window.
+
+    A clip's windows overlap and are of one speech: what is drawn anew is a clip, never a window.
+    """
+    clips = list(dict.fromkeys(names))
+    places = np.array([clips.index(name) for name in names])
+    scores = {}
+    for metric in metrics:
+        if (parts := metric.parts(evaluation)) is not None:
+            values, weights = parts
+            total = np.bincount(places, weights, len(clips))
+            above = np.bincount(places, values * weights, len(clips))
+            means = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
+            scores[name_of(metric)] = Parts(values=means.tolist(), weights=total.tolist())
+    return Samples(unit="test clips", names=clips, scores=scores)
 
 
 class MotionScoring(Stage):
@@ -107,6 +126,8 @@ class MotionScoring(Stage):
             scores[name] = value_or_reason(partial(metric.score, evaluation))
             references[name] = value_or_reason(partial(metric.reference, evaluation))
             about[name] = describe(metric)
+        names = [inputs.about("corpus")["spans"][clip]["name"] for clip in batch.clip.tolist()]
+        workspace.save_samples(by_clip(self.metrics, evaluation, names))
         outputs = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
         notes = [*inputs.about("judge")["notes"], *self.notes(inputs)]
         return outputs | ({"notes": notes} if notes else {})

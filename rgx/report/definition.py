@@ -12,6 +12,7 @@ from rgx.errors import InputError, nearest
 from rgx.lookup import folders_around
 from rgx.methods import Package, import_method, methods_of
 from rgx.registry import REPORT_ROOMS, import_own, variants
+from rgx.report.claims import wrong_claims
 from rgx.report.figures.base import Figure
 from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName, Show
@@ -56,7 +57,7 @@ class Report(BaseModel):
         return [self.sweep] if isinstance(self.sweep, str) else self.sweep
 
 
-RESERVED = {"index", "provenance", "hyperparameters", "report", "combined", "appendix"}
+RESERVED = {"index", "claims", "provenance", "hyperparameters", "report", "combined", "appendix"}
 
 
 def load(path: Path) -> Report:
@@ -170,3 +171,10 @@ def _wrong_names(report: Report, source: Source) -> Iterator[str]:
         for location, said in panel.wrong():
             place = ["panels", name, *location]
             yield f"{source.where(place)}: '{'/'.join(place)}' {said}"
+        for number, column in enumerate(panel.measured_alike):
+            if column not in panel.columns:
+                where = source.where(["panels", name, "measured_alike", number])
+                yield f"{where}: 'panels/{name}/measured_alike': {nearest(column, panel.columns)}"
+        for sentence, wrong in wrong_claims(panel):
+            where = source.where(["panels", name, "claims", sentence])
+            yield f"{where}: 'panels/{name}/claims/{sentence}': {wrong}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.methods import import_method, methods_of
+from rgx.report.claims import Finding, weigh
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
 from rgx.report.panel import Panel
@@ -28,6 +29,8 @@ class Gathered:
     results: Results
     panels: list[Table]
     words: Words = PLAIN
+    findings: list[Finding] = field(default_factory=list)
+    """What the numbers say of each of the report's claims."""
 
     @cached_property
     def drawn(self) -> dict[str, Table]:
@@ -51,7 +54,8 @@ def gather(report_file: Path, store: Path, run: str | None = None) -> Gathered:
     words = _words(report, report_file)
     shown = {name: panel for name, panel in report.panels.items() if results.rows(name)}
     panels = [_table(name, panel, results, words, report_file) for name, panel in shown.items()]
-    return Gathered(report_file, store, report, results, panels, words)
+    findings = weigh(report.panels, panels, results, store)
+    return Gathered(report_file, store, report, results, panels, words, findings)
 
 
 def _table(name: str, panel: Panel, results: Results, words: Words, report_file: Path) -> Table:

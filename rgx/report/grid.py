@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
+from rgx.report.agreement import printed
 from rgx.report.escape import joined
 from rgx.report.frames import Metric
 from rgx.report.quoted import digits_of, spread_of
 from rgx.report.shown import shown
-from rgx.report.statistics import Cell, Direction, Mark, Table, printed
+from rgx.report.statistics import Cell, Direction, Mark, Table
 
 HOLE = "--"
 DIFFERS = "‡"
@@ -31,9 +32,7 @@ def quoted(value: float | None, plus_minus: str = " ± ") -> str:
 
 def difference(cell: Cell, metric: Metric) -> str:
     """Return by how much ours is above what was published, signed; nothing where they do not compare."""
-    if cell.delta is None or metric.stand_in or not cell.compared:
-        return ""
-    return f"{printed(cell.delta, metric.decimals):+f}"
+    return f"{printed(cell.delta, metric.decimals):+f}" if cell.delta is not None and cell.compared else ""
 
 
 def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
@@ -133,15 +132,15 @@ def spans(table: Table, style: Style) -> list[tuple[str, int]]:
 
 
 def body(table: Table, style: Style) -> list[list[str]]:
-    """Return the lines of a table: the reference, then each row with its published numbers under it."""
+    """Return the lines of a table: the references, then each row with its published numbers under it."""
     table = shown(table)
-    most, references, ticks, lines = table.replicates()[1], table.references(), table.panel.ticks(), []
+    most, ticks, lines = table.replicates()[1], table.panel.ticks(), []
     aside = style.aside % style.escape(published_label(table))
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
-    if references:
+    for line, references in table.reference_lines().items():
         scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
-        lines.append([style.escape(table.words.reference_line), *blank, *scores])
+        lines.append([style.escape(line), *blank, *scores])
     for row, cells in table.rows.items():
         has = table.panel.components.get(row, [])
         marked = [style.tick if name in has else "" for name in ticks]

@@ -77,7 +77,7 @@ def legend(table: Table) -> list[str]:
 
 def _ordered(table: Table) -> list[str]:
     """Return what is said of order and significance."""
-    return [*_compared(table), *_untested(table)]
+    return [*_single(table), *_compared(table), *_otherwise(table), *_untested(table)]
 
 
 def _legend(table: Table) -> list[str]:
@@ -90,11 +90,11 @@ def _legend(table: Table) -> list[str]:
         )
     )
     notes += table.notes
-    line = table.words.reference_line.lower()
     notes += dict.fromkeys(
-        f"{metric.label} in the line of the {line}: {metric.reference_is}."
-        for metric in table.columns.values()
-        if metric.reference_is and table.references()
+        f"{(metric.reference_line or table.words.reference_line).capitalize()} of {metric.label}: "
+        f"{metric.reference_is}."
+        for column, metric in table.columns.items()
+        if metric.reference_is and column in table.references()
     )
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
@@ -105,7 +105,11 @@ def _legend(table: Table) -> list[str]:
         notes.append(" ".join(words))
     for stage, keys in table.instruments.items():
         name = stage.replace("_", " ")
-        warning = f" More than one {name}: numbers measured with it do not compare." if len(keys) > 1 else ""
+        warning = (
+            f" One {name} a seed: numbers measured with it compare within a seed." if len(keys) > 1 else ""
+        )
+        if stage in table.mixed:
+            warning = f" More than one {name} at a seed: numbers measured with it do not compare."
         notes.append(f"{name.capitalize()}: {', '.join(map(short, keys))}.{warning}")
     return notes
 
@@ -146,19 +150,32 @@ def _untested(table: Table) -> list[str]:
     return [f"No significance is shown: no row differs from {table.label(ours)} by seed over {least} seeds."]
 
 
+def _single(table: Table) -> list[str]:
+    """Say that what is marked as best is so in one run alone, where it is."""
+    marked = [cell for cells in table.rows.values() for cell in cells.values() if cell.mark and cell.n == 1]
+    return ["Marked by one run a row (n = 1): another seed may mark others."] if marked else []
+
+
 def _compared(table: Table) -> list[str]:
     """Say how many pairs of rows stand in the published order."""
     compared = [
-        f"{table.called(column)} {agreement.reproduced} of {agreement.comparable}"
-        + (
-            f" ({agreement.published - agreement.comparable} not comparable yet)"
-            if agreement.comparable < agreement.published
-            else ""
-        )
+        f"{table.called(column)} {agreement}"
         for column, agreement in table.agreements.items()
         if agreement.published and column not in table.unscored
     ]
-    return [f"Pairs of rows in the published order: {', '.join(compared)}."] if compared else []
+    said = f"Pairs of rows in the published order: {', '.join(compared)}; chance is 95 % of random orders."
+    return [said] if compared else []
+
+
+def _otherwise(table: Table) -> list[str]:
+    """Say which published numbers differ from ours by more than the method."""
+    labels = [
+        table.called(column)
+        for column in table.columns
+        if any(cells[column].otherwise for cells in table.rows.values())
+    ]
+    said = f"Published, but measured otherwise: {', '.join(labels)}; these compare in order only."
+    return [said] if labels else []
 
 
 def _unscored(table: Table) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 from rgx.errors import nearest
 from rgx.report.phrase import Wording
 from rgx.report.quoted import PublishedNumber
-from rgx.report.significance import TESTS
+from rgx.report.significance import TESTS, Verdict
 from rgx.store.records import MOST_DECIMALS
 
 PanelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -79,6 +79,9 @@ class Panel(BaseModel):
     published_source: str = ""
     published_note: str = ""
     """What is doubtful in the published numbers, for the appendix."""
+    measured_alike: list[str] = []
+    """Columns whose published numbers were measured on the same data, by the same protocol and instruments as
+    ours: of these alone the difference is printed."""
     show: Show = Show()
     labels: dict[str, Wording] = {}
     """Row → what it is called in print."""
@@ -97,6 +100,8 @@ class Panel(BaseModel):
     ours: str | None = None
     order: str = "ours_last"
     test: str = "paired_t"
+    claims: dict[str, Verdict | None] = {}
+    """`ROW < ROW in COLUMN` → the verdict on record, which `rgx report --check` holds it to."""
     note: Wording | None = None
     pictures: str | None = None
     """The stage whose pictures and videos are shown, a row each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from rgx.report import hyperparameters
+from rgx.report import claims_layout, hyperparameters
 from rgx.report.blocks import Block, beside, packed, panel, split_notes
 from rgx.report.escape import escape_tex, joined
 from rgx.report.gather import Gathered, gather
@@ -63,6 +63,8 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
         lines += [*beside(line), r"\par\bigskip", ""]
     if shared:
         lines += [r"{\small\bfseries More than one panel\par}", *notes(shared)]
+    if gathered.findings:
+        lines += [claims_layout.latex(gathered.findings)]
     drawn = [
         Block(SHARES[figure.width], _figure(f"{name}.pdf", figure.caption))
         for name, figure in gathered.report.figures.items()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rgx import __version__
 from rgx.errors import InputError, nearest
-from rgx.report import hyperparameters, style
+from rgx.report import claims_layout, hyperparameters, style
 from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
@@ -32,7 +32,7 @@ from rgx.report.terminal_table import terminal_table
 from rgx.store.code import account
 
 RECORD = "provenance.json"
-SETTINGS, APPENDIX = "hyperparameters", "appendix"
+SETTINGS, APPENDIX, CLAIMS = "hyperparameters", "appendix", "claims"
 
 
 def render(report_file: Path, store: Path, out: Path) -> list[Path]:
@@ -91,6 +91,8 @@ def _tables(gathered: Gathered) -> dict[str, str]:
             together = [otherwise(table, gathered.report.combined) for table in panels]
             files[f"combined.{form.suffix}"] = form.combine(caption, results, together)
         files[f"{APPENDIX}.{form.suffix}"] = form.append(panels)
+        if gathered.findings:
+            files[f"{CLAIMS}.{form.suffix}"] = form.write_claims(gathered.findings)
         if settings.lines:
             files[f"{SETTINGS}.{form.suffix}"] = form.write_settings(settings)
     return {name: text for name, text in files.items() if text}
@@ -133,8 +135,11 @@ def terminal_summary(report_file: Path, store: Path) -> str:
 def summary(gathered: Gathered) -> str:
     """Return the tables of what was gathered for a terminal."""
     parts = [terminal_table(table) for table in gathered.panels]
+    if gathered.findings:
+        parts.append(claims_layout.terminal(gathered.findings))
     if gathered.panels:
-        parts.append("* best, + second best, (in brackets) published, then by how much ours is above it")
+        below = "(in brackets) published; after it, where measured alike, by how much ours is above it"
+        parts.append(f"* best, + second best, {below}")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
 
 
@@ -208,6 +213,8 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
         name = f"{table.name}-pictures.png"
         shown = f"\n![pictures of {table.name}]({name})\n" if name in files else ""
         parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
+    if gathered.findings:
+        parts.append(f"## Claims\n\n{claims_layout.markdown(gathered.findings)}")
     for name, figure in report.figures.items():
         if f"{name}.png" in files:
             said = escape_markdown(figure.caption)

@@ -6,7 +6,9 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+Verdict = Literal["supported", "refuted", "undecided"]
 LEVEL = 0.05
 
 

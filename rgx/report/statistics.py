@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from rgx.report.agreement import Agreement, agreement_by_seed, printed
 from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
@@ -31,6 +31,8 @@ class Cell:
     n: int = 0
     reference: float | None = None
     published: float | None = None
+    alike: bool = False
+    """Whether what was published was measured as ours is, so that the two numbers compare."""
     mark: Mark = ""
     p: float | None = None
     """Of the difference from the full model over the seeds both have; None where it was not tested."""
@@ -41,22 +43,20 @@ class Cell:
 
     @property
     def delta(self) -> float | None:
-        """Return by how much the mean is above what was published, or None without one of them."""
-        return None if self.mean is None or self.published is None else self.mean - self.published
+        """Return by how much the mean is above what was published, or None where the two do not compare."""
+        if self.mean is None or self.published is None or not self.alike:
+            return None
+        return self.mean - self.published
+
+    @property
+    def otherwise(self) -> bool:
+        """Say whether what was published was measured otherwise than the mean."""
+        return self.mean is not None and self.published is not None and not self.alike
 
     @property
     def differs(self) -> bool:
         """Say whether the difference from the full model is significant."""
         return self.p is not None and self.p < LEVEL
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of the pairs of rows the paper orders, how many could be compared and how many come out alike."""
-
-    reproduced: int
-    comparable: int
-    published: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ class Table:
     """Column of a pivot → its level in print; the metric stands over the columns of all levels."""
     printed_only: frozenset[str] = frozenset()
     """Rows that were published and are none of the sweep's."""
+    mixed: frozenset[str] = frozenset()
+    """Instruments of which the numbers of one seed were measured with more than one."""
 
     def label(self, row: str) -> str:
         """Return what a row is called in print."""
@@ -131,16 +133,20 @@ class Table:
             if value is not None
         }
 
+    def reference_lines(self) -> dict[str, dict[str, float]]:
+        """Return what references score, by column, in a line for each name that the measures give theirs."""
+        lines: dict[str, dict[str, float]] = {}
+        for column, value in self.references().items():
+            name = self.columns[column].reference_line or self.words.reference_line
+            lines.setdefault(name, {})[column] = value
+        own = lines.pop(self.words.reference_line, None)
+        return ({self.words.reference_line: own} if own else {}) | lines
+
 
 def summarise(values: Sequence[float]) -> tuple[float, float | None, int]:
     """Return mean, standard deviation (ddof=1; None for one value) and n of at least one value."""
     spread = statistics.stdev(values) if len(values) > 1 else None
     return statistics.fmean(values), spread, len(values)
-
-
-def printed(value: float, decimals: int) -> Decimal:
-    """Return a value exactly as it stands in print, without a negative zero."""
-    return Decimal(f"{value:.{decimals}f}") + 0
 
 
 def marks(
@@ -169,26 +175,6 @@ def marks(
     return ["" if cost is None else names.get(cost, "") for cost in costs]
 
 
-def agreement(
-    published: Mapping[str, float], reproduced: Mapping[str, float], decimals: int, factor: float = 1.0
-) -> Agreement:
-    """Count the published orderings of two rows that hold here at the printed precision; a tie does not.
-
-    factor: what the numbers reproduced are printed times.
-    """
-    pairs = [
-        (a, b) if published[a] < published[b] else (b, a)
-        for a, b in itertools.combinations(published, 2)
-        if published[a] != published[b]
-    ]
-    both = [(low, high) for low, high in pairs if low in reproduced and high in reproduced]
-    alike = sum(
-        printed(factor * reproduced[low], decimals) < printed(factor * reproduced[high], decimals)
-        for low, high in both
-    )
-    return Agreement(alike, len(both), len(pairs))
-
-
 def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) -> Table:
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
     series, rows_of = series_of(name, panel, results)
@@ -205,12 +191,10 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
         for row, cell in _column(column, own, metric, rows, panel).items():
             cells[row][column] = replace(cell, doubt=doubts[column].get(row, NO_DOUBT))
         published = {row: cells[row][column].published for row in rows}
-        means = {row: cells[row][column].mean for row in rows}
-        agreements[column] = agreement(
+        agreements[column] = agreement_by_seed(
             {row: value for row, value in published.items() if value is not None},
-            {row: value for row, value in means.items() if value is not None},
+            _by_seed(own, panel.factors.get(own.metric, 1.0)),
             metric.decimals,
-            panel.factors.get(own.metric, 1.0),
         )
     shown = {column.rpartition("/")[2] for column in panel.columns}
     numbers = [number for number in results.measured if number.panel == name]
@@ -218,17 +202,19 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     notes = dict.fromkeys(note for stage in stages for note in results.notes.get((name, stage), []))
     seen = [number for number in numbers if number.metric in shown]
     notes |= dict.fromkeys(data_notes(seen, results, panel.labels))
+    run = results.owner(name)
     failed = {
         (rows_of.get(row, row), s, why): 0 for (of, row, s), why in results.failures.items() if of == name
     }
     holes = tuple((row, c, why) for c in columns for row, why in series[c].holes.items())
     return Table(
         name, panel, columns, cells, agreements, _instruments(numbers, results, words),
-        results.owner(name).seed_scope, tuple(notes), unscored, tuple(failed), holes, words,
+        run.seed_scopes.get(name, run.seed_scope), tuple(notes), unscored, tuple(failed), holes, words,
         measured={column: series[column].numbers for column in columns},
         rows_of=rows_of,
         levels={column: series[column].level for column in columns if series[column].level},
         printed_only=frozenset(panel.published) - frozenset(swept),
+        mixed=_mixed(numbers, results, words),
     )  # fmt: skip
 
 
@@ -249,6 +235,16 @@ def _instruments(numbers: Sequence[Measured], results: Results, words: Words) ->
     rows = [results.stages_of(number) for number in numbers]
     keys = {name: sorted({stages[name] for stages in rows if name in stages}) for name in words.instruments}
     return {name: own for name, own in keys.items() if own}
+
+
+def _mixed(numbers: Sequence[Measured], results: Results, words: Words) -> frozenset[str]:
+    """Return the instruments of which one seed has several: its rows do not compare."""
+    by_seed: dict[tuple[str, int], set[str]] = {}
+    for number in numbers:
+        stages = results.stages_of(number)
+        for name in words.instruments:
+            by_seed.setdefault((name, number.seed), set()).update({stages[name]} if name in stages else ())
+    return frozenset(name for (name, _), keys in by_seed.items() if len(keys) > 1)
 
 
 def _doubts(series: Mapping[str, Series], results: Results) -> dict[str, dict[str, Doubt]]:
@@ -279,16 +275,22 @@ def _columns(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], tup
     return shown, tuple(column for column in shown if column not in measured)
 
 
+def _by_seed(series: Series, factor: float = 1.0) -> dict[str, dict[int, float]]:
+    """Return row → seed → value, times what it is printed times."""
+    return {row: {n.seed: factor * n.value for n in numbers} for row, numbers in series.rows.items()}
+
+
 def _column(
     column: str, series: Series, metric: Metric, rows: Sequence[str], panel: Panel
 ) -> dict[str, Cell]:
     """Return a column's cells."""
     owned, factor = series.rows, panel.factors.get(series.metric, 1.0)
-    by_seed = {row: {number.seed: number.value for number in own} for row, own in owned.items()}
+    by_seed = _by_seed(series)
     ours = by_seed.get(panel.ours or "", {})
     cells: dict[str, Cell] = {}
     for row in rows:
-        cells[row] = Cell(published=panel.published.get(row, {}).get(column))
+        alike = series.metric in panel.measured_alike and not metric.stand_in
+        cells[row] = Cell(published=panel.published.get(row, {}).get(column), alike=alike)
         if row not in owned:
             continue
         mean, std, n = summarise(list(by_seed[row].values()))

@@ -43,6 +43,7 @@ from rgx.store.keys import is_part, key_of, short
 from rgx.store.known_files import recall
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.manifests import damage, intact
+from rgx.store.samples import check_samples
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
 from rgx.translator import masked
@@ -156,6 +157,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         splits = splits_of(cell.stages, stage_name)
         split = next(iter(splits)) if len(splits) == 1 else None
         outputs = check_outputs(stage_name, stage.run(inputs, workspace, built), split)
+    check_samples(stage_name, folder, outputs.get("scores", {}))
     left = check_files(stage_name, folder, workspace.checkpoints.used)
     workspace.log(f"done in {time.time() - started:.1f} s")
     _gather(folder, left)

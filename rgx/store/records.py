@@ -75,6 +75,7 @@ class Metric(BaseModel):
     stand_in: bool = False
     reference_is: str = ""
     split: Split | None = None
+    reference_line: str = ""
 
     @field_validator("direction", mode="before")
     @classmethod
@@ -105,13 +106,15 @@ class Run(BaseModel):
     """Which artifact stands behind each row of a sweep at each seed: of one run, or of all of its name.
 
     whole: whether these are all rows of the sweep file, so that others of its name are no more in it;
-    variants: the modules behind each variant; places: the folder that holds each top package or file.
+    variants: the modules behind each variant; places: the folder that holds each top package or file;
+    seed_scopes: panel → what a seed repeats there, where that is not `seed_scope`.
     """
 
     name: str
     seeds: list[int]
     rows: list[SweepRow]
     seed_scope: str = "each seed repeats the whole pipeline"
+    seed_scopes: dict[str, str] = {}
     whole: bool = True
     variants: dict[str, list[str]] = {}
     places: dict[str, str] = {}

@@ -63,8 +63,12 @@ def merge(name: str, runs: Sequence[Run]) -> Run:
     seeds = sorted({row.seed for row in rows} | set(runs[-1].seeds))
     variants = {variant: modules for run in runs for variant, modules in run.variants.items()}
     places = {top: place for run in runs for top, place in run.places.items()}
-    scope = runs[-1].seed_scope
-    return Run(name=name, seeds=seeds, rows=rows, seed_scope=scope, variants=variants, places=places)
+    newest_of = {row.panel: run for run in runs for row in run.rows}
+    scopes = {p: run.seed_scopes[p] for p, run in newest_of.items() if p in run.seed_scopes}
+    return Run(
+        name=name, seeds=seeds, rows=rows, seed_scope=runs[-1].seed_scope, seed_scopes=scopes,
+        variants=variants, places=places,
+    )  # fmt: skip
 
 
 def pin_path(store: Path, name: str) -> Path:

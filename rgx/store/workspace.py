@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rgx.errors import InputError
 from rgx.store.artifacts import RESERVED, write_json
 from rgx.store.checkpoints import Checkpoints, Origin
+from rgx.store.samples import SAMPLES, Samples
 
 PROGRESS_EVERY_S = 0.5
 
@@ -68,6 +69,10 @@ class Workspace:
     def save_about(self, about: Mapping[str, Any]) -> None:
         """Write JSON facts."""
         write_json(self.folder / "about.json", about)
+
+    def save_samples(self, samples: Samples) -> None:
+        """Write what scores are means of; the stage has to return each of these scores."""
+        write_json(self.folder / SAMPLES, samples.model_dump())
 
     def log(self, line: str) -> None:
         """Append a line to the stage's log."""

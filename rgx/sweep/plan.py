@@ -38,6 +38,8 @@ class Plan:
     searches: list[SearchPlan] = field(default_factory=list)
     overridden: list[str] = field(default_factory=list)
     origin: Origin = field(default_factory=Origin)
+    seed_scopes: dict[str, str] = field(default_factory=dict)
+    """Panel → in words what a seed repeats, where that is not the whole pipeline."""
 
     @property
     def trainings(self) -> int:
@@ -67,7 +69,8 @@ class Plan:
 
     def sweep_record(self, trials: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
         """Return which artifact stands behind each row, for reports; trials: the rows of its searches."""
-        return {"name": self.name, "seeds": list(self.seeds), "rows": [*self.cells, *trials]}
+        record = {"name": self.name, "seeds": list(self.seeds), "rows": [*self.cells, *trials]}
+        return record | ({"seed_scopes": self.seed_scopes} if self.seed_scopes else {})
 
 
 def make_plan(sweep: Sweep) -> Plan:
@@ -82,11 +85,16 @@ def make_plan(sweep: Sweep) -> Plan:
         try:
             cell = built.get(words) or plan_cell(row.texts, row.targets, known)
             built[words] = cell
+            definition = _definition(cell, row, sweep.origin)
         except InputError as error:
             errors.append(f"{row.key}: {error}")
             continue
         definition = _definition(cell, row, sweep.origin)
         neutral = {name: parts for name, stage in cell.stages.items() if (parts := stage.record.neutral())}
+        if row.scope:
+            plan.seed_scopes[row.panel] = (
+                f"each seed repeats {row.scope} and what follows it; what is before it is of seed {row.first}"
+            )
         for seed in sweep.seeds:
             keys = _add(plan, sweep, cell, row, seed)
             stages = {stage: keys[stage] for stage in cell.stages}
@@ -161,7 +169,8 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
 def _definition(cell: Cell, row: Row, origin: Origin) -> str:
     """Return what a row is whatever its seed: a digest of the keys it has at one and the same seed."""
     keys = {stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()}
-    return short(key_of(keys, 0, {}, "", None))
+    scope = {"seed_scope": row.scope, "first": row.first} if row.scope else {}
+    return short(key_of(keys | scope, 0, {}, "", None))
 
 
 def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:

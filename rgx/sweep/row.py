@@ -11,12 +11,18 @@ from rgx.config import Text, choose, gin_value
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a panel and the gin texts that make it a cell."""
+    """One row of a panel and the gin texts that make it a cell.
+
+    scope: the stage that a seed repeats with all that follow it, or nothing for all stages; first: the seed
+    of those before it.
+    """
 
     panel: str
     name: str
     texts: tuple[Text, ...]
     targets: tuple[str, ...]
+    scope: str = ""
+    first: int = 0
 
     @property
     def key(self) -> str:

@@ -45,7 +45,7 @@ class RunRecord:
             rows=[SweepRow.model_validate(row) for row in content["rows"]],
             argv=[*map(masked, sys.argv)], overrides=[*map(masked, self.overrides)], user=_user(),
             host=socket.gethostname(), rgx=__version__, digests=self._digests() | self.code.digests,
-            variants=self.code.variants, places=self.code.places,
+            variants=self.code.variants, places=self.code.places, seed_scopes=content.get("seed_scopes", {}),
         )  # fmt: skip
         write_json(self.path, run.model_dump(mode="json"))
 

@@ -27,7 +27,10 @@ __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
 
 class SweepFile(BaseModel):
-    """The fields of a sweep file; `targets` names the last stages of a panel where they are not the usual."""
+    """The fields of a sweep file; `targets` names the last stages of a panel where they are not the usual.
+
+    seed_scope: panel → the stage that a seed repeats with all that follow it, where not the whole pipeline.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -38,6 +41,7 @@ class SweepFile(BaseModel):
     seeds: list[int] = Field(default=[0], min_length=1)
     imports: list[str] = []
     targets: dict[str, list[str]] = {}
+    seed_scope: dict[str, str] = {}
     bind: dict[str, Any] = {}
     panels: dict[str, dict[str, dict[str, Any]]] = {}
     search: dict[SearchName, SearchFile] = {}
@@ -99,6 +103,9 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
         raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
     origin, usual = _origin(file, overrides, source)
     targets = _targets(file, usual, source)
+    for panel in file.seed_scope.keys() - file.panels.keys():
+        place = source.where(("seed_scope", panel))
+        raise InputError(f"{place}: seed_scope: no panel '{panel}': {nearest(panel, file.panels)}")
     shared = _shared_texts(file, overrides, origin, source)
     asked = _command_line(overrides)
     rows = []
@@ -113,7 +120,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
             if overrides.only and not any(o in (panel, key) for o in overrides.only):
                 continue
             texts = (*shared, _row_text(choices, spot, source), *asked)
-            rows.append(Row(panel, row, texts, targets[panel]))
+            rows.append(Row(panel, row, texts, targets[panel], file.seed_scope.get(panel, ""), file.seeds[0]))
     refuse_clashes(file.search, file.panels, source)
     searches = [
         make_search(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgx.config import Cell, Text
+from rgx.errors import InputError, nearest
 from rgx.lines import told_of
 from rgx.methods import Package
 from rgx.resources import Resources
@@ -59,13 +60,29 @@ class Task:
         return {**asdict(self), "resources": None, "threads": self.resources.threads}
 
 
+def repeated(cell: Cell, row: Row) -> set[str]:
+    """Return the stages of a cell that each seed repeats; raises InputError where its scope has none."""
+    if not row.scope:
+        return set(cell.stages)
+    if row.scope not in cell.stages:
+        raise InputError(f"seed_scope: no stage '{row.scope}' in it; {nearest(row.scope, cell.stages)}")
+    names = {row.scope}
+    for name, stage in cell.stages.items():
+        if names & set(stage.parents()):
+            names.add(name)
+    if not any(cell.stages[name].seeded for name in names):
+        raise InputError(f"seed_scope: neither '{row.scope}' nor what follows it takes a seed")
+    return names
+
+
 def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]:
-    """Return the task of each stage of a cell, parents first."""
+    """Return the task of each stage of a cell, parents first; raises InputError as `repeated` does."""
     tasks: dict[str, Task] = {}
+    own = repeated(cell, row)
     for name, stage in cell.stages.items():
         parents = {p: tasks[p].key for p in stage.parents()}
         ancestors = {a: k for p in parents for a, k in tasks[p].ancestors.items()}
-        own_seed = seed if stage.seeded else None
+        own_seed = (seed if name in own else row.first) if stage.seeded else None
         with told_of(name, "be planned"):
             fingerprint, uses_gpu = stage.fingerprint(), stage.uses_gpu()
             key = key_of(stage.identity(), stage.version, parents, fingerprint, own_seed)

@@ -23,11 +23,12 @@ from little import command
 
 from rgx.errors import InputError
 from rgx.report import frames
+from rgx.report.agreement import Agreement, agreement, agreement_by_seed, printed
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.gather import gather
 from rgx.report.render import render, stands, terminal_summary
-from rgx.report.statistics import Agreement, agreement, marks, printed, summarise
+from rgx.report.statistics import marks, summarise
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,7 @@ PANEL = {
     "ours": "+distill",
     "note": "50% of R&D.",
     "published": {"base_line": {"fgd": 262.675, "pcm": 0.279}, "+distill": {"fgd": 1.303, "pcm": 0.582}},
+    "measured_alike": ["fgd", "pcm"],
 }
 REAL = {"fgd": 0.25, "diversity": 14.0, "pcm": 1.0}
 
@@ -250,8 +252,32 @@ def test_marks_hold_at_the_printed_precision(
 
 def test_agreement_counts_pairs() -> None:
     paper = {"a": 3.0, "b": 2.0, "c": 1.0, "d": 1.0}
-    assert agreement(paper, {"a": 30.0, "b": 1.0, "c": 2.0, "d": 0.5}, 3) == Agreement(4, 5, 5)
+    # Of the orders of four rows, each published pair but that of c and d holds in half.
+    assert agreement(paper, {"a": 30.0, "b": 1.0, "c": 2.0, "d": 0.5}, 3) == Agreement(4, 5, 5, (0, 5))
+    # Both print as 1.000: no order of them has the pair.
     assert agreement(paper, {"a": 1.0, "b": 1.0001}, 3) == Agreement(0, 1, 5)
+
+
+def test_chance_is_that_of_all_orders() -> None:
+    paper = {name: float(place) for place, name in enumerate("abcde")}
+    whole = agreement(paper, paper, 3)
+    # Kendall: of 120 orders of five rows 1, 4, 9, 15, … have 0, 1, 2, 3, … pairs, and as many the other way.
+    assert (whole.reproduced, whole.comparable, whole.chance) == (10, 10, (1, 9))
+    four = {name: paper[name] for name in "abcd"}
+    assert agreement(four, four, 3).chance == (0, 6)  # 1 order of 24 has them all: more than one in forty
+    many = {str(number): float(number) for number in range(12)}
+    # Of twelve rows a normal approximation serves: 33 ± 1.96 · √(12·11·29/72).
+    assert agreement(many, many, 3).chance == pytest.approx((33 - 14.3, 33 + 14.3), abs=2)
+
+
+def test_agreement_of_single_seeds_has_a_range() -> None:
+    paper = {"a": 1.0, "b": 2.0, "c": 3.0}
+    ours = {"a": {0: 1.0, 1: 4.5}, "b": {0: 2.0, 1: 4.0}, "c": {0: 6.0, 1: 6.0, 2: 0.0}}
+    whole = agreement_by_seed(paper, ours, 1)
+    assert (whole.reproduced, whole.seeds) == (3, (2, 3))
+    assert str(whole) == "3 of 3 (chance 0 to 3, single seeds 2 to 3)"
+    assert agreement_by_seed(paper, {"a": {0: 1.0}, "b": {0: 2.0}}, 1).seeds is None
+    assert agreement_by_seed(paper, {}, 1) == Agreement(0, 0, 3)
 
 
 def test_summary_uses_the_sample_deviation() -> None:
@@ -289,7 +315,8 @@ def test_agreement_is_that_of_kendall(published: dict[str, int], decimals: int) 
     both = list(itertools.combinations(rows, 2))
     signs = [np.sign(published[a] - published[b]) * np.sign(ours[a] - ours[b]) for a, b in both]
     ordered = sum(published[a] != published[b] for a, b in both)
-    assert found == Agreement(sum(sign > 0 for sign in signs), ordered, ordered)
+    counts = (found.reproduced, found.comparable, found.published)
+    assert counts == (sum(sign > 0 for sign in signs), ordered, ordered)
 
 
 def test_markdown(tmp_path: Path) -> None:
@@ -324,12 +351,13 @@ def test_a_column_that_only_the_paper_has_says_so_and_one_that_nobody_has_goes(t
     published = {"a": {"fgd": 3.0, "vqa": 91.5}, "b": {"fgd": 1.0, "vqa": 90}}
     panel = {
         "columns": ["fgd", "vqa", "opinion"], "published": published,
-        "heads": {"vqa": "VQA ↑", "fgd": "Distance"},
+        "heads": {"vqa": "VQA ↑", "fgd": "Distance"}, "measured_alike": ["fgd"],
     }  # fmt: skip
     files = written(tmp_path, {("a", 0): {"fgd": 2.0}, ("b", 0): {"fgd": 1.0}}, panel)
     table = files["3b.md"]
     assert "| Distance ↓ " in table and "| VQA ↑ " in table and "opinion" not in table
     assert "*91.5*" in table and "*90*" in table and "*1.0* (+0.00)" in table
+    assert "so in order only" not in table
     assert "VQA: published numbers only, no finished stage measures it." in table
     assert "VQA" not in table[table.index("published order") :].splitlines()[0]
     assert "column 'opinion' is in no finished manifest" in files["index.md"]
@@ -342,7 +370,7 @@ def test_a_column_that_only_the_paper_has_says_so_and_one_that_nobody_has_goes(t
 def test_a_published_number_is_printed_as_the_file_has_it(
     tmp_path: Path, written_as: str, shown: str
 ) -> None:
-    panel = {"columns": ["fgd"], "published": {"a": {"fgd": 0.125}}}
+    panel = {"columns": ["fgd"], "published": {"a": {"fgd": 0.125}}, "measured_alike": ["fgd"]}
     report, store = build(tmp_path, {("a", 0): {"fgd": 2.0}}, panel)
     report.write_text(report.read_text().replace("fgd: 0.125", f"fgd: {written_as}"))
     render(report, store, tmp_path / "out")
@@ -350,6 +378,44 @@ def test_a_published_number_is_printed_as_the_file_has_it(
     assert f"*{shown}* (" in (folder / "3b.md").read_text()
     assert rf"\rgxpublished{{{shown}}}\rgxdelta" in (folder / "3b.tex").read_text()
     assert shown in re.sub("<[^>]+>", "", (folder / "index.html").read_text())
+
+
+def test_a_difference_is_printed_only_where_both_were_measured_alike(tmp_path: Path) -> None:
+    published = {"a": {"fgd": 1.0, "pcm": 0.25, "stand": 1.0}}
+    metrics = METRICS | {"stand": FGD | {"label": "Stand-in", "stand_in": True}}
+    panel = {"columns": ["fgd", "pcm", "stand"], "published": published, "measured_alike": ["pcm", "stand"]}
+    scores: Scores = {("a", 0): {"fgd": 2.0, "pcm": 0.5, "stand": 2.0}}
+    report, store = build(tmp_path, scores, panel, metrics=metrics)
+    render(report, store, tmp_path / "out")
+    text = (tmp_path / "out" / "small" / "3b.md").read_text()
+    assert "*0.25* (+0.250)" in text
+    # A stand-in is never measured alike, whatever the report says.
+    assert text.count("(+") == 1
+    assert "Published, but measured otherwise: FGD, Stand-in; these compare in order only." in text
+    report.write_text(report.read_text().replace("measured_alike:\n    - pcm", "measured_alike:\n    - pmc"))
+    with pytest.raises(InputError, match=r"measured_alike.*did you mean 'pcm'"):
+        load(report)
+
+
+def test_each_measure_has_the_reference_that_is_its_own(tmp_path: Path) -> None:
+    floor = FGD | {"reference_line": "Floor", "reference_is": "one half of it against the other"}
+    files = written(tmp_path, SMALL, PANEL, references=REAL, metrics=METRICS | {"fgd": floor})
+    lines = {line.split("|")[1].strip(): line for line in files["3b.md"].splitlines() if line.startswith("|")}
+    assert [cell.strip() for cell in lines["Real"].split("|")[2:-1]] == ["", "14.00", "1.000"]
+    assert [cell.strip() for cell in lines["Floor"].split("|")[2:-1]] == ["0.25", "", ""]
+    assert "Floor of FGD: one half of it against the other." in files["3b.md"]
+    assert r"Floor & 0.25 &  &  \\" in files["3b.tex"]
+    assert re.search(r'class="label">Real<.*class="label">Floor<', files["index.html"], re.DOTALL)
+
+
+def test_what_is_best_by_one_run_says_so(tmp_path: Path) -> None:
+    remark = "Marked by one run a row (n = 1): another seed may mark others."
+    single: Scores = {("a", 0): {"fgd": 1.0}, ("b", 0): {"fgd": 2.0}}
+    assert remark in written(tmp_path / "one", single, {"columns": ["fgd"]})["3b.md"]
+    more = single | {("a", 1): {"fgd": 1.5}, ("b", 1): {"fgd": 2.5}}
+    assert remark not in written(tmp_path / "two", more, {"columns": ["fgd"]})["3b.md"]
+    alone: Scores = {("a", 0): {"fgd": 1.0}}
+    assert remark not in written(tmp_path / "alone", alone, {"columns": ["fgd"]})["3b.md"]
 
 
 def test_everything_missing_is_a_table_of_holes(tmp_path: Path) -> None:

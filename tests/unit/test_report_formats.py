@@ -118,8 +118,8 @@ def test_a_method_adds_a_format_and_says_what_its_reference_is(
     written = files(make(tmp_path, "reference", ("probe",), **fields))
     assert "  [Teacher], [0.20],\n" in written["a.typ"] and "\nTeacher & 0.20 " in written["a.tex"]
     note = "→ marks a measure that is better the nearer it is to that of the teacher."
-    probe = "Probe: 9999999999999999, aaaaaaaaaaaaaaaa. More than one probe: numbers measured with it do not "
-    assert note in written["a.md"] and f"{probe}compare." in written["a.md"]
+    probe = "Probe: 9999999999999999, aaaaaaaaaaaaaaaa. One probe a seed: numbers measured with it "
+    assert note in written["a.md"] and f"{probe}compare within a seed." in written["a.md"]
     head, *lines = written["a.csv"].splitlines()
     assert head.endswith(",key,probe") and [line[-1] for line in lines] == ["9", "a", "9", "a"]
     assert "nearer to the teacher is better" in written["index.html"]

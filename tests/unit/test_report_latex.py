@@ -153,17 +153,21 @@ def test_a_published_number_keeps_the_digits_it_was_written_with(value: Decimal,
 @pytest.mark.parametrize(
     ("cell", "metric", "said"),
     [
-        (Cell(27.0, published=Written("27.20")), FGD, r"\rgxpublished{27.20}\rgxdelta{$-$0.20}"),
-        (Cell(27.25, published=Written("27.2")), FGD, r"\rgxpublished{27.2}\rgxdelta{$+$0.05}"),
-        (Cell(27.0, published=Written("27")), FGD, r"\rgxpublished{27}\rgxdelta{$+$0.00}"),
-        (Cell(27.0, published=27.5), FGD.model_copy(update={"stand_in": True}), r"\rgxpublished{27.5}"),
-        (Cell(None, published=27.5), FGD, r"\rgxpublished{27.5}"),
         (
-            Cell(27.0, published=Quoted("26.5", "0.30")),
+            Cell(27.0, published=Written("27.20"), alike=True),
+            FGD,
+            r"\rgxpublished{27.20}\rgxdelta{$-$0.20}",
+        ),
+        (Cell(27.25, published=Written("27.2"), alike=True), FGD, r"\rgxpublished{27.2}\rgxdelta{$+$0.05}"),
+        (Cell(27.0, published=Written("27"), alike=True), FGD, r"\rgxpublished{27}\rgxdelta{$+$0.00}"),
+        (Cell(27.0, published=27.5), FGD, r"\rgxpublished{27.5}"),
+        (Cell(None, published=27.5, alike=True), FGD, r"\rgxpublished{27.5}"),
+        (
+            Cell(27.0, published=Quoted("26.5", "0.30"), alike=True),
             FGD,
             r"\rgxpublished{26.5\rgxspread{0.30}}\rgxdelta{$+$0.50}",
         ),
-        (Cell(27.0, published=27.5, compared=False), FGD, r"\rgxpublished{27.5}"),
+        (Cell(27.0, published=27.5, alike=True, compared=False), FGD, r"\rgxpublished{27.5}"),
         (Cell(27.0), FGD, ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -38,8 +39,13 @@ def alignment(anchors: np.ndarray, beats: np.ndarray, sigma: float, whose: str) 
         raise NotMeasurableError(
             f"none of {len(anchors)} windows holds a beat of the {whose} to anchor the score"
         )
-    closeness = np.exp(-(nearest_beat(beats[some]) ** 2) / (2 * sigma**2))
-    return float(((closeness * anchors[some]).sum(axis=1) / counts[some]).mean())
+    return float(aligned(anchors[some], beats[some], sigma).mean())
+
+
+def aligned(anchors: np.ndarray, beats: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the mean over the anchors of each window (W,), each of which has one."""
+    closeness = np.exp(-(nearest_beat(beats) ** 2) / (2 * sigma**2))
+    return (closeness * anchors).sum(axis=1) / anchors.sum(axis=1)
 
 
 class BeatAlignment(Metric):
@@ -55,14 +61,26 @@ class BeatAlignment(Metric):
     def _beats(self, motion: np.ndarray) -> np.ndarray:
         return motion_beats(motion, self.order_frames)
 
+    @abstractmethod
+    def anchored(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        """Return anchors and beats (W, T) bool of the generated motion."""
+
+    def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        anchors, beats = self.anchored(evaluation)
+        values, some = np.zeros(len(anchors)), anchors.any(axis=1)
+        values[some] = aligned(anchors[some], beats[some], self.sigma_frames)
+        return values, np.where(some, 1.0, 0.0)
+
 
 @register("metric", "bas_gt_relative", label="BAS (real)", source="AIST++; paper Table 1")
 class BasGtRelative(BeatAlignment):
     """Mean over beats of real motion of exp(−d²/2σ²), d to generated beats. Source: AIST++, reading 45."""
 
+    def anchored(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        return self._beats(evaluation.real), self._beats(evaluation.generated)
+
     def score(self, evaluation: Evaluation) -> float:
-        anchors, beats = self._beats(evaluation.real), self._beats(evaluation.generated)
-        return alignment(anchors, beats, self.sigma_frames, "real motion")
+        return alignment(*self.anchored(evaluation), self.sigma_frames, "real motion")
 
     def reference(self, evaluation: Evaluation) -> float:
         """Return 1: by definition the beats of real motion meet themselves."""
@@ -72,6 +90,9 @@ class BasGtRelative(BeatAlignment):
 @register("metric", "bas_audio_to_motion", label="BAS (audio→motion)", source="Bailando")
 class BasAudioToMotion(BeatAlignment):
     """Mean over audio beats of exp(−d²/2σ²), d to the nearest motion beat. Source: Bailando, reading 45."""
+
+    def anchored(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        return evaluation.audio_beats, self._beats(evaluation.generated)
 
     def _against(self, motion: np.ndarray, audio_beats: np.ndarray) -> float:
         return alignment(audio_beats, self._beats(motion), self.sigma_frames, "audio")
@@ -86,6 +107,9 @@ class BasAudioToMotion(BeatAlignment):
 @register("metric", "bas_motion_to_audio", label="BAS (motion→audio)", source="AIST++")
 class BasMotionToAudio(BeatAlignment):
     """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 45."""
+
+    def anchored(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        return self._beats(evaluation.generated), evaluation.audio_beats
 
     def _against(self, motion: np.ndarray, audio_beats: np.ndarray) -> float:
         return alignment(self._beats(motion), audio_beats, self.sigma_frames, "motion")

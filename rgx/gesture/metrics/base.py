@@ -43,6 +43,10 @@ class Metric(metric.Metric):
         """Return what the real motion itself scores by the same measure (the floor or target)."""
         raise NotImplementedError
 
+    def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return value and weight (W,) of each window where the score is their mean; None where it is not."""
+        return None
+
 
 @dataclass(frozen=True)
 class VideoPair:

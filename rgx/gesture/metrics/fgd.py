@@ -86,6 +86,7 @@ class FGD(Metric):
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "down"
     reference_is = f"the floor, random halves of the real windows against each other, mean of {SHUFFLES}"
+    reference_line: ClassVar[str] = "Floor"
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -30,6 +30,7 @@ class FrechetVideoDistance(VideoMetric):
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "down"
     reference_is: ClassVar[str] = FGD.reference_is
+    reference_line: ClassVar[str] = FGD.reference_line
     name: ClassVar[str]
     size_px: ClassVar[int]
     seed: int

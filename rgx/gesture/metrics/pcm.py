@@ -40,6 +40,12 @@ class PCM(Metric):
     def score(self, evaluation: Evaluation) -> float:
         return float(pcm_curve(evaluation, (self.delta,))[0])
 
+    def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        distances = np.linalg.norm((evaluation.generated - evaluation.real).astype(np.float64), axis=-1)
+        counts = evaluation.valid.sum(axis=(1, 2)).astype(np.float64)
+        near = ((distances < self.delta) & evaluation.valid).sum(axis=(1, 2))
+        return near / counts.clip(min=1.0), counts
+
     def reference(self, evaluation: Evaluation) -> float:
         """Return 1: real motion is at distance zero from itself."""
         return 1.0

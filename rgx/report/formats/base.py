@@ -12,6 +12,7 @@ from rgx.errors import InputError, nearest
 from rgx.registry import variants
 
 if TYPE_CHECKING:
+    from rgx.report.claims import Finding
     from rgx.report.frames import Results
     from rgx.report.hyperparameters import Settings
     from rgx.report.statistics import Table
@@ -41,6 +42,10 @@ class Format(ABC):
 
     def write_settings(self, settings: Settings) -> str:
         """Return the text of the table of hyper-parameters."""
+        return ""
+
+    def write_claims(self, findings: Sequence[Finding]) -> str:
+        """Return the text of what the numbers say of the report's claims."""
         return ""
 
 

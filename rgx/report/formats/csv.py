@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from csv import DictWriter
 from io import StringIO
 from typing import Any
 
 from rgx.registry import register
+from rgx.report import claims_layout
+from rgx.report.claims import Finding
 from rgx.report.formats.base import Format
 from rgx.report.frames import Results
 from rgx.report.quoted import spread_of
@@ -39,7 +42,7 @@ class Csv(Format):
                     "metric": column,
                     "published": cell.published,
                     "published_spread": None if cell.published is None else spread_of(cell.published),
-                    "delta": None if table.columns[column].stand_in else cell.delta,
+                    "delta": cell.delta,
                     "mean": cell.mean,
                     "std": cell.std,
                     "n": cell.n,
@@ -48,6 +51,10 @@ class Csv(Format):
                 }
                 writer.writerows(number | shared for number in numbers.get((column, row), [{}]))
         return text.getvalue()
+
+    def write_claims(self, findings: Sequence[Finding]) -> str:
+        """Return what the numbers say of the claims, a line each."""
+        return claims_layout.csv(findings)
 
 
 def _numbers(table: Table, results: Results) -> dict[tuple[str, str], list[dict[str, Any]]]:

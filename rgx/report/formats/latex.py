@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rgx.registry import register
-from rgx.report import hyperparameters
+from rgx.report import claims_layout, hyperparameters
+from rgx.report.claims import Finding
 from rgx.report.combined import combined
 from rgx.report.formats.base import Format
 from rgx.report.frames import Results
@@ -34,3 +35,7 @@ class Latex(Format):
     def write_settings(self, settings: hyperparameters.Settings) -> str:
         """Return the hyper-parameters as floats over both columns."""
         return hyperparameters.latex(settings)
+
+    def write_claims(self, findings: Sequence[Finding]) -> str:
+        """Return what the numbers say of the claims, as a float over both columns."""
+        return claims_layout.latex(findings)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from rgx.registry import register
-from rgx.report import hyperparameters
+from rgx.report import claims_layout, hyperparameters
+from rgx.report.claims import Finding
 from rgx.report.escape import escape_markdown
 from rgx.report.formats.base import Format
 from rgx.report.frames import Results
@@ -36,6 +37,10 @@ class Markdown(Format):
     def write_settings(self, settings: hyperparameters.Settings) -> str:
         """Return the hyper-parameters as a grid."""
         return hyperparameters.markdown(settings)
+
+    def write_claims(self, findings: Sequence[Finding]) -> str:
+        """Return what the numbers say of the claims, as a grid."""
+        return claims_layout.markdown(findings)
 
 
 def appendix(tables: Sequence[Table]) -> str:

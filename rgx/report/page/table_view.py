@@ -85,9 +85,8 @@ class TableView:
     spans: list[tuple[str, int]]
     """What stands over several columns, with their number; nothing where it stands over none."""
     heads: list[Head]
-    reference: list[Number]
-    """The line of what numbers are held against; its name is `reference_line`."""
-    reference_line: str
+    references: dict[str, list[Number]]
+    """The lines of what numbers are held against, by their names."""
     pictures_note: str
     lines: list[Line]
     notes: list[str]
@@ -122,8 +121,7 @@ def table_view(table: Table, anchors: Anchors) -> TableView:
         ticks=ticked(table),
         spans=over if any(text for text, _ in over) else [],
         heads=heads,
-        reference=_reference(table, known),
-        reference_line=table.words.reference_line,
+        references=_references(table, known),
         pictures_note=table.panel.pictures_note,
         lines=lines,
         notes=said,
@@ -173,19 +171,19 @@ def _number(cell: Cell, metric: Metric, most: int, link: str) -> Number:
     )
 
 
-def _reference(table: Table, anchors: Anchors) -> list[Number]:
-    """Return the line of the reference; a number of it leads to the first row that was measured beside it."""
-    known = table.references()
-    if not known:
-        return []
-    numbers = []
-    for column, metric in table.columns.items():
-        rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
-        link = _link(anchors.origin(table.name, rows[0])) if rows else ""
-        value = known.get(column)
-        text = "" if value is None else number(value, metric.decimals)
-        numbers.append(Number(text, "", "", value, link))
-    return numbers
+def _references(table: Table, anchors: Anchors) -> dict[str, list[Number]]:
+    """Return the lines of references; a number leads to the first row that was measured beside it."""
+    return {
+        line: [_reference(table, column, known.get(column), anchors) for column in table.columns]
+        for line, known in table.reference_lines().items()
+    }
+
+
+def _reference(table: Table, column: str, value: float | None, anchors: Anchors) -> Number:
+    rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
+    link = _link(anchors.origin(table.name, rows[0])) if rows else ""
+    text = "" if value is None else number(value, table.columns[column].decimals)
+    return Number(text, "", "", value, link)
 
 
 def _split(digits: str, decimals: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from rgx import __version__
-from rgx.report import hyperparameters
+from rgx.report import claims_layout, hyperparameters
 from rgx.report.formats.base import make_formats
 from rgx.report.frames import finite
 from rgx.report.layout import appended
@@ -82,6 +82,10 @@ def pages(
         "settings_files": [(k, f) for k in kinds if (f := f"hyperparameters.{k}") in content],
         "reference_line": gathered.words.reference_line,
         "remarks": remarks,
+        "claims": [claims_layout.cells(finding) for finding in gathered.findings],
+        "claims_caption": claims_layout.caption(gathered.findings),
+        "claims_heads": claims_layout.HEADS,
+        "claims_files": [(k, f) for k in kinds if (f := f"claims.{k}") in content],
         "facts": _facts(gathered),
         "tex": {name: content[f"{name}.tex"].decode() for name in names if f"{name}.tex" in content},
         "pictures": {name: _pictures(name, labels, content) for name, labels in pictured.items()},
