@@ -12,6 +12,7 @@ from rich.console import Console
 from rgx.errors import InputError
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.ray_start import look_for_ray, start_ray
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
@@ -42,12 +43,16 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     """
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        _say(console, text)
 
-    if execution.track and execution.engine not in TRACKED:
+    if execution.engine == "ray":
+        look_for_ray(execution.address, say)
+    elif execution.track:
         raise InputError(
             f"--track {execution.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
+    elif execution.address:
+        raise InputError(f"--address {execution.address} needs --engine ray")
     recall(execution.store.expanduser())
     plan = make_plan(read_sweep(file, asked))
     store = open_store(execution.store)
@@ -80,6 +85,10 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     return searched and not plan.tasks.keys() & graph.failed.keys()
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _outcome(graph: Graph, plan: Plan) -> list[str]:
     failed = [f"failed: {graph.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
     return [
@@ -98,11 +107,12 @@ def _inline(graph: Graph, console: Console, address: str | None, trackers: list[
 
 
 def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tracker]) -> None:
+    # Before the rest, which imports Ray: some settings it reads only then.
+    cpus = start_ray(address, graph.plan.methods, lambda line: _say(console, line))
     from rgx.run import engine_ray
     from rgx.run.tracking import Tracking
 
     with ExitStack() as stack:
-        cpus = engine_ray.start_ray(address, graph.plan.methods)
         progress = stack.enter_context(Progress(graph, console, cpus))
         tracking = stack.enter_context(Tracking(trackers, graph.plan.name, graph.store, progress.line))
         engine_ray.execute(graph, progress, [tracking])
@@ -110,5 +120,3 @@ def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tra
 
 Engine = Callable[[Graph, Console, str | None, list[Tracker]], None]
 ENGINES: dict[str, Engine] = {"inline": _inline, "ray": _ray}
-TRACKED = {"ray"}
-"""Engines whose trials trackers are told of."""

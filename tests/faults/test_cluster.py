@@ -11,8 +11,6 @@ import pytest
 from little import LITTLE, copy_row, manifests, results
 from nodes import Cluster, Run, cluster, leases, wait_for
 
-from rgx.cli import main
-
 PLUGIN = """\
 import os, pathlib, time
 import torch
@@ -96,23 +94,3 @@ def test_a_node_that_dies_loses_nothing(folder: Path, undisturbed: dict[str, Any
     assert {name: made["started"] for name, made in manifests(store).items() if name in before} == before
     assert "died or left the cluster" in run.text or "killed without a word" in run.text, run.text
     print(f"\nfrom the node's death to the end of the sweep: {time.monotonic() - killed:.0f} s")
-
-
-@pytest.mark.slow
-def test_an_address_where_no_cluster_is_is_told(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import ray
-
-    def refuse(**options: Any) -> None:
-        raise ConnectionError(f"nobody at {options['address']}\nand more")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", refuse)
-    arguments = ["rgx", "sweep", str(folder / "little.yaml"), "--store", str(folder / "empty")]
-    monkeypatch.setattr("sys.argv", [*arguments, "--address", "127.0.0.1:1", "--no-report"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: --address 127.0.0.1:1: no Ray cluster could be joined there: nobody at")
