@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from little import ROOT
@@ -68,7 +68,8 @@ def working(root: int) -> list[int]:
 class Node:
     """A Ray node; the first of a cluster is its head.
 
-    custom: its own resources, as JSON; environment: what differs from this process'.
+    custom: its own resources, as JSON; environment: what differs from this process'; within: a command that
+    starts it.
     """
 
     def __init__(
@@ -77,13 +78,14 @@ class Node:
         address: str = "",
         custom: str = "{}",
         environment: Mapping[str, str] = OURS,
+        within: Sequence[str] = (),
     ) -> None:
-        self.port, self.custom, self.environment = free_port(), custom, environment
+        self.port, self.custom, self.environment, self.within = free_port(), custom, environment, within
         self.address = address or f"127.0.0.1:{self.port}"
         joined = [f"--address={address}"]
         head = ["--head", f"--port={self.port}", f"--temp-dir={folder}", "--include-dashboard=false"]
         command = [
-            str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
+            *within, str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
             "--num-gpus=0", f"--resources={custom}", "--object-store-memory=100000000", "--min-worker-port=0",
             "--max-worker-port=0", "--node-ip-address=127.0.0.1", *(joined if address else head),
         ]  # fmt: skip
@@ -119,14 +121,14 @@ class Cluster:
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self.nodes[0].port)) == 0
 
-    def join(self, custom: str = "{}", **environment: str) -> Node:
-        """Add a node, in whose environment some things are otherwise."""
-        self.nodes.append(Node(self.folder, self.address, custom, {**self.environment, **environment}))
+    def join(self, custom: str = "{}", within: Sequence[str] = ()) -> Node:
+        """Add a node."""
+        self.nodes.append(Node(self.folder, self.address, custom, self.environment, within))
         return self.nodes[-1]
 
     def again(self, node: Node) -> Node:
         """Start a node anew."""
-        return Node(self.folder, self.address, node.custom, node.environment)
+        return Node(self.folder, self.address, node.custom, node.environment, node.within)
 
     def told(self) -> str:
         """Return what the nodes printed."""
