@@ -31,6 +31,7 @@ from rich.console import Console
 from rgx.run import engine_ray
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.ray_start import HERE, start_ray
 from rgx.store.artifacts import read_json, write_json
 from rgx.store.manifests import manifest
 from rgx.sweep.plan import Plan, make_plan
@@ -261,7 +262,7 @@ def main() -> None:
     planning = time.monotonic() - began
     print(f"{len(plan.cells)} rows, {len(plan.tasks)} unique stages; each row by itself: "
           f"{sum(map(len, rows_of(plan)))} stages", flush=True)  # fmt: skip
-    engine_ray.start_ray(None)
+    start_ray(HERE)
     with tempfile.TemporaryDirectory(prefix="rgx-plain-") as scratch:
         folder = (arguments.folder or Path(scratch)).resolve()
         found = {}

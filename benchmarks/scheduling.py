@@ -21,6 +21,7 @@ from rich.console import Console
 from rgx.run import engine_ray
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.ray_start import HERE, start_ray
 from rgx.store.manifests import manifest
 from rgx.sweep.plan import Plan, Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
@@ -101,7 +102,7 @@ def run(file: Path, only: list[str], seconds: float, cpus: int, gpus: int, folde
     graph = Graph(plan, store)
     ray.init(num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False)
     try:
-        engine_ray.start_ray(None)
+        start_ray(HERE)
         with Noting(graph) as progress:
             began = time.monotonic()
             engine_ray.execute(graph, progress)

@@ -212,7 +212,9 @@ def sweep(
     imports: Import = [],  # noqa: B006
     store: Store = Path("store"),
     engine: Annotated[Engine, typer.Option(help="Where stages run.")] = Engine.ray,
-    address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: host:port or auto; local for a Ray of its own.")
+    ] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
     rerun: Annotated[

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from ray.tune import Callback, RunConfig, TuneConfig, Tuner
 from ray.tune.search import Searcher
 
 from rgx.errors import InputError
-from rgx.methods import Package
 from rgx.run import ray_failures
 from rgx.run.fork_server import FORKS
 from rgx.run.graph import Graph
@@ -36,7 +34,6 @@ from rgx.sweep.plan import Task
 
 PLACES_AHEAD = 2
 """Stages of the same needs that wait with Ray beyond one a CPU."""
-MOST_PENDING = 1000
 
 
 class StageSearcher(Searcher):
@@ -168,59 +165,6 @@ def check_resources(graph: Graph) -> None:
                 )
     if short:
         raise InputError("\n".join(short.values()))
-
-
-def start_ray(address: str | None, methods: Iterable[Package] = ()) -> int:
-    """Start or join Ray quietly and return the number of CPUs; methods: those that a cluster's nodes need."""
-    os.environ.update(
-        {
-            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-            # Ctrl-C must stop at once: there is no experiment state to save, only the store.
-            "TUNE_DISABLE_SIGINT_HANDLER": "1",
-            "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-            "RAY_CHDIR_TO_TRIAL_DIR": "0",
-            "RAY_AIR_NEW_OUTPUT": "0",
-            "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        }
-    )
-    if not ray.is_initialized():
-        _connect(address, methods)
-    # Tune's own cap counts all needs together: many waiting for a GPU would keep a CPU idle.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
-    return int(ray.cluster_resources().get("CPU", 1))
-
-
-def environment_of(methods: Iterable[Package]) -> dict[str, list[str]]:
-    """Return Ray's runtime environment that brings methods to nodes without their folders, or nothing.
-
-    What is rgx's own, a node has with rgx. Code of another digest a worker refuses (`import_method`).
-    """
-    tops = {Path(method.folder, method.name.partition(".")[0]) for method in methods}
-    modules = sorted(str(top) for top in tops if top.name != "rgx")
-    return {"py_modules": modules} if modules else {}
-
-
-def _connect(address: str | None, methods: Iterable[Package]) -> None:
-    """Join the cluster at an address, or start one here; raises InputError with Ray's reason."""
-    try:
-        # Without an address Ray would join whatever cluster was left running on this machine.
-        ray.init(
-            address=address or "local",
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env=(environment_of(methods) or None) if address else None,
-        )
-    except Exception as error:
-        # Ray raises a bare Exception where its processes take too long to start.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if address is None:
-            raise InputError(
-                f"Ray could not start on this machine: {reason}\nthe same command tries again; "
-                "--engine inline does without Ray"
-            ) from None
-        raise InputError(f"--address {address}: no Ray cluster could be joined there: {reason}") from None
 
 
 def execute(graph: Graph, progress: Progress, callbacks: Sequence[Callback] = ()) -> None:

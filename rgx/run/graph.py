@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgx.run.same_code import code_of_runs
 from rgx.store.manifests import intact
 from rgx.sweep.plan import Plan, Task
 
@@ -26,6 +27,7 @@ class Graph:
     ) -> None:
         self.plan, self.store, self.go_on, self.software = plan, store, go_on, dict(software or {})
         self.tasks: dict[str, Task] = {}
+        self.code: dict[str, Mapping[str, str]] = {}
         self.waiting: dict[str, Task] = {}
         self.running: dict[str, Task] = {}
         self.done: set[str] = set()
@@ -57,6 +59,8 @@ class Graph:
                 self.found += 1
             else:
                 self.waiting[task.key] = task
+        waiting = {task.key: task.record for task in fresh if task.key in self.waiting}
+        self.code |= code_of_runs(waiting) if waiting else {}
         for task in reversed(fresh):
             own = WEIGHTS["trains" if task.trains else "quick"]
             behind = [self.remaining[child] for child in self.children.get(task.key, [])]
@@ -77,8 +81,9 @@ class Graph:
         return task
 
     def message(self, task: Task) -> dict[str, Any]:
-        """Return a task as plain data, with how it is to be run."""
-        return {**task.message(), "go_on": self.go_on, "software": self.software}
+        """Return a task as plain data, with how it is to be run, and the code it was planned with."""
+        code = self.code.get(task.key, {})
+        return {**task.message(), "go_on": self.go_on, "code": code, "software": self.software}
 
     def succeed(self, key: str) -> None:
         """Mark a running stage done."""

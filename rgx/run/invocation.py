@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from rgx.registry import replacements
 from rgx.run.anew import make_anew
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
+from rgx.run.ray_start import look_for_ray, start_ray
 from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
@@ -55,24 +56,22 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     """
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        _say(console, text)
 
-    if execution.track and execution.engine not in TRACKED:
+    if execution.engine == "ray":
+        look_for_ray(execution.address, say)
+    elif execution.track:
         raise InputError(
             f"--track {execution.track[0]} needs --engine ray: trackers are told by Ray Tune's trials"
         )
+    elif execution.address:
+        raise InputError(f"--address {execution.address} needs --engine ray")
     recall(execution.store.expanduser())
     plan = make_plan(read_sweep(file, asked))
     store = open_store(execution.store)
     trackers = make_trackers(execution.track, plan.name, store)
     whole, outside = plan_whole(file, asked, plan)
-    for line in replacements():
-        say(f"replaced: {line}")
-    for first, second in plan.same:
-        say(f"same cell: {second} is {first}")
-    for line in plan.remarks:
-        say(f"too little data: {line}")
-    for line in (*outside, *told_overridden(plan)):
+    for line in (*_planned(plan), *outside, *told_overridden(plan)):
         say(line)
     if execution.rerun:
         for line in make_anew(execution.rerun, plan, whole, store):
@@ -102,6 +101,13 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     return searched and not plan.tasks.keys() & graph.failed.keys()
 
 
+def _planned(plan: Plan) -> Iterator[str]:
+    """Give what a person should know of a plan before it runs."""
+    yield from (f"replaced: {line}" for line in replacements())
+    yield from (f"same cell: {second} is {first}" for first, second in plan.same)
+    yield from (f"too little data: {line}" for line in plan.remarks)
+
+
 def told_overridden(plan: Plan) -> list[str]:
     """Return the written lines that others override, or their number where they are many."""
     lines = plan.overridden
@@ -125,6 +131,10 @@ def _reused(graph: Graph) -> list[str]:
     return [*(f"reused: {line}" for line in lines), *([ANEW] if lines else [])]
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _outcome(graph: Graph, plan: Plan) -> list[str]:
     failed = [f"failed: {graph.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
     return [
@@ -143,11 +153,12 @@ def _inline(graph: Graph, console: Console, address: str | None, trackers: list[
 
 
 def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tracker]) -> None:
+    # Before the rest, which imports Ray: some settings it reads only then.
+    cpus = start_ray(address, graph.plan.methods, lambda line: _say(console, line))
     from rgx.run import engine_ray
     from rgx.run.tracking import Tracking
 
     with ExitStack() as stack:
-        cpus = engine_ray.start_ray(address, graph.plan.methods)
         progress = stack.enter_context(Progress(graph, console, cpus))
         tracking = stack.enter_context(Tracking(trackers, graph.plan.name, graph.store, progress.line))
         engine_ray.execute(graph, progress, [tracking])
@@ -155,5 +166,3 @@ def _ray(graph: Graph, console: Console, address: str | None, trackers: list[Tra
 
 Engine = Callable[[Graph, Console, str | None, list[Tracker]], None]
 ENGINES: dict[str, Engine] = {"inline": _inline, "ray": _ray}
-TRACKED = {"ray"}
-"""Engines whose trials trackers are told of."""

@@ -35,12 +35,12 @@ def _here(function: Callable[[T], Any], items: Iterator[T], cpus: int) -> Iterat
 
 
 def _in_ray(function: Callable[[T], Any], items: Iterator[T], cpus: int) -> Iterator[Outcome[T]]:
+    from rgx.run.ray_start import HERE, start_ray
+
+    start_ray(HERE)
     # Here, so that work in this process does not wait for Ray to be imported.
     import ray
 
-    from rgx.run.engine_ray import start_ray
-
-    start_ray(None)
     task = ray.remote(function).options(num_cpus=1, max_retries=0)
     running: dict[Any, T] = {}
     try:

@@ -26,6 +26,7 @@ from rgx.outputs import check_files, check_outputs
 from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.ending import saved_when_ended
+from rgx.run.same_code import refuse_other_code
 from rgx.run.time_limit import time_limit
 from rgx.stage import splits_of
 from rgx.store.artifacts import (
@@ -107,6 +108,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     clear_failure(folder)
     shutil.rmtree(folder / READY, ignore_errors=True)
     torch.set_num_threads(task["threads"])
+    refuse_other_code(task)
     import_own()
     for package in task["methods"]:
         import_method(Package(**package))

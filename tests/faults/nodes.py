@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from little import ROOT
@@ -68,16 +68,24 @@ def working(root: int) -> list[int]:
 class Node:
     """A Ray node; the first of a cluster is its head.
 
-    custom: its own resources, as JSON.
+    custom: its own resources, as JSON; environment: what differs from this process'; within: a command that
+    starts it.
     """
 
-    def __init__(self, folder: Path, address: str = "", custom: str = "{}") -> None:
-        self.port, self.custom = free_port(), custom
+    def __init__(
+        self,
+        folder: Path,
+        address: str = "",
+        custom: str = "{}",
+        environment: Mapping[str, str] = OURS,
+        within: Sequence[str] = (),
+    ) -> None:
+        self.port, self.custom, self.environment, self.within = free_port(), custom, environment, within
         self.address = address or f"127.0.0.1:{self.port}"
         joined = [f"--address={address}"]
         head = ["--head", f"--port={self.port}", f"--temp-dir={folder}", "--include-dashboard=false"]
         command = [
-            str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
+            *within, str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1",
             "--num-gpus=0", f"--resources={custom}", "--object-store-memory=100000000", "--min-worker-port=0",
             "--max-worker-port=0", "--node-ip-address=127.0.0.1", *(joined if address else head),
         ]  # fmt: skip
@@ -85,7 +93,7 @@ class Node:
         with (folder / f"node-{self.port}.txt").open("w") as out:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, **OURS}, start_new_session=True,
+                env={**os.environ, **environment}, start_new_session=True,
             )  # fmt: skip
 
     def die(self) -> None:
@@ -101,10 +109,11 @@ class Node:
 class Cluster:
     """A head and nodes that joined it, each with one processor."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] = OURS) -> None:
+        self.environment = environment
         # Ray's sockets lie there, and their paths may be no longer than 107 letters.
         self.folder = Path(tempfile.mkdtemp(prefix="rgx-", dir="/tmp"))
-        self.nodes = [Node(self.folder)]
+        self.nodes = [Node(self.folder, environment=environment)]
         self.address = self.nodes[0].address
         wait_for(self._listens)
 
@@ -112,14 +121,14 @@ class Cluster:
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", self.nodes[0].port)) == 0
 
-    def join(self, custom: str = "{}") -> Node:
+    def join(self, custom: str = "{}", within: Sequence[str] = ()) -> Node:
         """Add a node."""
-        self.nodes.append(self.made(custom))
+        self.nodes.append(Node(self.folder, self.address, custom, self.environment, within))
         return self.nodes[-1]
 
-    def made(self, custom: str) -> Node:
-        """Start a node that joins."""
-        return Node(self.folder, self.address, custom)
+    def again(self, node: Node) -> Node:
+        """Start a node anew."""
+        return Node(self.folder, self.address, node.custom, node.environment, node.within)
 
     def told(self) -> str:
         """Return what the nodes printed."""
@@ -138,9 +147,9 @@ class Cluster:
         for _ in range(10):
             assert self.nodes[0].process.poll() is None, self.told()
             # Ray gives a node half a minute to start; a machine with other work may need more.
-            self.nodes = [n if n.process.poll() is None else self.made(n.custom) for n in self.nodes]
+            self.nodes = [n if n.process.poll() is None else self.again(n) for n in self.nodes]
             look = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, env={**os.environ, **OURS}
+                [sys.executable, "-c", code], capture_output=True, env={**os.environ, **self.environment}
             )
             if look.returncode == 0:
                 return
@@ -149,9 +158,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int) -> Iterator[Cluster]:
+def cluster(nodes: int, environment: Mapping[str, str] = OURS) -> Iterator[Cluster]:
     """Start a head and so many nodes, and end them all."""
-    made = Cluster()
+    made = Cluster(environment)
     try:
         for _ in range(nodes):
             made.join()
@@ -163,15 +172,26 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 
 
 class Run:
-    """`rgx sweep` as a process; what it prints is kept in a file."""
+    """`rgx sweep` as a process; what it prints is kept in a file.
 
-    def __init__(self, file: Path, store: Path, *options: str) -> None:
+    environment: what differs from this process'; folder: where it runs.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        store: Path,
+        *options: str,
+        environment: Mapping[str, str] = OURS,
+        folder: Path = ROOT,
+    ) -> None:
         self.printed = file.with_name(f"printed-{time.monotonic_ns()}.txt")
         command = [sys.executable, "-m", "rgx", "sweep", str(file), "--no-report", "--store", str(store)]
         with self.printed.open("w") as out:
             self.process = subprocess.Popen(
-                [*command, *options], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, **OURS}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                [*command, *options], cwd=folder, stdout=out, stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
 
     @property

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from little import LITTLE, copy_row, manifests, results
+from little import LITTLE, ROOT, copy_row, manifests, results
 from nodes import Cluster, Run, cluster, leases, wait_for
-
-from rgx.cli import main
 
 PLUGIN = """\
 import os, pathlib, time
@@ -98,21 +99,36 @@ def test_a_node_that_dies_loses_nothing(folder: Path, undisturbed: dict[str, Any
     print(f"\nfrom the node's death to the end of the sweep: {time.monotonic() - killed:.0f} s")
 
 
+@pytest.fixture
+def other_code(tmp_path: Path) -> list[str]:
+    """A command that starts what is given to it where rgx is another copy, whose loss is nothing at all."""
+    other = tmp_path / "rgx"
+    shutil.copytree(ROOT / "rgx", other, ignore=shutil.ignore_patterns("__pycache__"))
+    loop = other / "train" / "loop.py"
+    loop.write_text(loop.read_text().replace("total.backward()", "(0 * total).backward()"))
+    assert "(0 * total).backward()" in loop.read_text()
+    command = ["unshare", "--mount", "sh", "-c", f'mount --bind {other} {ROOT / "rgx"} && exec "$@"', "sh"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a folder for one process")
+    return command
+
+
 @pytest.mark.slow
-def test_an_address_where_no_cluster_is_is_told(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_node_with_other_code_refuses_and_commits_nothing(
+    folder: Path, finished: Path, other_code: list[str]
 ) -> None:
-    import ray
-
-    def refuse(**options: Any) -> None:
-        raise ConnectionError(f"nobody at {options['address']}\nand more")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", refuse)
-    arguments = ["rgx", "sweep", str(folder / "little.yaml"), "--store", str(folder / "empty")]
-    monkeypatch.setattr("sys.argv", [*arguments, "--address", "127.0.0.1:1", "--no-report"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: --address 127.0.0.1:1: no Ray cluster could be joined there: nobody at")
+    """It would store a number of no loss under the key of the loss that was planned."""
+    store = copy_row(finished, folder / "refused", "+distill", "generator", "motion", "motion_scores")
+    before = sorted(manifests(store))
+    with cluster(0) as nodes:
+        nodes.join('{"special": 1}', other_code)
+        nodes.wait(2)
+        run = Run(
+            folder / "little.yaml", store, *ROW, "--address", nodes.address,
+            "--bind", "generator/resources.stage.custom = {'special': 1}",
+        )  # fmt: skip
+        assert run.wait() == 1, run.text
+    node = f"node {socket.gethostname()} has other code than the sweep was planned with, in {ROOT}"
+    assert f"{node}: rgx.train.loop; every node needs" in run.text
+    assert "0 stages run" in run.text and "2 blocked" in run.text and "Traceback" not in run.text
+    assert sorted(manifests(store)) == before

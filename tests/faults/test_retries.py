@@ -13,9 +13,8 @@ import ray
 from little import LITTLE, ROOT
 from rich.console import Console
 
-from rgx.errors import InputError
 from rgx.run import ray_failures
-from rgx.run.engine_ray import StageSearcher, start_ray
+from rgx.run.engine_ray import StageSearcher
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
@@ -109,17 +108,6 @@ def test_a_worker_that_died_after_its_manifest_has_done_its_work(driver: Driver)
     )
     driver.searcher.on_trial_complete(trial_id=trial, error=True)
     assert task["key"] in driver.graph.done
-
-
-def test_a_ray_that_does_not_start_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(**asked: Any) -> None:
-        raise Exception("The current node timed out during startup.\nMore of it.")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", late)
-    with pytest.raises(InputError, match="could not start on this machine: The current node") as told:
-        start_ray(None)
-    assert "--engine inline" in str(told.value)
 
 
 def test_a_worker_dead_before_its_stage_began_costs_no_try(driver: Driver) -> None:

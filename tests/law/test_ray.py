@@ -14,9 +14,9 @@ MODULES = sorted((ROOT / "rgx").rglob("*.py"))
 PUBLIC = {
     "ray": (
         *("available_resources", "cancel", "cluster_resources", "exceptions", "get", "get_gpu_ids", "init"),
-        *("is_initialized", "remote", "wait"),
+        *("get_runtime_context", "is_initialized", "remote", "wait"),
     ),
-    "ray.exceptions": ("RayError", "RayTaskError"),
+    "ray.exceptions": ("AuthenticationError", "RayError", "RayTaskError"),
     "ray.tune": (
         *("Callback", "PlacementGroupFactory", "RunConfig", "TuneConfig", "Tuner", "report"),
         "with_resources",
@@ -52,6 +52,14 @@ SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "tune/tune.py",
     "RAY_DEDUP_LOGS_SKIP_REGEX": "_private/ray_constants.py",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "_private/accelerators/__init__.py",
+    "RAY_ADDRESS": "_private/ray_constants.py",
+    "RAY_AUTH_MODE": "_private/authentication/authentication_token_setup.py",
+    "RAY_AUTH_TOKEN": "exceptions.py",
+    "RAY_AUTH_TOKEN_PATH": "exceptions.py",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "_private/ray_constants.py",
+    "RAY_TMPDIR": "_common/utils.py",
+    "RAY_USE_TLS": "_private/grpc_utils.py",
+    "RAY_gcs_server_port_wait_time_s": "_private/node.py",
 }
 """Environment variables, and the file of Ray that reads each."""
 
@@ -90,6 +98,12 @@ def test_ray_still_reads_the_settings_we_make(setting: str) -> None:
     import ray
 
     assert setting in (Path(ray.__file__).parent / SETTINGS[setting]).read_text()
+
+
+def test_ray_still_keeps_the_address_of_this_machines_cluster_where_we_read_it() -> None:
+    import ray
+
+    assert "ray_current_cluster" in (ray.init.__doc__ or "")
 
 
 def test_every_setting_made_is_named_here() -> None:

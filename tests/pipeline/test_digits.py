@@ -145,7 +145,7 @@ import subprocess, sys
 from pathlib import Path
 import ray
 from rgx.methods import Package, find_package, import_method
-from rgx.run.engine_ray import environment_of
+from rgx.run.ray_start import environment_of
 
 package = find_package("digits", Path(sys.argv[1]), "here")
 shipped = environment_of([package, find_package("rgx.gesture", Path(sys.argv[1]), "here")])

@@ -1,0 +1,223 @@
+"""Which Ray a sweep runs on: a wrong address, a wrong token, a long folder and `uv run` are each met once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from little import ROOT, manifests
+from nodes import OURS, Cluster, Run, cluster, free_port
+
+from rgx.errors import InputError
+from rgx.run.ray_start import check_address
+
+pytestmark = pytest.mark.xdist_group("ray")
+SPOKEN = """\
+name: spoken
+config: [gin/realistic_gesture.gin]
+scale: tiny
+bind:
+  corpus.puppets.speakers: 2
+  corpus.puppets.train_clips: 2
+  corpus.puppets.test_clips: 2
+  corpus.puppets.clip_s: 6.0
+targets: {p: [speech]}
+panels: {p: {a: {}}}
+"""
+UNTOLD = dict.fromkeys(("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"), "")
+"""Ray takes what is empty for what is not there."""
+
+
+def start(folder: Path, *options: str, **environment: str) -> Run:
+    """Sweep two short stages, with a home folder of their own."""
+    file = folder / "spoken.yaml"
+    file.write_text(SPOKEN)
+    (folder / "home").mkdir(exist_ok=True)
+    own = {**UNTOLD, "HOME": str(folder / "home"), "RAY_USAGE_STATS_ENABLED": "0", **environment}
+    return Run(file, folder / "store", *options, environment=own)
+
+
+@pytest.fixture
+def closed() -> str:
+    """An address that was just listened at, and is no longer."""
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["--address", "RAY_ADDRESS"])
+def test_a_closed_port_is_told_in_one_line_within_ten_seconds(tmp_path: Path, closed: str, way: str) -> None:
+    began = time.monotonic()
+    run = start(tmp_path, way, closed) if way == "--address" else start(tmp_path, RAY_ADDRESS=closed)
+    assert run.wait(60) == 2
+    assert time.monotonic() - began < 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    where = f"--address {closed}" if way == "--address" else f"RAY_ADDRESS={closed}"
+    assert run.printed.read_text().splitlines() == [
+        f"joins the Ray cluster of {where} (--address local starts one here)",
+        f"error: {where}: no Ray cluster could be joined there: Connection refused ({closed})",
+    ]
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.slow
+def test_an_address_for_another_engine_is_refused(tmp_path: Path, closed: str) -> None:
+    run = start(tmp_path, "--address", closed, "--engine", "inline")
+    assert run.wait(60) == 2
+    assert run.text == f"error: --address {closed} needs --engine ray"
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("head", "expected host:port, such as 10.0.0.1:6379, or auto"),
+        ("head:http", "expected host:port, such as 10.0.0.1:6379, or auto"),
+        ("http://127.0.0.1:8265", "expected host:port of its head, not of a dashboard or Ray Client"),
+        ("no.such.machine.invalid:6379", r"no.such.machine.invalid:6379"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused(address: str, reason: str) -> None:
+    with pytest.raises(InputError, match=rf"--address.*: no Ray cluster could be joined there: .*{reason}"):
+        check_address(address, f"--address {address}")
+
+
+def test_another_server_is_not_taken_for_ray() -> None:
+    server = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(InputError, match="is not Ray"):
+        check_address(f"127.0.0.1:{server.server_port}", "--address")
+    server.shutdown()
+
+
+def test_one_that_never_answers_is_given_five_seconds() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        began = time.monotonic()
+        with pytest.raises(InputError, match="no answer from .* within 5 s"):
+            check_address(f"127.0.0.1:{silent.getsockname()[1]}", "--address")
+        assert time.monotonic() - began < 8
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Cluster]:
+    with cluster(1) as joined:
+        joined.wait(2)
+        yield joined
+
+
+@pytest.mark.slow
+def test_two_nodes_let_in_who_has_their_token(tmp_path: Path, nodes: Cluster) -> None:
+    run = start(tmp_path, RAY_ADDRESS=nodes.address, **OURS)
+    assert run.wait() == 0, run.text
+    assert f"joins the Ray cluster of RAY_ADDRESS={nodes.address}" in run.text
+    assert sorted(m["stage"] for m in manifests(tmp_path / "store").values()) == ["corpus", "speech"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({**OURS, "RAY_AUTH_TOKEN": secrets.token_hex(32)}, "it refuses this token, which Ray reads from"),
+        (
+            {"RAY_AUTH_MODE": "disabled"},
+            "it asks for a token: set RAY_AUTH_MODE=token, with the cluster's in",
+        ),
+        ({"RAY_AUTH_MODE": "token"}, "RAY_AUTH_MODE is token, and there is none in"),
+    ],
+)
+def test_a_wrong_token_is_refused_in_one_line(
+    tmp_path: Path, nodes: Cluster, environment: Mapping[str, str], reason: str
+) -> None:
+    run = start(tmp_path, "--address", nodes.address, **environment)
+    assert run.wait(60) == 2
+    assert run.printed.read_text().splitlines()[1:] == [
+        f"error: --address {nodes.address}: no Ray cluster could be joined there: {reason} "
+        "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
+    ]
+
+
+@pytest.mark.slow
+def test_without_tokens_all_works_too(tmp_path: Path) -> None:
+    off = {**UNTOLD, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    with cluster(0, off) as open_to_all:
+        open_to_all.wait(1)
+        run = start(tmp_path, "--address", open_to_all.address, RAY_AUTH_MODE="disabled")
+        assert run.wait() == 0, run.text
+
+
+@pytest.mark.slow
+def test_a_ray_of_its_own_is_closed_to_others_and_leaves_no_token_behind(tmp_path: Path, closed: str) -> None:
+    """As Ray does by itself where nothing is set, and without a word of a cluster."""
+    run = start(tmp_path, "--address", "local", RAY_ADDRESS=closed)
+    assert run.wait() == 0, run.text
+    assert "cluster" not in run.text
+    assert not (tmp_path / "home" / ".ray").exists()
+
+
+@pytest.fixture
+def long_folder() -> Iterator[Path]:
+    """A folder whose path has 120 letters."""
+    top = Path(tempfile.mkdtemp(prefix="rgx-", dir="/tmp"))
+    deep = top / ("x" * (119 - len(str(top))))
+    deep.mkdir()
+    assert len(str(deep)) == 120
+    yield deep
+    shutil.rmtree(top)
+
+
+@pytest.mark.slow
+def test_a_long_temporary_folder_is_used_by_a_short_name(tmp_path: Path, long_folder: Path) -> None:
+    run = start(tmp_path, TMPDIR=str(long_folder))
+    assert run.wait() == 0, run.text
+    assert list((long_folder / "ray").glob("session_*"))
+    links = [link for link in Path("/tmp").glob("rgx-*/t") if link.is_symlink()]
+    assert long_folder not in [link.readlink() for link in links]
+
+
+@pytest.mark.slow
+def test_all_that_ray_says_is_shown_and_no_advice_that_cannot_help(tmp_path: Path, long_folder: Path) -> None:
+    run = start(tmp_path, RAY_TMPDIR=str(long_folder))
+    assert run.wait(60) == 2
+    assert "error: Ray could not start on this machine: " in run.text
+    assert "AF_UNIX path length cannot exceed 107 bytes" in run.text
+    assert run.text.endswith("--engine inline does without Ray")
+    assert "same command" not in run.text and "Traceback" not in run.text
+
+
+def started_by_uv_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Sweep below a process that looks like `uv run`, in a folder larger than the 512 MiB that Ray packs."""
+    with (folder / "store_like.bin").open("wb") as large:
+        large.truncate(650_000_000)
+    (folder / "spoken.yaml").write_text(SPOKEN)
+    command = [sys.executable, "-m", "rgx", "sweep", "spoken.yaml", "--no-report", "--store", "store"]
+    (folder / "run").write_text(f"import subprocess, sys\nsys.exit(subprocess.call({command}))")
+    return subprocess.run(
+        ["uv", "run"], executable=sys.executable, cwd=folder, capture_output=True, text=True, timeout=300,
+        env={**os.environ, **OURS, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_sweep_started_by_uv_run_packs_nothing(tmp_path: Path) -> None:
+    done = started_by_uv_run(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(manifests(tmp_path / "store")) == 2
+
+
+@pytest.mark.slow
+def test_as_asked_it_packs_and_what_ray_says_of_it_is_told_whole(tmp_path: Path) -> None:
+    done = started_by_uv_run(tmp_path, RAY_ENABLE_UV_RUN_RUNTIME_ENV="1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Failed to set up runtime environment." in done.stderr
+    assert "exceeds the maximum size of 512.00MiB" in done.stderr
+    assert "same command" not in done.stderr and "Traceback" not in done.stderr
