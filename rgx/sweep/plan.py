@@ -112,13 +112,29 @@ def make_plan(sweep: Sweep) -> Plan:
 
 
 def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str]]:
-    """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong."""
+    """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong.
+
+    `--seeds` speaks of the rows that are asked for; the others are planned at the seeds of the file.
+    """
     if not asked.only:
         return plan, []
     try:
-        return make_plan(read_sweep(file, replace(asked, only=[]))), []
+        written = make_plan(read_sweep(file, replace(asked, only=[], seeds=None)))
     except InputError as error:
         return plan, [f"rows outside --only are not in the record: {error}"]
+    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    searches = {search.search.name: search for search in [*written.searches, *plan.searches]}
+    for cell in written.cells:
+        cells.setdefault((cell["panel"], cell["row"]), []).append(cell)
+    for panel, row in dict.fromkeys((cell["panel"], cell["row"]) for cell in plan.cells):
+        cells[panel, row] = [cell for cell in plan.cells if (cell["panel"], cell["row"]) == (panel, row)]
+    return replace(
+        written,
+        seeds=plan.seeds,
+        tasks=written.tasks | plan.tasks,
+        cells=[cell for own in cells.values() for cell in own],
+        searches=list(searches.values()),
+    ), []
 
 
 def _read_nowhere(unread: list[dict[str, str]]) -> dict[str, str]:

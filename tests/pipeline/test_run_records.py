@@ -113,6 +113,56 @@ def test_an_exploring_run_leaves_the_report_as_it_was(home: Home) -> None:
     assert command("report", str(home.file), "--store", str(home.store), "--run", "other@a=1") == 2
 
 
+def test_a_report_of_24_rows_stays_whole_beside_an_exploring_run_and_gc_keeps_it(home: Home) -> None:
+    rows = "".join(f"    row {n}: {{bind: {{stage.levels_for_a_test.level: {n}.0}}}}\n" for n in range(24))
+    home.file.write_text(SWEEP.split("    low")[0] + rows)
+    home.sweep()
+    before = home.report()
+    home.sweep("--bind", f"{MORE} = 2.0", "--only", "p/row 3")
+    assert command("gc", "--delete", "--store", str(home.store)) == 0
+    assert home.report() == before and len(before) == 24
+    assert len(list(home.store.glob("*/*/manifest.json"))) == 25
+
+
+def test_seeds_of_one_row_plan_no_other_row_at_them(home: Home) -> None:
+    home.sweep("--seeds", "0,1")
+    home.sweep("--only", "p/high", "--seeds", "2")
+    assert seeds_of(home.store, "levels") == {"low": [0, 1], "high": [0, 1, 2]}
+    assert sorted(seed for row, seed in home.report() if row == "low") == ["0", "1"]
+
+
+def test_a_run_tells_what_code_it_ran_and_an_edited_file_is_told_in_tables(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.sweep()
+    plugin = home.folder / "sweeps" / "levels_plugin_for_a_test.py"
+    (run,) = read_runs(home.store, "levels")
+    assert run.places[plugin.stem] == str(plugin.parent)
+    assert {"levels.gin", "levels_plugin_for_a_test", "rgx.stage"} <= run.digests.keys()
+    assert home.report() and "§" not in capsys.readouterr().out
+    plugin.write_text(STAGE.replace("self.level + self.more", "self.level - self.more"))
+    home.sweep()
+    said = f"levels_for_a_test: 2 made by other code; changed since: {plugin.stem}"
+    assert f"reused: {said}\n" in capsys.readouterr().out
+    assert home.report() and f"({plugin.stem})." in capsys.readouterr().out
+    written = {path.suffix: path.read_text() for path in (home.folder / "out" / "levels").glob("p.*")}
+    assert r"\S{} rests on code that has changed" in written[".tex"] and "§" in written[".md"]
+    assert f"levels_for_a_test ({plugin.stem})" in written[".csv"]
+    assert f"{plugin.stem}</td>" in (home.folder / "out" / "levels" / "provenance.html").read_text()
+
+
+def test_deleted_runs_take_their_searches_with_them(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.sweep()
+    for name in ("levels", "other"):
+        record = home.store / "searches" / name / "rate-0123456789abcdef" / "record.json"
+        record.parent.mkdir(parents=True)
+        record.write_text("{}")
+    assert command("runs", "levels", "--delete", "--store", str(home.store)) == 0
+    assert "1 runs and its searches moved to" in capsys.readouterr().out
+    assert [path.name for path in (home.store / "searches").iterdir()] == ["other"]
+    assert len(list(home.store.glob("trash/*/searches/levels/*/record.json"))) == 1
+
+
 def test_gc_removes_nothing_that_a_recent_run_reaches(home: Home) -> None:
     home.sweep("--seeds", "0,1")
     home.sweep("--seeds", "2", "--only", "p/low")
