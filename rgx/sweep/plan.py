@@ -12,7 +12,7 @@ from rgx.errors import InputError
 from rgx.methods import Package
 from rgx.store import differences
 from rgx.store.differences import Identity, Walk, flatten, stored
-from rgx.store.keys import key_of, short
+from rgx.store.keys import definition_of
 from rgx.store.manifests import Manifests, damage, intact
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
@@ -167,9 +167,8 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
 
 
 def _definition(cell: Cell, row: Row, origin: Origin) -> str:
-    """Return what a row is whatever its seed: a digest of the keys it has at one and the same seed."""
-    keys = {stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()}
-    return short(key_of(keys, 0, {}, "", None))
+    """Return what a row is whatever its seed."""
+    return definition_of({stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()})
 
 
 def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import shutil
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from little import command
@@ -193,5 +198,57 @@ def test_a_bundle_carries_what_all_runs_come_to(home: Home, tmp_path: Path) -> N
         file = str(tmp_path / f"{number}.tar")
         assert command("export", name, file, *words) == 0
         assert command("import", file, "--store", str(other)) == 0
-        here = {"variants": {}, "places": {}}
-        assert read_run(other, name) == read_run(home.store, name).model_copy(update=here)
+        rows = [row.model_copy(update={"imported": ""}) for row in read_run(other, name).rows]
+        assert rows == read_run(home.store, name).rows
+
+
+def meddled(file: Path, end: str, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Write a bundle anew, one of its JSON files changed; returns it."""
+    other = file.with_name(f"meddled_{file.name}")
+    with tarfile.open(file) as tar, tarfile.open(other, "w:", format=tarfile.PAX_FORMAT) as new:
+        for member in tar.getmembers():
+            content = tar.extractfile(member).read()  # type: ignore[union-attr]
+            if member.name.endswith(end):
+                edited = json.loads(content)
+                change(edited)
+                content = json.dumps(edited).encode()
+                member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    return other
+
+
+def test_an_edited_record_is_refused_and_an_edited_score_is_marked_wherever_it_is_shown(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.sweep("--seeds", "0,1")
+    file, mine = tmp_path / "levels.tar", home.store
+    assert command("export", "levels", str(file), "--store", str(mine)) == 0
+    home.store = tmp_path / "other"
+    words = ["--store", str(home.store)]
+
+    def confuse(record: dict[str, Any]) -> None:
+        low, high = (row["stages"] for row in record["rows"] if row["seed"] == 1)
+        low["levels_for_a_test"], high["levels_for_a_test"] = (
+            high["levels_for_a_test"],
+            low["levels_for_a_test"],
+        )
+
+    assert command("import", str(meddled(file, "levels.json", confuse)), *words) == 2
+    assert "its definition is not that of its stages: the record was edited" in capsys.readouterr().err
+    edited = meddled(file, "manifest.json", lambda m: m["outputs"]["scores"].update(level=99.0))
+    assert command("import", str(edited), *words) == 0
+    assert set(home.report().values()) == {"99.0"}
+    note = "¶ was imported from outside, where it may have been edited: meddled_levels.tar."
+    assert note in capsys.readouterr().out
+    folder = home.folder / "out" / "levels"
+    written = {path.suffix: path.read_text() for path in folder.glob("p.*")}
+    assert r"$^{\P}$" in written[".tex"] and written[".md"].count("¶") == 3
+    assert written[".csv"].count(",meddled_levels.tar,") == 4
+    assert note in (folder / "index.html").read_text()
+    assert (folder / "provenance.html").read_text().count("imported: meddled_levels.tar") == 4
+    home.sweep("--seeds", "0,1")
+    assert "4 reused" in capsys.readouterr().out
+    assert home.report() and "¶" in capsys.readouterr().out, "an artifact from outside stays one"
+    home.store = mine
+    assert command("import", str(edited), "--store", str(mine)) == 0
+    assert home.report() and "¶" not in capsys.readouterr().out, "one's own numbers are there already"
