@@ -147,58 +147,14 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
-    from rgx.registry import replacements
-    from rgx.store.code import account, drifted
-    from rgx.store.keys import short
-    from rgx.store.manifests import Manifests
-    from rgx.sweep.code import present
-    from rgx.sweep.plan import explain_missing
-    from rgx.sweep.search.table import about, intention
+    from rgx.inspect.planned import lines, summary
 
     planned = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
-    missing, reasons = planned.missing(store), explain_missing(planned, store)
     if as_json:
-        stages = [
-            {
-                "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
-                "parents": t.parents, "in_store": k not in missing,
-                "why": reasons.get(k, ""),
-            }
-            for k, t in planned.tasks.items()
-        ]  # fmt: skip
-        summary: dict[str, Any] = {
-            "trainings": planned.trainings,
-            "per_row_trainings": planned.per_row_trainings,
-        }
-        summary["searches"] = [about(search, planned.name, store) for search in planned.searches]
-        summary["overridden"] = planned.overridden
-        summary["remarks"] = planned.remarks
-        typer.echo(json.dumps({**planned.sweep_record(), "stages": stages, **summary}, indent=1))
+        typer.echo(json.dumps(summary(planned, store), indent=1))
         return
-    for key, task in planned.tasks.items():
-        state = "miss" if key in missing else "hit "
-        typer.echo(f"{state} {task.stage:14} {short(key)}  {task.row}")
-        if key in missing:
-            typer.echo(f"       {harmless(reasons[key])}")
-    there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
-    for line in account(drifted(present(), Manifests(store), there)):
+    for line in lines(planned, store):
         typer.echo(harmless(line))
-    for line in replacements():
-        typer.echo(harmless(f"replaced: {line}"))
-    for line in planned.overridden:
-        typer.echo(f"overridden: {harmless(line)}")
-    for line in planned.remarks:
-        typer.echo(f"too little data: {harmless(line)}")
-    for first, second in planned.same:
-        typer.echo(f"same cell: {second} is {first}")
-    for search in planned.searches:
-        words = intention(about(search, planned.name, store), len(missing.keys() & search.shared.keys()))
-        typer.echo(harmless(words))
-    typer.echo(
-        f"{len(planned.cells)} cells, {len(planned.tasks)} unique stages, "
-        f"{len(planned.tasks) - len(missing)} in the store, {len(missing)} to run; "
-        f"{planned.trainings} trainings where a sweep row by row does {planned.per_row_trainings}"
-    )
 
 
 @app.command()

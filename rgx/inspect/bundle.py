@@ -66,7 +66,10 @@ def export(address: str, file: Path, store: Path) -> list[str]:
     sweep = read_run(store, name)
     rows = _chosen(sweep, rest) if colon else sweep.rows
     # Where its variants lie here tells nobody elsewhere anything.
-    content = {**sweep.model_dump(exclude={"variants", "places"}), "rows": [row.model_dump() for row in rows]}
+    content = {
+        **sweep.model_dump(exclude={"variants", "places"}),
+        "rows": [row.model_dump(exclude={"imported"}) for row in rows],
+    }
     content["seeds"] = [seed for seed in sweep.seeds if any(row.seed == seed for row in rows)]
     if file.exists():
         raise InputError(f"{file} is already there; give another name")

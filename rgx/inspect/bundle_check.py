@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import struct
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManifest
-from rgx.store.artifacts import MANIFEST
-from rgx.store.keys import short
-from rgx.store.manifests import KEY, manifest_fault
+from rgx.store.artifacts import IMPORTED, MANIFEST
+from rgx.store.keys import definition_of, key_of, short
+from rgx.store.manifests import KEY, Manifests, manifest_fault
 from rgx.store.records import Record, Run, parse
 from rgx.yaml_errors import first_problem
 
@@ -115,6 +116,8 @@ def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -
         raise InputError(f"{file}: {folder} holds the manifest of {manifest.stage!r}/{short(manifest.key)}")
     if isinstance(content, dict) and (fault := manifest_fault(content, manifest.stage, manifest.key)):
         raise InputError(f"{file}: {folder}/{MANIFEST}: {fault}")
+    if IMPORTED in manifest.files:
+        raise InputError(f"{file}: {folder}: {IMPORTED!r} is a file of the store's own")
     if unnamed := sorted(members.keys() - {*manifest.files, MANIFEST}):
         raise InputError(f"{file}: {folder}/{unnamed[0]} is not named in its manifest")
     if absent := sorted({*manifest.files} - members.keys() | ({MANIFEST} & {*manifest.files})):
@@ -144,6 +147,45 @@ def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Run, file: Pat
         for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
             check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")
     return match["folder"], record
+
+
+def refuse_edited(content: Content, manifests: Manifests, file: Path) -> None:
+    """Raise InputError for a row that is not what its artifacts, of the bundle or the store, were made as.
+
+    Its stages must be each other's parents, and its definition that of the very stages at any one seed.
+    """
+    known = {(a.manifest.stage, a.manifest.key): a.manifest.model_dump() for a in content.artifacts}
+    for row in content.sweep.rows:
+        place = f"{file}: {row.panel}/{row.row}, seed {row.seed}"
+        by_stage = {s: known.get((s, k)) or dict(manifests.get(s, k) or {}) for s, k in row.stages.items()}
+        for stage, manifest in by_stage.items():
+            for parent, key in manifest.get("parents", {}).items():
+                if row.stages.get(parent, key) != key:
+                    other = f"{stage} was made of {parent} {short(key)}, not of {short(row.stages[parent])}"
+                    raise InputError(f"{place}: {other}: the record was edited")
+        if row.definition and _definition(by_stage) not in ("", row.definition):
+            raise InputError(f"{place}: its definition is not that of its stages: the record was edited")
+
+
+def _definition(by_stage: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what a row made of these manifests is whatever its seed, or nothing where one does not tell."""
+    keys: dict[str, str] = {}
+
+    def key_at_one_seed(stage: str) -> str:
+        if stage not in keys:
+            manifest = by_stage[stage]
+            parents = {parent: key_at_one_seed(parent) for parent in manifest["parents"]}
+            seed = None if manifest["seed"] is None else 0
+            facts = manifest["version"], parents, manifest["fingerprint"], seed
+            keys[stage] = key_of(manifest["identity"], *facts)
+        return keys[stage]
+
+    if not all(manifest.get("identity") is not None for manifest in by_stage.values()):
+        return ""
+    try:
+        return definition_of({stage: key_at_one_seed(stage) for stage in by_stage})
+    except KeyError:  # a stage that the row does not name
+        return ""
 
 
 def check_key(stage: str, key: str, place: str) -> None:

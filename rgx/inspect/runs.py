@@ -44,15 +44,17 @@ def pin(store: Path, name: str, pinned: bool) -> str:
 
 
 def delete_runs(store: Path, name: str) -> str:
-    """Move the records of a name to the trash; its artifacts stay until gc finds that nothing reaches them.
+    """Move the records of a name and its searches to the trash; artifacts stay until gc finds them unreached.
 
     Raises InputError for an unknown name, and for one that is pinned.
     """
     runs = read_runs(store, name)
     if is_pinned(store, name):
         raise InputError(f"{name} is pinned: `rgx runs {name} --unpin` comes first")
-    folder = throw_away(store, *run_paths(store, name))
-    return f"{name}: {len(runs)} runs moved to {folder}; `rgx gc` lists what nothing reaches now"
+    searches = store / "searches" / name
+    counted = f"{len(runs)} runs" + (" and its searches" if searches.exists() else "")
+    folder = throw_away(store, *run_paths(store, name), searches)
+    return f"{name}: {counted} moved to {folder}; `rgx gc` lists what nothing reaches now"
 
 
 def _one(run: Invocation) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
-from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks
-from rgx.store.artifacts import MANIFEST, open_store, write_json
+from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks, refuse_edited
+from rgx.store.artifacts import IMPORTED, MANIFEST, open_store, write_json
 from rgx.store.cells import row_key
 from rgx.store.keys import short
 from rgx.store.lease import Lease
@@ -44,7 +44,8 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         store = open_store(store)
         manifests = Manifests(store)
         _refuse_missing(sweep, artifacts, manifests, file)
-        appended = _appended(sweep, store, name or sweep.name)
+        refuse_edited(content, manifests, file)
+        appended = _appended(sweep, store, name or sweep.name, file)
         fresh = [new for new in artifacts if manifests.get(new.manifest.stage, new.manifest.key) is None]
         _refuse_occupied(fresh, store)
         scratch = Path(tempfile.mkdtemp(dir=store, prefix=SCRATCH))
@@ -56,7 +57,8 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     searches = _searches(content.searches, store / "searches" / (name or sweep.name))
-    write_json(new_run_path(store, appended.name), appended.model_dump(mode="json"))
+    if appended.rows:
+        write_json(new_run_path(store, appended.name), appended.model_dump(mode="json"))
     taken = f"{len(moved)} artifacts taken in, {len(artifacts) - len(moved)} already there"
     return [f"{name or sweep.name}: {len(sweep.rows)} cells; {taken}", *searches]
 
@@ -86,8 +88,8 @@ def _refuse_missing(sweep: Run, artifacts: list[Artifact], manifests: Manifests,
                 )
 
 
-def _appended(sweep: Run, store: Path, name: str) -> Invocation:
-    """Return the run that adds the rows to what is there; refuses a row that stands on other keys there."""
+def _appended(sweep: Run, store: Path, name: str, file: Path) -> Invocation:
+    """Return the run that adds the rows that are not there; refuses a row that stands on other keys there."""
     if not RECORD.fullmatch(f"sweeps/{name}.json"):
         raise InputError(f"--as {name}: expected letters, digits, _, . and -")
     there = read_run(store, name).rows if name in run_names(store) else []
@@ -101,8 +103,12 @@ def _appended(sweep: Run, store: Path, name: str) -> Invocation:
                 f"{name}: {row_key(row)}, seed {row.seed}, stands on other artifacts here than in the "
                 f"bundle: import it under another name (--as {name}_2)"
             )
-    content = {**sweep.model_dump(), "name": name, "whole": False}
-    return Invocation(**content, started=time.time(), host=socket.gethostname(), argv=sys.argv)
+    fresh = [row for row in sweep.rows if (row.panel, row.row, row.seed) not in known]
+    rows = [row.model_copy(update={"imported": file.name}) for row in fresh]
+    content = {**sweep.model_dump(exclude={"variants", "places"}), "name": name, "whole": False}
+    return Invocation(
+        **{**content, "rows": rows}, started=time.time(), host=socket.gethostname(), argv=sys.argv
+    )
 
 
 def _refuse_occupied(fresh: list[Artifact], store: Path) -> None:
@@ -125,6 +131,7 @@ def _unpack(tar: tarfile.TarFile, artifact: Artifact, scratch: Path, file: Path)
                 target.write(chunk)
         if digest.hexdigest() != about.sha256:
             raise InputError(f"{file}: {artifact.folder}/{name}: its checksum is not its manifest's")
+    write_json(folder / IMPORTED, {"bundle": file.name, "imported": time.time()})
     with (folder / MANIFEST).open("xb") as target:
         target.writelines(read_chunks(tar, artifact.members[MANIFEST], file))
 

@@ -12,7 +12,7 @@ from rgx.errors import InputError
 from rgx.methods import Package
 from rgx.store import differences
 from rgx.store.differences import Identity, Walk, flatten, stored
-from rgx.store.keys import key_of, short
+from rgx.store.keys import definition_of
 from rgx.store.manifests import Manifests, damage, intact
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
@@ -128,13 +128,29 @@ def make_plan(sweep: Sweep) -> Plan:
 
 
 def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str]]:
-    """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong."""
+    """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong.
+
+    `--seeds` speaks of the rows that are asked for; the others are planned at the seeds of the file.
+    """
     if not asked.only:
         return plan, []
     try:
-        return make_plan(read_sweep(file, replace(asked, only=[]))), []
+        written = make_plan(read_sweep(file, replace(asked, only=[], seeds=None)))
     except InputError as error:
         return plan, [f"rows outside --only are not in the record: {error}"]
+    cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    searches = {search.search.name: search for search in [*written.searches, *plan.searches]}
+    for cell in written.cells:
+        cells.setdefault((cell["panel"], cell["row"]), []).append(cell)
+    for panel, row in dict.fromkeys((cell["panel"], cell["row"]) for cell in plan.cells):
+        cells[panel, row] = [cell for cell in plan.cells if (cell["panel"], cell["row"]) == (panel, row)]
+    return replace(
+        written,
+        seeds=plan.seeds,
+        tasks=written.tasks | plan.tasks,
+        cells=[cell for own in cells.values() for cell in own],
+        searches=list(searches.values()),
+    ), []
 
 
 def _read_nowhere(unread: list[dict[str, str]]) -> dict[str, str]:
@@ -167,10 +183,10 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
 
 
 def _definition(cell: Cell, row: Row, origin: Origin) -> str:
-    """Return what a row is whatever its seed: a digest of the keys it has at one and the same seed."""
+    """Return what a row is whatever its seed."""
+    scope = {"seed_scope": row.scope, "first": str(row.first)} if row.scope else {}
     keys = {stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()}
-    scope = {"seed_scope": row.scope, "first": row.first} if row.scope else {}
-    return short(key_of(keys | scope, 0, {}, "", None))
+    return definition_of(keys | scope)
 
 
 def explain(task: Task, store: Path, tasks: Mapping[str, Task] | None = None) -> str:

@@ -52,8 +52,9 @@ class RunRecord:
     def _digests(self) -> dict[str, str]:
         """Return the SHA-256 of every file that the rows were read from, as the rows read it."""
         texts: dict[str, set[str]] = {}
-        for text in (text for task in self.plan.tasks.values() for text in task.texts if not text.everywhere):
-            texts.setdefault(text.where, set()).add(text.text)
+        for text in (text for task in self.plan.tasks.values() for text in task.texts):
+            if not (text.asked and text.everywhere):  # what the command line says is no file
+                texts.setdefault(text.where, set()).add(text.text)
         return {
             file: hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
             for file, parts in sorted(texts.items())

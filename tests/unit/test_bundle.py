@@ -21,6 +21,7 @@ from rgx.inspect.unbundle import take_in
 from rgx.store.artifacts import DEEPEST, artifact_folder, checksum, write_json
 from rgx.store.keys import key_of
 from rgx.store.manifests import damage, manifest
+from rgx.store.records import SweepRow
 from rgx.store.runs import read_run, run_names
 from rgx.sweep.search.results import Record
 
@@ -133,12 +134,21 @@ def store(tmp_path: Path) -> Path:
     return make_store(tmp_path / "store", {"elsewhere": 16}, "another")
 
 
+def rows_of(store: Path, name: str) -> list[SweepRow]:
+    """Return the rows of a run without what is said of where they came from."""
+    return [row.model_copy(update={"imported": ""}) for row in read_run(store, name).rows]
+
+
 def test_a_round_trip_is_exact(source: Path, bundle: Path, tmp_path: Path) -> None:
     there = tmp_path / "fresh"
     assert take_in(bundle, there) == ["little: 2 cells; 5 artifacts taken in, 0 already there"]
     before, after = listing(source), listing(there)
     assert not {k for k, v in before.items() if not k.startswith("sweeps") and after.get(k) != v}
-    assert read_run(there, "little") == read_run(source, "little")
+    assert rows_of(there, "little") == read_run(source, "little").rows
+    assert {row.imported for row in read_run(there, "little").rows} == {bundle.name}
+    assert {path.parent.name for path in there.glob("*/*/imported.json")} == {
+        path.parent.name for path in there.glob("*/*/manifest.json")
+    }
     again = tmp_path / "again.tar"
     export("little", again, there)
     assert again.read_bytes() == bundle.read_bytes()
@@ -166,7 +176,10 @@ def test_one_row_carries_its_own_artifacts_only(source: Path, tmp_path: Path) ->
     export("little:3b/w/o res", tmp_path / "one.tar", source)
     take_in(tmp_path / "one.tar", tmp_path / "fresh")
     rows = json.loads((source / "sweeps" / "little.json").read_text())["rows"]
-    found = [row.model_dump(exclude={"definition"}) for row in read_run(tmp_path / "fresh", "little").rows]
+    found = [
+        row.model_dump(exclude={"definition", "imported"})
+        for row in read_run(tmp_path / "fresh", "little").rows
+    ]
     assert found == [rows[1]]
     folders = {f"{stage}/{key[:16]}" for stage, key in rows[1]["stages"].items()}
     assert {
@@ -198,7 +211,7 @@ def test_a_row_that_stands_on_other_artifacts_needs_another_name(
         take_in(bundle, there)
     assert listing(there) == before
     take_in(bundle, there, "theirs")
-    assert read_run(there, "theirs").rows == read_run(source, "little").rows
+    assert rows_of(there, "theirs") == read_run(source, "little").rows
     assert run_names(there) == ["little", "theirs"]
     with pytest.raises(InputError, match="--as"):
         take_in(bundle, there, "../theirs")
@@ -368,6 +381,13 @@ HOSTILE: dict[str, tuple[Callable[[Bundle], None], str]] = {
     "record of another name": (_record(lambda m: m.update(name="../x")), "is the record of"),
     "record names what is not there": (
         _record(lambda m: m["rows"][0]["stages"].update(motion="0" * 64)), "is not in the bundle",
+    ),
+    "record with another row's stage": (
+        _record(lambda m: m["rows"][0]["stages"].update(scores=m["rows"][1]["stages"]["scores"])),
+        "scores was made of motion [0-9a-f]{16}, not of [0-9a-f]{16}: the record was edited",
+    ),
+    "files that are the store's own": (
+        _files(lambda f: f.update({"imported.json": f["log.txt"]})), "is a file of the store's own",
     ),
     "record with a stage's way out": (
         _record(lambda m: m["rows"][0]["stages"].update({"../x": "0" * 64})), "no key of a stage",

@@ -1,0 +1,61 @@
+"""A plan for people and for programs: its stages, what is missing and why, and what a person should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rgx.registry import replacements
+from rgx.store.code import account, drifted
+from rgx.store.keys import short
+from rgx.store.manifests import Manifests
+from rgx.sweep.code import present
+from rgx.sweep.plan import Plan, explain_missing
+from rgx.sweep.search.table import about, intention
+
+
+def summary(plan: Plan, store: Path) -> dict[str, Any]:
+    """Return a plan as JSON holds it."""
+    missing, reasons = plan.missing(store), explain_missing(plan, store)
+    stages = [
+        {
+            "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
+            "parents": t.parents, "in_store": k not in missing, "why": reasons.get(k, ""),
+        }
+        for k, t in plan.tasks.items()
+    ]  # fmt: skip
+    return {
+        **plan.sweep_record(),
+        "stages": stages,
+        "trainings": plan.trainings,
+        "per_row_trainings": plan.per_row_trainings,
+        "searches": [about(search, plan.name, store) for search in plan.searches],
+        "overridden": plan.overridden,
+        "remarks": plan.remarks,
+    }
+
+
+def lines(plan: Plan, store: Path) -> Iterator[str]:
+    """Give a plan line by line: each stage, then what a person should know before it runs."""
+    missing, reasons = plan.missing(store), explain_missing(plan, store)
+    for key, task in plan.tasks.items():
+        yield f"{'miss' if key in missing else 'hit '} {task.stage:14} {short(key)}  {task.row}"
+        if key in missing:
+            yield f"       {reasons[key]}"
+    yield from account(drifted(present(), Manifests(store), _reused(plan, missing)))
+    yield from (f"replaced: {line}" for line in replacements())
+    yield from (f"overridden: {line}" for line in plan.overridden)
+    yield from (f"too little data: {line}" for line in plan.remarks)
+    yield from (f"same cell: {second} is {first}" for first, second in plan.same)
+    for search in plan.searches:
+        yield intention(about(search, plan.name, store), len(missing.keys() & search.shared.keys()))
+    yield (
+        f"{len(plan.cells)} cells, {len(plan.tasks)} unique stages, "
+        f"{len(plan.tasks) - len(missing)} in the store, {len(missing)} to run; "
+        f"{plan.trainings} trainings where a sweep row by row does {plan.per_row_trainings}"
+    )
+
+
+def _reused(plan: Plan, missing: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(task.stage, key) for key, task in plan.tasks.items() if key not in missing]
