@@ -33,7 +33,7 @@ def _splits(numbers: Sequence[Measured], results: Results) -> Iterator[tuple[str
     chosen = {(row.panel, row.row) for row in results.sweep.rows if row.chosen_on == "test"}
     metrics: dict[tuple[str, str], dict[str, None]] = {}
     for number in numbers:
-        about = part(results.manifests[number.stage, number.key], "outputs", "metrics", number.metric)
+        about = part(results.manifests.get((number.stage, number.key)), "outputs", "metrics", number.metric)
         split, label = about.get("split"), str(about.get("label", number.metric))
         if split and split != "test":
             metrics.setdefault((str(split), number.row), {})[label] = None
