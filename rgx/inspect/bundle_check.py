@@ -163,7 +163,9 @@ def refuse_edited(content: Content, manifests: Manifests, file: Path) -> None:
                 if row.stages.get(parent, key) != key:
                     other = f"{stage} was made of {parent} {short(key)}, not of {short(row.stages[parent])}"
                     raise InputError(f"{place}: {other}: the record was edited")
-        if row.definition and _definition(by_stage) not in ("", row.definition):
+        # Where a seed repeats only a part, keys alone do not tell from which stage on.
+        scoped = row.panel in content.sweep.seed_scopes
+        if row.definition and not scoped and _definition(by_stage) not in ("", row.definition):
             raise InputError(f"{place}: its definition is not that of its stages: the record was edited")
 
 
