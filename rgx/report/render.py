@@ -26,7 +26,6 @@ from rgx.report.page.anchors import INDEX
 from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
-from rgx.report.shown import otherwise
 from rgx.report.statistics import Table
 from rgx.report.terminal_table import terminal_table
 
@@ -87,9 +86,8 @@ def _tables(gathered: Gathered) -> dict[str, str]:
     for form in make_formats(gathered.report.formats):
         files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}
         if len(panels) > 1:
-            together = [otherwise(table, gathered.report.combined) for table in panels]
-            files[f"combined.{form.suffix}"] = form.combine(caption, results, together)
-        files[f"{APPENDIX}.{form.suffix}"] = form.append(panels)
+            files[f"combined.{form.suffix}"] = form.combine(caption, results, gathered.together)
+        files[f"{APPENDIX}.{form.suffix}"] = form.append(gathered.appended)
         if settings.lines:
             files[f"{SETTINGS}.{form.suffix}"] = form.write_settings(settings)
     return {name: text for name, text in files.items() if text}
@@ -220,7 +218,7 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
         f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in files
     ]:
         parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
-    if notes := appendix(panels):
+    if notes := appendix(gathered.appended):
         parts.append(f"## Appendix\n\n{notes}")
     return "\n".join(parts)
 

@@ -76,13 +76,18 @@ def origins(table: Table) -> list[str]:
     return lines
 
 
+def comments(said: Iterable[str], before: str = "") -> list[str]:
+    """Return what is said as comments, a line each."""
+    return [f"% {before}{' '.join(text.split())}" for text in said]
+
+
 def latex(table: Table) -> str:
     """Return a table to paste into a paper; comment lines give the key behind each number.
 
     It takes the packages of `macros.PREAMBLE`, stands in one column of a two-column page where it fits,
     and in both where it does not.
     """
-    lines = [NEEDS, *macros(), *origins(table), *(f"% {note}" for note in appended(table))]
+    lines = [NEEDS, *macros(), *origins(table), *comments(appended(table))]
     float_ = "table" if letters(table) <= COLUMN_LETTERS else "table*"
     lines += [
         rf"\begin{{{float_}}}[t]",
