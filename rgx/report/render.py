@@ -155,6 +155,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
             *table.panel.published,
             *table.panel.labels,
             *table.panel.components,
+            *(row for rows in table.panel.sections.values() for row in rows),
             *filter(None, [table.panel.ours]),
         }
         lines += [

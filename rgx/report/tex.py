@@ -23,7 +23,7 @@ from rgx.report.layout import appended, caption, footnotes
 from rgx.report.macros import NEEDS, macros
 from rgx.report.shown import shown
 from rgx.report.statistics import Cell, Table
-from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, STYLE, after, signed
+from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, SECTION, STYLE, after, signed
 
 EMS = dict.fromkeys("±+-", 0.8) | dict.fromkeys(".()", 0.35) | {" ": 0.2, DIFFERS: 0.35}
 """Widths of what is no digit; those are half an em."""
@@ -190,7 +190,7 @@ def letters(table: Table) -> int:
 
 def _wrapped(text: str, plain: str) -> str:
     """Return a row's label, which wraps where it is long; plain: as it reads when printed."""
-    if len(plain) <= LABEL_LETTERS:
+    if len(plain) <= LABEL_LETTERS or text.startswith(SECTION):
         return text
     # A name may break after an underscore, a word of more than LONG_WORD letters anywhere, others nowhere.
     pieces = [min(len(piece), LONG_WORD) for piece in re.split(r"(?<=_)|\s", plain)]
