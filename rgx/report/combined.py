@@ -12,7 +12,7 @@ from rgx.report.grid import body
 from rgx.report.layout import legend, remarks
 from rgx.report.macros import LOOK, NEEDS, macros
 from rgx.report.statistics import Table
-from rgx.report.tex import PLAIN, grid, letters, notes, origins
+from rgx.report.tex import PLAIN, comments, grid, letters, notes, origins
 
 PANEL_SIZE = r"\rgxpanelsize"
 SIZES_PT = {
@@ -60,7 +60,7 @@ def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
     lines = [NEEDS, *macros(LOOK | {PANEL_SIZE: (size, LOOK[PANEL_SIZE][1])})]
     lines += [*(f"% ({mark}) is panel {of}" for of, mark in marks.items())]
     lines += [line for table in tables for line in origins(table)]
-    lines += [f"% ({marks[table.name]}) {note}" for table in tables for note in remarks(table)]
+    lines += [line for table in tables for line in comments(remarks(table), f"({marks[table.name]}) ")]
     for number, page in enumerate(sizes[size]):
         title = caption if number == 0 else f"{caption.removesuffix('.')}, continued."
         label = f"tab:{name}{f'-{number + 1}' if number else ''}"

@@ -11,8 +11,9 @@ from rgx.methods import import_method, methods_of
 from rgx.report.claims import Finding, weigh
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
-from rgx.report.panel import Panel
+from rgx.report.panel import Panel, Show
 from rgx.report.pivot import PivotError
+from rgx.report.shown import left_out, otherwise
 from rgx.report.statistics import Table, assemble
 from rgx.report.sweeps import read
 from rgx.words import PLAIN, Words
@@ -31,6 +32,17 @@ class Gathered:
     words: Words = PLAIN
     findings: list[Finding] = field(default_factory=list)
     """What the numbers say of each of the report's claims."""
+
+    @property
+    def together(self) -> list[Table]:
+        """Return the panels as the float of all of them shows them."""
+        return [otherwise(table, self.report.combined) for table in self.panels]
+
+    @property
+    def appended(self) -> list[Table]:
+        """Return the panels as the appendix knows them: what is hidden in either place it says."""
+        beside = self.report.combined if len(self.panels) > 1 else Show()
+        return [left_out(table, beside) for table in self.panels]
 
     @cached_property
     def drawn(self) -> dict[str, Table]:

@@ -47,7 +47,7 @@ class Style:
     """How one format writes a table's parts.
 
     marks: around a mean; aside: around what is published; differing: around how far ours is above it; tick: a
-    component a row has.
+    component a row has; section: around the head of several rows.
     """
 
     escape: Callable[[str], str]
@@ -57,6 +57,7 @@ class Style:
     arrows: dict[Direction | None, str]
     dagger: str
     tick: str
+    section: str = "%s"
 
     def reference(self, value: float | None, decimals: int) -> str:
         """Return what the reference scores, or nothing."""
@@ -141,7 +142,10 @@ def body(table: Table, style: Style) -> list[list[str]]:
     for line, references in table.reference_lines().items():
         scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
         lines.append([style.escape(line), *blank, *scores])
+    sections = table.sections()
     for row, cells in table.rows.items():
+        if row in sections:
+            lines.append([style.section % style.escape(sections[row]), *blank, *[""] * len(columns)])
         has = table.panel.components.get(row, [])
         marked = [style.tick if name in has else "" for name in ticks]
         numbers = [style.measured(cells[c], decimals, most) for c, decimals in columns]

@@ -21,6 +21,7 @@ LOOK = {
     r"\rgxdelta": (r"[1]{\textcolor{gray}{\,(#1)}}", "how far ours is above it"),
     r"\rgxstandin": (r"$^{\dagger}$", "a metric that stands in for another"),
     r"\rgxhas": (r"$\checkmark$", "a component that a row has"),
+    r"\rgxsection": (r"[1]{\addlinespace\rlap{\textit{#1}}}", "a head over several rows"),
     r"\rgxhead": (r"[1]{\multicolumn{1}{c}{#1}}", "a column's head, over its numbers"),
     r"\rgxpad": (r"[1]{\phantom{#1}}", "room for digits a number lacks, so that points align"),
     # Bold digits are wider in some fonts; set in the width of the others, their point stays in line.

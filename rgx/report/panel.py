@@ -89,6 +89,8 @@ class Panel(BaseModel):
     """Column, group or component → what it is called in print; a column else as its metric is registered."""
     groups: dict[str, list[str]] = {}
     """Head over several columns → those columns, which stand side by side."""
+    sections: dict[str, list[str]] = {}
+    """Head over several rows → those rows; what is in none stands before them."""
     pivot: Pivot | None = None
     """Which factors of the rows, named `method=…, dataset=…` as a grid names them, are turned."""
     decimals: dict[str, Annotated[int, Field(ge=0, le=MOST_DECIMALS)]] = {}
@@ -122,7 +124,13 @@ class Panel(BaseModel):
         """Give each place whose name is none of the panel's, or that repeats one, and what is wrong there."""
         named = {
             # The levels of a pivot are known when the sweep has run.
-            "heads": [*self.columns, *self.groups, *self.ticks(), *(self.heads if self.pivot else ())],
+            "heads": [
+                *self.columns,
+                *self.groups,
+                *self.sections,
+                *self.ticks(),
+                *(self.heads if self.pivot else ()),
+            ],
             "decimals": self.columns,
             "factors": self.columns,
         }
@@ -138,6 +146,20 @@ class Panel(BaseModel):
         if len(set(self.columns)) < len(self.columns):
             yield ["columns"], "repeats a metric"
         yield from self._wrong_groups()
+        first: dict[str, str] = {}
+        for name, rows in self.sections.items():
+            for row in rows:
+                if (other := first.setdefault(row, name)) != name:
+                    yield ["sections", name], f"has '{row}', which is of '{other}' too"
+
+    def section_of(self, row: str) -> str:
+        """Return the section a row stands in, or nothing."""
+        return next((name for name, rows in self.sections.items() if row in rows), "")
+
+    def arranged(self, rows: list[str]) -> list[str]:
+        """Return rows in the panel's order, section by section."""
+        places = {name: place for place, name in enumerate(["", *self.sections])}
+        return sorted(ORDERS[self.order](rows, self.ours), key=lambda row: places[self.section_of(row)])
 
     def _wrong_groups(self) -> Iterator[tuple[list[str], str]]:
         if self.pivot and self.groups:

@@ -43,8 +43,9 @@ class Both(BaseModel):
 
 
 def _words(given: str | Both) -> str:
-    text = " ".join((given if isinstance(given, str) else given.text).split())
-    return text if isinstance(given, str) else Phrase(text, given.tex.strip())
+    if isinstance(given, str):
+        return " ".join(given.split())
+    return Phrase(" ".join(given.text.split()), " ".join(given.tex.split()))
 
 
 def _written(words: str) -> str | dict[str, str]:

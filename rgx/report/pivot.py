@@ -81,7 +81,7 @@ def places_of(pivot: Pivot, rows: list[str]) -> dict[str, tuple[str, str]]:
 def _check_names(panel: Panel, levels: list[str], columns: list[str]) -> None:
     """Raise PivotError for a head or a published number of no level."""
     for head in panel.heads:
-        if head not in (known := [*panel.columns, *panel.ticks(), *levels]):
+        if head not in (known := [*panel.columns, *panel.sections, *panel.ticks(), *levels]):
             raise PivotError(["heads", head], f"is no column and no level; {nearest(head, known)}")
     for row, values in panel.published.items():
         for column in values:

@@ -26,7 +26,6 @@ from rgx.report.page.anchors import INDEX
 from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
-from rgx.report.shown import otherwise
 from rgx.report.statistics import Table
 from rgx.report.terminal_table import terminal_table
 from rgx.store.code import account
@@ -88,9 +87,8 @@ def _tables(gathered: Gathered) -> dict[str, str]:
     for form in make_formats(gathered.report.formats):
         files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}
         if len(panels) > 1:
-            together = [otherwise(table, gathered.report.combined) for table in panels]
-            files[f"combined.{form.suffix}"] = form.combine(caption, results, together)
-        files[f"{APPENDIX}.{form.suffix}"] = form.append(panels)
+            files[f"combined.{form.suffix}"] = form.combine(caption, results, gathered.together)
+        files[f"{APPENDIX}.{form.suffix}"] = form.append(gathered.appended)
         if gathered.findings:
             files[f"{CLAIMS}.{form.suffix}"] = form.write_claims(gathered.findings)
         if settings.lines:
@@ -164,6 +162,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
             *table.panel.published,
             *table.panel.labels,
             *table.panel.components,
+            *(row for rows in table.panel.sections.values() for row in rows),
             *filter(None, [table.panel.ours]),
         }
         lines += [
@@ -229,7 +228,7 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
         f"[{kind}]({SETTINGS}.{kind})" for kind in sorted(kinds) if f"{SETTINGS}.{kind}" in files
     ]:
         parts.append(f"## Hyper-parameters\n\nFiles: {', '.join(settings)}\n")
-    if notes := appendix(panels):
+    if notes := appendix(gathered.appended):
         parts.append(f"## Appendix\n\n{notes}")
     return "\n".join(parts)
 

@@ -28,6 +28,18 @@ def otherwise(table: Table, show: Show) -> Table:
     return replace(table, panel=table.panel.model_copy(update={"show": show.over(table.panel.show)}))
 
 
+def left_out(table: Table, show: Show) -> Table:
+    """Return a table that shows what it prints both ways, and published numbers where it does either way."""
+    own, other = table.panel.show, show.over(table.panel.show)
+    both = Show(
+        published=own.published or other.published,
+        differences=own.differences and other.differences,
+        statistics=own.statistics and other.statistics,
+        notes=own.notes and other.notes,
+    )
+    return otherwise(table, both)
+
+
 def unhidden(table: Table) -> Table:
     """Return what is said of a table as its notes speak of it: without published numbers that are hidden."""
     table = _scaled(table)

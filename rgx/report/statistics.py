@@ -13,7 +13,7 @@ from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
 from rgx.report.frames import Measured, Metric, Results
-from rgx.report.panel import ORDERS, Panel
+from rgx.report.panel import Panel
 from rgx.report.pivot import Series, series_of
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 from rgx.words import PLAIN, Words
@@ -94,6 +94,11 @@ class Table:
         """Return what a row is called in print."""
         label = self.panel.labels.get(row, row)
         return joined(label, " (ours)") if row == self.panel.ours and "ours" not in label.lower() else label
+
+    def sections(self) -> dict[str, str]:
+        """Return the head that stands over each row which is the first of a section."""
+        first = {self.panel.section_of(row): row for row in reversed(list(self.rows))}
+        return {row: self.panel.heads.get(name, name) for name, row in first.items() if name}
 
     def called(self, column: str) -> str:
         """Return what a column is called in a sentence: its metric, and its level in a pivot."""
@@ -179,7 +184,7 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
     series, rows_of = series_of(name, panel, results)
     swept = [rows_of.get(row, row) for row in results.rows(name)]
-    rows = ORDERS[panel.order](list(dict.fromkeys([*swept, *panel.published])), panel.ours)
+    rows = panel.arranged(list(dict.fromkeys([*swept, *panel.published])))
     columns: dict[str, Metric] = {}
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}

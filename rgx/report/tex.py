@@ -24,7 +24,7 @@ from rgx.report.layout import appended, caption, footnotes
 from rgx.report.macros import NEEDS, macros
 from rgx.report.shown import shown
 from rgx.report.statistics import Cell, Table
-from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, STYLE, after, signed
+from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, SECTION, STYLE, after, signed
 
 EMS = (
     dict.fromkeys("±+-", 0.8)
@@ -81,13 +81,18 @@ def origins(table: Table) -> list[str]:
     return lines
 
 
+def comments(said: Iterable[str], before: str = "") -> list[str]:
+    """Return what is said as comments, a line each."""
+    return [f"% {before}{' '.join(text.split())}" for text in said]
+
+
 def latex(table: Table) -> str:
     """Return a table to paste into a paper; comment lines give the key behind each number.
 
     It takes the packages of `macros.PREAMBLE`, stands in one column of a two-column page where it fits,
     and in both where it does not.
     """
-    lines = [NEEDS, *macros(), *origins(table), *(f"% {note}" for note in appended(table))]
+    lines = [NEEDS, *macros(), *origins(table), *comments(appended(table))]
     float_ = "table" if letters(table) <= COLUMN_LETTERS else "table*"
     lines += [
         rf"\begin{{{float_}}}[t]",
@@ -190,7 +195,7 @@ def letters(table: Table) -> int:
 
 def _wrapped(text: str, plain: str) -> str:
     """Return a row's label, which wraps where it is long; plain: as it reads when printed."""
-    if len(plain) <= LABEL_LETTERS:
+    if len(plain) <= LABEL_LETTERS or text.startswith(SECTION):
         return text
     # A name may break after an underscore, a word of more than LONG_WORD letters anywhere, others nowhere.
     pieces = [min(len(piece), LONG_WORD) for piece in re.split(r"(?<=_)|\s", plain)]

@@ -25,7 +25,7 @@ TEX_DOUBTS = {
     IMPORTED: r"\rgximported{}",
     DRIFTED + IMPORTED: r"\rgxdrifted{}\rgximported{}",
 }
-DELTA = r"\rgxdelta"
+DELTA, SECTION = r"\rgxdelta", r"\rgxsection"
 HEAD_LETTERS = 16
 """Letters of a column's head beyond which it wraps."""
 
@@ -78,6 +78,8 @@ def broken(words: str, most: int) -> list[str]:
     return [line.replace("\0 ", "").replace("\0", "") for line in lines] or [""]
 
 
-STYLE = TexStyle(escape_tex, MARKS, r"\rgxpublished{%s}", "", TEX_ARROWS, r"\rgxstandin{}", r"\rgxhas{}")
+STYLE = TexStyle(
+    escape_tex, MARKS, r"\rgxpublished{%s}", "", TEX_ARROWS, r"\rgxstandin{}", r"\rgxhas{}", SECTION + "{%s}"
+)
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " %s", ARROWS, "†", "x")
 """What a table's letters are counted in; the small ones of a difference are as wide as with no bracket."""

@@ -257,6 +257,26 @@ def test_heads_over_groups_of_columns(tmp_path: Path) -> None:
     assert '<th scope="colgroup" colspan="2">Motion quality</th>' in files["index.html"]
 
 
+def test_heads_over_sections_of_rows(tmp_path: Path) -> None:
+    scores = {(row, 0): {"fgd": value} for value, row in enumerate(["own", "late", "free", "early"])}
+    panel = {
+        "columns": ["fgd"],
+        "ours": "own",
+        "sections": {"prior": ["early", "late"], "ours": ["own"]},
+        "heads": {"prior": {"text": "Earlier work", "tex": "Earlier~work"}},
+    }
+    files = files_of(tmp_path, scores, panel)
+    names = [line.split("|")[1].strip() for line in files["3b.md"].splitlines() if line.startswith("| ")]
+    assert names[1:] == ["free", "*Earlier work*", "late", "early", "*ours*", "own (ours)"]
+    assert r"\rgxsection{Earlier~work} &  \\" in files["3b.tex"]
+    assert files["index.html"].count('<tr class="section">') == 2
+    wrong = panel | {"sections": {"prior": ["early"], "other": ["early"]}}
+    with pytest.raises(
+        InputError, match=r"yaml:\d+: 'panels/3b/sections/other' has 'early', which is of 'prior'"
+    ):
+        load(build(tmp_path / "wrong", scores, wrong)[0])
+
+
 def grid_store(root: Path, panel: dict[str, Any], row: str = "method={}, data={}") -> tuple[Path, Path]:
     """Write a store of two methods on two data sets, at two seeds, and its report."""
     values = {"m": {"x": [1.0, 2.0], "y": [3.0, 6.0]}, "n": {"x": [0.5, 0.7], "y": [8.0, 9.0]}}

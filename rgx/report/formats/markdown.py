@@ -16,7 +16,14 @@ from rgx.report.layout import ARROWS, Style, appended, body, caption, footnotes,
 from rgx.report.statistics import Table
 
 STYLE = Style(
-    escape_markdown, {"best": "**%s**", "second": "<u>%s</u>", "": "%s"}, "*%s*", " (%s)", ARROWS, "†", "✓"
+    escape_markdown,
+    {"best": "**%s**", "second": "<u>%s</u>", "": "%s"},
+    "*%s*",
+    " (%s)",
+    ARROWS,
+    "†",
+    "✓",
+    "*%s*",
 )
 
 

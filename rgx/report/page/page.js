@@ -38,7 +38,9 @@ const letters = new Intl.Collator(undefined, { numeric: true });
 
 function sortable(table) {
   const body = table.tBodies[table.tBodies.length - 1];
-  const original = [...body.rows];
+  const sections = [...body.querySelectorAll(".section")];
+  const whole = [...body.rows];
+  const original = whole.filter((row) => !sections.includes(row));
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -46,7 +48,8 @@ function sortable(table) {
     return cell.dataset.order === undefined ? null : Number(cell.dataset.order);
   };
   const order = (column, direction) => {
-    if (direction === "none") return original;
+    for (const section of sections) section.hidden = direction !== "none";
+    if (direction === "none") return whole;
     const sign = direction === "ascending" ? 1 : -1;
     const held = original.map((row) => [key(row, column), row]);
     held.sort(([a], [b]) => {
@@ -73,7 +76,7 @@ function filter() {
   const found = document.getElementById("found");
   const panels = [...document.querySelectorAll("[data-panel]")].map((panel) => ({
     panel,
-    items: [...panel.querySelectorAll("tbody.rows tr, details.origin")].map((item) => ({
+    items: [...panel.querySelectorAll("tbody.rows tr:not(.section), details.origin")].map((item) => ({
       item,
       text: `${panel.dataset.panel} ${item.querySelector("th, summary").firstChild.textContent}`.toLowerCase(),
     })),

@@ -71,6 +71,8 @@ class Line:
     ticks: list[bool]
     numbers: list[Number]
     published: bool
+    section: str = ""
+    """The head over it and the rows after it, where it is the first of a section."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _line(
         ticks=[name in has for name in ticks],
         numbers=numbers,
         published=any(cell.published is not None for cell in cells.values()),
+        section=table.sections().get(row, ""),
     )
 
 

@@ -92,7 +92,7 @@ def pages(
         "videos": videos,
         "drawings": _drawings(gathered, content),
         "settings": hyperparameters.settings(results, tables),
-        "appendix": [(t.name, t.panel.caption, notes) for t in tables if (notes := appended(t))],
+        "appendix": [(t.name, t.panel.caption, notes) for t in gathered.appended if (notes := appended(t))],
         "origins": rows,
         "common": common,
         "index": INDEX,
