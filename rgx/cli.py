@@ -157,12 +157,14 @@ def plan(
 
     planned = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
     missing, reasons = planned.missing(store), explain_missing(planned, store)
+    there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
+    drift = drifted(present(), Manifests(store), there)
     if as_json:
         stages = [
             {
                 "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
                 "parents": t.parents, "in_store": k not in missing,
-                "why": reasons.get(k, ""),
+                "why": reasons.get(k, ""), "changed_since": drift.get((t.stage, k), {}),
             }
             for k, t in planned.tasks.items()
         ]  # fmt: skip
@@ -179,8 +181,7 @@ def plan(
         typer.echo(f"{state} {task.stage:14} {short(key)}  {task.row}")
         if key in missing:
             typer.echo(f"       {harmless(reasons[key])}")
-    there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
-    for line in account(drifted(present(), Manifests(store), there)):
+    for line in account(drift):
         typer.echo(harmless(line))
     for line in replacements():
         typer.echo(harmless(f"replaced: {line}"))

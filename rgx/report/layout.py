@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rgx.report.doubts import doubt_notes
+from rgx.report.doubts import doubt_notes, merged
 from rgx.report.frames import Metric
 from rgx.report.significance import LEVEL
 from rgx.report.statistics import Cell, Direction, Mark, Table, printed
@@ -62,9 +62,9 @@ class Style:
     dagger: str
     tick: str
 
-    def reference(self, value: float | None, decimals: int) -> str:
-        """Return what the reference scores, or nothing."""
-        return "" if value is None else number(value, decimals)
+    def reference(self, value: float | None, decimals: int, doubts: str) -> str:
+        """Return what the reference scores with its doubts, or nothing."""
+        return "" if value is None else number(value, decimals) + doubts
 
     def measured(self, cell: Cell, decimals: int, most: int) -> str:
         """Return a reproduced number with its spread."""
@@ -101,7 +101,8 @@ def body(table: Table, style: Style) -> list[list[str]]:
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
     if references:
-        scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
+        doubts = {c: merged(cells[c].doubt for cells in table.rows.values()) for c in table.columns}
+        scores = [style.reference(references.get(c), decimals, doubts[c].marks) for c, decimals in columns]
         lines.append([style.escape(table.words.reference_line), *blank, *scores])
     for row, cells in table.rows.items():
         has = table.panel.components.get(row, [])

@@ -72,6 +72,11 @@ class TexStyle(Style):
         before, after = written[cell.mark]
         return f"{before}{text}" + (f" {{{after}}}" if after else "")
 
+    def reference(self, value: float | None, decimals: int, doubts: str) -> str:
+        """Return what the reference scores with its doubts, or nothing."""
+        after = f" {{{TEX_DOUBTS[doubts]}}}" if doubts else ""
+        return "" if value is None else number(value, decimals) + after
+
     def published(self, cell: Cell, metric: Metric) -> str:
         """Return a published number in grey, and small how far ours is above it."""
         if cell.published is None:

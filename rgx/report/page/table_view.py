@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rgx.report.doubts import merged
 from rgx.report.frames import Metric
 from rgx.report.layout import (
     ARROWS,
@@ -171,7 +172,8 @@ def _reference(table: Table, anchors: Anchors) -> list[Number]:
         link = _link(anchors.origin(table.name, rows[0])) if rows else ""
         value = known.get(column)
         text = "" if value is None else number(value, metric.decimals)
-        numbers.append(Number(text, "", "", value, link))
+        doubts = merged(cells[column].doubt for cells in table.rows.values()).marks if text else ""
+        numbers.append(Number(text, doubts, "", value, link))
     return numbers
 
 
