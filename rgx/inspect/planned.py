@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 from rgx.registry import replacements
-from rgx.store.code import account, drifted
+from rgx.store.code import Artifact, Changes, account, drifted
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.sweep.code import present
@@ -18,10 +18,12 @@ from rgx.sweep.search.table import about, intention
 def summary(plan: Plan, store: Path) -> dict[str, Any]:
     """Return a plan as JSON holds it."""
     missing, reasons = plan.missing(store), explain_missing(plan, store)
+    drift = _drift(plan, store, missing)
     stages = [
         {
             "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
             "parents": t.parents, "in_store": k not in missing, "why": reasons.get(k, ""),
+            "changed_since": drift.get((t.stage, k), {}),
         }
         for k, t in plan.tasks.items()
     ]  # fmt: skip
@@ -43,7 +45,7 @@ def lines(plan: Plan, store: Path) -> Iterator[str]:
         yield f"{'miss' if key in missing else 'hit '} {task.stage:14} {short(key)}  {task.row}"
         if key in missing:
             yield f"       {reasons[key]}"
-    yield from account(drifted(present(), Manifests(store), _reused(plan, missing)))
+    yield from account(_drift(plan, store, missing))
     yield from (f"replaced: {line}" for line in replacements())
     yield from (f"overridden: {line}" for line in plan.overridden)
     yield from (f"too little data: {line}" for line in plan.remarks)
@@ -57,5 +59,7 @@ def lines(plan: Plan, store: Path) -> Iterator[str]:
     )
 
 
-def _reused(plan: Plan, missing: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(task.stage, key) for key, task in plan.tasks.items() if key not in missing]
+def _drift(plan: Plan, store: Path, missing: Container[str]) -> dict[Artifact, Changes]:
+    """Return what has changed in the code of each artifact that is reused, where something has."""
+    reused = [(task.stage, key) for key, task in plan.tasks.items() if key not in missing]
+    return drifted(present(), Manifests(store), reused)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rgx.report.agreement import printed
+from rgx.report.doubts import merged
 from rgx.report.escape import joined
 from rgx.report.frames import Metric
 from rgx.report.quoted import digits_of, spread_of
@@ -59,9 +60,9 @@ class Style:
     tick: str
     section: str = "%s"
 
-    def reference(self, value: float | None, decimals: int) -> str:
-        """Return what the reference scores, or nothing."""
-        return "" if value is None else number(value, decimals)
+    def reference(self, value: float | None, decimals: int, doubts: str) -> str:
+        """Return what the reference scores with its doubts, or nothing."""
+        return "" if value is None else number(value, decimals) + doubts
 
     def measured(self, cell: Cell, decimals: int, most: int) -> str:
         """Return a reproduced number with its spread."""
@@ -139,8 +140,9 @@ def body(table: Table, style: Style) -> list[list[str]]:
     aside = style.aside % style.escape(published_label(table))
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
+    doubts = {c: merged(cells[c].doubt for cells in table.rows.values()).marks for c in table.columns}
     for line, references in table.reference_lines().items():
-        scores = [style.reference(references.get(c), decimals) for c, decimals in columns]
+        scores = [style.reference(references.get(c), decimals, doubts[c]) for c, decimals in columns]
         lines.append([style.escape(line), *blank, *scores])
     sections = table.sections()
     for row, cells in table.rows.items():

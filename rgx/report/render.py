@@ -155,7 +155,7 @@ def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]
         for name in swept
         if name not in report.panels
     ]
-    lines += [f"Made by code that has changed since: {line}." for line in account(results.drift)]
+    lines += [f"{line}." for line in account(results.drift)]
     for table in panels:
         rows = [table.rows_of.get(row, row) for row in results.rows(table.name)]
         named = {

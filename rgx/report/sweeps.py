@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from rgx.errors import InputError, nearest
 from rgx.lookup import NoFileError, find_file, folders_around
 from rgx.methods import methods_of
+from rgx.plugins import plugin_file
 from rgx.report import frames
 from rgx.report.definition import Report, load
 from rgx.report.frames import Results
@@ -24,7 +26,11 @@ def read(report: Report, report_file: Path, store: Path, run: str | None = None)
     none of them, and for a record or a manifest that cannot be read.
     """
     shown = names(report, report_file, run)
-    records = {file: read_run(store, name) for file, name in shown.items()}
+    records = {}
+    for file, name in shown.items():
+        run_record = read_run(store, name)
+        places = run_record.places | places_at_hand(file, report_file, report.method)
+        records[file] = run_record.model_copy(update={"places": places})
     if len(records) == 1:
         return frames.numbers(store, next(iter(records.values())))
     owners: dict[str, Run] = {}
@@ -67,10 +73,34 @@ def names(report: Report, report_file: Path, run: str | None = None) -> dict[str
 
 def sweep_name(file: str, report_file: Path, method: str | list[str]) -> str:
     """Return the name a sweep gives itself, or its file's stem where the file is not at hand."""
+    source = _source(file, report_file, method)
+    name = source.data.get("name") if source is not None else None
+    return name if isinstance(name, str) else Path(file).stem
+
+
+def places_at_hand(file: str, report_file: Path, method: str | list[str]) -> dict[str, str]:
+    """Return the folder of each package and single file of a sweep's variants that lies where it looks first.
+
+    A run's record says where they lay then; a project may have been copied or moved since.
+    """
+    packages = methods_of(method, report_file, str(report_file))
+    if (source := _source(file, report_file, method)) is None:
+        return {package.name.partition(".")[0]: package.folder for package in packages}
+    with contextlib.suppress(InputError):
+        packages = [*packages, *methods_of(source.data.get("method") or [], source.path, file)]
+    places = {package.name.partition(".")[0]: package.folder for package in packages}
+    imports = source.data.get("imports")
+    for name in imports if isinstance(imports, list) else []:
+        with contextlib.suppress(InputError):
+            module, path = plugin_file(str(name), source.path.parent)
+            places[module] = str(path.parent)
+    return places
+
+
+def _source(file: str, report_file: Path, method: str | list[str]) -> Source | None:
+    """Return a sweep file as it is written, or None where it is not at hand."""
     folders = folders_around(report_file, methods_of(method, report_file, str(report_file)))
     try:
-        path = find_file(file, folders, "no sweep")
+        return Source(find_file(file, folders, "no sweep"), ["name", "method", "imports"])
     except NoFileError:
-        return Path(file).stem
-    name = Source(path, ["name"]).data.get("name")
-    return name if isinstance(name, str) else Path(file).stem
+        return None

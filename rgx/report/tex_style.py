@@ -33,9 +33,10 @@ HEAD_LETTERS = 16
 class TexStyle(Style):
     """LaTeX: what a number is stands in a macro around it."""
 
-    def reference(self, value: float | None, decimals: int) -> str:
-        """Return what the reference scores, or nothing."""
-        return signed(super().reference(value, decimals))
+    def reference(self, value: float | None, decimals: int, doubts: str) -> str:
+        """Return what the reference scores with its doubts, or nothing."""
+        text = signed(super().reference(value, decimals, ""))
+        return text + TEX_DOUBTS[doubts] if text else ""
 
     def measured(self, cell: Cell, decimals: int, most: int) -> str:
         """Return a mean, its mark and its spread."""

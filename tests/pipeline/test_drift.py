@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -154,6 +155,8 @@ def test_an_edited_helper_and_an_edited_base_class_are_told(swept: Paper) -> Non
     assert f"\n{line}\n" in swept.rgx("plan", "sweeps/levels.yaml")
     assert line.partition(" made ")[2] in swept.rgx("why", "sweeps/levels.yaml", "p/low")
     assert "drawn: " not in words
+    shown = swept.rgx("show", "levels:p/low/level")
+    assert shown.count("made by other code") == 1 and line.partition(" made ")[2] in shown
 
 
 def test_every_format_marks_the_numbers_and_names_the_modules(swept: Paper) -> None:
@@ -175,6 +178,13 @@ def paper(swept: Paper, tmp_path: Path) -> Paper:
     """A copy of the folder as it stands after the edit."""
     shutil.copytree(swept.folder, tmp_path / "paper")
     return Paper(tmp_path / "paper", fresh=False)
+
+
+def test_a_number_is_marked_for_an_ancestors_code_too(paper: Paper) -> None:
+    paper.edit("my_levels/drawn.py", "torch.rand(1)", "torch.rand(1) * 2")
+    assert f"made: drawn (my_levels.drawn); scored ({CHANGED})." in paper.report()["shown"]
+    stages = json.loads(paper.rgx("plan", "sweeps/levels.yaml", "--json"))["stages"]
+    assert [s["changed_since"] for s in stages if s["stage"] == "drawn"] == [{"my_levels.drawn": "changed"}]
 
 
 def numbers(paper: Paper) -> dict[str, float]:

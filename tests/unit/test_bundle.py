@@ -177,7 +177,7 @@ def test_one_row_carries_its_own_artifacts_only(source: Path, tmp_path: Path) ->
     take_in(tmp_path / "one.tar", tmp_path / "fresh")
     rows = json.loads((source / "sweeps" / "little.json").read_text())["rows"]
     found = [
-        row.model_dump(exclude={"definition", "imported", "chosen_on"})
+        row.model_dump(exclude={"definition", "imported", "chosen_on", "left_out"})
         for row in read_run(tmp_path / "fresh", "little").rows
     ]
     assert found == [rows[1]]

@@ -404,7 +404,7 @@ def test_each_measure_has_the_reference_that_is_its_own(tmp_path: Path) -> None:
     assert [cell.strip() for cell in lines["Real"].split("|")[2:-1]] == ["", "14.00", "1.000"]
     assert [cell.strip() for cell in lines["Floor"].split("|")[2:-1]] == ["0.25", "", ""]
     assert "Floor of FGD: one half of it against the other." in files["3b.md"]
-    assert r"Floor & 0.25 &  &  \\" in files["3b.tex"]
+    assert re.search(r"^Floor & .*0\.25", files["3b.tex"], re.MULTILINE)
     assert re.search(r'class="label">Real<.*class="label">Floor<', files["index.html"], re.DOTALL)
 
 

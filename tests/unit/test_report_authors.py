@@ -135,7 +135,7 @@ def test_a_wrong_field_is_said_with_its_line(tmp_path: Path, line: str, said: st
 def test_a_published_number_may_have_its_spread(
     tmp_path: Path, written: str, digits: str, spread: str
 ) -> None:
-    panel = {"columns": ["fgd"], "published": {"a": {"fgd": 0.125}}}
+    panel = {"columns": ["fgd"], "measured_alike": ["fgd"], "published": {"a": {"fgd": 0.125}}}
     report, store = build(tmp_path, {("a", 0): {"fgd": 2.0}, ("b", 0): {"fgd": 3.0}}, panel)
     report.write_text(report.read_text().replace("fgd: 0.125", f"fgd: {written}"))
     render(report, store, tmp_path / "out")
@@ -169,7 +169,7 @@ def test_decimals_and_factor_of_a_column_change_print_and_marks_but_no_number(tm
         ("b", 0): {"fgd": 0.96, "pcm": 0.5801},
         ("c", 0): {"fgd": 2.0, "pcm": 0.1},
     }
-    panel = {"columns": ["fgd", "pcm"], "published": {"a": {"pcm": 0.582}}}
+    panel = {"columns": ["fgd", "pcm"], "measured_alike": ["pcm"], "published": {"a": {"pcm": 0.582}}}
     plain = files_of(tmp_path / "plain", scores, panel)
     more = {"decimals": {"fgd": 0, "pcm": 1}, "factors": {"pcm": 100}}
     files = files_of(tmp_path / "more", scores, panel | more)
@@ -193,7 +193,13 @@ def test_a_head_of_ones_own_says_the_factor_itself(tmp_path: Path) -> None:
     assert "PCM [%] ↑".replace("[", "\\[").replace("]", "\\]") in text and "×100" not in text
 
 
-HIDDEN = {"columns": ["fgd", "pcm"], "ours": "a", "note": "A note.", "published_note": "A doubt."}
+HIDDEN = {
+    "columns": ["fgd", "pcm"],
+    "measured_alike": ["fgd"],
+    "ours": "a",
+    "note": "A note.",
+    "published_note": "A doubt.",
+}
 PUBLISHED = {"published": {"a": {"fgd": 1.0}, "b": {"fgd": 2.0}, "only in print": {"fgd": 9.0}}}
 
 
@@ -293,7 +299,9 @@ PIVOT = {"pivot": {"rows": "method", "columns": "data"}, "labels": {"m": "Mine"}
 
 
 def test_a_grid_of_two_factors_turned_with_a_column_of_means(tmp_path: Path) -> None:
-    report, store = grid_store(tmp_path, PIVOT | {"published": {"m": {"fgd@y": "4.0 ± 0.5"}}})
+    report, store = grid_store(
+        tmp_path, PIVOT | {"measured_alike": ["fgd"], "published": {"m": {"fgd@y": "4.0 ± 0.5"}}}
+    )
     files = {path.name: path.read_text() for path in render(report, store, tmp_path / "out")}
     (table,) = gather(report, store).panels
     assert list(table.rows) == ["m", "n"] and list(table.columns) == ["fgd@x", "fgd@y", "fgd@mean"]

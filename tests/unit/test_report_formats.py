@@ -141,7 +141,7 @@ def test_a_direction_of_an_earlier_version_is_read_as_it_is_called_now(tmp_path:
     assert "0.20 ± 0.14*" not in summary(gathered) and "0.20* ± 0.14" in summary(gathered)
     manifest = next((tmp_path / "store" / "scores").glob("*/manifest.json"))
     manifest.write_text(manifest.read_text().replace('"real"', '"sideways"'))
-    with pytest.raises(InputError, match=r"direction: Input should be 'down', 'up' or 'reference'"):
+    with pytest.raises(InputError, match=r"'direction' is 'sideways': expected 'down', 'up' or 'reference'"):
         gather(report, tmp_path / "store")
 
 

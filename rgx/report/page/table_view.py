@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rgx.report.doubts import merged
 from rgx.report.escape import joined
 from rgx.report.frames import Metric
 from rgx.report.grid import (
@@ -186,7 +187,8 @@ def _reference(table: Table, column: str, value: float | None, anchors: Anchors)
     rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
     link = _link(anchors.origin(table.name, rows[0])) if rows else ""
     text = "" if value is None else number(value, table.columns[column].decimals)
-    return Number(text, "", "", value, link)
+    doubts = merged(cells[column].doubt for cells in table.rows.values()).marks if text else ""
+    return Number(text, doubts, "", value, link)
 
 
 def _split(digits: str, decimals: int) -> tuple[str, str]:
