@@ -24,7 +24,6 @@ PUBLIC = {
     "ray.tune.search": ("Searcher",),
     "ray.tune.schedulers": ("AsyncHyperBandScheduler", "TrialScheduler"),
     "ray.tune.logger": ("TBXLoggerCallback",),
-    "ray.air.integrations.wandb": ("WandbLoggerCallback",),
 }
 PRIVATE = {
     "ray.tune.execution.tune_controller": ("_ObjectCache",),
