@@ -14,7 +14,8 @@ class Resources:
     (`resources.stage.cpus = 2`) or for one (`training/resources.stage.gpus = 1`).
     time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
     checkpoint is kept. checkpoint_minutes: the longest that a training goes without a checkpoint, beside
-    those by steps. stall_minutes: a stage that has not moved for so long is told.
+    those by steps. stall_minutes: a stage that has not moved for so long is told; end_stalled: and then it
+    has failed, with its checkpoint kept.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Resources:
         time_limit_s: float | None = None,
         checkpoint_minutes: float = 5,
         stall_minutes: float = 30,
+        end_stalled: bool = False,
     ) -> None:
         for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
             if value < 0:
@@ -38,6 +40,12 @@ class Resources:
                 raise InputError(f"resources.stage.{name} = {value:g}: expected more than 0")
         self.time_limit_s = time_limit_s
         self.checkpoint_minutes, self.stall_minutes = checkpoint_minutes, stall_minutes
+        self.end_stalled = end_stalled
+
+    @property
+    def longest_stall_s(self) -> float | None:
+        """The longest that a stage may go without progress, or None where it is only told."""
+        return 60 * self.stall_minutes if self.end_stalled else None
 
     @property
     def threads(self) -> int:

@@ -101,8 +101,9 @@ class StageSearcher(Searcher):
         folder = running_folder(graph.store, task.stage, task.key)
         answer = json.loads((result or {}).get("failure", "{}"))
         record = answer if "reason" in answer else read_failure(folder)
-        # Whatever its worker could not give back itself, so that nobody waits for the dead.
-        release(folder, trial_id)
+        if not ray_failures.may_save(self.started.get(trial_id)):
+            # Whatever its worker could not give back itself, so that nobody waits for the dead.
+            release(folder, trial_id)
         if record is None:
             self._died(task, self.started.get(trial_id))
         elif "damaged" in record:

@@ -35,8 +35,8 @@ class DiedError(Exception):
 class ForkServer:
     """A process that has torch and every room imported, and forks a child for each stage it is given.
 
-    A child starts with nothing of the stages before it, and is gone as soon as its fork server or the process
-    that asked is.
+    A child starts with nothing of the stages before it. It is gone as soon as its fork server is; where the
+    process that asked is gone, it is given the time to save.
     """
 
     def __init__(self) -> None:
@@ -126,13 +126,12 @@ def _raise(asked: str) -> str:
 
     signal.signal(signal.SIGTERM, pass_on)
     while status is None:
-        # A worker that is asked to end with us may be gone before the stage has saved.
-        saves = bool(asked_at) and time.monotonic() - asked_at[0] < GRACE_S + LOOK_S
-        ready, _, _ = select.select([ours] if saves else [ours, sys.stdin], [], [], LOOK_S)
+        ready, _, _ = select.select([ours] if asked_at else [ours, sys.stdin], [], [], LOOK_S)
         if sys.stdin in ready:
-            # Nothing is asked while a child lives, so whoever asked is dead.
+            # Nothing is asked while a child lives, so whoever asked is dead: the stage saves and ends too.
+            pass_on(signal.SIGTERM, None)
+        if asked_at and time.monotonic() - asked_at[0] > GRACE_S + LOOK_S:
             os.killpg(child, signal.SIGKILL)
-            os._exit(1)
         answer += os.read(ours, 1 << 16) if ours in ready else b""
         # What a child started may outlive it and hold the pipe, so its end is looked for as well.
         ended_pid, code = os.waitpid(child, 0 if answer.endswith(b"\n") else os.WNOHANG)
@@ -142,6 +141,8 @@ def _raise(asked: str) -> str:
     while select.select([ours], [], [], 0)[0] and (rest := os.read(ours, 1 << 16)):
         answer += rest
     os.close(ours)
+    if select.select([sys.stdin], [], [], 0)[0]:
+        os._exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     return answer.decode().strip() or json.dumps({"ended": ended})

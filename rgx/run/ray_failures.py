@@ -11,12 +11,15 @@ MOST = 3
 MOST_UNSTARTED = 10
 """So often may the worker of a stage be dead before the stage began."""
 
+GONE = ("node has died", "node died")
+"""Phrases of Ray where nothing is left of a worker, nor of what it started."""
 KINDS = {
     "running low on memory": "out of memory: Ray ended it before its machine ran out",
     "OUT_OF_MEMORY": "out of memory: Ray ended it before its machine ran out",
-    "node has died": "its machine died or left the cluster",
-    "node died": "its machine died or left the cluster",
+    **dict.fromkeys(GONE, "its machine died or left the cluster"),
 }
+ENDED = re.compile(r"its process ended by (SIG\w+|itself)")
+"""What a fork server says of a stage, which is over then."""
 UNTOLD = "killed without a word"
 
 
@@ -26,13 +29,23 @@ def verdict(count: int, how: str) -> str:
     return f"died {count} times, last {how}{guess}"
 
 
+def may_save(trial: Any) -> bool:
+    """Return whether the stage of a dead worker may still be saving its state, and its lease is not ours."""
+    text = _error(trial)
+    return bool(text) and not ENDED.search(text) and not any(phrase in text for phrase in GONE)
+
+
 def how_it_died(trial: Any) -> str:
     """Return what Tune's error file of a trial says, in a few words."""
-    try:
-        text = Path(trial.error_file).read_text(errors="replace")
-    except (OSError, TypeError, AttributeError):
-        return UNTOLD
-    ended = re.search(r"its process ended by (SIG(?!KILL)\w+|itself)", text)
-    if ended:
+    text = _error(trial)
+    ended = ENDED.search(text)
+    if ended and ended[1] != "SIGKILL":
         return f"ended by {ended[1]}"
     return next((words for phrase, words in KINDS.items() if phrase in text), UNTOLD)
+
+
+def _error(trial: Any) -> str:
+    try:
+        return Path(trial.error_file).read_text(errors="replace")
+    except (OSError, TypeError, AttributeError):
+        return ""

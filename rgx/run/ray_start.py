@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rgx.errors import InputError
 from rgx.methods import Package
@@ -28,6 +29,8 @@ SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+LET_CHILDREN_LIVE = {"RAY_kill_child_processes_on_worker_exit": "false"}
+"""A stage whose worker ends saves what it has, and then ends by itself."""
 PACK_FOR_UV = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
 """Under `uv run` Ray would copy the working folder, with any store in it, to workers that have it already."""
 HERE = "local"
@@ -65,7 +68,7 @@ def start_ray(address: str | None, methods: Iterable[Package] = (), say: Say = l
 
     address: as above; methods: those that a cluster's nodes need. Raises InputError with Ray's reason.
     """
-    os.environ.update(SETTINGS)
+    os.environ.update(SETTINGS | LET_CHILDREN_LIVE)
     # Ray reads it once, when it is imported; who wants the copy may say so.
     os.environ.setdefault(PACK_FOR_UV, "0")
     import ray
@@ -80,14 +83,15 @@ def start_ray(address: str | None, methods: Iterable[Package] = (), say: Say = l
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def environment_of(methods: Iterable[Package]) -> dict[str, list[str]]:
-    """Return Ray's runtime environment that brings methods to nodes without their folders, or nothing.
+def environment_of(methods: Iterable[Package]) -> dict[str, Any]:
+    """Return Ray's runtime environment for the nodes of a cluster: methods, for those without their folders.
 
-    What is rgx's own, a node has with rgx. Code of another digest a worker refuses (`import_method`).
+    What is rgx's own, a node has with rgx; code of another digest a worker refuses.
     """
     tops = {Path(method.folder, method.name.partition(".")[0]) for method in methods}
     modules = sorted(str(top) for top in tops if top.name != "rgx")
-    return {"py_modules": modules} if modules else {}
+    # An empty list of modules kills the workers of joined nodes without a word.
+    return {"env_vars": LET_CHILDREN_LIVE, **({"py_modules": modules} if modules else {})}
 
 
 def check_address(address: str, place: str) -> None:
@@ -148,7 +152,7 @@ def _join(address: str, place: str, methods: Iterable[Package]) -> None:
         with _patience(ANSWER_S), _muted():
             ray.init(
                 address, log_to_driver=False, logging_level=logging.ERROR,
-                runtime_env=environment_of(methods) or None,
+                runtime_env=environment_of(methods),
             )  # fmt: skip
     except Exception as error:
         reason = _words_of(error)

@@ -42,8 +42,9 @@ def refuse_other_code(task: Mapping[str, Any]) -> None:
     """
     planned: Mapping[str, str] = task.get("code", {})
     folders = {method["name"].partition(".")[0]: method["folder"] for method in task["methods"]}
-    places = dict(_places({name.partition(".")[0] for name in planned}, folders))
-    digests = source_digest(*planned, sources=dict(task["plugins"]), roots=places)
+    plugins = dict(task["plugins"])
+    places = dict(_places({name.partition(".")[0] for name in planned if name not in plugins}, folders))
+    digests = source_digest(*planned, sources=plugins, roots=places)
     changed = sorted(name for name, digest in planned.items() if digests.get(name) != digest)
     if changed:
         tops = {name.partition(".")[0] for name in changed}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
-import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,7 +36,6 @@ class StageRun:
     parameters: dict[str, Any]
     tags: dict[str, str]
     folder: Path
-    trial_id: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def __str__(self) -> str:
         return self.name
@@ -49,10 +48,6 @@ class StageRun:
     @property
     def evaluated_params(self) -> dict[str, Any]:
         return self.config
-
-    @property
-    def experiment_dir_name(self) -> str:
-        return self.tags["sweep"]
 
     @property
     def local_path(self) -> str:
@@ -207,48 +202,45 @@ class MLflow(Tracker):
 
 
 class WandB(Tracker):
-    """Weights & Biases; offline under the store unless WANDB_API_KEY or WANDB_MODE say otherwise."""
+    """Weights & Biases; offline under the store unless WANDB_API_KEY or WANDB_MODE say otherwise.
+
+    Its own client: Ray's callback never looks whether the actors that it sends to live.
+    """
 
     name = "wandb"
     needs = ("wandb",)
 
     def open(self) -> None:
-        import ray
-        from ray.air.integrations.wandb import WandbLoggerCallback
+        import wandb
 
-        self._ray = ray
         if not os.environ.get("WANDB_API_KEY"):
             os.environ.setdefault("WANDB_MODE", "offline")
         mode = os.environ.get("WANDB_MODE", "online")
-        folder = Path(os.environ.get("WANDB_DIR", self.folder))
-        folder.mkdir(parents=True, exist_ok=True)
+        place = Path(os.environ.get("WANDB_DIR", self.folder))
+        place.mkdir(parents=True, exist_ok=True)
         project = os.environ.get("WANDB_PROJECT", "rgx")
-        self.where = f"project {project}, {mode}, {folder / 'wandb'}"
-        # The logging actors do not inherit this process' environment: they are told.
-        self.callback = WandbLoggerCallback(
-            project, self.sweep, upload_timeout=UPLOAD_S, mode=mode, dir=str(folder)
-        )
-        self.callback.setup()
+        self.where = f"project {project}, {mode}, {place / 'wandb'}"
+        self.start = functools.partial(
+            wandb.init, project=project, group=self.sweep, dir=str(place), reinit="create_new",
+            settings=wandb.Settings(silent=True, console="off", init_timeout=UPLOAD_S),
+        )  # fmt: skip
+        self.runs: dict[StageRun, Any] = {}
 
     def begin(self, run: StageRun) -> None:
-        run.init_local_path()
         tags = [run.tags[name][:LONGEST_TAG] for name in ("sweep", "row", "stage")]
-        self.callback.kwargs.update(tags=tags, job_type=run.tags["stage"])
-        super().begin(run)
+        self.runs[run] = self.start(name=run.name, config=run.config, tags=tags, job_type=run.tags["stage"])
 
     def points(self, run: StageRun, points: Sequence[Point]) -> None:
-        self._raise_what_actors_raised()
-        super().points(run, points)
+        for step, values in points:
+            self.runs[run].log(values, step=step)
+
+    def end(self, run: StageRun, step: int, failed: bool) -> None:
+        if failed:
+            self.points(run, [(step, {"failed": 1.0})])
+        self.runs.pop(run).finish(exit_code=int(failed))
 
     def close(self) -> None:
-        self._raise_what_actors_raised()
-        super().close()
-
-    def _raise_what_actors_raised(self) -> None:
-        # Ray's callback never looks whether its actors live; a run that reached nobody must be told.
-        futures = list(self.callback._trial_logging_futures.values())
-        over = self._ray.wait(futures, num_returns=len(futures), timeout=0)[0] if futures else []
-        self._ray.get(over)
+        """Nothing is on its way: each run was finished when its stage was over."""
 
 
 TRACKERS: dict[str, type[Tracker]] = {kind.name: kind for kind in (TensorBoard, MLflow, WandB)}

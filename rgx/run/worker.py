@@ -155,7 +155,8 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         f"start {stage_name} {short(task['key'])} on {socket.gethostname()} ({device}), seed {seed}"
     )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
-    with time_limit(resources.time_limit_s, folder), saved_when_ended(workspace.checkpoints):
+    limit = time_limit(resources.time_limit_s, folder, resources.longest_stall_s)
+    with limit, saved_when_ended(workspace.checkpoints):
         splits = splits_of(cell.stages, stage_name)
         split = next(iter(splits)) if len(splits) == 1 else None
         outputs = check_outputs(stage_name, stage.run(inputs, workspace, built), split)

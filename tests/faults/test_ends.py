@@ -54,10 +54,10 @@ class Starves(MaskRatio):
 
 @register("mask_ratio", "dies_for_a_test")
 class Dies(MaskRatio):
-    "Is killed at its third step, so many times in all."
+    "Is killed at its third step, so many times in all, or hangs there."
 
-    def __init__(self, times: int = 1) -> None:
-        self.times, self.calls = times, 0
+    def __init__(self, times: int = 1, hangs: bool = False) -> None:
+        self.times, self.hangs, self.calls = times, hangs, 0
 
     def draw(self, count):
         self.calls += 1
@@ -66,10 +66,17 @@ class Dies(MaskRatio):
         if self.calls == 3 and before < self.times:
             (folder / f"death-{self.times}-{before}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.calls == 3 and self.hangs:
+            time.sleep(600)
         return torch.full((count,), 0.75)
 """
 HANGS = """\
     hangs: {mask_ratio: hangs_for_a_test, bind: {generator/resources.stage.time_limit_s: 4}}
+"""
+STALLS = """\
+    stalls:
+      mask_ratio: {dies_for_a_test: {times: 0, hangs: true}}
+      bind: {generator/resources.stage.stall_minutes: 0.2, generator/resources.stage.end_stalled: true}
 """
 STARVES = """\
     starves: {mask_ratio: starves_for_a_test}
@@ -115,6 +122,20 @@ def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
     made = [m for m in manifests(tmp_path / "store").values() if m["row"] == "3b/once"]
     assert sorted(m["stage"] for m in made) == ["generator", "motion", "motion_scores"]
     assert "Traceback" not in run.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["inline", "ray"])
+def test_a_stage_that_no_longer_moves_is_ended_where_that_is_bound(
+    finished: Path, tmp_path: Path, engine: str
+) -> None:
+    run = start(finished, tmp_path, STALLS, "--engine", engine, "--only", "3b/stalls")
+    assert run.wait() == 1, run.text
+    reason = "made no progress for 0.2 min and was ended as bound; its last step was "
+    assert f": {reason}" in run.text and "1 failed" in run.text and "Traceback" not in run.text
+    (folder,) = (tmp_path / "store" / "running").glob("generator-*")
+    assert read_json(folder / "failure.json")["reason"].startswith(reason)
+    assert (folder / "checkpoint.safetensors").is_file()
 
 
 @pytest.fixture
@@ -231,6 +252,21 @@ def test_a_limit_interrupts_the_main_thread_and_is_lifted(tmp_path: Path) -> Non
     with time_limit(0.1, tmp_path), time_limit(None, tmp_path):
         pass
     time.sleep(0.2)
+
+
+def test_a_stage_that_moves_is_not_ended_and_one_that_stands_still_is(tmp_path: Path) -> None:
+    def move(done: int) -> None:
+        write_json(tmp_path / "progress.json", {"done": done, "total": 9, "values": {}})
+
+    began = time.monotonic()
+    with time_limit(None, tmp_path, 0.6):
+        for done in range(4):
+            move(done)
+            time.sleep(0.4)
+    assert time.monotonic() - began >= 1.6
+    reason = r"made no progress for 0\.01 min and was ended as bound; its last step was 3 of 9"
+    with pytest.raises(TimeLimitError, match=reason), time_limit(600, tmp_path, 0.6):
+        time.sleep(20)
 
 
 def test_a_limit_lets_an_import_come_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,13 @@
-"""Drivers, workers and nodes killed at random: nothing is done twice, no half stands, no bit differs."""
+"""Drivers, workers and nodes killed at random: nothing is done twice, no half stands, no bit differs.
+
+Between a kill and the rerun the body of a user's own variant is edited now and then: no artifact is half of
+one body and half of the other.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import shutil
@@ -14,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from little import LITTLE, manifests, results
+from little import LITTLE, copy_row, manifests, results
 from nodes import Cluster, Run, cluster, kill, leases, working
 
 from rgx.store.manifests import damage
@@ -96,12 +101,60 @@ LONGEST_S = {True: 8.0, False: 1.0}
 """How long to wait for the moment of a kill, in s: after the run began, or after a stage was finished."""
 EXCUSED = ("died 3 times", "Ray could not start on this machine")
 """A sweep that ended otherwise than well although its driver was not killed; the next one goes on."""
+EDITS = 0.4
+"""The share of kills between which and the rerun the variant is edited."""
+PLUGIN = """\
+import time
+
+from rgx.gesture.tokens.base import Distillation
+from rgx.registry import register
+
+
+@register("distillation", "edited_for_a_test")
+class Edited(Distillation):
+    "A loss whose body is edited."
+
+    def __init__(self, width: int, members: tuple[str, ...], teacher_width: int) -> None:
+        super().__init__()
+
+    def forward(self, quantized, batch, teacher):
+        time.sleep(0.2)
+        return BODY
+"""
+BODIES = ("quantized.pow(2).mean()", "2 * quantized.abs().mean()")
+SWEEP = LITTLE.replace("+distill: {}", "+distill: {distillation: edited_for_a_test}").replace(
+    "tokenizer/training.adamw.steps: 3", "tokenizer/training.adamw.steps: 7"
+)
+OPTIONS = ("--import", "edited_for_a_test.py")
 CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(ENGINES)).split(",")
 
 
+def edit(folder: Path, body: str) -> None:
+    """Give the user's variant a body."""
+    (folder / "edited_for_a_test.py").write_text(PLUGIN.replace("BODY", body))
+
+
 @pytest.fixture(scope="module")
-def undisturbed(finished: Path) -> dict[str, Any]:
-    return everything(finished)
+def undisturbed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What a sweep leaves that nobody disturbs, by the digest of the code that its tokenizer is made by."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "little.yaml").write_text(SWEEP)
+    wholes = {}
+    for number, body in enumerate(BODIES):
+        edit(folder, body)
+        store = copy_row(finished, folder / f"store{number}", "baseline")
+        run = Run(folder / "little.yaml", store, *OPTIONS, "--engine", "inline")
+        assert run.wait() == 0, run.text
+        wholes[tokenizer_of(store)["code"]["digest"]] = everything(store)
+    assert len(wholes) == len(BODIES)
+    return wholes
+
+
+def tokenizer_of(store: Path) -> dict[str, Any]:
+    """Return the manifest of the one stage that the user's variant is part of."""
+    (manifest,) = (m for m in manifests(store).values() if "edited_for_a_test" in m["code"]["modules"])
+    assert manifest["stage"] == "tokenizer"
+    return manifest
 
 
 def everything(store: Path) -> dict[str, Any]:
@@ -111,10 +164,12 @@ def everything(store: Path) -> dict[str, Any]:
 
 
 def look(store: Path, made: dict[str, float]) -> None:
-    """Check that nothing finished was made again, and that what stands is whole."""
+    """Check that nothing finished was made again, and that what stands is whole and of one code."""
     for name, manifest in manifests(store).items():
         assert made.setdefault(name, manifest["started"]) == manifest["started"], f"{name} was made twice"
         assert not damage(store, manifest["stage"], manifest["key"]), name
+        codes = {segment["code"] for segment in manifest.get("segments", [])}
+        assert codes <= {manifest["code"]["digest"]}, f"{name} is half of other code"
 
 
 def finished_count(store: Path) -> int:
@@ -144,18 +199,21 @@ def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
-    undisturbed: dict[str, Any], tmp_path: Path, name: str
+    undisturbed: dict[str, dict[str, Any]], tmp_path: Path, name: str
 ) -> None:
-    (tmp_path / "little.yaml").write_text(LITTLE)
-    began, draw, tally, whole = time.monotonic(), random.Random(f"{name}{SEED}"), Counter[str](), 0
+    (tmp_path / "little.yaml").write_text(SWEEP)
+    edit(tmp_path, BODIES[0])
+    began, draw, tally = time.monotonic(), random.Random(f"{name}{SEED}"), Counter[str]()
+    whole = edits = begun_anew = 0
     made: dict[str, float] = {}
+    stages = len(next(iter(undisturbed.values())))
     store = tmp_path / "store0"
     with ENGINES[name](draw) as engine:
         count, run = max(1, round(engine.share * KILLS)), None
         while True:
-            run = run or Run(tmp_path / "little.yaml", store, *engine.options)
-            enough = tally.total() >= count
-            kind = "" if enough else disturb(engine, run, store, len(undisturbed))
+            run = run or Run(tmp_path / "little.yaml", store, *OPTIONS, *engine.options)
+            enough = tally.total() >= count and edits >= math.ceil(EDITS * count)
+            kind = "" if enough else disturb(engine, run, store, stages)
             tally.update([kind] if kind else [])
             if run.process.poll() is None and not enough:
                 continue
@@ -165,13 +223,21 @@ def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
             look(store, made)
             run = None
             if code == 0 and kind != "driver":
-                assert everything(store) == undisturbed
+                tokenizer = tokenizer_of(store)
+                assert everything(store) == undisturbed[tokenizer["code"]["digest"]]
                 assert not list((store / "running").iterdir())
+                begun_anew += any("begins anew" in note for note in tokenizer.get("notes", []))
                 shutil.rmtree(store)
                 whole += 1
                 store = tmp_path / f"store{whole}"
                 made.clear()
                 if enough:
                     break
+            elif kind == "driver" and edits < math.ceil(EDITS * count):
+                edits += 1
+                edit(tmp_path, BODIES[edits % len(BODIES)])
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(tally.items()))
-    print(f"\n{name}: killed {kinds}; {whole} sweeps whole, {time.monotonic() - began:.0f} s")
+    print(
+        f"\n{name}: killed {kinds}; {edits} edits before a rerun, {begun_anew} tokenizers begun anew; "
+        f"{whole} sweeps whole, {time.monotonic() - began:.0f} s"
+    )

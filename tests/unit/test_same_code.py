@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rgx.errors import InputError
+from rgx.plugins import load_plugin
 from rgx.run.same_code import code_of_runs, refuse_other_code
 from rgx.store.source import source_digest
 
@@ -51,6 +52,14 @@ def test_what_is_not_there_at_all_is_named(message: dict[str, Any], tmp_path: Pa
     (tmp_path / "kept_apart").rename(tmp_path / "gone")
     with pytest.raises(InputError, match="planned with: kept_apart.help, kept_apart.loss;"):
         refuse_other_code(message)
+
+
+def test_a_single_file_that_this_process_has_run_is_no_package(message: dict[str, Any]) -> None:
+    load_plugin(*message["plugins"][0])
+    try:
+        refuse_other_code(message)
+    finally:
+        del sys.modules["my_variants"]
 
 
 def test_another_text_of_a_single_file_is_named(message: dict[str, Any]) -> None:
