@@ -50,5 +50,5 @@ def test_remarks_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     row = full()
     monkeypatch.setattr(find("stage", "alignment").cls, "remarks", lambda stage, parents: "too little")
-    with pytest.raises(InputError, match=r"stage alignment: remarks\(\) returned 'too little', expected a list"):
+    with pytest.raises(InputError, match=r"stage alignment: remarks\(\) returned 'too little', expected"):
         plan_cell(row.texts, row.targets)
