@@ -29,8 +29,8 @@ from rgx.statements import selectors, statements
 from rgx.store.keys import key_of
 from rgx.yaml_values import Written
 
-Known = dict[str, Any]
-"""What stages built, by everything that decides it."""
+Known = dict[str, tuple[Any, list[str]]]
+"""What stages built and what they say there is too little of, by everything that decides it."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Cell:
 
     unread, unread_lines: what the command line, and what the sweep's files ask of every row and this one
     does not read, by place; overridden: the written lines that others override; remarks: what is too little
-    for its stages, where any is, once they are built.
+    for its stages, once they are built.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -184,11 +184,19 @@ def _build_all(cell: Cell, known: Known) -> None:
             identity = key_of(stage.record, stage.version, parents, stage.fingerprint())
         identities[name] = identity
         if identity in known:
-            cell.built[name] = known[identity]
+            cell.built[name], cell.remarks[name] = known[identity]
         else:
-            known[identity] = build_stage(cell, name)
-        if remarks := stage.remarks(Parents(cell, stage.parents())):
-            cell.remarks[name] = remarks
+            known[identity] = build_stage(cell, name), _remarks(cell, name)
+            cell.remarks[name] = known[identity][1]
+
+
+def _remarks(cell: Cell, name: str) -> list[str]:
+    """Return what a stage says there is too little of; raises InputError for what are no sentences."""
+    stage = cell.stages[name]
+    remarks: object = stage.remarks(Parents(cell, stage.parents()))
+    if not isinstance(remarks, list) or not all(isinstance(remark, str) for remark in remarks):
+        raise InputError(f"stage {name}: remarks() returned {remarks!r}, expected a list of sentences")
+    return remarks
 
 
 def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, list[Binding], Calls]:

@@ -94,7 +94,7 @@ class MotionScoring(Stage):
         return ("corpus", "speech", "judge", self.judged)
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
-        return remarks_of(self.metrics, parents[self.judged].count, parents["judge"].latent)
+        return remarks_of(self.metrics, parents[self.judged].count, getattr(parents["judge"], "latent", None))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
         windows = load_windows(inputs, inputs.built[self.judged].split, "cpu")

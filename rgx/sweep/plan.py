@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rgx.config import Cell, plan_cell
+from rgx.config import Cell, Known, plan_cell
 from rgx.errors import InputError
 from rgx.methods import Package
 from rgx.store import differences
@@ -79,7 +79,7 @@ def make_plan(sweep: Sweep) -> Plan:
     errors: list[str] = []
     seen: dict[tuple[str, ...], str] = {}
     built: dict[tuple[str, ...], Cell] = {}
-    known: dict[str, Any] = {}
+    known: Known = {}
     for row in sweep.rows:
         words = (*(text.text for text in row.texts), *row.targets)
         try:

@@ -7,6 +7,8 @@ from little import ROOT
 from roster import load_roster
 
 from rgx.config import Cell, build_stage, configure_cell, plan_cell
+from rgx.errors import InputError
+from rgx.registry import find
 from rgx.sweep.row import Row
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -42,3 +44,11 @@ def test_a_binding_of_another_stage_is_no_worker_s_business(monkeypatch: pytest.
     configure_cell(lost.texts, ["corpus"])
     told = plan_cell(lost.texts, lost.targets).unread.values()
     assert any("nothing in this cell reads 'nowhere/training.adamw.steps'" in line for line in told)
+
+
+def test_remarks_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    row = full()
+    monkeypatch.setattr(find("stage", "alignment").cls, "remarks", lambda stage, parents: "too little")
+    with pytest.raises(InputError, match=r"stage alignment: remarks\(\) returned 'too little', expected"):
+        plan_cell(row.texts, row.targets)

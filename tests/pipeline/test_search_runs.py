@@ -116,6 +116,8 @@ def test_a_trial_trains_what_its_values_change_and_nothing_else(searched: Path) 
     counts = {stage: sum(m["stage"] == stage for m in made) for stage in {m["stage"] for m in made}}
     shared = ("corpus", "speech", "judge", "alignment", "tokenizer", "residual")
     own = ("generator", "motion", "motion_scores")
+    splits = [m["outputs"]["metrics"]["fgd"]["split"] for m in made if m["stage"] == "motion_scores"]
+    assert sorted(splits) == ["dev", "dev", "test"], "a search chooses by dev, the table reads test"
     assert counts == {**dict.fromkeys(shared, 1), **dict.fromkeys(own, 3)}
     scores = {m["key"]: m["outputs"]["scores"]["fgd"] for m in made if m["stage"] == "motion_scores"}
     for trial in record(searched / "store")["trials"]:
@@ -134,8 +136,8 @@ def test_a_trial_is_the_same_to_the_last_bit_as_a_row_with_its_values(searched: 
     for stage in ("generator", "motion", "motion_scores"):
         shutil.rmtree(artifact_folder(store, stage, stages[stage]))
     ((name, value),) = trial["values"].items()
-    options = ["--bind", f"{name} = {value!r}", "--no-report", "--only", "3b"]
-    assert sweep(tmp_path, store, *options, text=RATE) == 0
+    bound = ["--bind", f"{name} = {value!r}", "--bind", "stage.motion.split = 'dev'"]
+    assert sweep(tmp_path, store, *bound, "--no-report", "--only", "3b", text=RATE) == 0
     assert results(store) == results(searched / "store")
 
 
@@ -158,6 +160,7 @@ def test_a_trial_is_a_row_for_every_other_command(
     assert command(*reported, "--out", str(tmp_path / "out")) == 0
     (markdown,) = (tmp_path / "out").rglob("rate.md")
     assert row in markdown.read_text().replace("\\", "")
+    assert "Scores of the dev split." in markdown.read_text()
 
 
 @pytest.mark.slow
