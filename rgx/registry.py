@@ -16,7 +16,7 @@ from rgx.errors import InputError, nearest
 from rgx.kinds import (
     canonical,
     describe_kind,
-    describe_value,
+    describe_misfit,
     fits,
     infinities,
     refuse_marks,
@@ -123,7 +123,7 @@ def _checked(variant: Variant, name: str, value: Any, given: bool) -> Any:
     default = "" if given else f"; it is the default of {variant.place}"
     if not fits(value, annotation) or empty:
         expected = f"{_offer(variant, name)};" if required else f"{describe_kind(annotation)},"
-        kind = "none" if empty else describe_value(value)
+        kind = "none" if empty else describe_misfit(value, annotation)
         raise InputError(f"{bound}: expected {expected} found {kind}{default}")
     if any(infinities(value)):
         raise InputError(f"{bound}: expected a finite number{default}")
