@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import gin
@@ -36,6 +36,7 @@ __all__ = [
     "axes",
     "find",
     "import_own",
+    "make",
     "record_of",
     "register",
     "variants",
@@ -86,22 +87,31 @@ def register(
     return enter
 
 
+def make(variant: Variant, given: Mapping[str, Any]) -> Any:
+    """Return a variant with what is given bound, as a recipe where it waits for shapes.
+
+    Raises InputError for a required part that is not given, and for a value of another kind.
+    """
+    refuse_marks(variant, _roster.values())
+    bound = {**variant.parameters, **given}
+    name = f"{variant.axis}.{variant.name}"
+    if absent := [part for part in variant.parts if part not in bound]:
+        needs = (f"'{part}': bind {name}.{part} = {_offer(variant, part)}" for part in absent)
+        raise InputError(f"{name} needs {'; and '.join(needs)}")
+    bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
+    if variant.shapes:
+        return Recipe(variant, bound)
+    instance = variant.cls(**bound)
+    object.__setattr__(instance, "record", record_bound(variant, bound))
+    return instance
+
+
 def _configurable(axis: str, name: str) -> Callable[..., Any]:
     def configure(**given: Any) -> Any:
         variant = _roster[axis, name]
         for calls in _noted:
             calls.append((gin.current_scope(), f"{axis}.{name}"))
-        refuse_marks(variant, _roster.values())
-        bound = {**variant.parameters, **given}
-        if absent := [part for part in variant.parts if part not in bound]:
-            needs = (f"'{part}': bind {axis}.{name}.{part} = {_offer(variant, part)}" for part in absent)
-            raise InputError(f"{axis}.{name} needs {'; and '.join(needs)}")
-        bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
-        if variant.shapes:
-            return Recipe(variant, bound)
-        instance = variant.cls(**bound)
-        object.__setattr__(instance, "record", record_bound(variant, bound))
-        return instance
+        return make(variant, given)
 
     variant = _roster[axis, name]
     keyword = inspect.Parameter.KEYWORD_ONLY
