@@ -30,4 +30,4 @@ quick: install
 	$(BIN)/pytest $(PROCESSES) -m 'not slow'
 
 faults: install
-	RGX_MUTATIONS=2000 RGX_KILLS=50 $(BIN)/pytest -s tests/faults
+	RGX_MUTATIONS=2000 RGX_MISSPELLINGS=500 RGX_KILLS=50 $(BIN)/pytest -s tests/faults

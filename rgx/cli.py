@@ -31,6 +31,7 @@ from rgx.options import (
     overrides,
 )
 from rgx.terminal import complain, harmless
+from rgx.translator import plain
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
@@ -119,7 +120,7 @@ def variants(
             "source": v.source,
             "parts": v.parts,
             "parameters": {
-                n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else str(d)
+                n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else plain(str(d))
                 for n, d in v.parameters.items()
             },
         }

@@ -9,12 +9,15 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from rgx.errors import InputError
+from rgx.errors import InputError, close
 from rgx.methods import command_apps, methods_at_hand
 from rgx.terminal import complain
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What a command raises for arguments it does not take; typer has no public name for it."""
+
+SLIP = 0.8
+"""How alike an option is to one that was meant: --stor to --store, and not --fusion to --json."""
 
 
 class CommandGroup(TyperGroup):
@@ -31,7 +34,7 @@ class CommandGroup(TyperGroup):
         return more.get(name)
 
     def invoke(self, context: Any) -> Any:
-        """Run a command; raises InputError for `axis=variant` without its option, as Hydra users write it."""
+        """Run a command; raises InputError for `axis=variant` without its option, as Hydra users write."""
         try:
             return super().invoke(context)
         except UsageError as error:
@@ -39,6 +42,12 @@ class CommandGroup(TyperGroup):
             command = getattr(getattr(error, "ctx", None), "command", None)
             words = extra[1].split() if extra else []
             options = {name for option in getattr(command, "params", []) for name in option.opts}
+            wrong = str(getattr(error, "option_name", "")).lstrip("-")
+            if wrong and "--set" in options and not close(f"--{wrong}", options, SLIP):
+                raise InputError(
+                    f"--{wrong}: no such option; what stands on an axis is --set {wrong}=VARIANT, "
+                    "a parameter --bind 'axis.variant.parameter = value'"
+                ) from None
             if meant := [_meant(word, options) for word in words if "=" in word and "--set" in options]:
                 raise InputError(f"{' '.join(words)}: did you mean {' '.join(meant)}?") from None
             raise

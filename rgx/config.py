@@ -45,6 +45,7 @@ class Cell:
     stages: dict[str, Stage] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resources] = field(default_factory=dict)
+    lines: Lines = field(default_factory=lambda: Lines([]))
     unread: dict[str, str] = field(default_factory=dict)
     unread_lines: dict[str, str] = field(default_factory=dict)
     overridden: list[str] = field(default_factory=list)
@@ -124,7 +125,7 @@ def build_stage(cell: Cell, name: str) -> Any:
     """Return what a stage leaves, built on the current device as far as it was not, and what that takes."""
     if name not in cell.built:
         stage = cell.stages[name]
-        with told_of(name, "be built"):
+        with told_of(name, "be built", cell.lines):
             cell.built[name] = stage.build(Parents(cell, stage.parents()))
     return cell.built[name]
 
@@ -216,7 +217,7 @@ def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, lis
             gin.bind_parameter(key, binding.value)
             for selector in re.findall(r"@(?:[\w/]+/)?([\w.]+)\(\)", binding.source):
                 where[selector, CHOSEN] = binding.place
-        cell = Cell()
+        cell = Cell(lines=lines)
         with calls_noted() as calls:
             for target in targets:
                 _visit(target, cell, lines, calls, ())

@@ -38,10 +38,18 @@ class NotFiniteError(Exception):
     """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
 
 
+def close(word: str, options: Iterable[str], alike: float = 0.5) -> str:
+    """Return the option that a word was perhaps meant to be, or nothing where none is near.
+
+    alike: from 0 to 1, how near that has to be.
+    """
+    matches = difflib.get_close_matches(word, sorted(set(options)), n=1, cutoff=alike)
+    return matches[0] if matches else ""
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """Return a phrase that offers the nearest spelling, or the options when none is near."""
     options = sorted(set(options))
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    if near := close(word, options):
+        return f"did you mean '{near}'?"
     return f"choose one of: {', '.join(options)}" if options else "there are none"

@@ -116,6 +116,16 @@ def describe_kind(annotation: Any, several: bool = False) -> str:
     return NAMES[kind][several] if kind in NAMES else str(getattr(kind, "__name__", kind))
 
 
+def describe_misfit(value: Any, annotation: Any) -> str:
+    """Return what kind of thing was found, of a list whatever in it does not fit."""
+    inner = typing.get_args(annotation)
+    kinds = (
+        _kinds_of(value, inner) if typing.get_origin(annotation) is tuple and isinstance(value, tuple) else ()
+    )
+    wrong = [part for part, kind in zip(value, kinds, strict=False) if not fits(part, kind)] if kinds else []
+    return f"{describe_value(wrong[0])} in the list" if wrong else describe_value(value)
+
+
 def describe_value(value: Any) -> str:
     """Return what kind of thing a value is, in plain words."""
     if isinstance(value, Recipe):

@@ -26,20 +26,21 @@ class Lines:
     bindings: list[Binding]
     where: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def placed(self, message: str, last: str) -> str:
+    def placed(self, message: str, last: str = "") -> str:
         """Return a message after the line it is about, where it does not begin with one.
 
-        That is the line of `axis.variant.argument = ` where it begins so, or the one that asks for the
+        That is the line of an argument where it begins with `argument = `, or the one that asks for the
         variant it begins with, or the nearest to a person of those that bind something of that. last: the
-        variant it is about where it begins with none.
+        variant it is about where it begins with none that is bound.
         """
         if re.match(r"\S+:\d+: ", message):
             return message
-        spoken = re.match(r"(\w+\.\w+)(?:\.(\w+) = )?", message)
-        selector, argument = spoken.groups() if spoken else (last, None)
+        spoken = re.match(r"(\w+\.\w+)(?!\w* = )", message)
+        argument = re.match(r"(?:\w+\.)*(\w+) = ", message)
+        selector = spoken[1] if spoken else last
         own = sorted((b for b in self.bindings if b.selector == selector), key=lambda b: not b.written)
         asked = self.where.get((selector, CHOSEN), own[0].place if own else None)
-        place = self.where.get((selector, argument)) if argument else asked
+        place = self.where.get((selector, argument[1])) if argument else asked
         return f"{place}: {message}" if place else message
 
     def refusal(self, error: Exception, selector: str) -> InputError:
@@ -56,12 +57,15 @@ class Lines:
 
 
 @contextlib.contextmanager
-def told_of(name: str, doing: str) -> Iterator[None]:
-    """Raise InputError, with the line of the stage's own code, for whatever that raises."""
+def told_of(name: str, doing: str, lines: Lines | None = None) -> Iterator[None]:
+    """Raise InputError, with the line of the stage's own code, for whatever that raises.
+
+    lines: among which the line is found that an InputError is about.
+    """
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(lines.placed(str(error)) if lines else str(error)) from None
     except Exception as error:
         raised = raised_at(error, *OURS)
         raise InputError(f"{raised}stage {name} cannot {doing}: {translate(error)}") from error

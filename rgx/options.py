@@ -24,6 +24,21 @@ def complete_sweep(incomplete: str) -> list[str]:
     return complete(incomplete)
 
 
+def complete_choice(incomplete: str) -> list[str]:
+    """Return what a shell offers for --set: axis=variant, of the methods of the project here."""
+    from rgx.methods import import_methods
+    from rgx.project import default_methods
+    from rgx.registry import import_own, variants
+
+    here = Path.cwd()
+    try:
+        import_own()
+        import_methods(default_methods(here), here)
+    except InputError:
+        return []
+    return [choice for v in variants() if (choice := f"{v.axis}={v.name}").startswith(incomplete)]
+
+
 File = Annotated[
     Path,
     typer.Argument(help="A sweep file, such as sweeps/ablation_table3.yaml.", autocompletion=complete_sweep),
@@ -33,7 +48,10 @@ SweepOrReport = Annotated[
     typer.Argument(help="A sweep file, or its report of the same name.", autocompletion=complete_sweep),
 ]
 Store = Annotated[Path, typer.Option("--store", envvar="RGX_STORE", help="Where artifacts lie.")]
-Set = Annotated[list[str], typer.Option("--set", help="axis=variant, over every row.")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", help="axis=variant, over every row.", autocompletion=complete_choice),
+]
 Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over every row.")]
 Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of the sweep's.")]
 Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]

@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import gin
@@ -19,7 +19,7 @@ from rgx.errors import InputError, nearest
 from rgx.kinds import (
     canonical,
     describe_kind,
-    describe_value,
+    describe_misfit,
     fits,
     infinities,
     refuse_marks,
@@ -39,6 +39,7 @@ __all__ = [
     "axes",
     "find",
     "import_own",
+    "make",
     "record_of",
     "register",
     "replacements",
@@ -124,22 +125,31 @@ def _file(cls: type) -> str:
     return str(getattr(module, "__file__", None) or f"{cls.__module__}.py")
 
 
+def make(variant: Variant, given: Mapping[str, Any]) -> Any:
+    """Return a variant with what is given bound, as a recipe where it waits for shapes.
+
+    Raises InputError for a required part that is not given, and for a value of another kind.
+    """
+    refuse_marks(variant, _roster.values())
+    bound = {**variant.parameters, **given}
+    name = f"{variant.axis}.{variant.name}"
+    if absent := [part for part in variant.parts if part not in bound]:
+        needs = (f"'{part}': bind {name}.{part} = {_offer(variant, part)}" for part in absent)
+        raise InputError(f"{name} needs {'; and '.join(needs)}")
+    bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
+    if variant.shapes:
+        return Recipe(variant, bound)
+    instance = variant.cls(**bound)
+    object.__setattr__(instance, "record", record_bound(variant, bound))
+    return instance
+
+
 def _configurable(axis: str, name: str) -> Callable[..., Any]:
     def configure(**given: Any) -> Any:
         variant = _roster[axis, name]
         for calls in _noted:
             calls.append((gin.current_scope(), f"{axis}.{name}"))
-        refuse_marks(variant, _roster.values())
-        bound = {**variant.parameters, **given}
-        if absent := [part for part in variant.parts if part not in bound]:
-            needs = (f"'{part}': bind {axis}.{name}.{part} = {_offer(variant, part)}" for part in absent)
-            raise InputError(f"{axis}.{name} needs {'; and '.join(needs)}")
-        bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
-        if variant.shapes:
-            return Recipe(variant, bound)
-        instance = variant.cls(**bound)
-        object.__setattr__(instance, "record", record_bound(variant, bound))
-        return instance
+        return make(variant, given)
 
     variant = _roster[axis, name]
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -161,7 +171,7 @@ def _checked(variant: Variant, name: str, value: Any, given: bool) -> Any:
     default = "" if given else f"; it is the default of {variant.place}"
     if not fits(value, annotation) or empty:
         expected = f"{_offer(variant, name)};" if required else f"{describe_kind(annotation)},"
-        kind = "none" if empty else describe_value(value)
+        kind = "none" if empty else describe_misfit(value, annotation)
         raise InputError(f"{bound}: expected {expected} found {kind}{default}")
     if any(infinities(value)):
         raise InputError(f"{bound}: expected a finite number{default}")

@@ -98,8 +98,9 @@ def translate(
     for pattern, meaning in (*table, *PYTHON):
         if match := re.search(pattern, said):
             groups = [group.replace("'", "") if table is GIN else group for group in match.groups("")]
-            near = nearest(groups[0], names()) if "{near}" in meaning else ""
-            return plain(meaning.format(*groups, near=near))
+            for place, group in enumerate(groups):
+                meaning = meaning.replace(f"{{{place}}}", group)
+            return plain(meaning.replace("{near}", nearest(groups[0], names()) if groups else ""))
     if isinstance(error, KeyError):
         return plain(f"found no {said}")
     lines = plain(said).splitlines()

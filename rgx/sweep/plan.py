@@ -77,6 +77,7 @@ def make_plan(sweep: Sweep) -> Plan:
     """Build every cell on the meta device and fold equal stages; raises InputError listing every error."""
     plan = Plan(sweep.name, sweep.seeds, origin=sweep.origin)
     errors: list[str] = []
+    faults: dict[str, list[str]] = {}
     seen: dict[tuple[str, ...], str] = {}
     built: dict[tuple[str, ...], Cell] = {}
     known: Known = {}
@@ -87,7 +88,7 @@ def make_plan(sweep: Sweep) -> Plan:
             built[words] = cell
             definition = _definition(cell, row, sweep.origin)
         except InputError as error:
-            errors.append(f"{row.key}: {error}")
+            faults.setdefault(str(error), []).append(row.key)
             continue
         definition = _definition(cell, row, sweep.origin)
         neutral = {name: parts for name, stage in cell.stages.items() if (parts := stage.record.neutral())}
@@ -119,7 +120,9 @@ def make_plan(sweep: Sweep) -> Plan:
         plan.per_row_trainings += sum(task.trains for task in planned.shared.values())
     plan.overridden = list(dict.fromkeys(line for cell in cells for line in cell.overridden))
     cells.sort(key=lambda cell: len(cell.stages), reverse=True)
-    errors += _read_nowhere([cell.unread for cell in cells]).values()
+    errors = [_of_rows(rows, fault) for fault, rows in faults.items()] + errors
+    if not errors:
+        errors += _read_nowhere([cell.unread for cell in cells]).values()
     if not errors:
         errors += _lines_read_nowhere(cells, sweep)
     if errors:
@@ -151,6 +154,12 @@ def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str
         cells=[cell for own in cells.values() for cell in own],
         searches=list(searches.values()),
     ), []
+
+
+def _of_rows(rows: list[str], fault: str) -> str:
+    """Return what is wrong with rows, said once however many have it."""
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return f"{rows[0]}{more}: {fault}"
 
 
 def _read_nowhere(unread: list[dict[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from rgx.lookup import NoFileError, complete_sweep, find_given, find_report, folders_around, folders_of
 from rgx.methods import Package, find_package, methods_of
+from rgx.options import complete_choice
 from rgx.report.definition import load
 from rgx.report.sweeps import sweep_name
 from rgx.sweep.spec import read_sweep
@@ -120,3 +121,10 @@ def test_a_shell_is_offered_the_files_here_and_the_sweeps_of_the_methods(here: P
     assert complete_sweep("sweeps/") == [SHIPPED, "sweeps/mine.yaml", "sweeps/recording.yaml"]
     assert complete_sweep("sw")[0] == "sweeps"
     assert complete_sweep("nothing") == []
+
+
+def test_a_shell_is_offered_the_variants_of_each_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert complete_choice("fus") == ["fusion=concat", "fusion=cross_attention"]
+    assert complete_choice("quantizer=r") == ["quantizer=rvq"]
+    assert complete_choice("nothing") == []

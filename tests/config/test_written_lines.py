@@ -210,11 +210,36 @@ def test_a_number_that_is_none_is_refused_with_its_place(tmp_path: Path, value: 
         assert found in told and "number" in told
 
 
+@pytest.mark.parametrize("line", ["", "  ", "# steps"])
+def test_a_bind_that_binds_nothing_is_refused(tmp_path: Path, line: str) -> None:
+    assert refusal(write(tmp_path), bindings=[line]).startswith(f"--bind '{line}': found nothing, expected")
+
+
+def test_what_is_wrong_with_many_rows_is_said_once(tmp_path: Path) -> None:
+    rows = ", ".join(f"r{number}: {{decode: {{iterative: {{steps: {number}}}}}}}" for number in range(1, 9))
+    told = refusal(write(tmp_path, panels=f"{{p: {{{rows}}}}}"), bindings=["trunk.transformer.width = 1.5"])
+    assert told.startswith("p/r1 and 7 more: --bind 'trunk.transformer.width = 1.5': ")
+    assert len(told.splitlines()) == 1
+
+
+def test_what_does_not_fit_together_is_told_with_a_line_of_it(tmp_path: Path) -> None:
+    told = refusal(write(tmp_path, own="trunk.transformer.heads = 7\ntrunk.transformer.width = 64\n"))
+    assert told == "p/full: my.gin:2: trunk.transformer.width = 64: expected a multiple of heads = 7"
+
+
+def test_what_does_not_fit_in_a_list_is_named(tmp_path: Path) -> None:
+    told = refusal(write(tmp_path), bindings=["stage.motion_scores.metrics = [@metric.fgd(), 3]"])
+    assert "metrics = (metric/fgd, 3): expected (@metric.NAME(), …)" in told
+    assert told.endswith("found a whole number in the list")
+
+
 HYDRA = {
     "fusion=concat": "did you mean --set fusion=concat?",
     "+fusion=concat": "did you mean --set fusion=concat?",
     "generator/training.adamw.steps=3": "did you mean --bind 'generator/training.adamw.steps = 3'?",
     "scale=small": "did you mean --scale small?",
+    "--fusion=concat": "no such option; what stands on an axis is --set fusion=VARIANT, a parameter --bind "
+    "'axis.variant.parameter = value'",
 }
 
 
@@ -231,4 +256,4 @@ def test_what_a_hydra_user_types_is_answered_with_how_it_is_written_here(
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert capsys.readouterr().err == f"error: {word}: {HYDRA[word]}\n"
+    assert capsys.readouterr().err == f"error: {word if word[0] != '-' else '--fusion'}: {HYDRA[word]}\n"

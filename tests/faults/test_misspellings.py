@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -18,7 +19,7 @@ from rgx.registry import axes, variants
 from rgx.translator import plain
 
 COUNT = int(os.environ.get("RGX_MISSPELLINGS", "42"))
-"""Misspellings planted in all; 500 make the figure of the README."""
+"""Misspellings planted in all."""
 PLACED = {
     "sweep": """\
 name: mutated
@@ -146,7 +147,7 @@ def test_the_files_without_a_misspelling_are_read(tmp_path: Path, kind: str) -> 
 def test_a_planted_misspelling_is_refused_with_its_line(tmp_path: Path, kind: str) -> None:
     known = set(words())
     path = tmp_path / "mutated.yaml"
-    for number in range(COUNT // len(PLACED)):
+    for number in range(math.ceil(COUNT / len(PLACED))):
         draw = random.Random(f"{kind} {number}")
         text, sort, line, right, wrong = planted(draw, kind, known)
         with pytest.raises(InputError) as error:

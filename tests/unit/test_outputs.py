@@ -68,9 +68,9 @@ def test_scalars_of_other_libraries_become_numbers() -> None:
         ({"scores": {"fgd": 1.0}}, "a score of 'fgd' that 'metrics' does not describe"),
         ({"scores": {"fgd": True}, "metrics": {"fgd": FGD}}, "fgd = True: expected a number"),
         ({"scores": {"a/b": 1.0}, "metrics": {"a/b": FGD}}, "a metric named 'a/b'"),
-        ({"metrics": {"fgd": {**FGD, "direction": "sideways"}}}, "metrics/fgd: direction: Input should be"),
-        ({"metrics": {"fgd": {**FGD, "decimals": 99}}}, "metrics/fgd: decimals"),
-        ({"metrics": {"fgd": {**FGD, "split": "tset"}}}, "split: Input should be 'train', 'dev' or 'test'"),
+        ({"metrics": {"fgd": {**FGD, "direction": "sideways"}}}, "'direction' is 'sideways': expected"),
+        ({"metrics": {"fgd": {**FGD, "decimals": 99}}}, "metrics/fgd: 'decimals' is 99: expected 12"),
+        ({"metrics": {"fgd": {**FGD, "split": "tset"}}}, "'split' is 'tset': expected 'train', 'dev' or 'test'"),
         ({"notes": "words"}, "expected a list of sentences"),
     ],
 )  # fmt: skip

@@ -172,6 +172,19 @@ def test_bindings_reach_the_extractor_and_its_identity(tmp_path: Path) -> None:
         read_choice("mmpose", (), ())
 
 
+def test_an_extractor_of_ones_own_that_lacks_a_part_is_told() -> None:
+    code = (
+        "from rgx import register\n"
+        "from rgx.gesture.poses.base import Extractor\n"
+        "from rgx.registry import Part\n\n\n"
+        "@register('poses', 'parted')\n"
+        "class Parted(Extractor):\n"
+        "    def __init__(self, model: Part[Extractor], share: float = 0.5): ...\n"
+    )
+    with pytest.raises(InputError, match=r"poses\.parted needs 'model': bind poses\.parted\.model = @poses"):
+        read_choice("parted", (("parted", code),), ["poses.parted.share = 0.25"])
+
+
 def test_a_file_bound_counts_by_its_content(tmp_path: Path) -> None:
     identities = []
     for name, text in (("a", "one"), ("b", "one"), ("a", "two")):

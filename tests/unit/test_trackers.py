@@ -133,6 +133,19 @@ class Gone(Told):
         raise ConnectionError("no route to host\nand a long story")
 
 
+class Locked(Told):
+    """A server behind a password that it repeats."""
+
+    name = "locked"
+
+    def __init__(self, sweep: str, folder: Path) -> None:
+        super().__init__(sweep, folder)
+        self.where = "http://me:hush@host:5000"
+
+    def begin(self, run: StageRun) -> None:
+        raise ConnectionError(f"no answer from {self.where}/api: <class 'TimeoutError'>")
+
+
 class Stuck(Told):
     """A server that takes its time."""
 
@@ -254,6 +267,16 @@ def test_a_tracker_that_is_gone_is_told_of_once_and_the_others_go_on(tmp_path: P
     assert told.said.count("begin") == told.said.count("finished") == 3
     (line,) = [line for line in said if "left out" in line]
     assert "gone" in line and "ConnectionError: no route to host" in line and "long story" not in line
+
+
+def test_no_password_of_a_tracker_is_printed(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Tracking([Locked("little", tmp_path)], "little", tmp_path, said.append) as tracking:
+        finish(tmp_path, {})
+        tracking.on_trial_start(0, [], trial())
+        tracking.on_trial_complete(0, [], trial())
+    assert said[0] == "tracking: locked, http://…@host:5000"
+    assert said[1].endswith("ConnectionError: no answer from http://…@host:5000/api: TimeoutError")
 
 
 def test_a_tracker_that_is_stuck_holds_up_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ from rgx.gesture import poses
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.poses.files import content
 from rgx.gesture.prepare.streams import RefusedError
+from rgx.kinds import describe_kind, describe_value
 from rgx.plugins import load_plugin
-from rgx.registry import Variant, find
+from rgx.registry import Variant, find, make
 from rgx.store.artifacts import checksum
 
 PATH = "path"
@@ -64,8 +65,8 @@ class Choice(NamedTuple):
         variant = self.variant()
         values = dict(self.values)
         if PATH not in variant.parameters:
-            return Poses(variant.cls(**values), False)
-        return Poses(variant.cls(**{**values, PATH: str(points_beside(source))}), True)
+            return Poses(make(variant, values), False)
+        return Poses(make(variant, {**values, PATH: str(points_beside(source))}), True)
 
 
 def read_choice(name: str, plugins: tuple[tuple[str, str], ...], bindings: Iterable[str]) -> Choice:
@@ -85,7 +86,7 @@ def read_choice(name: str, plugins: tuple[tuple[str, str], ...], bindings: Itera
         values[parameter] = _value(binding, text, variant.parameters[parameter])
     choice = choice._replace(values=tuple(values.items()))
     if not choice.reads_files():
-        variant.cls(**values)
+        make(variant, values)
     return choice
 
 
@@ -96,7 +97,9 @@ def _value(binding: str, text: str, default: Any) -> Any:
         raise InputError(f"--bind {binding}: '{text}' is not a value such as 0.5 or 'text'") from None
     kinds = (int, float) if isinstance(default, float) else (type(default),)
     if type(value) not in kinds:
-        raise InputError(f"--bind {binding}: expected {kinds[-1].__name__}, found {type(value).__name__}")
+        raise InputError(
+            f"--bind {binding}: expected {describe_kind(kinds[-1])}, found {describe_value(value)}"
+        )
     # A worker may stand in another folder.
     return str(Path(value).absolute()) if isinstance(value, str) and Path(value).exists() else value
 
