@@ -131,8 +131,19 @@ def summary(gathered: Gathered) -> str:
     """Return the tables of what was gathered for a terminal."""
     parts = [terminal_table(table) for table in gathered.panels]
     if gathered.panels:
-        parts.append("* best, + second best, (in brackets) published, then by how much ours is above it")
+        beside = ", (in brackets) published, then by how much ours is above it"
+        parts.append(f"* best, + second best{beside if _prints_published(gathered.panels) else ''}")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
+
+
+def _prints_published(panels: list[Table]) -> bool:
+    return any(
+        cell.published is not None
+        for table in panels
+        if table.panel.show.published
+        for cells in table.rows.values()
+        for cell in cells.values()
+    )
 
 
 def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]:
