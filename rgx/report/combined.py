@@ -12,22 +12,22 @@ from rgx.report.grid import body
 from rgx.report.layout import legend, remarks
 from rgx.report.macros import LOOK, NEEDS, macros
 from rgx.report.statistics import Table
-from rgx.report.tex import PLAIN, comments, grid, letters, notes, origins
+from rgx.report.tex import LABEL_LETTERS, PLAIN, comments, ems, grid, notes, origins
 
 PANEL_SIZE = r"\rgxpanelsize"
 SIZES_PT = {
-    r"\footnotesize": 8.0,
-    r"\scriptsize": 7.0,
-    r"\fontsize{6}{7}\selectfont": 6.0,
-    r"\tiny": 5.0,
+    r"\footnotesize": (8.0, 4.25),
+    r"\scriptsize": (7.0, 3.98),
+    r"\fontsize{6}{7}\selectfont": (6.0, 3.67),
+    r"\tiny": (5.0, 3.4),
 }
-"""Letters that panels may have, large ones first: the first at which all of them fit one float."""
-WIDTH_PT, HEIGHT_PT = 410.0, 530.0
+"""Letters of panels, with a digit's width, large ones first: the first at which one float holds all."""
+WIDTH_PT, HEIGHT_PT = 465.0, 510.0
 """Of a float over both columns of LaTeX's own article, the narrowest there is, its caption left out."""
-LETTER, LINE = 0.47, 1.22
-"""A letter's width on average, and a line's height, to the size of the letters."""
-RULES_PT, GAP_PT = 14.0, 18.0
-"""What the rules of a panel take of its height, and the least between two panels."""
+LINE, RULES_PT, GAP_PT = 1.22, 14.0, 18.0
+"""A line's height to the size of its letters; what rules take of a panel's height; between two panels."""
+BELOW_PT, COLSEP_PT = 8.0, 3.0
+"""Between two lines of panels; on each side of a column."""
 NOTE_LETTERS, NOTE_PT = 150, 8.5
 """Letters of a note that fit a line, and its height."""
 
@@ -54,7 +54,8 @@ def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
     said = [" ".join(part) for part in (shared, alone) if part]
     height = HEIGHT_PT - NOTE_PT * sum(1 + len(note) // NOTE_LETTERS for note in said)
     sizes = {
-        size: list(floats([box(table, pt) for table in tables], height)) for size, pt in SIZES_PT.items()
+        size: list(floats([box(table, *letter) for table in tables], height))
+        for size, letter in SIZES_PT.items()
     }
     size = next((size for size, pages in sizes.items() if len(pages) == 1), r"\scriptsize")
     lines = [NEEDS, *macros(LOOK | {PANEL_SIZE: (size, LOOK[PANEL_SIZE][1])})]
@@ -67,7 +68,8 @@ def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
         lines += [r"\begin{table*}[t]", *([r"\addtocounter{table}{-1}"] if number else [])]
         lines += [rf"\caption{{{escape_tex(title)}}}", rf"\label{{{label}}}"]
         # A paragraph of panels, which LaTeX breaks where a line is full.
-        lines += [rf"{{\centering{PANEL_SIZE}\setlength{{\tabcolsep}}{{3pt}}\setlength{{\lineskip}}{{8pt}}%"]
+        lines += [rf"{{\centering{PANEL_SIZE}\setlength{{\tabcolsep}}{{{COLSEP_PT:g}pt}}%"]
+        lines += [rf"\setlength{{\lineskip}}{{{BELOW_PT:g}pt}}%"]
         for table in page:
             under = escape_tex(joined(f"({marks[table.name]}) ", table.panel.caption))
             lines += [r"\rgxpanel{%", *grid(table), rf"}}{{{under}}}\hskip 1.5em plus 1fil\relax"]
@@ -81,11 +83,14 @@ def lettered(number: int) -> str:
     return (lettered(before - 1) if before else "") + ascii_lowercase[last]
 
 
-def box(table: Table, size_pt: float) -> Box:
-    """Return about how large a panel is in letters of a size."""
-    width = letters(table) * LETTER * size_pt
-    title = 1 + len(table.panel.caption) * LETTER * size_pt // width
-    return Box(table, width, (len(body(table, PLAIN)) + 1 + title) * LINE * size_pt + RULES_PT)
+def box(table: Table, size_pt: float, digit_pt: float) -> Box:
+    """Return about how large a panel is in letters of a size, of which a digit has this width."""
+    columns = ems(table)
+    width = 2 * digit_pt * sum(columns) + 2 * COLSEP_PT * (len(columns) - 1)
+    labels = [line[0] for line in body(table, PLAIN)]
+    lines = sum(1 + max(0, len(label) - 1) // LABEL_LETTERS for label in labels)
+    under = 1 + len(table.panel.caption) * digit_pt // width
+    return Box(table, width, (lines + 1 + under) * LINE * size_pt + RULES_PT + BELOW_PT)
 
 
 def floats(boxes: Sequence[Box], height: float) -> Iterator[list[Table]]:

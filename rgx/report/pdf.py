@@ -11,7 +11,7 @@ from rgx.report.escape import escape_tex, joined
 from rgx.report.gather import Gathered, gather
 from rgx.report.macros import PREAMBLE, macros
 from rgx.report.render import save, write
-from rgx.report.tex import notes
+from rgx.report.tex import appendix, notes
 from rgx.report.typeset import typeset
 
 HEAD = [
@@ -63,6 +63,8 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
         lines += [*beside(line), r"\par\bigskip", ""]
     if shared:
         lines += [r"{\small\bfseries More than one panel\par}", *notes(shared)]
+    if said := appendix(gathered.appended):
+        lines += [r"\par\bigskip{\small\bfseries Appendix\par}{\scriptsize\raggedright", said, r"\par}"]
     if gathered.findings:
         lines += [claims_layout.latex(gathered.findings)]
     drawn = [

@@ -136,9 +136,19 @@ def summary(gathered: Gathered) -> str:
     if gathered.findings:
         parts.append(claims_layout.terminal(gathered.findings))
     if gathered.panels:
-        below = "(in brackets) published; after it, where measured alike, by how much ours is above it"
-        parts.append(f"* best, + second best, {below}")
+        beside = ", (in brackets) published; after it, where measured alike, by how much ours is above it"
+        parts.append(f"* best, + second best{beside if _prints_published(gathered.panels) else ''}")
     return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
+
+
+def _prints_published(panels: list[Table]) -> bool:
+    return any(
+        cell.published is not None
+        for table in panels
+        if table.panel.show.published
+        for cells in table.rows.values()
+        for cell in cells.values()
+    )
 
 
 def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]:

@@ -6,15 +6,15 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from rgx.report.agreement import Agreement, agreement_by_seed, printed
+from rgx.report.columns import Series, columns_of, described, series_of
 from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
 from rgx.report.frames import Measured, Metric, Results
 from rgx.report.panel import Panel
-from rgx.report.pivot import Series, series_of
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 from rgx.words import PLAIN, Words
 
@@ -188,7 +188,7 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     columns: dict[str, Metric] = {}
     cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
-    columns_shown, unscored = _columns(series, panel)
+    columns_shown, unscored = columns_of(series, panel)
     doubts = _doubts(series, results)
     for column in columns_shown:
         own = series[column]
@@ -223,18 +223,6 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     )  # fmt: skip
 
 
-def described(name: str, column: str, panel: Panel, results: Results) -> Metric:
-    """Return what is known of a column's metric, with the head and the decimals that the panel gives it.
-
-    A head of a column with a factor speaks of the numbers as they are printed, which are not these.
-    """
-    metric = results.describe(name, column) or Metric(label=column)
-    update: dict[str, Any] = {"decimals": panel.decimals.get(column, metric.decimals)}
-    if column in panel.heads and column not in panel.factors:
-        update["label"] = panel.heads[column]
-    return metric.model_copy(update=update)
-
-
 def _instruments(numbers: Sequence[Measured], results: Results, words: Words) -> dict[str, list[str]]:
     """Return the keys of each stage that numbers were measured with, of those stages that have any."""
     rows = [results.stages_of(number) for number in numbers]
@@ -263,21 +251,6 @@ def _doubts(series: Mapping[str, Series], results: Results) -> dict[str, dict[st
             levels = [doubts[c] for c, of in series.items() if of.metric == own.metric and of.numbers]
             doubts[column] = {row: merged(level[row] for level in levels if row in level) for row in own.rows}
     return doubts
-
-
-def _columns(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], tuple[str, ...]]:
-    """Return the columns that have a number here or in print, and those that have one in print alone.
-
-    Before anything has been measured a table has all its columns, and nothing to say of them.
-    """
-    measured = {column for column, own in series.items() if own.rows or own.holes}
-    if not measured:
-        return list(series), ()
-    known = measured | {
-        column for row in panel.published.values() for column, value in row.items() if value is not None
-    }
-    shown = [column for column in series if column in known]
-    return shown, tuple(column for column in shown if column not in measured)
 
 
 def _by_seed(series: Series, factor: float = 1.0) -> dict[str, dict[int, float]]:

@@ -34,6 +34,8 @@ EMS = (
 """Widths of what is no digit; those are half an em."""
 CLOSE = 0.85
 """Of the widest number, from where on LaTeX is asked whether one with its difference is wider."""
+WORDS_EM, HEADS_EM = 0.47, 0.55
+"""Width of a letter on average, in a label and in a head, which has more capitals."""
 COLUMN_LETTERS = 70
 """Letters of a table that fit one of two columns; a wider table spans both."""
 LABEL_LETTERS = 30
@@ -178,8 +180,8 @@ def appendix(tables: Sequence[Table]) -> str:
     lines = []
     for table in tables:
         if said := appended(table):
-            title = rf"Table~\ref{{tab:{table.name}}} ({escape_tex(table.panel.caption.rstrip('.'))})"
-            lines += [rf"\paragraph{{{title}}}", *(f"{escape_tex(note)}" for note in said), ""]
+            # By its caption and not by its number: a paper may have it as a panel of another table.
+            lines += [rf"\paragraph{{{escape_tex(table.panel.caption)}}}", *map(escape_tex, said), ""]
     return "\n".join(lines)
 
 
@@ -191,6 +193,16 @@ def letters(table: Table) -> int:
         numbers = max((len(line[column]) for line in lines), default=0)
         widths.append(max(numbers, min(len(head[column]), HEAD_LETTERS)))
     return sum(widths) + 2 * len(widths)
+
+
+def ems(table: Table) -> list[float]:
+    """Return about how many em each column of a table is wide."""
+    head, lines = ["", *ticked(table), *own_heads(table, PLAIN)], body(table, PLAIN)
+    widths = [WORDS_EM * min(LABEL_LETTERS, max((len(line[0]) for line in lines), default=0))]
+    for column in range(1, len(head)):
+        numbers = max((_width(line[column]) for line in lines), default=0.0)
+        widths.append(max(numbers, HEADS_EM * min(len(head[column]), HEAD_LETTERS + 2)))
+    return widths
 
 
 def _wrapped(text: str, plain: str) -> str:

@@ -224,3 +224,24 @@ def test_pictures_are_shown(browser: Any, page: tuple[Any, str, list[str]]) -> N
     for image in browser.find_elements("tag name", "img"):
         browser.execute_script("arguments[0].scrollIntoView()", image)
         until(lambda: image.get_property("complete") and image.get_property("naturalWidth") > 0)  # noqa: B023
+
+
+def test_sorting_takes_heads_over_rows_away_and_brings_them_back(browser: Any, tmp_path: Path) -> None:
+    panel = {
+        "order": "as_swept",
+        "sections": {"Ours": [OURS], "Earlier work": ["base_line", "+RVQ"]},
+        "groups": {"Both": ["diversity", "pcm"]},
+    }
+    report, store = make(tmp_path, ["base_line", "+RVQ", OURS], panel=panel)
+    render(report, store, tmp_path / "out")
+    (table,) = gather(report, store).panels
+    ours, base, rvq = (table.label(row) for row in table.rows)
+    browser.get((tmp_path / "out" / "made" / "index.html").as_uri())
+    whole = ["Ours", ours, "Earlier work", base, rvq]
+    assert labels(browser) == whole
+    button = browser.find_elements("css selector", "table.results thead th[aria-sort] button")[-1]
+    means = {table.label(row): cells["pcm"].mean for row, cells in table.rows.items()}
+    up = sorted(means, key=lambda label: means[label])
+    for expected in (up, up[::-1], whole):
+        button.click()
+        assert labels(browser) == expected

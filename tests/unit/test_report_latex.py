@@ -17,11 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from test_report import ROOT
 from test_report_figures import STEPS, fill
 
 from rgx.errors import InputError
 from rgx.report.blocks import Block, packed
 from rgx.report.combined import GAP_PT, WIDTH_PT, Box, combined, floats, lettered
+from rgx.report.definition import load
 from rgx.report.escape import escape_tex
 from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
 from rgx.report.macros import PREAMBLE
@@ -343,3 +345,25 @@ def test_no_pdflatex_is_said_with_what_to_install(monkeypatch: pytest.MonkeyPatc
 def test_what_stops_pdflatex_is_said(source: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         typeset(source)
+
+
+WIDTH = r"\newcommand{\rgxpanel}[2]{\setbox0\hbox{#1}\typeout{OF \the\wd0/\the\linewidth}\box0 #2\par}"
+
+
+@needs_pdflatex
+def test_the_ablations_of_the_paper_are_one_float_whose_letters_are_of_one_size(tmp_path: Path) -> None:
+    tables = []
+    for name, panel in load(ROOT / "reports" / "ablation_table3.yaml").panels.items():
+        values = {
+            (row, seed): {column: 100.0 / (1 + place) + seed for place, column in enumerate(panel.columns)}
+            for row in panel.published
+            for seed in range(3)
+        }
+        metrics = {column: Metric(label=column[-12:], decimals=2, direction="up") for column in panel.columns}
+        tables.append(assemble(name, panel, results_of(name, values, metrics)))
+    text = combined("Ablations.", "made_up", tables)
+    log = compiled(tmp_path, [text, r"\ref{tab:made_up}\label{tab:3b}"])
+    assert faults(log) == [] and "too large" not in log and text.count(r"\begin{table*}") == 1
+    log = log_of(tmp_path, [*CLASS, WIDTH, r"\begin{document}", text, r"\end{document}"])
+    widths = [(float(width), float(line)) for width, line in re.findall(r"OF ([\d.]+)pt/([\d.]+)pt", log)]
+    assert len(widths) == 6 and all(width <= line for width, line in widths), "none is shrunk"

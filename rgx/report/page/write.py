@@ -73,11 +73,13 @@ def pages(
     known = anchors(results, names)
     kinds = [form.suffix for form in make_formats(gathered.report.formats)]
     common, rows = origins(results, tables, known)
+    views = [table_view(table, known) for table in tables]
     shown = {
         "sweep": results.sweep.name,
         "caption": gathered.report.caption,
         "combined": "combined.tex" if "combined.tex" in content else "",
-        "tables": [table_view(table, known) for table in tables],
+        "tables": views,
+        "has_published": any(line.published for view in views for line in view.lines),
         "kinds": kinds,
         "settings_files": [(k, f) for k in kinds if (f := f"hyperparameters.{k}") in content],
         "reference_line": gathered.words.reference_line,

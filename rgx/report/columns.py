@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rgx.errors import InputError, nearest
-from rgx.report.frames import Measured, Results, by_row
+from rgx.report.frames import Measured, Metric, Results, by_row
 from rgx.report.panel import MEAN, Panel, Pivot
 from rgx.sweep.factors import factors_of
 
@@ -55,6 +56,33 @@ def series_of(name: str, panel: Panel, results: Results) -> tuple[dict[str, Seri
             series[f"{metric}@{mean}"] = Series(metric, label, [], dict(_means(list(of_level.values()))), {})
     _check_names(panel, [*levels, *means], list(series))
     return series, rows_of
+
+
+def columns_of(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns that have a number here or in print, and those that have one in print alone.
+
+    Before anything has been measured a table has all its columns, and nothing to say of them.
+    """
+    measured = {column for column, own in series.items() if own.rows or own.holes}
+    if not measured:
+        return list(series), ()
+    known = measured | {
+        column for row in panel.published.values() for column, value in row.items() if value is not None
+    }
+    shown = [column for column in series if column in known]
+    return shown, tuple(column for column in shown if column not in measured)
+
+
+def described(name: str, column: str, panel: Panel, results: Results) -> Metric:
+    """Return what is known of a column's metric, with the head and the decimals that the panel gives it.
+
+    A head of a column with a factor speaks of the numbers as they are printed, which are not these.
+    """
+    metric = results.describe(name, column) or Metric(label=column)
+    update: dict[str, Any] = {"decimals": panel.decimals.get(column, metric.decimals)}
+    if column in panel.heads and column not in panel.factors:
+        update["label"] = panel.heads[column]
+    return metric.model_copy(update=update)
 
 
 def places_of(pivot: Pivot, rows: list[str]) -> dict[str, tuple[str, str]]:
