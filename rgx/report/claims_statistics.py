@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Difference:
     """By how much one row is above another: its mean, and how far that mean would vary.
 
     by_seed: the variance of the mean over seeds, which falls with their number; by_sample: that over test
-    samples, which no further seed lowers; freedom: degrees of freedom of each.
+    samples, which no further seed lowers.
     """
 
     mean: float
@@ -97,12 +98,18 @@ def _by_sample(first: Shares, second: Shares) -> float:
     size = first.above.shape[1]
     if size < 2:
         return 0.0
-    counts = np.random.default_rng(0).multinomial(size, np.full(size, 1.0 / size), RESAMPLES).astype(float)
+    counts = _drawn(size)
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = [counts @ rows.above.T / (counts @ rows.below.T) for rows in (first, second)]
     drawn = (scores[0] - scores[1]).mean(axis=1)
     drawn = drawn[np.isfinite(drawn)]
     return float(drawn.var(ddof=1)) * size / (size - 1)
+
+
+@lru_cache(maxsize=2)
+def _drawn(size: int) -> np.ndarray:
+    """Return how often each of so many samples is drawn, (RESAMPLES, size), alike for every claim."""
+    return np.random.default_rng(0).multinomial(size, np.full(size, 1.0 / size), RESAMPLES).astype(float)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
