@@ -209,7 +209,8 @@ def sweep(
 
 def _render_if_new(definition: Path, store: Path, out: Path, run: str | None) -> None:
     from rgx.report.gather import gather
-    from rgx.report.render import stands, summary
+    from rgx.report.render import stands
+    from rgx.report.summary import summary
 
     gathered = gather(definition, store, run)
     if stands(gathered, out):
@@ -221,7 +222,8 @@ def _render_if_new(definition: Path, store: Path, out: Path, run: str | None) ->
 
 def _render(definition: Path, store: Path, out: Path, run: str | None) -> tuple[Gathered, list[Path]]:
     from rgx.report.gather import gather
-    from rgx.report.render import summary, write
+    from rgx.report.render import write
+    from rgx.report.summary import summary
 
     # A report is many small things that live as long as it takes: looking for garbage is a tenth of its time.
     gc.set_threshold(100_000)

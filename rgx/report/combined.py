@@ -9,7 +9,7 @@ from string import ascii_lowercase
 from rgx.report.blocks import split_notes
 from rgx.report.escape import escape_tex, joined
 from rgx.report.grid import body
-from rgx.report.layout import legend, remarks
+from rgx.report.layout import ordered, remarks, signs
 from rgx.report.macros import LOOK, NEEDS, macros
 from rgx.report.statistics import Table
 from rgx.report.tex import LABEL_LETTERS, PLAIN, comments, ems, grid, notes, origins
@@ -48,7 +48,7 @@ def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
     goes on in the next. It takes the packages of `macros.PREAMBLE`; comment lines give the key behind each
     number, and what a panel's own file says at length.
     """
-    own, shared = split_notes(tables, legend)
+    own, shared = split_notes(tables, signs)
     marks = {table.name: lettered(number) for number, table in enumerate(tables)}
     alone = [f"({marks[of]}) {' '.join(lines)}" for of, lines in own.items() if lines]
     said = [" ".join(part) for part in (shared, alone) if part]
@@ -61,7 +61,9 @@ def combined(caption: str, name: str, tables: Sequence[Table]) -> str:
     lines = [NEEDS, *macros(LOOK | {PANEL_SIZE: (size, LOOK[PANEL_SIZE][1])})]
     lines += [*(f"% ({mark}) is panel {of}" for of, mark in marks.items())]
     lines += [line for table in tables for line in origins(table)]
-    lines += [line for table in tables for line in comments(remarks(table), f"({marks[table.name]}) ")]
+    for table in tables:
+        # Order and protocol, said under each table of its own, are too long for one page of all.
+        lines += comments([*ordered(table), *remarks(table)], f"({marks[table.name]}) ")
     for number, page in enumerate(sizes[size]):
         title = caption if number == 0 else f"{caption.removesuffix('.')}, continued."
         label = f"tab:{name}{f'-{number + 1}' if number else ''}"

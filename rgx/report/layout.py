@@ -12,7 +12,19 @@ from rgx.report.significance import LEVEL
 from rgx.report.statistics import Table
 from rgx.store.keys import short
 
-__all__ = ["ARROWS", "Style", "appended", "body", "caption", "footnotes", "heads", "legend", "remarks"]
+__all__ = [
+    "ARROWS",
+    "Style",
+    "appended",
+    "body",
+    "caption",
+    "footnotes",
+    "heads",
+    "legend",
+    "ordered",
+    "remarks",
+    "signs",
+]
 
 REASON = 160
 """Characters of why a run failed; `rgx status` and the log have the rest."""
@@ -71,17 +83,24 @@ def appended(table: Table) -> list[str]:
 
 def legend(table: Table) -> list[str]:
     """Return what a table cannot be read without: stand-ins, agreement, tests, holes and instruments."""
-    show, table = table.panel.show, unhidden(table)
-    return [*(_ordered(table) if show.statistics else []), *(_legend(table) if show.notes else [])]
+    return [*ordered(table), *signs(table)]
+
+
+def ordered(table: Table) -> list[str]:
+    """Return what is said of order and significance."""
+    return _ordered(unhidden(table)) if table.panel.show.statistics else []
+
+
+def signs(table: Table) -> list[str]:
+    """Return what marks and instruments mean, and why numbers are missing."""
+    return _legend(unhidden(table)) if table.panel.show.notes else []
 
 
 def _ordered(table: Table) -> list[str]:
-    """Return what is said of order and significance."""
-    return [*_single(table), *_compared(table), *_otherwise(table), *_untested(table)]
+    return [*_compared(table), *_otherwise(table), *_untested(table)]
 
 
 def _legend(table: Table) -> list[str]:
-    """Return what marks and instruments mean, and why numbers are missing."""
     notes = list(
         dict.fromkeys(
             f"† {metric.label} is a stand-in{': ' + metric.protocol if metric.protocol else ''}."
@@ -98,6 +117,7 @@ def _legend(table: Table) -> list[str]:
     )
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
+    notes += _single(table)
     notes += _unscored(table)
     notes += doubt_notes(table.doubt)
     if any(cell.mean is None for cells in table.rows.values() for cell in cells.values()):

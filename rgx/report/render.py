@@ -13,22 +13,19 @@ from typing import Any
 from PIL import Image
 
 from rgx import __version__
-from rgx.errors import InputError, nearest
+from rgx.errors import InputError
 from rgx.report import claims_layout, hyperparameters, style
-from rgx.report.definition import Report
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
 from rgx.report.formats.base import make_formats
 from rgx.report.formats.markdown import appendix, markdown
-from rgx.report.frames import Results, manifest_path
+from rgx.report.frames import manifest_path
 from rgx.report.gather import Gathered, gather
 from rgx.report.page.anchors import INDEX
 from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
-from rgx.report.statistics import Table
-from rgx.report.terminal_table import terminal_table
-from rgx.store.code import account
+from rgx.report.summary import absent
 
 RECORD = "provenance.json"
 SETTINGS, APPENDIX, CLAIMS = "hyperparameters", "appendix", "claims"
@@ -125,69 +122,6 @@ def save(folder: Path, content: dict[str, bytes]) -> list[Path]:
         raise InputError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
-def terminal_summary(report_file: Path, store: Path) -> str:
-    """Return the tables of a report for a terminal."""
-    return summary(gather(report_file, store))
-
-
-def summary(gathered: Gathered) -> str:
-    """Return the tables of what was gathered for a terminal."""
-    parts = [terminal_table(table) for table in gathered.panels]
-    if gathered.findings:
-        parts.append(claims_layout.terminal(gathered.findings))
-    if gathered.panels:
-        beside = ", (in brackets) published; after it, where measured alike, by how much ours is above it"
-        parts.append(f"* best, + second best{beside if _prints_published(gathered.panels) else ''}")
-    return "\n\n".join([*parts, *_remarks(gathered.report, gathered.results, gathered.panels)])
-
-
-def _prints_published(panels: list[Table]) -> bool:
-    return any(
-        cell.published is not None
-        for table in panels
-        if table.panel.show.published
-        for cells in table.rows.values()
-        for cell in cells.values()
-    )
-
-
-def _remarks(report: Report, results: Results, panels: list[Table]) -> list[str]:
-    """Return a line for each panel, row or column that the report and the sweep do not share."""
-    swept = list(dict.fromkeys(row.panel for row in results.sweep.rows))
-    shown = [table.name for table in panels]
-    lines = [
-        f"Panel {name} is in the report but not in the sweep; skipped."
-        for name in report.panels
-        if name not in shown
-    ]
-    lines += [
-        f"Panel {name} is in the sweep but not in the report; not shown."
-        for name in swept
-        if name not in report.panels
-    ]
-    lines += [f"{line}." for line in account(results.drift)]
-    for table in panels:
-        rows = [table.rows_of.get(row, row) for row in results.rows(table.name)]
-        named = {
-            *table.panel.published,
-            *table.panel.labels,
-            *table.panel.components,
-            *(row for rows in table.panel.sections.values() for row in rows),
-            *filter(None, [table.panel.ours]),
-        }
-        lines += [
-            f"Panel {table.name}: row '{row}' is not in the sweep; {nearest(row, rows)}"
-            for row in sorted(named - set(rows))
-        ]
-        measured = sorted({metric for panel, metric in results.by_column if panel == table.name})
-        lines += [
-            f"Panel {table.name}: column '{column}' is in no finished manifest; {nearest(column, measured)}"
-            for column in table.panel.columns
-            if measured and column not in {shown.partition("@")[0] for shown in table.columns}
-        ]
-    return lines
-
-
 def _png(page: Image.Image) -> bytes:
     data = BytesIO()
     page.save(data, "png")
@@ -215,7 +149,7 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
     report, results, panels = gathered.report, gathered.results, gathered.panels
     seeds = ", ".join(map(str, results.sweep.seeds))
     parts = [f"# {escape_markdown(results.sweep.name)}\n", f"Seeds: {seeds}.\n"]
-    parts += [f"- {escape_markdown(line)}\n" for line in _remarks(report, results, panels)]
+    parts += [f"- {escape_markdown(line)}\n" for line in absent(report, results, panels)]
     kinds = [form.suffix for form in make_formats(report.formats)]
     for table in panels:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)

@@ -25,8 +25,9 @@ from rgx.report.frames import numbers
 from rgx.report.gather import gather
 from rgx.report.layout import footnotes
 from rgx.report.panel import Panel
-from rgx.report.render import render, terminal_summary
+from rgx.report.render import render
 from rgx.report.statistics import assemble
+from rgx.report.summary import terminal_summary
 from rgx.store.runs import read_run
 from rgx.store.samples import SAMPLES
 from rgx.words import Words

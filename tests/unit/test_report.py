@@ -27,8 +27,9 @@ from rgx.report.agreement import Agreement, agreement, agreement_by_seed, printe
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.gather import gather
-from rgx.report.render import render, stands, terminal_summary
+from rgx.report.render import render, stands
 from rgx.report.statistics import marks, summarise
+from rgx.report.summary import terminal_summary
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]

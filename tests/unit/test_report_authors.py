@@ -26,7 +26,8 @@ from rgx.report.macros import LOOK, PREAMBLE
 from rgx.report.panel import Panel, Pivot, Show
 from rgx.report.phrase import Phrase
 from rgx.report.quoted import digits_of, read, scaled, spread_of
-from rgx.report.render import render, stands, terminal_summary
+from rgx.report.render import render, stands
+from rgx.report.summary import terminal_summary
 from rgx.sweep.factors import factors_of, name_of
 
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -14,7 +14,8 @@ from little import command
 
 from rgx.errors import InputError
 from rgx.report.gather import gather
-from rgx.report.render import render, summary
+from rgx.report.render import render
+from rgx.report.summary import summary
 
 TYPST = '''
 """Tables in Typst."""

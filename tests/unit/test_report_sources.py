@@ -147,7 +147,10 @@ def test_a_seed_repeats_what_its_scope_says(tmp_path: Path) -> None:
     ("scope", "message"),
     [
         ("{3d: motion}", r"little.yaml:\d+: seed_scope: no panel '3d'"),
-        ("{3b: motoin}", "3b/baseline: seed_scope: no stage 'motoin' in it; did you mean 'motion'"),
+        (
+            "{3b: motoin}",
+            "3b/baseline and 1 more: seed_scope: no stage 'motoin' in it; did you mean 'motion'",
+        ),
         ("{3b: motion_scores}", "neither 'motion_scores' nor what follows it takes a seed"),
     ],
 )

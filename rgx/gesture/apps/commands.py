@@ -38,7 +38,8 @@ def score(
     from rgx.gesture.apps.score import Systems, parse, write_definitions
     from rgx.gesture.apps.tracked import track_videos
     from rgx.report.gather import gather
-    from rgx.report.render import summary, write
+    from rgx.report.render import write
+    from rgx.report.summary import summary
     from rgx.run.invocation import Execution, run_sweep
     from rgx.sweep.spec import run_of
 
