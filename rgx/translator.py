@@ -55,8 +55,8 @@ YAML: Table = (
     (r"duplicate anchor", "found an &name that stands before already"),
 )
 PYTHON: Table = (
-    (r"(?:\w+\.)*(\w+)\.__init__\(\) missing \d+ required .*?: (.+)", "{0} was built without {1}"),
-    (r"(?:\w+\.)*(\w+)\.__init__\(\) got an unexpected keyword argument (.+)", "{0} has no argument {1}"),
+    (r"(\w{1,99})\.__init__\(\) missing \d+ required [^:]*: (.+)", "{0} was built without {1}"),
+    (r"(\w{1,99})\.__init__\(\) got an unexpected keyword argument (.+)", "{0} has no argument {1}"),
     (r"instantiate abstract class (\w+) .*abstract methods? (.+)", "{0} lacks {1}"),
     (r"'NoneType' object has no attribute '(\w+)'", "found None, expected something that has '{0}'"),
     (r"'NoneType' object is not (\w+)", "found None, which is not {0}"),
@@ -64,22 +64,22 @@ PYTHON: Table = (
     (r"maximum recursion depth", "something refers to itself without end"),
 )
 OBJECTS: Table = (
-    (r"<(?:class|enum) '(?:[\w<>]+\.)*(\w+)'>", "{0}"),
-    (r"<module '([\w.]+)'[^>]*>", "{0}"),
-    (r"<bound method ([\w.]+) of .*?>+", "{0}"),
-    (r"<(?:[\w<>]+\.)*?(?:function |built-in function )?(?:[\w<>]+\.)*(\w+)[^<>]* at 0x[0-9a-fA-F]+>", "{0}"),
-    (r" ?object at 0x[0-9a-fA-F]+", ""),
+    (r"<(?:class|enum) '(?:[^'\n]{0,200}\.)?(\w{1,99})'>", "{0}"),
+    (r"<module '([^'\n]{1,200})'[^>\n]{0,200}>", "{0}"),
     (
-        r"\b(?:o?dict_(?:keys|values|items)|mappingproxy|frozenset|\w*Path)\(([^()]*)\)",
+        r"<(?:function )?(?:(?:\w|<locals>|\.){0,200}\.)?(\w{1,99})(?: [^<>\n]{0,200})? at 0x[0-9a-fA-F]+>",
         "{0}",
     ),
+    (r"<bound method ([\w.]{1,200}) of [^<>\n]{0,200}>?", "{0}"),
+    (r"(?: object)? at 0x[0-9a-fA-F]+", ""),
+    (r"\b(?:o?dict_(?:keys|values|items)|mappingproxy|frozenset|\w{0,20}Path)\(([^()]*)\)", "{0}"),
     (r"(?:typing\.)?Annotated\[([^\[\],]+(?:\[[^\[\]]*\])?),[^\]]*\]", "{0}"),
     (r"\bForwardRef\('([^']*)'[^)]*\)", "{0}"),
     (r"\btyping\.", ""),
     (r"\bNoneType\b", "None"),
 )
 """What Python calls its own things, and what is left of it for a person."""
-CREDENTIALS = re.compile(r"(\b[\w+.-]+://)[^\s/?#'\"]+@")
+CREDENTIALS = re.compile(r"(?<=\w://)[^\s/?#'\"]+@")
 INSTALLED = ("site-packages", "dist-packages")
 NOBODYS = ("importlib", "/gin/", str(Path(os.__file__).parent))
 GIN_CALLS = re.compile(r"\n\s*In call to configurable .*")
@@ -116,7 +116,7 @@ def plain(text: str) -> str:
 
 def masked(text: str) -> str:
     """Return a text with … in place of the user and password of each address: http://…@host."""
-    return CREDENTIALS.sub(r"\1…@", text)
+    return CREDENTIALS.sub("…@", text)
 
 
 def raised_at(error: BaseException, *apart: str) -> str:

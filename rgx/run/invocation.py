@@ -112,9 +112,7 @@ def told_overridden(plan: Plan) -> list[str]:
     """Return the written lines that others override, or their number where they are many."""
     lines = plan.overridden
     if len(lines) > MOST_SHOWN:
-        return [
-            f"overridden: {len(lines)} written lines by others; `rgx plan` with the same options lists them"
-        ]
+        return [f"overridden: {len(lines)} lines; `rgx plan` with the same options lists each, and by what"]
     return [f"overridden: {line}" for line in lines]
 
 

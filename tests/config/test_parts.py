@@ -72,6 +72,10 @@ class Ratio:
     """What whole variants of the test's base axis are."""
 
 
+class Apart:
+    """What variants of another axis of the test's are."""
+
+
 class Asked(Protocol):
     """What a network given as a shape must have."""
 
@@ -268,3 +272,26 @@ def test_nothing_bound_at_all_has_no_place() -> None:
     assert refused("", "corpus").startswith(
         "stage.corpus needs 'corpus': bind stage.corpus.corpus = @corpus."
     )
+
+
+def test_variants_that_do_not_fit_as_they_come_are_offered_apart() -> None:
+    @register("parts_test_apart", "whole")
+    class Whole(Apart):
+        """Waits for nothing."""
+
+    @register("parts_test_apart", "waiting")
+    class Waiting(Apart):
+        """Waits for its width."""
+
+        def __init__(self, width: int) -> None: ...
+
+    @register("parts_test_user", "user")
+    class User:
+        """Wants one that waits, and one that does not."""
+
+        def __init__(self, waiting: Recipe[Apart], whole: Part[Apart]) -> None: ...
+
+    with pytest.raises(InputError) as told:
+        make("parts_test_user.user")
+    assert "NAME: waiting; not those that wait for nothing: whole)" in str(told.value)
+    assert "NAME: whole; not those that wait for shapes: waiting)" in str(told.value)

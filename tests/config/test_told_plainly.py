@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rgx.sweep.plan import make_plan
 from rgx.sweep.run_name import run_name
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import read_sweep
-from rgx.translator import GIN, plain, raised_at, translate
+from rgx.translator import GIN, YAML, plain, raised_at, translate
 
 VARIANT = """\
 from rgx import register
@@ -127,6 +128,17 @@ SAID = {
 @pytest.mark.parametrize("text", SAID)
 def test_no_python_object_and_no_secret_is_left(text: str) -> None:
     assert plain(text) == SAID[text]
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["<a.", "<", "a.", "a:", "x://a", "<function ", "Annotated[", "dict_keys(", "<locals>.", "a<b ", "'"],
+)
+def test_a_long_text_is_looked_through_at_once(part: str) -> None:
+    text = part * (40_000 // len(part))
+    began = time.perf_counter()
+    assert plain(text) and translate(text, GIN) and translate(ValueError(text), YAML)
+    assert time.perf_counter() - began < 5
 
 
 def test_a_library_s_words_are_translated_with_the_nearest_name() -> None:

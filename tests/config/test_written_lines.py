@@ -164,7 +164,7 @@ def test_a_sweep_says_what_is_overridden(tmp_path: Path) -> None:
     ]
     many = Plan("lines", (0,), overridden=[f"line {number}" for number in range(40)])
     assert told_overridden(many) == [
-        "overridden: 40 written lines by others; `rgx plan` with the same options lists them"
+        "overridden: 40 lines; `rgx plan` with the same options lists each, and by what"
     ]
 
 
