@@ -57,7 +57,7 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     content = {name: text.encode() for name, text in files.items()} | drawings | pictures
     films, more = gather_videos(panels, results, store)
     pictured = {name: [labels[name].get(row, row) for row in rows] for name, rows in shown.items()}
-    remarks = _remarks(gathered.report, results, panels)
+    remarks = absent(gathered.report, results, panels)
     remarks += [f"{more} more videos are in the store and not on this page."] if more else []
     content |= pages(gathered, remarks, content, pictured, films)
     carried = [video for of_panel in films.values() for video in of_panel]
