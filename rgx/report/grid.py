@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -41,6 +41,11 @@ def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", diffe
     text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
     text += (differs if cell.differs else "") + cell.doubt.marks
     return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
+
+
+def arrow(metric: Metric, arrows: Mapping[Direction | None, str] = ARROWS) -> str:
+    """Return the arrow of a metric's direction, or nothing where its label ends in one."""
+    return "" if metric.label.endswith(("↓", "↑", "→")) else arrows[metric.direction]
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Style:
         """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
         unit = f" ({metric.unit})" if metric.unit else ""
         dagger = self.dagger if metric.stand_in else ""
-        return self.title(joined(metric.label, unit), dagger + self.arrows[metric.direction])
+        return self.title(joined(metric.label, unit), dagger + arrow(metric, self.arrows))
 
 
 def heads(table: Table, style: Style) -> list[str]:

@@ -63,8 +63,6 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
         lines += [*beside(line), r"\par\bigskip", ""]
     if shared:
         lines += [r"{\small\bfseries More than one panel\par}", *notes(shared)]
-    if said := appendix(gathered.appended):
-        lines += [r"\par\bigskip{\small\bfseries Appendix\par}{\scriptsize\raggedright", said, r"\par}"]
     if gathered.findings:
         lines += [claims_layout.latex(gathered.findings)]
     drawn = [
@@ -74,6 +72,8 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
     ]
     for line in packed(drawn):
         lines += [r"\par\bigskip", "", *beside(line), ""]
+    if said := appendix(gathered.appended):
+        lines += [r"\par\bigskip{\large\bfseries Appendix\par}{\small\raggedright", said, r"\par}"]
     if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
         lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:

@@ -250,6 +250,14 @@ def test_a_report_says_once_what_its_panels_show_and_a_panel_may_say_otherwise(t
     assert "A note." in text and "published" not in text
 
 
+def test_a_head_that_ends_in_an_arrow_gets_no_second_one(tmp_path: Path) -> None:
+    files = files_of(
+        tmp_path, TWO, {"columns": ["fgd"], "heads": {"fgd": {"text": "F ↓", "tex": r"$F\downarrow$"}}}
+    )
+    assert "| F ↓ " in files["3b.md"] and r"{$F\downarrow$}" in files["3b.tex"]
+    assert "F ↓" in files["index.html"] and "nearer" not in files["index.html"].partition("<tbody")[0]
+
+
 def test_heads_over_groups_of_columns(tmp_path: Path) -> None:
     panel = {
         "columns": ["diversity", "fgd", "pcm"],

@@ -14,7 +14,7 @@ from rgx.errors import InputError, nearest
 from rgx.report import style
 from rgx.report.figures.extremes import best_and_worst
 from rgx.report.frames import Results, SweepRow, manifest_path
-from rgx.report.grid import ARROWS
+from rgx.report.grid import arrow
 from rgx.report.panel import Panel
 from rgx.report.phrase import Wording
 from rgx.report.statistics import Table
@@ -164,4 +164,4 @@ def head(table: Table, column: str) -> str:
     """Return an axis's label: what a column is called, its unit and which way is better."""
     metric = table.columns[column]
     unit = f" ({metric.unit})" if metric.unit else ""
-    return style.text(metric.label + unit) + ("†" if metric.stand_in else "") + ARROWS[metric.direction]
+    return style.text(metric.label + unit) + ("†" if metric.stand_in else "") + arrow(metric)

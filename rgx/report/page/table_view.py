@@ -10,6 +10,7 @@ from rgx.report.frames import Metric
 from rgx.report.grid import (
     ARROWS,
     Style,
+    arrow,
     difference,
     number,
     published_label,
@@ -138,7 +139,7 @@ def _head(metric: Metric, level: str, room: int, words: Words) -> Head:
     return Head(
         label=level or joined(metric.label, unit),
         dagger="†" if metric.stand_in and not level else "",
-        arrow="" if level else ARROWS[metric.direction].strip(),
+        arrow="" if level else arrow(metric).strip(),
         better=BETTER.get(metric.direction or "", "").format(reference=words.reference),
         room=room,
     )
