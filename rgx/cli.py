@@ -23,6 +23,7 @@ from rgx.options import (
     Engine,
     File,
     Import,
+    Rerun,
     Scale,
     Seeds,
     Set,
@@ -148,17 +149,15 @@ def plan(
 ) -> None:
     """Show cells, unique stages, what is in the store, why the rest is not, and what sharing saves."""
     from rgx.registry import replacements
-    from rgx.store.code import account, drifted
+    from rgx.store.code import account
     from rgx.store.keys import short
-    from rgx.store.manifests import Manifests
-    from rgx.sweep.code import present
     from rgx.sweep.plan import explain_missing
+    from rgx.sweep.reuse import drift_of
     from rgx.sweep.search.table import about, intention
 
     planned = _plan(file, overrides(choices, bind, scale, seeds, only, imports))
     missing, reasons = planned.missing(store), explain_missing(planned, store)
-    there = [(task.stage, key) for key, task in planned.tasks.items() if key not in missing]
-    drift = drifted(present(), Manifests(store), there)
+    drift = drift_of(planned, store)
     if as_json:
         stages = [
             {
@@ -213,9 +212,7 @@ def sweep(
     address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
-    rerun: Annotated[
-        list[str], typer.Option(help="Make anew though finished: 3b/full, 3b/full/STAGE or drifted.")
-    ] = [],  # noqa: B006
+    rerun: Rerun = [],  # noqa: B006
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,

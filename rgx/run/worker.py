@@ -42,6 +42,7 @@ from rgx.store.keys import is_part, key_of, short
 from rgx.store.known_files import recall
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.manifests import damage, intact
+from rgx.store.trash import throw_away
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
 
@@ -218,7 +219,8 @@ def _finish(
     final = artifact_folder(store, task["stage"], task["key"])
     final.parent.mkdir(parents=True, exist_ok=True)
     lease.check()
-    shutil.rmtree(final, ignore_errors=True)
+    if final.exists():  # damaged, or this stage would not have run
+        throw_away(store, final)
     ready.replace(final)
 
 
