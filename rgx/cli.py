@@ -23,6 +23,7 @@ from rgx.options import (
     Engine,
     File,
     Import,
+    Rerun,
     Scale,
     Seeds,
     Set,
@@ -174,9 +175,7 @@ def sweep(
     ] = None,
     track: Annotated[list[Tracked], typer.Option(help="Show runs there; may be repeated.")] = [],  # noqa: B006
     go_on: Annotated[bool, typer.Option("--go-on", help="Also from checkpoints of other code.")] = False,
-    rerun: Annotated[
-        list[str], typer.Option(help="Make anew though finished: 3b/full, 3b/full/STAGE or drifted.")
-    ] = [],  # noqa: B006
+    rerun: Rerun = [],  # noqa: B006
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Render the report at the end.")
     ] = True,

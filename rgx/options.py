@@ -56,6 +56,9 @@ Bind = Annotated[list[str], typer.Option("--bind", help="A gin binding, over eve
 Scale = Annotated[str | None, typer.Option(help="A file of gin/scale, instead of the sweep's.")]
 Seeds = Annotated[str | None, typer.Option(help="Seeds such as 0,1,2, instead of the sweep's.")]
 Import = Annotated[list[str], typer.Option("--import", help="Your own variants: my_variants.py.")]
+Rerun = Annotated[
+    list[str], typer.Option(help="Make anew though finished: 3b/full, 3b/full/STAGE or drifted.")
+]
 Seed = Annotated[int | None, typer.Option(help="One of the sweep's seeds.")]
 
 

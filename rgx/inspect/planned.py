@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rgx.registry import replacements
-from rgx.store.code import Artifact, Changes, account, drifted
+from rgx.store.code import account
 from rgx.store.keys import short
-from rgx.store.manifests import Manifests
-from rgx.sweep.code import present
 from rgx.sweep.plan import Plan, explain_missing
+from rgx.sweep.reuse import drift_of
 from rgx.sweep.search.table import about, intention
 
 
 def summary(plan: Plan, store: Path) -> dict[str, Any]:
     """Return a plan as JSON holds it."""
     missing, reasons = plan.missing(store), explain_missing(plan, store)
-    drift = _drift(plan, store, missing)
+    drift = drift_of(plan, store)
     stages = [
         {
             "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
@@ -45,7 +44,7 @@ def lines(plan: Plan, store: Path) -> Iterator[str]:
         yield f"{'miss' if key in missing else 'hit '} {task.stage:14} {short(key)}  {task.row}"
         if key in missing:
             yield f"       {reasons[key]}"
-    yield from account(_drift(plan, store, missing))
+    yield from account(drift_of(plan, store))
     yield from (f"replaced: {line}" for line in replacements())
     yield from (f"overridden: {line}" for line in plan.overridden)
     yield from (f"too little data: {line}" for line in plan.remarks)
@@ -57,9 +56,3 @@ def lines(plan: Plan, store: Path) -> Iterator[str]:
         f"{len(plan.tasks) - len(missing)} in the store, {len(missing)} to run; "
         f"{plan.trainings} trainings where a sweep row by row does {plan.per_row_trainings}"
     )
-
-
-def _drift(plan: Plan, store: Path, missing: Container[str]) -> dict[Artifact, Changes]:
-    """Return what has changed in the code of each artifact that is reused, where something has."""
-    reused = [(task.stage, key) for key, task in plan.tasks.items() if key not in missing]
-    return drifted(present(), Manifests(store), reused)

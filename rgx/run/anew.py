@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rgx.store.code import drifted
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.store.records import Run, SweepRow
 from rgx.store.removal import Artifact, artifacts_of, remove, resting_on
-from rgx.sweep.code import present
 from rgx.sweep.plan import Plan
+from rgx.sweep.reuse import drift_of
+from rgx.sweep.search.record import trial_rows
 
 DRIFTED = "drifted"
 
@@ -23,7 +23,7 @@ def make_anew(asked: Sequence[str], plan: Plan, whole: Plan, store: Path) -> Ite
     InputError with the nearest name, and as `rgx.store.removal.remove` does; nothing is moved then.
     """
     manifests = Manifests(store)
-    named = [artifact for words in asked for artifact in _named(words, plan, whole, manifests)]
+    named = [artifact for words in asked for artifact in _named(words, plan, whole, store)]
     there = list(dict.fromkeys(artifact for artifact in named if manifests.has(*artifact)))
     if not there:
         yield f"--rerun {', '.join(asked)}: nothing of it is in the store"
@@ -38,10 +38,11 @@ def make_anew(asked: Sequence[str], plan: Plan, whole: Plan, store: Path) -> Ite
     yield f"the old ones are kept in {folder} until `rgx gc --empty`"
 
 
-def _named(words: str, plan: Plan, whole: Plan, manifests: Manifests) -> list[Artifact]:
+def _named(words: str, plan: Plan, whole: Plan, store: Path) -> list[Artifact]:
     if words == DRIFTED:
-        return list(drifted(present(), manifests, [(task.stage, key) for key, task in plan.tasks.items()]))
-    rows = [SweepRow.model_validate(cell) for cell in whole.cells]
+        return list(drift_of(plan, store))
+    trials = trial_rows(whole.searches, whole.name, store)
+    rows = [SweepRow.model_validate(row) for row in (*whole.cells, *trials)]
     return artifacts_of(Run(name=whole.name, seeds=list(whole.seeds), rows=rows), words)
 
 

@@ -20,11 +20,10 @@ from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
-from rgx.store.code import account, drifted
+from rgx.store.code import account
 from rgx.store.known_files import keep, recall
-from rgx.store.manifests import Manifests
-from rgx.sweep.code import present
 from rgx.sweep.plan import Plan, make_plan, plan_whole
+from rgx.sweep.reuse import drift_of
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -82,7 +81,7 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
     for task, reason in plan.damaged(store):
         say(f"damaged: {task.title} is made again: {reason}")
     graph = Graph(plan, store, execution.go_on, commits(_folders(file, plan)))
-    for line in _reused(graph):
+    for line in _reused(plan, store):
         say(line)
     searches = Searches(graph, record, say)
     try:
@@ -122,10 +121,9 @@ def _folders(file: Path, plan: Plan) -> list[Path]:
     return [find_given(file, "sweep file").parent, *methods, *(path.parent for _, path in plan.origin.files)]
 
 
-def _reused(graph: Graph) -> list[str]:
+def _reused(plan: Plan, store: Path) -> list[str]:
     """Return a line for each kind of stage that is reused though other code made it, and what can be done."""
-    reused = [(graph.tasks[key].stage, key) for key in graph.done]
-    lines = account(drifted(present(), Manifests(graph.store), reused))
+    lines = account(drift_of(plan, store))
     return [*(f"reused: {line}" for line in lines), *([ANEW] if lines else [])]
 
 

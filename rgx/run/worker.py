@@ -45,6 +45,7 @@ from rgx.store.known_files import recall
 from rgx.store.lease import Lease, LeaseHeldError
 from rgx.store.manifests import damage, intact
 from rgx.store.samples import check_samples
+from rgx.store.trash import throw_away
 from rgx.store.workspace import Inputs, Workspace, load_network
 from rgx.sweep.code import code_behind
 from rgx.translator import masked
@@ -229,7 +230,8 @@ def _finish(
     final = artifact_folder(store, task["stage"], task["key"])
     final.parent.mkdir(parents=True, exist_ok=True)
     lease.check()
-    shutil.rmtree(final, ignore_errors=True)
+    if final.exists():  # damaged, or this stage would not have run
+        throw_away(store, final)
     ready.replace(final)
 
 
