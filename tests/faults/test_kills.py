@@ -118,7 +118,7 @@ class Edited(Distillation):
         super().__init__()
 
     def forward(self, quantized, batch, teacher):
-        time.sleep(0.2)
+        time.sleep(0.3)
         return BODY
 """
 BODIES = ("quantized.pow(2).mean()", "2 * quantized.abs().mean()")
@@ -196,6 +196,16 @@ def disturb(engine: Inline, run: Run, store: Path, stages: int) -> str:
     return ""
 
 
+def cut(engine: Inline, run: Run, store: Path) -> str:
+    """Kill the driver while the user's variant trains and has a checkpoint, if that comes to pass."""
+    while run.process.poll() is None:
+        if list((store / "running").glob("tokenizer-*/checkpoint.safetensors")):
+            engine.driver(run)
+            return "driver"
+        time.sleep(0.05)
+    return ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
@@ -213,7 +223,8 @@ def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
         while True:
             run = run or Run(tmp_path / "little.yaml", store, *OPTIONS, *engine.options)
             enough = tally.total() >= count and edits >= math.ceil(EDITS * count)
-            kind = "" if enough else disturb(engine, run, store, stages)
+            aimed = edits < math.ceil(EDITS * count) and draw.random() < 0.5
+            kind = "" if enough else cut(engine, run, store) if aimed else disturb(engine, run, store, stages)
             tally.update([kind] if kind else [])
             if run.process.poll() is None and not enough:
                 continue
