@@ -112,7 +112,7 @@ def test_pictures_hold_the_poses_they_show(home: Path) -> None:
     folder = cells(home)["3a/2D-pose"]["frames"]
     frames, arrays = np.load(folder / "frames.npy"), load_file(folder / "arrays.safetensors")
     about = json.loads((folder / "about.json").read_text())
-    assert frames.shape == (400, 32, 32, 3) and len(arrays["pose"]) == 400
+    assert frames.shape == (600, 32, 32, 3) and len(arrays["pose"]) == 600
     from rgx.gesture.data.puppets import Puppets
 
     clip = next(iter(Puppets(speakers=2, train_clips=1, test_clips=1, clip_s=4.0).clips()))

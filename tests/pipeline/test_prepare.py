@@ -483,7 +483,7 @@ def test_real_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert 2.7 < float(singer["start_s"]) < 3.7 and singer["end_s"] == "7.04", "between the cuts only"
     page = (out / "quality.html").read_text(encoding="utf-8")
     assert "cuts at 0.68, 2.72, 7.04 s" in page and "several people in view" in page
-    assert set(Videos(str(out)).facts().clips) == {"train", "test"}
+    assert set(Videos(str(out)).facts().clips) == {"train", "dev", "test"}
     assert_near_their_tracks(out, [row for row in found if row["source"].startswith("presenter")])
 
 
