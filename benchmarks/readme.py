@@ -15,11 +15,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("docs/results")
 BLOCK = re.compile(r"<!-- (?P<file>docs/results/\S+\.md) -->\n.*?<!-- end -->", re.DOTALL)
+HOLE, ASIDE = "| -- ", re.compile(r"\| \*published")
+"""A number that is not there, and the line of what was published for the row above."""
 
 
 def table(text: str) -> str:
-    """Return the lines of the table in a report's Markdown; raises ValueError where there is none."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    """Return the table in a report's Markdown, without rows that have not run; raises ValueError for none."""
+    lines: list[str] = []
+    hole = False
+    for line in (line for line in text.splitlines() if line.startswith("|")):
+        hole = HOLE in line or (hole and ASIDE.match(line) is not None)
+        if not hole:
+            lines.append(line)
     if not lines:
         raise ValueError("no table")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ from rgx.report.statistics import Table
 from rgx.store.artifacts import artifact_folder
 from rgx.store.samples import Samples, read_samples
 
-SENTENCE = re.compile(r"(?P<first>.+?) (?P<sign>[<>]) (?P<second>.+) in (?P<column>\S+)")
+SENTENCE = re.compile(r"(?P<first>.+?) (?P<sign>[<>]) (?P<second>.+) in (?P<column>.+)")
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,7 @@ def _paired(claim: Claim, table: Table, results: Results, store: Path) -> Findin
     # Two seeds that share both artifacts are one pair, not two.
     pairs = list({(first[s].key, second[s].key): (first[s], second[s]) for s in seeds}.values())
     over = f"{len(pairs)} seed{'s' if len(pairs) != 1 else ''}"
+    over += " of some stages" if claim.panel in results.owner(claim.panel).seed_scopes else ""
     apart = [a.value - b.value for a, b in pairs]
     why = ""
     if instrument := next((name for pair in pairs for name in _unlike(pair, results, table)), ""):

@@ -258,6 +258,14 @@ def test_rows_measured_with_two_instruments_are_not_compared(tmp_path: Path) -> 
     )
 
 
+def test_seeds_of_a_part_are_called_so(tmp_path: Path) -> None:
+    store, cells = store_of(tmp_path, {row: SCORES[row] for row in ("full", "small")})
+    record = {"name": "s", "seeds": [0], "rows": cells, "seed_scopes": {"p": "each seed repeats scores"}}
+    (store / "sweeps" / "s.json").write_text(json.dumps(record))
+    (finding,) = found_in(tmp_path, store, {"full < small in loss": None})
+    assert (finding.over, finding.verdict) == ("4 seeds of some stages", "supported")
+
+
 def test_samples_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     rows = {row: SCORES[row] for row in ("full", "small")}
     samples = {row: [{"unit": "tests"} for _ in own] for row, own in rows.items()}
