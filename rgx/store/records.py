@@ -125,7 +125,7 @@ class Score(BaseModel):
 
 
 class Climbed(BaseModel):
-    """A rung a trial began: its row, the key of each stage at each seed, its score, and what it leaves out."""
+    """A rung a trial began: its row, the key of each stage at each seed, its score, what it leaves out."""
 
     row: str
     cells: list[tuple[int, dict[str, str]]]
