@@ -51,6 +51,12 @@ class Cell:
     overridden: list[str] = field(default_factory=list)
     remarks: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def left_out(self) -> dict[str, dict[str, Any]]:
+        """Return by stage what changes nothing, and is in no record therefore; stages without it apart."""
+        neutral = {name: stage.record.neutral() for name, stage in self.stages.items()}
+        return {name: parts for name, parts in neutral.items() if parts}
+
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
     """Return the gin lines for one axis of a row: a variant's name, or {name: {parameter: value}}."""

@@ -102,7 +102,7 @@ class Trials:
         self.say(f"{self._title(number)} {why}")
 
     def _begin(self, trial: Trial, rung: Rung) -> None:
-        trial.rungs.append(Climbed(row=rung.name, cells=list(rung.cells)))
+        trial.rungs.append(Climbed(row=rung.name, cells=list(rung.cells), left_out=rung.left_out))
         self._save()
 
     def _save(self) -> None:

@@ -143,11 +143,12 @@ class Score(BaseModel):
 
 
 class Climbed(BaseModel):
-    """A rung a trial began: its row, the key of each stage at each seed, and its score once finished."""
+    """A rung a trial began: its row, the key of each stage at each seed, its score, what it leaves out."""
 
     row: str
     cells: list[tuple[int, dict[str, str]]]
     score: Score | None = None
+    left_out: dict[str, dict[str, Any]] = {}
 
 
 class Trial(BaseModel):

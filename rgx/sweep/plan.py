@@ -91,7 +91,6 @@ def make_plan(sweep: Sweep) -> Plan:
             faults.setdefault(str(error), []).append(row.key)
             continue
         definition = _definition(cell, row, sweep.origin)
-        neutral = {name: parts for name, stage in cell.stages.items() if (parts := stage.record.neutral())}
         if row.scope:
             plan.seed_scopes[row.panel] = (
                 f"each seed repeats {row.scope} and what follows it; what is before it is of seed {row.first}"
@@ -100,8 +99,8 @@ def make_plan(sweep: Sweep) -> Plan:
             keys = _add(plan, sweep, cell, row, seed)
             stages = {stage: keys[stage] for stage in cell.stages}
             place = {"panel": row.panel, "row": row.name, "seed": seed}
-            left_out = {"left_out": neutral} if neutral else {}
-            plan.cells.append({**place, "stages": stages, "definition": definition, **left_out})
+            more = {"left_out": cell.left_out} if cell.left_out else {}
+            plan.cells.append({**place, "stages": stages, "definition": definition, **more})
             plan.per_row_trainings += sum(s.trains for s in cell.stages.values())
         ends = tuple(keys[t] for t in row.targets)
         if ends in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rgx.bindings import variants_in
@@ -23,11 +23,15 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Rung:
-    """A cell that a trial finishes: its stages at each seed, and all of them by key, parents first."""
+    """A cell that a trial finishes: its stages at each seed, and all of them by key, parents first.
+
+    left_out: by stage, what was asked for and changes nothing.
+    """
 
     name: str
     cells: tuple[tuple[int, dict[str, str]], ...]
     tasks: dict[str, Task]
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ends(self, stage: str) -> list[str]:
         """Return the key of a stage at each seed."""
@@ -118,7 +122,7 @@ def _rung(plan: SearchPlan, row: Row) -> tuple[Cell, Rung]:
         tasks = tasks_of(cell, row, seed, plan.origin)
         cells.append((seed, {stage: task.key for stage, task in tasks.items()}))
         every |= {task.key: task for task in tasks.values() if task.key not in every}
-    return cell, Rung(row.name, tuple(cells), every)
+    return cell, Rung(row.name, tuple(cells), every, cell.left_out)
 
 
 def _check_metric(search: Search, cell: Cell) -> None:

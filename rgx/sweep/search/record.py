@@ -72,6 +72,7 @@ def trial_rows(plans: Iterable[SearchPlan], sweep: str, store: Path) -> Iterator
             for rung in trial.rungs:
                 if (rung.score is None or rung is trial.last) and (name, rung.row) not in seen:
                     seen.add((name, rung.row))
+                    more = {"left_out": rung.left_out} if rung.left_out else {}
                     for seed, stages in rung.cells:
                         place = {"panel": name, "row": rung.row, "seed": seed}
-                        yield {**place, "stages": stages, "chosen_on": plan.split}
+                        yield {**place, "stages": stages, "chosen_on": plan.split, **more}
