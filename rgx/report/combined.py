@@ -91,8 +91,13 @@ def box(table: Table, size_pt: float, digit_pt: float) -> Box:
     width = 2 * digit_pt * sum(columns) + 2 * COLSEP_PT * (len(columns) - 1)
     labels = [line[0] for line in body(table, PLAIN)]
     lines = sum(1 + max(0, len(label) - 1) // LABEL_LETTERS for label in labels)
-    under = 1 + len(table.panel.caption) * digit_pt // width
+    under = 1 + sum(letter_ems(letter) for letter in table.panel.caption) * digit_pt // width
     return Box(table, width, (lines + 1 + under) * LINE * size_pt + RULES_PT + BELOW_PT)
+
+
+def letter_ems(letter: str) -> float:
+    """Return about how wide a letter of a caption is, to a digit; signs in words and mathematics are wider."""
+    return 1.0 if letter.isalnum() or letter in " .,;:'" else 2.0
 
 
 def floats(boxes: Sequence[Box], height: float) -> Iterator[list[Table]]:

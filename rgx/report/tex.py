@@ -47,13 +47,14 @@ class Room:
     """What the numbers of a column take: a sign, digits before the point, and the widest that follows.
 
     tail: of the widest number, as LaTeX with zeros; beyond: of the widest published one with its difference,
-    which hangs over, or nothing.
+    which hangs over, or nothing; ems: about how many it is wide.
     """
 
     sign: bool
     whole: int
     tail: str
     beyond: str = ""
+    ems: float = 0.0
 
     def column(self) -> str:
         """Return the column for LaTeX: cells as wide as the widest number, and room for what hangs over."""
@@ -198,9 +199,12 @@ def letters(table: Table) -> int:
 def ems(table: Table) -> list[float]:
     """Return about how many em each column of a table is wide."""
     head, lines = ["", *ticked(table), *own_heads(table, PLAIN)], body(table, PLAIN)
+    # A cell is as wide as its column's widest whole part and widest rest, though no number may have both.
+    rooms = [0.0] * (len(ticked(table)) + 1) + [room.ems for room in _rooms(table)]
     widths = [WORDS_EM * min(LABEL_LETTERS, max((len(line[0]) for line in lines), default=0))]
     for column in range(1, len(head)):
         numbers = max((_width(line[column]) for line in lines), default=0.0)
+        numbers = max(numbers, rooms[column])
         widths.append(max(numbers, HEADS_EM * min(len(head[column]), HEAD_LETTERS + 2)))
     return widths
 
@@ -227,12 +231,10 @@ def _rooms(table: Table) -> Iterator[Room]:
             numbers.append((number(references[column], metric.decimals), "", ""))
         beyond = [_with_difference(cell, metric) for cell in cells if difference(cell, metric)]
         (tail, width), (over, needs) = _widest(numbers), _widest(beyond)
-        yield Room(
-            any(digits.startswith("-") for digits, _, _ in numbers),
-            max((len(digits.partition(".")[0].lstrip("-")) for digits, _, _ in numbers), default=1),
-            tail,
-            over if needs > CLOSE * width else "",
-        )
+        sign = any(digits.startswith("-") for digits, _, _ in numbers)
+        whole = max((len(digits.partition(".")[0].lstrip("-")) for digits, _, _ in numbers), default=1)
+        ems = _width("-" * sign + "0" * whole) + max(width, needs)
+        yield Room(sign, whole, tail, over if needs > CLOSE * width else "", ems)
 
 
 Number = tuple[str, str, str]
