@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from pathlib import Path
 
 from rgx.errors import InputError, nearest
@@ -14,6 +15,7 @@ from rgx.report.definition import Report, load
 from rgx.report.frames import Results
 from rgx.store.records import Run
 from rgx.store.runs import read_run
+from rgx.store.source import Sources
 from rgx.sweep.run_name import sweep_of
 from rgx.yaml_source import Source
 
@@ -26,11 +28,12 @@ def read(report: Report, report_file: Path, store: Path, run: str | None = None)
     none of them, and for a record or a manifest that cannot be read.
     """
     shown = names(report, report_file, run)
-    records = {}
-    for file, name in shown.items():
-        run_record = read_run(store, name)
-        places = run_record.places | places_at_hand(file, report_file, report.method)
-        records[file] = run_record.model_copy(update={"places": places})
+    records = {file: read_run(store, name) for file, name in shown.items()}
+    for file, record in records.items():
+        here = places_at_hand(file, report_file, report.method)
+        beside = itertools.product(record.places.keys() - here.keys(), {*here.values()})
+        here |= {top: folder for top, folder in beside if Sources(roots={top: Path(folder)}).file(top)}
+        records[file] = record.model_copy(update={"places": record.places | here})
     if len(records) == 1:
         return frames.numbers(store, next(iter(records.values())))
     owners: dict[str, Run] = {}

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 METHOD = {
     "__init__.py": "",
-    "amounts.py": "def amount(level):\n    return level\n",
+    "amounts.py": "from my_lab.scale import one\n\n\ndef amount(level):\n    return level * one\n",
     "base.py": '''
 from rgx.stage import Stage
 
@@ -94,6 +94,8 @@ class Paper:
         for name, text in METHOD.items():
             self.write(f"my_levels/{name}", text)
         self.write("pyproject.toml", "")
+        self.write("my_lab/__init__.py", "")
+        self.write("my_lab/scale.py", "one = 1\n")
         self.write("sweeps/levels.gin", "")
         self.write("sweeps/levels.yaml", SWEEP)
         self.write("reports/levels.yaml", REPORT)
@@ -141,11 +143,12 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Paper:
     assert "made by other code" not in paper.rgx("plan", "sweeps/levels.yaml")
     paper.write("my_levels/extra.py", "bonus = 1\n")
     paper.edit("my_levels/amounts.py", "def amount", "from .extra import bonus\n\n\ndef amount")
+    paper.edit("my_lab/scale.py", "1", "1.0")
     paper.edit("my_levels/base.py", "seeded = True", "seeded = not False")
     return paper
 
 
-CHANGED = "my_levels.amounts, my_levels.base, my_levels.extra (added)"
+CHANGED = "my_lab.scale, my_levels.amounts, my_levels.base, my_levels.extra (added)"
 
 
 def test_an_edited_helper_and_an_edited_base_class_are_told(swept: Paper) -> None:
@@ -196,7 +199,7 @@ def numbers(paper: Paper) -> dict[str, float]:
 
 def test_drifted_artifacts_are_made_anew_and_the_old_are_kept(paper: Paper) -> None:
     before = numbers(paper)
-    paper.edit("my_levels/amounts.py", "return level", "return level + bonus")
+    paper.edit("my_levels/amounts.py", "return level", "return bonus + level")
     words = paper.sweep("--rerun", "drifted")
     assert "made anew: 2 scored\n" in words and "2 stages run, 1 reused" in words
     assert "made by other code" not in words and "§" not in words
