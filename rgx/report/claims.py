@@ -15,6 +15,7 @@ from rgx.report.claims_statistics import LEAST, Difference, Shares, difference, 
 from rgx.report.frames import Measured, Results
 from rgx.report.panel import Panel
 from rgx.report.significance import LEVEL, Verdict
+from rgx.report.sources import behind
 from rgx.report.statistics import Table
 from rgx.store.artifacts import artifact_folder
 from rgx.store.samples import Samples, read_samples
@@ -192,6 +193,6 @@ def _shares(
 
 def _sources(results: Results, stage: str, key: str) -> frozenset[str]:
     """Return the artifacts without parents behind one: the data that it was made from."""
-    parents = results.manifests.get((stage, key), {}).get("parents") or {}
-    behind = (_sources(results, name, parent) for name, parent in parents.items())
-    return frozenset().union(*behind) if parents else frozenset({key})
+    ancestry = behind(results.manifests, stage, key)
+    parents = {name: results.manifests.get((name, own), {}).get("parents") for name, own in ancestry.items()}
+    return frozenset(own for name, own in ancestry.items() if not parents[name])
