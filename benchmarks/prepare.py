@@ -86,11 +86,11 @@ def measure(name: str, command: list[str], count: Callable[[], int]) -> Measured
 
 def plain_loop(source: Path, poses: str, plugin: str) -> Iterator[int]:
     """Yield how many people are in each picture of all recordings, one picture after the other."""
+    from rgx.gesture.prepare.decoding import DETECTION_PX, Upright, colours_of_opencv, read_pictures
     from rgx.gesture.prepare.extractors import read_choice
-    from rgx.gesture.prepare.pictures import DETECTION_PX, Upright, colours_of_opencv, read_pictures
-    from rgx.gesture.prepare.sources import find_files
+    from rgx.gesture.prepare.recordings import find_files
     from rgx.gesture.prepare.streams import RefusedError, examine
-    from rgx.methods import find_plugin
+    from rgx.plugins import find_plugin
 
     plugins = (find_plugin(plugin, Path.cwd()),) if plugin else ()
     choice = read_choice(poses, plugins, ())

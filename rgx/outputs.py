@@ -10,7 +10,7 @@ from typing import Any
 
 from rgx.errors import InputError, NotMeasurableError
 from rgx.store.artifacts import CHECKPOINTS, DEEPEST, PIECE, RESERVED
-from rgx.store.records import Metric, Split, parse
+from rgx.store.records import MetricFacts, Split, parse
 
 OWN = frozenset({"lease.json", "progress.json"})
 """Reserved names that are there in every run."""
@@ -110,7 +110,7 @@ def _check_metrics(plain: dict[str, Any], place: str) -> None:
     for name, about in metrics.items():
         if not isinstance(about, dict):
             raise InputError(f"{place} metrics/{name} = {about!r}: expected its label, direction, unit, …")
-        parse(Metric, {"label": name} | about, f"{place} metrics/{name}")
+        parse(MetricFacts, {"label": name} | about, f"{place} metrics/{name}")
 
 
 def _reasons(values: dict[str, Any], place: str) -> dict[str, str]:

@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from rgx.gesture.animate.base import Animator
-from rgx.gesture.data.pictures import Pictures
+from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.types import WINDOW_FRAMES
-from rgx.gesture.video.layout import pick, strip
+from rgx.gesture.video.comparison import pick, strip
 from rgx.store.workspace import Workspace
 
 CHUNK = 16

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from rgx.gesture.data.reading import load_pictures, load_windows
-from rgx.gesture.metrics.base import Evaluation, Metric, VideoMetric, VideoPair
+from rgx.gesture.metrics.base import Evaluation, MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.metric import describe, name_of
 from rgx.outputs import value_or_reason
 from rgx.stage import Stage
-from rgx.store.samples import Parts, Samples
+from rgx.store.samples import SampleParts, Samples
 from rgx.store.workspace import Inputs, Workspace
 
 NOTHING = "no window holds anything it measures"
@@ -29,7 +29,7 @@ def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
 
 
 def remarks_of(
-    metrics: Sequence[Metric] | Sequence[VideoMetric], windows: int | None, features: int | None = None
+    metrics: Sequence[MotionMetric] | Sequence[VideoMetric], windows: int | None, features: int | None = None
 ) -> list[str]:
     """Return what each metric lacks over so many windows, or nothing where nobody knows how many."""
     if windows is None:
@@ -61,7 +61,7 @@ def score_windows(
     return {"scores": scores, "references": references, "metrics": about, "windows": total}
 
 
-def by_clip(metrics: Sequence[Metric], evaluation: Evaluation, names: Sequence[str]) -> Samples:
+def by_clip(metrics: Sequence[MotionMetric], evaluation: Evaluation, names: Sequence[str]) -> Samples:
     """Return what each clip adds to the scores that are means; names: the clip of each window.
 
     A clip's windows overlap and are of one speech: what is drawn anew is a clip, never a window.
@@ -75,7 +75,7 @@ def by_clip(metrics: Sequence[Metric], evaluation: Evaluation, names: Sequence[s
             total = np.bincount(places, weights, len(clips))
             above = np.bincount(places, values * weights, len(clips))
             means = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
-            scores[name_of(metric)] = Parts(values=means.tolist(), weights=total.tolist())
+            scores[name_of(metric)] = SampleParts(values=means.tolist(), weights=total.tolist())
     return Samples(unit="test clips", names=clips, scores=scores)
 
 
@@ -87,7 +87,7 @@ class MotionScoring(Stage):
     judged: ClassVar[str] = "motion"
     """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
 
-    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+    def __init__(self, metrics: tuple[MotionMetric, ...]) -> None:
         self.metrics = metrics
 
     def parents(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from rgx.store.artifacts import DEEPEST, MANIFEST, PIECE, checksum
 from rgx.store.cells import pipeline_order, row_key, select
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
-from rgx.store.records import Record, Run, SweepRow
+from rgx.store.records import Run, SearchRecord, SweepRow
 from rgx.store.runs import read_run, read_trials
 
 FILE = rf"{PIECE}(?:/{PIECE}){{0,{DEEPEST - 1}}}"
@@ -108,7 +108,7 @@ def _searches(sweep: str, rows: list[SweepRow], store: Path) -> dict[str, bytes]
     return records
 
 
-def made_by(record: Record, row: SweepRow) -> bool:
+def made_by(record: SearchRecord, row: SweepRow) -> bool:
     """Return whether a cell is one that a trial of a search made or began."""
     cell = row.seed, row.stages
     return any(cell in rung.cells for trial in record.trials for rung in trial.rungs)

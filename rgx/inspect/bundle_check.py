@@ -18,7 +18,7 @@ from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManife
 from rgx.store.artifacts import IMPORTED, MANIFEST
 from rgx.store.keys import definition_of, key_of, short
 from rgx.store.manifests import KEY, Manifests, manifest_fault
-from rgx.store.records import Record, Run, parse
+from rgx.store.records import Run, SearchRecord, parse
 from rgx.yaml_errors import first_problem
 
 CHUNK_BYTES = 2**20
@@ -28,7 +28,7 @@ BROKEN = (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError,
 
 
 @dataclass(frozen=True)
-class Artifact:
+class BundledArtifact:
     """One artifact of a bundle: its folder, its manifest, and its members by file name."""
 
     folder: str
@@ -40,9 +40,9 @@ class Artifact:
 class Content:
     """All that is in a bundle: artifacts, the record of its sweep, and of searches by their folder."""
 
-    artifacts: list[Artifact]
+    artifacts: list[BundledArtifact]
     sweep: Run
-    searches: dict[str, Record]
+    searches: dict[str, SearchRecord]
 
 
 @contextmanager
@@ -62,7 +62,9 @@ def read_bundle(tar: tarfile.TarFile, file: Path) -> Content:
     The files of artifacts are not read yet: of them only name, kind and size are checked.
     """
     folders, record, searches = _members(tar, file)
-    artifacts = [Artifact(f, _manifest(tar, f, members, file), members) for f, members in folders.items()]
+    artifacts = [
+        BundledArtifact(f, _manifest(tar, f, members, file), members) for f, members in folders.items()
+    ]
     sweep = _record(tar, record, file)
     return Content(artifacts, sweep, dict(_search(tar, member, sweep, file) for member in searches))
 
@@ -137,12 +139,14 @@ def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> Run:
     return sweep
 
 
-def _search(tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Run, file: Path) -> tuple[str, Record]:
+def _search(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, sweep: Run, file: Path
+) -> tuple[str, SearchRecord]:
     """Return a search's folder and record; refuses one of another sweep or table, and a key that is none."""
     match = SEARCH.fullmatch(member.name)
     if not match or match["sweep"] != sweep.name or all(row.panel != match["name"] for row in sweep.rows):
         raise InputError(f"{file}: {member.name!r} is of no search in {sweep.name}")
-    record = parse(Record, _json(tar, member, file), f"{file}: {member.name}")
+    record = parse(SearchRecord, _json(tar, member, file), f"{file}: {member.name}")
     for rung in (rung for trial in record.trials for rung in trial.rungs):
         for stage, key in ((stage, key) for _, stages in rung.cells for stage, key in stages.items()):
             check_key(stage, key, f"{file}: {member.name}: {rung.row!r}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgx.registry import replacements
-from rgx.store.code import account
+from rgx.store.drift import account
 from rgx.store.keys import short
 from rgx.sweep.plan import Plan, explain_missing
 from rgx.sweep.reuse import drift_of

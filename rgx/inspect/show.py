@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rgx.errors import InputError, nearest
 from rgx.store.artifacts import bundle_of
 from rgx.store.cells import pick_seed, pipeline_order, row_key, select, split
-from rgx.store.code import Code, code_of, told
+from rgx.store.drift import Code, code_of, told
 from rgx.store.keys import short
 from rgx.store.manifests import COMMITS, Manifest, Manifests, commits_of, made_when, number, part
-from rgx.store.records import Metric, SweepRow
+from rgx.store.records import MetricFacts, SweepRow
 from rgx.store.runs import read_run
 from rgx.yaml_errors import first_problem
 
@@ -66,10 +66,10 @@ def _stage_of(row: SweepRow, metric: str, manifests: Manifests) -> str:
 def _number(manifest: Manifest, metric: str) -> Iterator[str]:
     described = {"label": metric} | part(manifest, "outputs", "metrics", metric)
     try:
-        about = Metric.model_validate(described)
+        about = MetricFacts.model_validate(described)
     except ValidationError as error:
         place = f"{manifest['stage']}-{manifest['key'][:8]}: metrics/{metric}"
-        raise InputError(f"{place}: {first_problem(Metric, error, described)}") from None
+        raise InputError(f"{place}: {first_problem(MetricFacts, error, described)}") from None
     value, shown = scores_of(manifest)[metric], number(scores_of(manifest)[metric])
     printed = "no number" if shown is None else f"{shown:.{about.decimals}f}"
     if reason := part(manifest, "outputs", "unscored").get(metric):

@@ -17,13 +17,20 @@ from pathlib import Path
 
 from rgx.errors import InputError
 from rgx.inspect.bundle import RECORD
-from rgx.inspect.bundle_check import Artifact, check_key, open_bundle, read_bundle, read_chunks, refuse_edited
+from rgx.inspect.bundle_check import (
+    BundledArtifact,
+    check_key,
+    open_bundle,
+    read_bundle,
+    read_chunks,
+    refuse_edited,
+)
 from rgx.store.artifacts import IMPORTED, MANIFEST, open_store, write_json
 from rgx.store.cells import row_key
 from rgx.store.keys import short
 from rgx.store.lease import Lease
 from rgx.store.manifests import Manifests
-from rgx.store.records import Invocation, Record, Run
+from rgx.store.records import Invocation, Run, SearchRecord
 from rgx.store.runs import new_run_path, read_run, run_names
 
 SCRATCH = ".import-"
@@ -63,7 +70,7 @@ def take_in(file: Path, store: Path, name: str | None = None) -> list[str]:
     return [f"{name or sweep.name}: {len(sweep.rows)} cells; {taken}", *searches]
 
 
-def _searches(records: dict[str, Record], place: Path) -> list[str]:
+def _searches(records: dict[str, SearchRecord], place: Path) -> list[str]:
     """Write the records of searches that are not there, and return what was done."""
     said = []
     for folder, record in records.items():
@@ -76,7 +83,7 @@ def _searches(records: dict[str, Record], place: Path) -> list[str]:
     return said
 
 
-def _refuse_missing(sweep: Run, artifacts: list[Artifact], manifests: Manifests, file: Path) -> None:
+def _refuse_missing(sweep: Run, artifacts: list[BundledArtifact], manifests: Manifests, file: Path) -> None:
     """Refuse a record that names what neither the bundle nor the store holds."""
     keys = {(artifact.manifest.stage, artifact.manifest.key) for artifact in artifacts}
     for row in sweep.rows:
@@ -111,14 +118,14 @@ def _appended(sweep: Run, store: Path, name: str, file: Path) -> Invocation:
     )
 
 
-def _refuse_occupied(fresh: list[Artifact], store: Path) -> None:
+def _refuse_occupied(fresh: list[BundledArtifact], store: Path) -> None:
     for artifact in fresh:
         place = store / artifact.folder
         if place.exists() or place.is_symlink():
             raise InputError(f"{place} is there but holds no artifact of the bundle's key: remove it first")
 
 
-def _unpack(tar: tarfile.TarFile, artifact: Artifact, scratch: Path, file: Path) -> None:
+def _unpack(tar: tarfile.TarFile, artifact: BundledArtifact, scratch: Path, file: Path) -> None:
     """Write an artifact's files under the scratch folder; refuses one whose bytes are not its manifest's."""
     folder = scratch / artifact.folder
     folder.mkdir(parents=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rgx.errors import InputError, nearest
 from rgx.inspect.running import read_running
-from rgx.inspect.search_trials import trial_rows
 from rgx.inspect.status import state
-from rgx.store.code import Code, told
+from rgx.inspect.trials import trial_rows
 from rgx.store.differences import Causes, Identity, Walk, changed_parents, own_changes, stored
+from rgx.store.drift import Code, told
 from rgx.store.keys import short
 from rgx.store.manifests import Manifest, Manifests, made_when
 from rgx.store.records import Running

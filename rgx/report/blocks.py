@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rgx.report.escape import escape_tex
-from rgx.report.grid import body
 from rgx.report.layout import counted, footnotes
 from rgx.report.statistics import Table
+from rgx.report.table_grid import body
 from rgx.report.tex import PLAIN, letters, notes, tabular
 
 Spans = Mapping[int, float]

@@ -12,11 +12,11 @@ import numpy as np
 
 from rgx.errors import nearest
 from rgx.report.claims_statistics import LEAST, Difference, Shares, difference, holm, verdict
-from rgx.report.frames import Measured, Results
 from rgx.report.panel import Panel
+from rgx.report.results import Measured, Results
 from rgx.report.significance import LEVEL, Verdict
-from rgx.report.sources import behind
 from rgx.report.statistics import Table
+from rgx.report.variance import behind
 from rgx.store.artifacts import artifact_folder
 from rgx.store.samples import Samples, read_samples
 

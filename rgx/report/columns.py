@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rgx.errors import InputError, nearest
-from rgx.report.frames import Measured, Metric, Results, by_row
 from rgx.report.panel import MEAN, Panel, Pivot
+from rgx.report.results import Measured, MetricFacts, Results, by_row
 from rgx.sweep.factors import factors_of
 
 
@@ -73,12 +73,12 @@ def columns_of(series: Mapping[str, Series], panel: Panel) -> tuple[list[str], t
     return shown, tuple(column for column in shown if column not in measured)
 
 
-def described(name: str, column: str, panel: Panel, results: Results) -> Metric:
+def described(name: str, column: str, panel: Panel, results: Results) -> MetricFacts:
     """Return what is known of a column's metric, with the head and the decimals that the panel gives it.
 
     A head of a column with a factor speaks of the numbers as they are printed, which are not these.
     """
-    metric = results.describe(name, column) or Metric(label=column)
+    metric = results.describe(name, column) or MetricFacts(label=column)
     update: dict[str, Any] = {"decimals": panel.decimals.get(column, metric.decimals)}
     if column in panel.heads and column not in panel.factors:
         update["label"] = panel.heads[column]

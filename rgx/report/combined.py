@@ -8,10 +8,10 @@ from string import ascii_lowercase
 
 from rgx.report.blocks import split_notes
 from rgx.report.escape import escape_tex, joined
-from rgx.report.grid import body
 from rgx.report.layout import ordered, remarks, signs
 from rgx.report.macros import LOOK, NEEDS, macros
 from rgx.report.statistics import Table
+from rgx.report.table_grid import body
 from rgx.report.tex import LABEL_LETTERS, PLAIN, comments, ems, grid, notes, origins
 
 PANEL_SIZE = r"\rgxpanelsize"
@@ -96,7 +96,7 @@ def box(table: Table, size_pt: float, digit_pt: float) -> Box:
 
 
 def letter_ems(letter: str) -> float:
-    """Return about how wide a letter of a caption is, to a digit; signs in words and mathematics are wider."""
+    """Return about how wide a letter of a caption is, to a digit; signs of all kinds are wider."""
     return 1.0 if letter.isalnum() or letter in " .,;:'" else 2.0
 
 

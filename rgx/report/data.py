@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rgx.report.frames import Measured, Results
+from rgx.report.results import Measured, Results
 from rgx.store.manifests import part
 
 CHOSEN_ON_TEST = "Chosen by scores of the test split: the best of them looks better than it is"

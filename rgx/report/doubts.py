@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rgx.store.code import Changes, told
+from rgx.store.drift import Changes, told
 
 DRIFTED, IMPORTED = "§", "¶"
 

@@ -11,8 +11,8 @@ from rgx.methods import import_method, methods_of
 from rgx.report.claims import Finding, weigh
 from rgx.report.columns import PivotError
 from rgx.report.definition import Report, load
-from rgx.report.frames import Results
 from rgx.report.panel import Panel, Show
+from rgx.report.results import Results
 from rgx.report.shown import left_out, otherwise
 from rgx.report.statistics import Table, assemble
 from rgx.report.sweeps import read

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.figures.graph import ordered
-from rgx.report.frames import Results
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 from rgx.report.tex import notes
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rgx.report.doubts import doubt_notes
 from rgx.report.escape import joined
-from rgx.report.grid import ARROWS, DIFFERS, HOLE, Style, body, heads
 from rgx.report.shown import unhidden
 from rgx.report.significance import LEVEL
 from rgx.report.statistics import Table
+from rgx.report.table_grid import ARROWS, DIFFERS, HOLE, Style, body, heads
 from rgx.store.keys import short
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from rgx.errors import InputError
-from rgx.report.frames import Results, manifest_path
+from rgx.report.results import Results, manifest_path
 
 FILE = "strip.png"
 """What a stage calls its picture of a row, wider than high."""

@@ -19,12 +19,12 @@ from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material
 from rgx.report.formats.base import make_formats
 from rgx.report.formats.markdown import appendix, markdown
-from rgx.report.frames import manifest_path
 from rgx.report.gather import Gathered, gather
 from rgx.report.page.anchors import INDEX
-from rgx.report.page.videos import copy_videos, gather_videos, remove_videos
+from rgx.report.page.report_videos import copy_videos, gather_videos, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
+from rgx.report.results import manifest_path
 from rgx.report.summary import absent
 
 RECORD = "provenance.json"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rgx.report.escape import joined
 from rgx.report.panel import Show
 from rgx.report.quoted import scaled
-from rgx.report.statistics import Cell, Table
+from rgx.report.statistics import Table, TableCell
 
 
 def shown(table: Table) -> Table:
@@ -15,7 +15,7 @@ def shown(table: Table) -> Table:
     table, show = unhidden(table), table.panel.show
     most = table.replicates()[1]
 
-    def bare(cell: Cell) -> Cell:
+    def bare(cell: TableCell) -> TableCell:
         cell = cell if show.statistics else replace(cell, std=None, p=None, pairs=0, n=min(cell.n, 1) * most)
         return cell if show.differences else replace(cell, compared=False)
 
@@ -70,7 +70,7 @@ def _scaled(table: Table) -> Table:
         label = panel.heads.get(column.partition("@")[0]) or joined(metric.label, f" ×{factor:g}")
         columns[column] = metric.model_copy(update={"label": label})
 
-    def times(cell: Cell, column: str) -> Cell:
+    def times(cell: TableCell, column: str) -> TableCell:
         factor = factors.get(column, 1.0)
         mean, std, reference = (
             None if value is None else value * factor for value in (cell.mean, cell.std, cell.reference)

@@ -13,8 +13,8 @@ from rgx.report.columns import Series, columns_of, described, series_of
 from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
-from rgx.report.frames import Measured, Metric, Results
 from rgx.report.panel import Panel
+from rgx.report.results import Measured, MetricFacts, Results
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 from rgx.words import PLAIN, Words
 
@@ -23,7 +23,7 @@ Direction = Literal["down", "up", "reference"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One number of a table; `mean` is None for a row that has not run or failed (a hole)."""
 
     mean: float | None = None
@@ -65,8 +65,8 @@ class Table:
 
     name: str
     panel: Panel
-    columns: dict[str, Metric]
-    rows: dict[str, dict[str, Cell]]
+    columns: dict[str, MetricFacts]
+    rows: dict[str, dict[str, TableCell]]
     agreements: dict[str, Agreement]
     instruments: dict[str, list[str]]
     """Each stage whose artifact numbers were measured with → the keys of those behind the table's."""
@@ -110,7 +110,7 @@ class Table:
         """Return the test rows are compared with the full model by."""
         return TESTS[self.panel.test]
 
-    def tested(self) -> list[Cell]:
+    def tested(self) -> list[TableCell]:
         """Return the cells that were compared with the full model."""
         return [cell for cells in self.rows.values() for cell in cells.values() if cell.p is not None]
 
@@ -185,8 +185,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     series, rows_of = series_of(name, panel, results)
     swept = [rows_of.get(row, row) for row in results.rows(name)]
     rows = panel.arranged(list(dict.fromkeys([*swept, *panel.published])))
-    columns: dict[str, Metric] = {}
-    cells: dict[str, dict[str, Cell]] = {row: {} for row in rows}
+    columns: dict[str, MetricFacts] = {}
+    cells: dict[str, dict[str, TableCell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
     columns_shown, unscored = columns_of(series, panel)
     doubts = _doubts(series, results)
@@ -259,16 +259,16 @@ def _by_seed(series: Series, factor: float = 1.0) -> dict[str, dict[int, float]]
 
 
 def _column(
-    column: str, series: Series, metric: Metric, rows: Sequence[str], panel: Panel
-) -> dict[str, Cell]:
+    column: str, series: Series, metric: MetricFacts, rows: Sequence[str], panel: Panel
+) -> dict[str, TableCell]:
     """Return a column's cells."""
     owned, factor = series.rows, panel.factors.get(series.metric, 1.0)
     by_seed = _by_seed(series)
     ours = by_seed.get(panel.ours or "", {})
-    cells: dict[str, Cell] = {}
+    cells: dict[str, TableCell] = {}
     for row in rows:
         alike = series.metric in panel.measured_alike and not metric.stand_in
-        cells[row] = Cell(published=panel.published.get(row, {}).get(column), alike=alike)
+        cells[row] = TableCell(published=panel.published.get(row, {}).get(column), alike=alike)
         if row not in owned:
             continue
         mean, std, n = summarise(list(by_seed[row].values()))

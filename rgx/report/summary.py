@@ -7,11 +7,11 @@ from pathlib import Path
 from rgx.errors import nearest
 from rgx.report import claims_layout
 from rgx.report.definition import Report
-from rgx.report.frames import Results
 from rgx.report.gather import Gathered, gather
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 from rgx.report.terminal_table import terminal_table
-from rgx.store.code import account
+from rgx.store.drift import account
 
 
 def terminal_summary(report_file: Path, store: Path) -> str:

@@ -10,9 +10,9 @@ from rgx.errors import InputError, nearest
 from rgx.lookup import NoFileError, find_file, folders_around
 from rgx.methods import methods_of
 from rgx.plugins import plugin_file
-from rgx.report import frames
+from rgx.report import results
 from rgx.report.definition import Report, load
-from rgx.report.frames import Results
+from rgx.report.results import Results
 from rgx.store.records import Run
 from rgx.store.runs import read_run
 from rgx.store.source import Sources
@@ -35,7 +35,7 @@ def read(report: Report, report_file: Path, store: Path, run: str | None = None)
         here |= {top: folder for top, folder in beside if Sources(roots={top: Path(folder)}).file(top)}
         records[file] = record.model_copy(update={"places": record.places | here})
     if len(records) == 1:
-        return frames.numbers(store, next(iter(records.values())))
+        return results.numbers(store, next(iter(records.values())))
     owners: dict[str, Run] = {}
     for record in records.values():
         for row in record.rows:
@@ -50,7 +50,7 @@ def read(report: Report, report_file: Path, store: Path, run: str | None = None)
     }
     places = {top: place for record in records.values() for top, place in record.places.items()}
     every = Run(name=title, seeds=seeds, rows=rows, variants=variants, places=places)
-    return frames.numbers(store, every, owners)
+    return results.numbers(store, every, owners)
 
 
 def check(report_file: Path, run: str | None = None) -> None:

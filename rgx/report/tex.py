@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import LONG_WORD, escape_tex
-from rgx.report.frames import Metric
-from rgx.report.grid import (
+from rgx.report.layout import appended, caption, footnotes
+from rgx.report.macros import NEEDS, macros
+from rgx.report.results import MetricFacts
+from rgx.report.shown import shown
+from rgx.report.statistics import Table, TableCell
+from rgx.report.table_grid import (
     DIFFERS,
     body,
     difference,
@@ -20,10 +24,6 @@ from rgx.report.grid import (
     spread,
     ticked,
 )
-from rgx.report.layout import appended, caption, footnotes
-from rgx.report.macros import NEEDS, macros
-from rgx.report.shown import shown
-from rgx.report.statistics import Cell, Table
 from rgx.report.tex_style import DELTA, HEAD_LETTERS, PLAIN, SECTION, STYLE, after, signed
 
 EMS = (
@@ -241,7 +241,7 @@ Number = tuple[str, str, str]
 """Its digits, and what follows them in LaTeX and as it reads."""
 
 
-def _numbers(cell: Cell, metric: Metric, most: int) -> Iterator[Number]:
+def _numbers(cell: TableCell, metric: MetricFacts, most: int) -> Iterator[Number]:
     """Give each number of a cell with what follows it."""
     if cell.mean is not None:
         plain = spread(cell, metric.decimals, most)
@@ -251,7 +251,7 @@ def _numbers(cell: Cell, metric: Metric, most: int) -> Iterator[Number]:
         yield digits, rf"\rgxspread{{{deviation}}}" if deviation else "", between + deviation
 
 
-def _with_difference(cell: Cell, metric: Metric) -> Number:
+def _with_difference(cell: TableCell, metric: MetricFacts) -> Number:
     digits, tex, plain = list(_numbers(cell, metric, 0))[-1]
     differs = difference(cell, metric)
     return digits, rf"{tex}{DELTA}{{{signed(differs)}}}", f"{plain} ({differs})"

@@ -7,10 +7,10 @@ from textwrap import wrap
 
 from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import escape_tex
-from rgx.report.frames import Metric
-from rgx.report.grid import ARROWS, Style, difference, number, quoted
 from rgx.report.phrase import Phrase
-from rgx.report.statistics import Cell, Direction, Mark
+from rgx.report.results import MetricFacts
+from rgx.report.statistics import Direction, Mark, TableCell
+from rgx.report.table_grid import ARROWS, Style, difference, number, quoted
 
 TEX_ARROWS: dict[Direction | None, str] = {
     "down": r" $\downarrow$",
@@ -38,11 +38,11 @@ class TexStyle(Style):
         text = signed(super().reference(value, decimals, ""))
         return text + TEX_DOUBTS[doubts] if text else ""
 
-    def measured(self, cell: Cell, decimals: int, most: int) -> str:
+    def measured(self, cell: TableCell, decimals: int, most: int) -> str:
         """Return a mean, its mark and its spread."""
         return self.marks[cell.mark] % signed(number(cell.mean, decimals)) + after(cell, decimals, most)
 
-    def published(self, cell: Cell, metric: Metric) -> str:
+    def published(self, cell: TableCell, metric: MetricFacts) -> str:
         """Return a published number and how far ours is above it."""
         if cell.published is None:
             return ""
@@ -65,7 +65,7 @@ def signed(text: str) -> str:
     return f"${text[0]}${text[1:]}" if re.match(r"[-+]\d", text) else text
 
 
-def after(cell: Cell, decimals: int, most: int) -> str:
+def after(cell: TableCell, decimals: int, most: int) -> str:
     """Return what follows a mean: deviation, whether it differs, doubts, n where below the table's most."""
     deviation = "" if cell.std is None else rf"\rgxspread{{{number(cell.std, decimals)}}}"
     replicates = f"~(n={cell.n})" if 0 < cell.n < most else ""

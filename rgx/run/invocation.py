@@ -20,7 +20,7 @@ from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
-from rgx.store.code import account
+from rgx.store.drift import account
 from rgx.store.known_files import keep, recall
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.reuse import drift_of

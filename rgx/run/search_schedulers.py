@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from rgx.sweep.search.results import Score, Trial
+from rgx.store.records import Score, Trial
 from rgx.sweep.search.spec import Search
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from rgx.errors import InputError, NotFiniteError
 from rgx.store.manifests import manifest, part
+from rgx.store.records import Score
 from rgx.sweep.search.plan import Rung
-from rgx.sweep.search.results import Score
 from rgx.sweep.search.spec import Search
 
 COSTS: dict[str, Callable[[float, float], float]] = {

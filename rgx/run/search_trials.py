@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rgx.errors import InputError
+from rgx.store.records import Climbed, Score, SearchRecord, State, Trial
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.plan import Rung, SearchPlan
 from rgx.sweep.search.record import write_record
-from rgx.sweep.search.results import Climbed, Record, Score, State, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
 
 
@@ -30,7 +30,7 @@ class Trials:
 
     plan: SearchPlan
     run: RunRecord
-    record: Record
+    record: SearchRecord
     say: Callable[[str], None]
     waiting: list[int] = field(init=False)
 

@@ -13,10 +13,10 @@ from rgx.run.search_schedulers import Decider, make_scheduler
 from rgx.run.search_scores import score_of
 from rgx.run.search_trials import Planned, Trials
 from rgx.store.lease import Lease, LeaseHeldError
+from rgx.store.records import SearchRecord
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.plan import Rung, SearchPlan
 from rgx.sweep.search.record import read_record, search_folder
-from rgx.sweep.search.results import Record
 from rgx.sweep.search.table import outcome
 
 AGAIN = "the same command tries it again"
@@ -172,11 +172,11 @@ class Searches:
         needs = climb.trials.plan.needs(have.get("GPU", 0) > 0)
         return max(1, min((int(have.get(name, 0) // n) for name, n in needs.items() if n), default=1))
 
-    def _record(self, plan: SearchPlan) -> Record:
+    def _record(self, plan: SearchPlan) -> SearchRecord:
         return read_record(self.graph.store, self.name, plan)
 
 
-def is_over(plan: SearchPlan, record: Record) -> bool:
+def is_over(plan: SearchPlan, record: SearchRecord) -> bool:
     """Return whether no trial of a search is left to run."""
     return len(record.trials) >= plan.search.trials and all(t.state != "open" for t in record.trials)
 
@@ -185,5 +185,5 @@ def _plain(line: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in line)
 
 
-def _ended(record: Record) -> int:
+def _ended(record: SearchRecord) -> int:
     return sum(trial.state != "open" for trial in record.trials)

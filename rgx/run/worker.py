@@ -38,7 +38,7 @@ from rgx.store.artifacts import (
     set_aside,
     write_json,
 )
-from rgx.store.checkpoints import Origin
+from rgx.store.checkpoints import StepOrigin
 from rgx.store.failure import clear_failure
 from rgx.store.keys import is_part, key_of, short
 from rgx.store.known_files import recall
@@ -148,7 +148,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         folder,
         device,
         lambda p: write_json(folder / "progress.json", p),
-        Origin(code, made_on["host"], made_on["gpu"] or device),
+        StepOrigin(code, made_on["host"], made_on["gpu"] or device),
         task.get("go_on", False),
         60 * resources.checkpoint_minutes,
     )

@@ -22,7 +22,7 @@ ABOUT = "rgx"
 
 
 @dataclass(frozen=True)
-class Origin:
+class StepOrigin:
     """Who takes a stage's steps; code: what `rgx.sweep.code.code_behind` says, empty where nobody asks."""
 
     code: Mapping[str, Any] = field(default_factory=dict)
@@ -45,11 +45,11 @@ class Checkpoints:
         self,
         folder: Path,
         say: Callable[[str], None],
-        origin: Origin | None = None,
+        origin: StepOrigin | None = None,
         go_on: bool = False,
         every_s: float = 300.0,
     ) -> None:
-        self.folder, self.say, self.origin = folder, say, origin or Origin()
+        self.folder, self.say, self.origin = folder, say, origin or StepOrigin()
         self.go_on, self.every_s = go_on, every_s
         self.used = False
         """Whether the stage goes on from checkpoints of this folder."""

@@ -64,7 +64,7 @@ class Manifest(TypedDict):
     software: NotRequired[dict[str, str]]
 
 
-class Metric(BaseModel):
+class MetricFacts(BaseModel):
     """What a reader must know of a metric, as its manifest tells it; split: None where it is not said."""
 
     label: str
@@ -173,7 +173,7 @@ class Trial(BaseModel):
         return None if self.state == "failed" or last is None or last.score is None else last.score.cost
 
 
-class Record(BaseModel):
+class SearchRecord(BaseModel):
     """The trials of a search, in the order of their numbers."""
 
     trials: list[Trial] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rgx.errors import InputError, nearest
 from rgx.store.artifacts import read_object
-from rgx.store.records import Invocation, Record, Run, SweepRow, parse
+from rgx.store.records import Invocation, Run, SearchRecord, SweepRow, parse
 
 
 def run_names(store: Path) -> list[str]:
@@ -81,9 +81,9 @@ def is_pinned(store: Path, name: str) -> bool:
     return pin_path(store, name).is_file()
 
 
-def read_trials(path: Path) -> Record:
+def read_trials(path: Path) -> SearchRecord:
     """Return the trials in a search's record; raises InputError naming the field that cannot be read."""
-    return parse(Record, read_object(path), str(path))
+    return parse(SearchRecord, read_object(path), str(path))
 
 
 def _read(path: Path) -> Invocation:

@@ -16,7 +16,7 @@ from rgx.store.records import parse
 SAMPLES = "samples.json"
 
 
-class Parts(BaseModel):
+class SampleParts(BaseModel):
     """A score by sample: the score is the mean of the values, each with its weight; one without is 0 · 0."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +38,7 @@ class Samples(BaseModel):
 
     unit: str
     names: list[str]
-    scores: dict[str, Parts]
+    scores: dict[str, SampleParts]
 
     @model_validator(mode="after")
     def _as_many_as_names(self) -> Samples:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.store.artifacts import RESERVED, write_json
-from rgx.store.checkpoints import Checkpoints, Origin
+from rgx.store.checkpoints import Checkpoints, StepOrigin
 from rgx.store.samples import SAMPLES, Samples
 
 PROGRESS_EVERY_S = 0.5
@@ -44,7 +44,7 @@ class Workspace:
         folder: Path,
         device: str,
         report: Callable[[dict[str, Any]], None],
-        origin: Origin | None = None,
+        origin: StepOrigin | None = None,
         go_on: bool = False,
         checkpoint_s: float = 300.0,
     ) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 from rgx.errors import InputError
 from rgx.methods import roots
 from rgx.registry import find, variants
-from rgx.store.code import Code, variants_in
+from rgx.store.drift import Code, variants_in
 from rgx.store.source import Sources, combined_digest
-from rgx.sweep.tasks import Origin
+from rgx.sweep.tasks import CodeOrigin
 
 FOREIGN = {"site-packages", "dist-packages"}
 """Folders of what was installed, which is named by its version and not followed."""
@@ -53,7 +53,7 @@ class PlannedCode:
     places: dict[str, str]
 
 
-def planned_code(origin: Origin, records: Iterable[Mapping[str, Any]]) -> PlannedCode:
+def planned_code(origin: CodeOrigin, records: Iterable[Mapping[str, Any]]) -> PlannedCode:
     """Return the code behind stages, and where it lies; records: their resolved parameters."""
     code, files = present(), {name: str(file.parent) for name, file in origin.files}
     digests: dict[str, str] = {}

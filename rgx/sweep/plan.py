@@ -17,7 +17,7 @@ from rgx.store.manifests import Manifests, damage, intact
 from rgx.sweep.row import Row
 from rgx.sweep.search.plan import SearchPlan, plan_search
 from rgx.sweep.spec import Overrides, Sweep, read_sweep
-from rgx.sweep.tasks import Origin, Task, tasks_of
+from rgx.sweep.tasks import CodeOrigin, Task, tasks_of
 
 __all__ = ["Plan", "Task", "explain", "explain_missing", "flatten", "make_plan", "plan_whole"]
 
@@ -37,7 +37,7 @@ class Plan:
     same: list[tuple[str, str]] = field(default_factory=list)
     searches: list[SearchPlan] = field(default_factory=list)
     overridden: list[str] = field(default_factory=list)
-    origin: Origin = field(default_factory=Origin)
+    origin: CodeOrigin = field(default_factory=CodeOrigin)
     seed_scopes: dict[str, str] = field(default_factory=dict)
     """Panel → in words what a seed repeats, where that is not the whole pipeline."""
 
@@ -190,7 +190,7 @@ def _add(plan: Plan, sweep: Sweep, cell: Cell, row: Row, seed: int) -> dict[str,
     return {stage: task.key for stage, task in tasks.items()}
 
 
-def _definition(cell: Cell, row: Row, origin: Origin) -> str:
+def _definition(cell: Cell, row: Row, origin: CodeOrigin) -> str:
     """Return what a row is whatever its seed."""
     scope = {"seed_scope": row.scope, "first": str(row.first)} if row.scope else {}
     keys = {stage: task.key for stage, task in tasks_of(cell, row, 0, origin).items()}

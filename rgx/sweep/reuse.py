@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rgx.store.code import Artifact, Changes, drifted
+from rgx.store.drift import Artifact, Changes, drifted
 from rgx.store.manifests import Manifests, intact
 from rgx.sweep.code import present
 from rgx.sweep.plan import Plan

@@ -20,7 +20,7 @@ from rgx.sweep.row import Row, row_text
 from rgx.sweep.run_name import run_name
 from rgx.sweep.search.file import SearchFile, SearchName
 from rgx.sweep.search.spec import Search, make_search, refuse_clashes
-from rgx.sweep.tasks import Origin, Plugins
+from rgx.sweep.tasks import CodeOrigin, Plugins
 from rgx.text_file import read_text
 from rgx.yaml_source import Source
 
@@ -70,7 +70,7 @@ class Sweep:
     path: Path
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
-    origin: Origin = field(default_factory=Origin)
+    origin: CodeOrigin = field(default_factory=CodeOrigin)
     searches: tuple[Search, ...] = ()
     overrides: Overrides = field(default_factory=lambda: Overrides())
 
@@ -146,7 +146,7 @@ def run_of(path: Path, overrides: Overrides) -> str:
     return run_name(source.parse(SweepFile).name, overrides.written)
 
 
-def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Origin, tuple[str, ...]]:
+def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[CodeOrigin, tuple[str, ...]]:
     """Import every method and file the sweep names; returns them, and the methods' usual targets.
 
     Raises InputError for one that is not found, cannot be imported, or registers a name that is taken.
@@ -161,7 +161,7 @@ def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[Orig
     for package in dict.fromkeys(methods):
         usual += import_method(package).targets
     plugins, files = _plugins([name for name in imports if name not in packages], near)
-    return Origin(tuple(dict.fromkeys(methods)), plugins, files), tuple(dict.fromkeys(usual))
+    return CodeOrigin(tuple(dict.fromkeys(methods)), plugins, files), tuple(dict.fromkeys(usual))
 
 
 def _plugins(names: list[str], near: Path) -> tuple[Plugins, tuple[tuple[str, Path], ...]]:
@@ -220,7 +220,7 @@ def _row_text(choices: dict[str, Any], spot: tuple[str, ...], source: Source) ->
     return row_text(flat, places, str(source.path))
 
 
-def _shared_texts(file: SweepFile, overrides: Overrides, origin: Origin, source: Source) -> list[Text]:
+def _shared_texts(file: SweepFile, overrides: Overrides, origin: CodeOrigin, source: Source) -> list[Text]:
     """Return the gin of every row, the weakest first: the methods' files, the scale, one's own, `bind`."""
     folders = folders_around(source.path, origin.methods)
     shipped: list[Text] = []

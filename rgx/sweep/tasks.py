@@ -18,7 +18,7 @@ Plugins = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Origin:
+class CodeOrigin:
     """Where the variants of a sweep are registered: its methods, and single files as (name, source).
 
     files: where those lie, by name.
@@ -75,7 +75,7 @@ def repeated(cell: Cell, row: Row) -> set[str]:
     return names
 
 
-def tasks_of(cell: Cell, row: Row, seed: int, origin: Origin) -> dict[str, Task]:
+def tasks_of(cell: Cell, row: Row, seed: int, origin: CodeOrigin) -> dict[str, Task]:
     """Return the task of each stage of a cell, parents first; raises InputError as `repeated` does."""
     tasks: dict[str, Task] = {}
     own = repeated(cell, row)

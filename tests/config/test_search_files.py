@@ -11,9 +11,9 @@ from roster import load_roster
 
 from rgx.errors import InputError
 from rgx.registry import find
+from rgx.store.records import SearchRecord, Trial
 from rgx.sweep.plan import make_plan
 from rgx.sweep.search import searchers
-from rgx.sweep.search.results import Record, Trial
 from rgx.sweep.search.table import CHOSEN_ON_TEST, about, intention, outcome
 from rgx.sweep.spec import Overrides, read_sweep
 
@@ -249,7 +249,7 @@ def test_a_search_by_test_is_told_where_it_is_asked_for(planned: Callable[..., o
     assert " by motion_scores/fgd on test, " in intention(about(search, "s", Path("nowhere")), 0)
     assert " by motion_scores/fgd on dev, " in intention(about(dev, "s", Path("nowhere")), 0)
     trial = Trial(point=(0.5, 0.5, 0.5), values=search.search.space.values((0.5, 0.5, 0.5)), state="finished")
-    said = {plan.split: list(outcome(plan, Record(trials=[trial]))) for plan in (search, dev)}
+    said = {plan.split: list(outcome(plan, SearchRecord(trials=[trial]))) for plan in (search, dev)}
     assert said["test"][-1] == f"rate: {CHOSEN_ON_TEST}" and " on test (lower" in said["test"][0]
     assert not any("test" in line for line in said["dev"])
 

@@ -18,7 +18,7 @@ from rgx.errors import InputError
 from rgx.kinds import refuse_marks
 from rgx.registry import Part, Recipe, Since, Unkeyed, find, register
 from rgx.report.figures.base import Material, parameter
-from rgx.report.frames import Results
+from rgx.report.results import Results
 from rgx.store.records import Run, SweepRow
 from rgx.sweep.plan import make_plan
 from rgx.sweep.spec import Overrides, read_sweep

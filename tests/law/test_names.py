@@ -1,4 +1,4 @@
-"""A variable says what it holds: none is called found, made, told, held, kept or one."""
+"""A name says what it holds, and one thing only: no empty words, no class and hardly a module twice."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+ALIKE = {
+    *("base", "commands"),  # what a room's other modules stand on; its commands
+    *("corpus", "judge", "residual", "tokenizer"),  # a stage, and the network it is about
+    *("beats", "clips", "files", "graph", "splits"),  # a variant's name is its file's
+    *("plan", "progress", "runs", "spec"),  # the same thing, looked at from another floor
+}
+"""Names of modules that may be there twice, since they mean one thing in each."""
 SAY_NOTHING = {"found", "made", "told", "held", "kept", "one"}
 
 
@@ -33,3 +40,27 @@ def test_variables_say_what_they_hold() -> None:
         if isinstance(function, ast.FunctionDef) and (names := SAY_NOTHING & set(variables(function)))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def twice(names: dict[str, list[str]]) -> list[str]:
+    return [f"{name}: {', '.join(places)}" for name, places in sorted(names.items()) if len(places) > 1]
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "rgx").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert not twice(places)
+
+
+def test_modules_of_one_name_mean_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "rgx").rglob("*.py")):
+        if path.stem not in {"__init__", "__main__"}:
+            places.setdefault(path.stem, []).append(str(path.relative_to(ROOT)))
+    assert not twice({name: paths for name, paths in places.items() if name not in ALIKE})
+    assert {name for name in ALIKE if len(places.get(name, ())) < 2} == set(), (
+        "names that are no more there twice"
+    )

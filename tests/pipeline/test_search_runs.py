@@ -23,11 +23,11 @@ from rgx.store.artifacts import artifact_folder
 pytestmark = pytest.mark.xdist_group("ray in pipelines")
 METRIC = """\
 import math
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.registry import register
 
 @register("metric", "peak_for_a_test", label="Peak")
-class Peak(Metric):
+class Peak(MotionMetric):
     "A known function of where it is, whatever the motion."
     direction = "up"
 

@@ -20,7 +20,7 @@ from rgx.gesture.animate.dense_motion import DenseMotion, Motion, dropout_softma
 from rgx.gesture.animate.detector import equivariance
 from rgx.gesture.animate.inpainting import warp
 from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
-from rgx.gesture.animate.layers import Block
+from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.animate.tps import agree, pyramid_distance
 from rgx.gesture.data.puppets import Puppets
@@ -203,7 +203,7 @@ def test_features_in_bfloat16_are_not_pulled_through_a_grid_in_bfloat16():
 
 def test_strided_blocks_keep_features_in_place():
     ramp = pixel_grid(16, 16).permute(2, 0, 1)[None, :1]
-    layer = Block(1, 1, 4, stride=2)[0]
+    layer = ConvBlock(1, 1, 4, stride=2)[0]
     nn.init.constant_(layer.weight, 1 / 16)
     wanted = pixel_grid(8, 8)[None, None, 1:-1, 1:-1, 0]
     assert torch.allclose(layer(ramp)[..., 1:-1, 1:-1], wanted, atol=1e-6)

@@ -21,9 +21,8 @@ from rgx.inspect.unbundle import take_in
 from rgx.store.artifacts import DEEPEST, artifact_folder, checksum, write_json
 from rgx.store.keys import key_of
 from rgx.store.manifests import damage, manifest
-from rgx.store.records import SweepRow
+from rgx.store.records import SearchRecord, SweepRow
 from rgx.store.runs import read_run, run_names
-from rgx.sweep.search.results import Record
 
 
 def sha(content: bytes) -> str:
@@ -533,13 +532,13 @@ def test_the_record_of_a_search_comes_along_whole_and_one_already_there_is_kept(
     there = tmp_path / "there"
     said = take_in(tmp_path / "one.tar", there)
     assert said[1:] == [f"{FOLDER}: 3 trials, open again where their artifacts are not here"]
-    before, after = (Record.model_validate(record_of(store)) for store in (searched, there))
+    before, after = (SearchRecord.model_validate(record_of(store)) for store in (searched, there))
     assert after == before and len(after.trials) == 3
     write_json(there / "searches" / "little" / FOLDER / "record.json", {"trials": []})
     assert take_in(tmp_path / "one.tar", there)[1:] == [f"{FOLDER}: its record is there already and kept"]
     assert record_of(there) == {"trials": []}
     take_in(tmp_path / "one.tar", there, "theirs")
-    assert Record.model_validate(record_of(there, "theirs")) == before
+    assert SearchRecord.model_validate(record_of(there, "theirs")) == before
 
 
 def test_a_search_none_of_whose_trials_is_exported_stays_behind(searched: Path, tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from rgx.errors import StoppedError
 from rgx.run.ending import saved_when_ended
-from rgx.store.checkpoints import Checkpoints, Origin
+from rgx.store.checkpoints import Checkpoints, StepOrigin
 from rgx.store.workspace import Workspace
 from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
 
-OLD = Origin({"digest": "old", "modules": {"m.loss": "1", "m.net": "1"}}, "near", "cpu")
-NEW = Origin({"digest": "new", "modules": {"m.loss": "2", "m.net": "1"}}, "far", "cpu")
+OLD = StepOrigin({"digest": "old", "modules": {"m.loss": "1", "m.net": "1"}}, "near", "cpu")
+NEW = StepOrigin({"digest": "new", "modules": {"m.loss": "2", "m.net": "1"}}, "far", "cpu")
 
 
 class BrokenOffError(Exception):
@@ -54,7 +54,9 @@ def seeded() -> None:
     torch.manual_seed(1)
 
 
-def place(folder: Path, origin: Origin = OLD, go_on: bool = False, checkpoint_s: float = 300.0) -> Workspace:
+def place(
+    folder: Path, origin: StepOrigin = OLD, go_on: bool = False, checkpoint_s: float = 300.0
+) -> Workspace:
     return Workspace(folder, "cpu", lambda said: None, origin, go_on, checkpoint_s)
 
 

@@ -21,11 +21,11 @@ from rgx.errors import InputError
 from rgx.report.claims import Claim, Finding, read_claim, weigh
 from rgx.report.claims_statistics import Shares, difference, holm, verdict
 from rgx.report.definition import load as load_report
-from rgx.report.frames import numbers
 from rgx.report.gather import gather
 from rgx.report.layout import footnotes
 from rgx.report.panel import Panel
 from rgx.report.render import render
+from rgx.report.results import numbers
 from rgx.report.statistics import assemble
 from rgx.report.summary import terminal_summary
 from rgx.store.runs import read_run

@@ -18,7 +18,7 @@ from rgx.gesture.generate.base import Decoding
 from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
 from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
 from rgx.gesture.generate.masked import mask_some
-from rgx.gesture.generate.style import AdaptiveInstanceNorm, ConditionalLayerNorm
+from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm, ConditionalLayerNorm
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.parts import SeparateParts

@@ -28,8 +28,8 @@ from rgx.inspect.show import show
 from rgx.inspect.status import read_sweeps, running_table, sweeps_table
 from rgx.inspect.why import why
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
-from rgx.store.code import account, drifted
 from rgx.store.differences import flatten
+from rgx.store.drift import account, drifted
 from rgx.store.keys import key_of
 from rgx.store.manifests import Manifests, damage, intact, manifest
 from rgx.store.source import combined_digest, source_digest

@@ -14,7 +14,7 @@ from scipy.linalg import sqrtm
 
 import rgx.gesture.metrics
 from rgx.gesture.metrics.bas import BasAudioToMotion, BasGtRelative, BasMotionToAudio, alignment, nearest_beat
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.gesture.metrics.beats import body_speed, motion_beats
 from rgx.gesture.metrics.diversity import Diversity, distinct_pairs
 from rgx.gesture.metrics.fgd import FGD, frechet, root
@@ -310,7 +310,7 @@ def test_every_registered_metric_says_how_to_read_it() -> None:
         assert isinstance(variant.cls.unit, str) and "Source:" in (variant.cls.__doc__ or ""), variant.key
     for name in NAMES:
         metric = known[name].cls()
-        assert isinstance(metric, Metric) and not known[name].shapes, name
+        assert isinstance(metric, MotionMetric) and not known[name].shapes, name
 
 
 def test_the_judge_waits_for_its_width() -> None:
@@ -322,7 +322,7 @@ def test_the_judge_waits_for_its_width() -> None:
 def test_a_metric_is_described_by_what_a_table_reads_of_it() -> None:
     from rgx.metric import Metric, describe, name_of
     from rgx.registry import variants
-    from rgx.report.frames import Metric as Shown
+    from rgx.report.results import MetricFacts as Shown
 
     for variant in variants("metric"):
         assert issubclass(variant.cls, Metric)

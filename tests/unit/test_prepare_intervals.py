@@ -9,7 +9,7 @@ from rgx.errors import InputError
 from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.index import named_pieces
 from rgx.gesture.prepare.intervals import read_intervals
-from rgx.gesture.prepare.sources import Listed, Source, all_sources
+from rgx.gesture.prepare.recordings import Listed, Recording, all_sources
 from rgx.store.artifacts import write_json
 
 
@@ -24,8 +24,8 @@ def table(folder: Path, *lines: str) -> Path:
     return path
 
 
-def source(out: Path, name: str, sha: str = "a", **known: object) -> Source:
-    return Source(out / f"in/{name}.mp4", f"{name}.mp4", "in", sha * 64, out, **known)  # type: ignore[arg-type]
+def source(out: Path, name: str, sha: str = "a", **known: object) -> Recording:
+    return Recording(out / f"in/{name}.mp4", f"{name}.mp4", "in", sha * 64, out, **known)  # type: ignore[arg-type]
 
 
 def test_intervals_are_frames_of_their_video(tmp_path: Path) -> None:

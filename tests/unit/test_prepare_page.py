@@ -7,14 +7,14 @@ from PIL import Image
 
 from rgx.gesture.prepare.contact_sheets import Kept, draw_sheet
 from rgx.gesture.prepare.quality import PAGE, write_page
-from rgx.gesture.prepare.sources import Source
+from rgx.gesture.prepare.recordings import Recording
 from rgx.store.artifacts import write_json
 
 NASTY = "<script>alert(1)</script>.mp4"
 
 
 def test_what_comes_from_file_names_is_escaped(tmp_path: Path) -> None:
-    source = Source(Path("/x") / NASTY.replace("/", "_"), NASTY, "<b>ann</b>", "0" * 64, tmp_path)
+    source = Recording(Path("/x") / NASTY.replace("/", "_"), NASTY, "<b>ann</b>", "0" * 64, tmp_path)
     facts = {"rate_hz": 25.0, "seconds": 4.0, "sound_from_s": 0.0, "sound_to_s": 4.0, "notes": []}
     analysis = {
         "identity": {"poses": {"variant": "poses/planted"}},

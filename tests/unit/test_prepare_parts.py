@@ -14,7 +14,7 @@ from planted_people import Planted, plain, record, waving
 from rgx.errors import InputError
 from rgx.gesture.prepare.analysis import ANALYSIS, TRACK, Judgement, judge
 from rgx.gesture.prepare.extractors import Choice
-from rgx.gesture.prepare.parts import divide, track
+from rgx.gesture.prepare.recording_parts import divide, track
 from rgx.gesture.prepare.sightings import Look, examine_streams
 from rgx.store.artifacts import read_json
 

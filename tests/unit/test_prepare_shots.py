@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgx.gesture.prepare.pictures import Upright, read_pictures
+from rgx.gesture.prepare.decoding import Upright, read_pictures
 from rgx.gesture.prepare.shots import Shots, cells_of
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared/data/recordings"

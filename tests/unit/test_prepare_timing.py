@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_people import every, plain, record
 
-from rgx.gesture.prepare.pictures import Upright, colours_of_opencv, cut_out, read_pictures
+from rgx.gesture.prepare.decoding import Upright, colours_of_opencv, cut_out, read_pictures
 from rgx.gesture.prepare.sound import read_speech
 from rgx.gesture.prepare.streams import RefusedError
 from rgx.gesture.prepare.timing import at_25_hz, decode, read_span

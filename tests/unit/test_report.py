@@ -22,7 +22,7 @@ from keyed import digest, manifest_of
 from little import command
 
 from rgx.errors import InputError
-from rgx.report import frames
+from rgx.report import results
 from rgx.report.agreement import Agreement, agreement, agreement_by_seed, printed
 from rgx.report.definition import load
 from rgx.report.escape import escape_markdown, escape_tex
@@ -507,7 +507,7 @@ def test_csv_and_comments_give_the_manifests_numbers(tmp_path: Path) -> None:
 def test_a_notebook_gets_the_same_numbers_as_a_data_frame(tmp_path: Path) -> None:
     _, store = build(tmp_path, SMALL, PANEL, references=REAL)
     (name,) = [path.stem for path in (store / "sweeps").glob("*.json")]
-    means = frames.load(store, name).frame().groupby(["row", "metric"])["value"].mean()
+    means = results.load(store, name).frame().groupby(["row", "metric"])["value"].mean()
     assert means["base_line", "fgd"] == statistics.mean([4.0, 5.0])
 
 

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from test_report import METRICS, ROOT
 
 from rgx.errors import InputError
-from rgx.gesture.figures.codebook import Codebook
+from rgx.gesture.figures.codebook import CodebookUse
 from rgx.report import hyperparameters
 from rgx.report.definition import load
 from rgx.report.figures.base import Material, parameter
@@ -28,12 +28,12 @@ from rgx.report.figures.curve import Curve
 from rgx.report.figures.extremes import best_and_worst
 from rgx.report.figures.graph import artifacts, nearest_parents, ordered
 from rgx.report.figures.training import Training
-from rgx.report.frames import Metric
 from rgx.report.gather import Gathered, gather
 from rgx.report.panel import Panel
 from rgx.report.published import load as load_published
 from rgx.report.render import render
-from rgx.report.statistics import Cell, Table
+from rgx.report.results import MetricFacts
+from rgx.report.statistics import Table, TableCell
 from rgx.report.style import saved
 
 STEPS = {"full": 5, "ten": 10, "two": 2}
@@ -198,8 +198,8 @@ def test_bars_show_every_seed_and_the_real(tmp_path: Path) -> None:
 
 def many(values: list[float | None], **panel: Any) -> Table:
     """Return a table of one metric, a row a value."""
-    rows = {f"row {number}": {"fgd": Cell(value, n=1)} for number, value in enumerate(values)}
-    columns = {"fgd": Metric(label="FGD", direction="down")}
+    rows = {f"row {number}": {"fgd": TableCell(value, n=1)} for number, value in enumerate(values)}
+    columns = {"fgd": MetricFacts(label="FGD", direction="down")}
     made = Panel.model_validate({"caption": "C.", "columns": ["fgd"], **panel})
     return Table("p", made, columns, rows, {}, {}, "")
 
@@ -224,7 +224,7 @@ def test_no_row_left_out_is_better_than_a_best_or_worse_than_a_worst(
     values: list[float], direction: Any
 ) -> None:
     table = many([*values])
-    table.columns["fgd"] = Metric(label="FGD", direction=direction)
+    table.columns["fgd"] = MetricFacts(label="FGD", direction=direction)
     for row, cells in table.rows.items():
         table.rows[row] = {"fgd": replace(cells["fgd"], reference=1.0)}
     costs = {
@@ -299,7 +299,7 @@ def test_a_training_curve_keeps_the_last_of_a_repeated_step(tmp_path: Path) -> N
 def test_perplexities_are_by_stream_row_and_layer(tmp_path: Path) -> None:
     gathered = gather(*fill(tmp_path, ["3f"], {"full": 5}, 2))
     codebook = gathered.report.figures["codebook"]
-    assert isinstance(codebook, Codebook)
+    assert isinstance(codebook, CodebookUse)
     held = {0: [100.0, 101.0], 1: [101.0, 102.0]}
     assert codebook.perplexities(material(gathered)) == {"body": {"full": held}, "face": {"full": held}}
     assert codebook.sizes(material(gathered)) == {128.0}

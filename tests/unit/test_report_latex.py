@@ -25,12 +25,12 @@ from rgx.report.blocks import Block, packed
 from rgx.report.combined import GAP_PT, WIDTH_PT, Box, combined, floats, lettered
 from rgx.report.definition import load
 from rgx.report.escape import escape_tex
-from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
 from rgx.report.macros import PREAMBLE
 from rgx.report.panel import Panel
 from rgx.report.pdf import render_pdf
 from rgx.report.quoted import Quoted
-from rgx.report.statistics import Cell, assemble
+from rgx.report.results import Measured, MetricFacts, Results, Run, SweepRow
+from rgx.report.statistics import TableCell, assemble
 from rgx.report.tex import latex
 from rgx.report.tex_style import STYLE, broken
 from rgx.report.typeset import typeset
@@ -39,10 +39,10 @@ from rgx.yaml_values import Written
 needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 CLASS = [r"\documentclass[10pt,twocolumn]{article}", *PREAMBLE]
 SPECIAL = r"#$%&~_^\{}[]<>|*`'\"!?;:@/ -- ±–—→†‡≈≤×µ²λΩ é ß Ł"
-SCORES = {"fgd": Metric(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
+SCORES = {"fgd": MetricFacts(label="FGD", direction="down", decimals=2, protocol="test windows of 80 frames")}
 FGD = SCORES["fgd"]
-SCORES["pcm"] = Metric(label="PCM", direction="up", decimals=3)
-SCORES["div"] = Metric(label="Div.", direction="reference", decimals=2, unit="px")
+SCORES["pcm"] = MetricFacts(label="PCM", direction="up", decimals=3)
+SCORES["div"] = MetricFacts(label="Div.", direction="reference", decimals=2, unit="px")
 
 
 def digest(text: str) -> str:
@@ -51,7 +51,7 @@ def digest(text: str) -> str:
 
 
 def results_of(
-    panel: str, values: Mapping[tuple[str, int], Mapping[str, float]], metrics: Mapping[str, Metric]
+    panel: str, values: Mapping[tuple[str, int], Mapping[str, float]], metrics: Mapping[str, MetricFacts]
 ) -> Results:
     """Return the results of one panel from (row, seed) → metric → value."""
     rows = [
@@ -98,7 +98,9 @@ def rows_of(labels: list[str], seeds: int, metrics: list[str], holes: tuple[int,
     }
 
 
-def table_of(name: str, values: dict[Any, Any], panel: dict[str, Any], metrics: dict[str, Metric]) -> str:
+def table_of(
+    name: str, values: dict[Any, Any], panel: dict[str, Any], metrics: dict[str, MetricFacts]
+) -> str:
     results = results_of(name, values, metrics)
     made = Panel.model_validate({"caption": "All of it.", "columns": list(metrics)} | panel)
     return latex(assemble(name, made, results))
@@ -109,12 +111,12 @@ def table_of(name: str, values: dict[Any, Any], panel: dict[str, Any], metrics: 
 def test_tables_compile_whatever_their_labels_hold(tmp_path: Path) -> None:
     nasty = [SPECIAL, "long " * 30, "unbreakable_" * 9, "手 \U0001f44b \x00\x07", "%", "\\", "a\nb", "ours"]
     wide = {
-        f"metric_{i}_of_a_very_long_name": Metric(
+        f"metric_{i}_of_a_very_long_name": MetricFacts(
             label=f"Reconstruction & score_{i}", unit="%", stand_in=True
         )
         for i in range(9)
     }
-    wide["video_dover_technical"] = Metric(label="video_dover_technical ofincomprehensibilities")
+    wide["video_dover_technical"] = MetricFacts(label="video_dover_technical ofincomprehensibilities")
     published = {label: {"fgd": 1234.56789, "pcm": -0.5} for label in [*nasty[:3], "not in the sweep"]}
     tables = [
         table_of(
@@ -146,9 +148,9 @@ def test_every_letter_of_europe_compiles(tmp_path: Path) -> None:
 @given(st.decimals(-(10**6), 10**6, places=3), st.integers(0, 3))
 def test_a_published_number_keeps_the_digits_it_was_written_with(value: Decimal, places: int) -> None:
     written = f"{value:.{places}f}"
-    text = STYLE.published(Cell(published=Written(written)), Metric(label="FGD", decimals=4))
+    text = STYLE.published(TableCell(published=Written(written)), MetricFacts(label="FGD", decimals=4))
     assert text == rf"\rgxpublished{{{written}}}".replace("{-", "{$-$")
-    text = STYLE.published(Cell(published=abs(float(value))), Metric(label="FGD"))
+    text = STYLE.published(TableCell(published=abs(float(value))), MetricFacts(label="FGD"))
     assert text == rf"\rgxpublished{{{abs(float(value))!r}}}"
 
 
@@ -156,24 +158,30 @@ def test_a_published_number_keeps_the_digits_it_was_written_with(value: Decimal,
     ("cell", "metric", "said"),
     [
         (
-            Cell(27.0, published=Written("27.20"), alike=True),
+            TableCell(27.0, published=Written("27.20"), alike=True),
             FGD,
             r"\rgxpublished{27.20}\rgxdelta{$-$0.20}",
         ),
-        (Cell(27.25, published=Written("27.2"), alike=True), FGD, r"\rgxpublished{27.2}\rgxdelta{$+$0.05}"),
-        (Cell(27.0, published=Written("27"), alike=True), FGD, r"\rgxpublished{27}\rgxdelta{$+$0.00}"),
-        (Cell(27.0, published=27.5), FGD, r"\rgxpublished{27.5}"),
-        (Cell(None, published=27.5, alike=True), FGD, r"\rgxpublished{27.5}"),
         (
-            Cell(27.0, published=Quoted("26.5", "0.30"), alike=True),
+            TableCell(27.25, published=Written("27.2"), alike=True),
+            FGD,
+            r"\rgxpublished{27.2}\rgxdelta{$+$0.05}",
+        ),
+        (TableCell(27.0, published=Written("27"), alike=True), FGD, r"\rgxpublished{27}\rgxdelta{$+$0.00}"),
+        (TableCell(27.0, published=27.5), FGD, r"\rgxpublished{27.5}"),
+        (TableCell(None, published=27.5, alike=True), FGD, r"\rgxpublished{27.5}"),
+        (
+            TableCell(27.0, published=Quoted("26.5", "0.30"), alike=True),
             FGD,
             r"\rgxpublished{26.5\rgxspread{0.30}}\rgxdelta{$+$0.50}",
         ),
-        (Cell(27.0, published=27.5, alike=True, compared=False), FGD, r"\rgxpublished{27.5}"),
-        (Cell(27.0), FGD, ""),
+        (TableCell(27.0, published=27.5, alike=True, compared=False), FGD, r"\rgxpublished{27.5}"),
+        (TableCell(27.0), FGD, ""),
     ],
 )
-def test_a_published_number_says_how_far_ours_is_above_it(cell: Cell, metric: Metric, said: str) -> None:
+def test_a_published_number_says_how_far_ours_is_above_it(
+    cell: TableCell, metric: MetricFacts, said: str
+) -> None:
     assert STYLE.published(cell, metric) == said
 
 
@@ -192,7 +200,7 @@ def test_heads_break_between_words_and_after_underscores(words: str, lines: list
 
 
 def test_a_long_head_stands_over_the_middle_of_its_column() -> None:
-    metric = Metric(label="PSNR (of the hands)", unit="dB", direction="up")
+    metric = MetricFacts(label="PSNR (of the hands)", unit="dB", direction="up")
     assert STYLE.head(metric) == r"\shortstack{PSNR (of the\\hands) (dB) $\uparrow$}"
     assert STYLE.head(FGD) == r"FGD $\downarrow$"
 
@@ -207,7 +215,9 @@ def test_a_column_holds_the_longest_number_before_and_after_the_point(
 ) -> None:
     values = {(f"row {i}", 0): {"fgd": ours} for i, (ours, _) in enumerate(numbers)}
     published = {f"row {i}": {"fgd": theirs} for i, (_, theirs) in enumerate(numbers)}
-    grid = table_of("3b", values, {"published": published}, {"fgd": Metric(label="FGD", decimals=decimals)})
+    grid = table_of(
+        "3b", values, {"published": published}, {"fgd": MetricFacts(label="FGD", decimals=decimals)}
+    )
     shape = re.search(r"rgxcell\{(\$-\$)?(0+)", grid)
     assert shape is not None
     pads = re.findall(r"& (?:\\rgxpad\{(\$-\$)?(0*)\})?(?:\\rgx\w+\{)?(\$-\$)?(\d+)[.\d]*", grid)
@@ -223,17 +233,17 @@ def test_a_column_holds_the_longest_number_before_and_after_the_point(
     ("cell", "said"),
     [
         (
-            Cell(1.5, 0.25, 3, mark="best", p=0.01),
+            TableCell(1.5, 0.25, 3, mark="best", p=0.01),
             r"\rgxbest{1.50}\rgxspread{0.25}\rgxdiffers{}",
         ),
-        (Cell(1.5, None, 3, mark="best"), r"\rgxbest{1.50}"),
-        (Cell(-1.5, None, 1, mark="second"), r"\rgxsecond{$-$1.50}~(n=1)"),
-        (Cell(1.5, 0.25, 3, p=0.05), r"1.50\rgxspread{0.25}"),
-        (Cell(), "--"),
-        (Cell(-0.001, 0.0, 3), r"0.00\rgxspread{0.00}"),
+        (TableCell(1.5, None, 3, mark="best"), r"\rgxbest{1.50}"),
+        (TableCell(-1.5, None, 1, mark="second"), r"\rgxsecond{$-$1.50}~(n=1)"),
+        (TableCell(1.5, 0.25, 3, p=0.05), r"1.50\rgxspread{0.25}"),
+        (TableCell(), "--"),
+        (TableCell(-0.001, 0.0, 3), r"0.00\rgxspread{0.00}"),
     ],
 )
-def test_cells_by_hand(cell: Cell, said: str) -> None:
+def test_cells_by_hand(cell: TableCell, said: str) -> None:
     assert STYLE.measured(cell, 2, 3) == said
 
 
@@ -297,7 +307,7 @@ def test_panels_are_lettered_in_their_order() -> None:
 @pytest.mark.slow
 def test_all_panels_as_one_float_compile(tmp_path: Path) -> None:
     ticks = {"components": {"b": ["one", "another component"]}, "ours": "b"}
-    wide = {f"metric_{i}": Metric(label=f"Some metric & {i}", unit="%", stand_in=True) for i in range(6)}
+    wide = {f"metric_{i}": MetricFacts(label=f"Some metric & {i}", unit="%", stand_in=True) for i in range(6)}
     panels = {"3a": (wide, {}), "3b": (SCORES, ticks), **{f"3{letter}": (SCORES, {}) for letter in "cdef"}}
     held = {
         name: results_of(name, rows_of(["a", "b", SPECIAL, "d"], 3, list(metrics), holes=(2,)), metrics)
@@ -359,7 +369,9 @@ def test_the_ablations_of_the_paper_are_one_float_whose_letters_are_of_one_size(
             for row in panel.published
             for seed in range(3)
         }
-        metrics = {column: Metric(label=column[-12:], decimals=2, direction="up") for column in panel.columns}
+        metrics = {
+            column: MetricFacts(label=column[-12:], decimals=2, direction="up") for column in panel.columns
+        }
         tables.append(assemble(name, panel, results_of(name, values, metrics)))
     text = combined("Ablations.", "made_up", tables)
     log = compiled(tmp_path, [text, r"\ref{tab:made_up}\label{tab:3b}"])

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from made import AWKWARD, FIGURES, FILMED, HOLE, OURS, ROWS, make
 
 from rgx.report.gather import gather
-from rgx.report.grid import quoted
 from rgx.report.layout import ARROWS, Style, body, caption, footnotes, heads
-from rgx.report.page import table_view, videos
+from rgx.report.page import report_videos, table_view
 from rgx.report.page.origins import shared_lines, utc_minute
 from rgx.report.render import render, stands
+from rgx.report.table_grid import quoted
 
 PLAIN = Style(str, {"best": "%s", "second": "%s", "": "%s"}, "%s", " (%s)", ARROWS, "†", "✓")
 HERE = Path(table_view.__file__).parent
@@ -247,7 +247,7 @@ def test_videos_of_each_row_are_copied_with_their_clip(made: tuple[Path, Path, P
     assert sorted(path.name for path in (folder / "videos").iterdir()) == sorted(
         Path(s).name for s in sources
     )
-    assert len(sources) == len(FILMED) * videos.PER_ROW
+    assert len(sources) == len(FILMED) * report_videos.PER_ROW
     for source in sources:
         assert (folder / source).read_bytes() == source.rsplit("-", 1)[1].encode()
     listed = json.loads((folder / "provenance.json").read_text())["files"]
@@ -312,7 +312,7 @@ def test_a_manifest_that_names_a_file_elsewhere_counts_for_none(tmp_path: Path, 
 
 
 def test_a_report_in_all_holds_few_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "IN_ALL", 3)
+    monkeypatch.setattr(report_videos, "IN_ALL", 3)
     report, store = make(tmp_path, seeds=1)
     render(report, store, tmp_path / "out")
     page = read(tmp_path / "out" / "made" / "index.html")

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rgx.report.frames import Measured, Metric, Results, Run, SweepRow
 from rgx.report.layout import caption, footnotes
 from rgx.report.panel import Panel
+from rgx.report.results import Measured, MetricFacts, Results, Run, SweepRow
 from rgx.report.significance import TESTS, compare
 from rgx.report.statistics import Table, assemble
 
-FGD = {"fgd": Metric(label="FGD", direction="down", decimals=2)}
+FGD = {"fgd": MetricFacts(label="FGD", direction="down", decimals=2)}
 
 
 def table_of(values: Mapping[str, list[float]], **panel: Any) -> Table:

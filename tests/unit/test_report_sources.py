@@ -16,7 +16,7 @@ from made import put
 from rgx.errors import InputError
 from rgx.report.definition import load
 from rgx.report.render import render
-from rgx.report.sources import sources
+from rgx.report.variance import sources
 from rgx.store.records import Run, SweepRow
 from rgx.store.runs import merge
 from rgx.sweep.plan import make_plan

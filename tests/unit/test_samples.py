@@ -12,13 +12,13 @@ import torch
 
 from rgx.errors import InputError
 from rgx.gesture.metrics.bas import BasAudioToMotion, BasGtRelative, BasMotionToAudio
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.gesture.metrics.fgd import FGD
 from rgx.gesture.metrics.pcm import PCM
 from rgx.gesture.scoring import by_clip
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
-from rgx.store.samples import SAMPLES, Parts, Samples, check_samples, read_samples
+from rgx.store.samples import SAMPLES, SampleParts, Samples, check_samples, read_samples
 from rgx.store.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def put(folder: Path, **changed: Any) -> Path:
 
 def test_samples_come_back_as_they_were_left(tmp_path: Path) -> None:
     assert read_samples(tmp_path) is None
-    samples = Samples(unit="tests", names=["a"], scores={"m": Parts(values=[0.1], weights=[3.0])})
+    samples = Samples(unit="tests", names=["a"], scores={"m": SampleParts(values=[0.1], weights=[3.0])})
     Workspace(tmp_path, "cpu", lambda _: None).save_samples(samples)
     assert read_samples(tmp_path) == samples
 
@@ -71,7 +71,7 @@ def test_samples_of_a_score_that_could_not_be_taken_are_let_be(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("metric", [PCM(delta=0.7), BasGtRelative(), BasAudioToMotion(), BasMotionToAudio()])
-def test_clips_add_up_to_the_score(metric: Metric) -> None:
+def test_clips_add_up_to_the_score(metric: MotionMetric) -> None:
     random = np.random.default_rng(3)
     shape = (7, 80, 123)
     evaluation = Evaluation(

@@ -34,11 +34,11 @@ from rgx.run.search_scores import score_of
 from rgx.run.search_trials import Trials
 from rgx.run.searches import Searches
 from rgx.store.artifacts import artifact_folder, running_folder, write_json
+from rgx.store.records import Score, SearchRecord, Trial
 from rgx.store.runs import read_run
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.run_record import RunRecord
 from rgx.sweep.search.record import read_record
-from rgx.sweep.search.results import Record, Score, Trial
 from rgx.sweep.search.searchers import SEARCHERS, History
 from rgx.sweep.search.space import Choices, Range, Space
 from rgx.sweep.spec import read_sweep
@@ -58,11 +58,11 @@ ASHA = """\
       asha: {budget: metric.planted_for_a_test.budget, rungs: [1, 2, 4]}
 """
 PLUGIN = """\
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.registry import register
 
 @register("metric", "planted_for_a_test", label="Planted")
-class Planted(Metric):
+class Planted(MotionMetric):
     "Known by its record alone."
     direction = "down"
 
@@ -656,7 +656,9 @@ def test_a_trial_that_always_dies_is_given_up_and_the_same_command_tries_it_agai
     assert given_up.reason == f"{reason}; the same command tries it again"
     assert any(line.endswith(given_up.reason) for line in driver.said)
     plan = driver.graph.plan
-    anew = Trials(plan.searches[0], RunRecord(plan, driver.store), Record(trials=driver.trials()), print)
+    anew = Trials(
+        plan.searches[0], RunRecord(plan, driver.store), SearchRecord(trials=driver.trials()), print
+    )
     taken = anew.next()
     assert taken is not None and anew.record.trials[taken.number].values == driver.trials()[0].values
     assert anew.record.trials[taken.number].reason == ""

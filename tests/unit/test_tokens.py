@@ -8,7 +8,7 @@ from roster import load_roster
 from safetensors.torch import load_file, save_file
 
 from rgx import registry
-from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.fsq import FiniteScalarQuantizer
 from rgx.gesture.tokens.parts import JointParts, SeparateParts

@@ -15,8 +15,8 @@ from jpeg_video import write_jpegs
 
 from rgx.errors import InputError
 from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from rgx.gesture.video.comparison import BAR_PX, pick, side_by_side, strip
 from rgx.gesture.video.files import check_pictures, fit, probe, read_frames, read_speech, write_mp4
-from rgx.gesture.video.layout import BAR_PX, pick, side_by_side, strip
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
 needs_mini = pytest.mark.skipif(not MINI.is_dir(), reason="needs ../shared/data/pats_mini, absent here")

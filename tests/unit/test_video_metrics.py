@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from weight_files import alexnet_state, linear_state
 
 from rgx.errors import InputError
-from rgx.gesture.metrics.base import Metric, VideoMetric, VideoPair
+from rgx.gesture.metrics.base import MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.metrics.dover import DoverAesthetic, DoverTechnical
 from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, technical_view
 from rgx.gesture.metrics.fgd import frechet
@@ -602,7 +602,7 @@ def test_every_video_metric_says_how_to_read_it(name: str) -> None:
     label, direction, stand_in = ROSTER[name]
     with torch.device("meta"):
         metric = variant.cls()
-    assert isinstance(metric, VideoMetric) and not isinstance(metric, Metric) and not variant.shapes
+    assert isinstance(metric, VideoMetric) and not isinstance(metric, MotionMetric) and not variant.shapes
     assert (variant.label, metric.direction, metric.stand_in) == (label, direction, stand_in)
     protocol = {"reconstruction": "self-reconstruction, ", "video": "speech-driven, "}[name.split("_")[0]]
     assert metric.protocol.startswith(protocol)

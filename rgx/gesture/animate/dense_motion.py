@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.errors import InputError
-from rgx.gesture.animate.layers import Block
+from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
 
@@ -41,9 +41,9 @@ class Hourglass(nn.Module):
     def __init__(self, inputs: int, width: int, blocks: int) -> None:
         super().__init__()
         self.widths = widths = [width * 2 ** min(4, i) for i in range(blocks + 1)]
-        self.enter = Block(inputs, width)
-        self.down = nn.ModuleList(Block(widths[i], widths[i + 1]) for i in range(blocks))
-        self.up = nn.ModuleList(Block(widths[i + 1] + widths[i], widths[i]) for i in range(blocks))
+        self.enter = ConvBlock(inputs, width)
+        self.down = nn.ModuleList(ConvBlock(widths[i], widths[i + 1]) for i in range(blocks))
+        self.up = nn.ModuleList(ConvBlock(widths[i + 1] + widths[i], widths[i]) for i in range(blocks))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         levels = [self.enter(x)]
@@ -106,7 +106,7 @@ class DenseMotion(nn.Module):
         self.hourglass = Hourglass((groups + 1) * 3 + groups * points, width, blocks)
         self.mask = nn.Conv2d(width, groups + 1, 3, padding=1)
         finer = [min(width, max(4, width // 2**i)) for i in range(self.halvings + 1)]
-        self.finer = nn.ModuleList(Block(a, b) for a, b in pairwise(finer))
+        self.finer = nn.ModuleList(ConvBlock(a, b) for a, b in pairwise(finer))
         widths = [*reversed(finer), *self.hourglass.widths[1:]]
         self.occlusion = nn.ModuleList(
             nn.Conv2d(widths[min(level, len(widths) - 1)], 1, 3, padding=1) for level in range(downs + 1)

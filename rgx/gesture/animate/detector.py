@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rgx.gesture.animate.layers import Block, Residual
+from rgx.gesture.animate.layers import ConvBlock, StridedResidual
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, sample
 
@@ -24,10 +24,10 @@ class Detector(nn.Module):
     def __init__(self, size_px: int, groups: int, points: int, width: int) -> None:
         super().__init__()
         self.groups, self.points = groups, points
-        layers: list[nn.Module] = [Block(3, width, 6, stride=2)]
+        layers: list[nn.Module] = [ConvBlock(3, width, 6, stride=2)]
         side, channels = size_px // 2, width
         while side > 4:
-            layers.append(Residual(channels, min(8 * width, 2 * channels), stride=2))
+            layers.append(StridedResidual(channels, min(8 * width, 2 * channels), stride=2))
             # As the strided convolution rounds: up.
             side, channels = -(-side // 2), min(8 * width, 2 * channels)
         self.layers = nn.Sequential(*layers)

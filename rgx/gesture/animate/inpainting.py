@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.animate.dense_motion import Motion
-from rgx.gesture.animate.layers import Block, Residual
+from rgx.gesture.animate.layers import ConvBlock, StridedResidual
 from rgx.gesture.nn.grid import resize_grid, sample
 
 
@@ -32,14 +32,16 @@ class Inpainting(nn.Module):
         if downs < 1 or size_px % 2**downs:
             raise InputError(f"downs = {downs}: expected 1 or more halvings of {size_px} px")
         widths = [min(max_width, width * 2**i) for i in range(downs + 1)]
-        self.first = Block(3, widths[0], 7)
-        self.down = nn.ModuleList(Block(widths[i], widths[i + 1], 4, stride=2) for i in range(downs))
+        self.first = ConvBlock(3, widths[0], 7)
+        self.down = nn.ModuleList(ConvBlock(widths[i], widths[i + 1], 4, stride=2) for i in range(downs))
         self.refine = nn.ModuleList(
-            nn.Sequential(Residual(widths[i + 1], widths[i + 1]), Residual(widths[i + 1], widths[i + 1]))
+            nn.Sequential(
+                StridedResidual(widths[i + 1], widths[i + 1]), StridedResidual(widths[i + 1], widths[i + 1])
+            )
             for i in range(downs)
         )
-        self.up = nn.ModuleList(Block(widths[i + 1], widths[i]) for i in range(downs))
-        self.merge = nn.ModuleList(Block(2 * widths[i], widths[i]) for i in range(1, downs))
+        self.up = nn.ModuleList(ConvBlock(widths[i + 1], widths[i]) for i in range(downs))
+        self.merge = nn.ModuleList(ConvBlock(2 * widths[i], widths[i]) for i in range(1, downs))
         self.paint = nn.Conv2d(widths[0], 3, 3, padding=1)
 
     def encode(self, picture: Tensor) -> list[Tensor]:

@@ -17,7 +17,7 @@ def norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(channels, max(1, min(8, channels // 4))), channels)
 
 
-class Block(nn.Sequential):
+class ConvBlock(nn.Sequential):
     """Convolution, normalisation, ReLU: (B, inputs, H, W) → (B, outputs, H / stride, W / stride).
 
     An odd size with stride 1 or an even one with stride 2 keeps features where
@@ -32,7 +32,7 @@ class Block(nn.Sequential):
         )
 
 
-class Residual(nn.Module):
+class StridedResidual(nn.Module):
     """Two convolutions with a skip, the first strided: (B, inputs, H, W) → (B, outputs, H / stride, …)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:

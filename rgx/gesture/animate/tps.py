@@ -23,7 +23,7 @@ SMALLEST_PX = 16
 
 
 @dataclass
-class Source:
+class SourceFeatures:
     """Pictures with what does not depend on the driving pose: features, control points and which are seen."""
 
     picture: Tensor
@@ -31,14 +31,14 @@ class Source:
     points: Tensor
     visible: Tensor
 
-    def expanded(self, batch: int) -> Source:
+    def expanded(self, batch: int) -> SourceFeatures:
         """Return it for B driving poses; one source serves them all."""
 
         def widen(x: Tensor) -> Tensor:
             return x.expand(batch, *x.shape[1:])
 
         widened = [widen(f) for f in self.features]
-        return Source(widen(self.picture), widened, widen(self.points), widen(self.visible))
+        return SourceFeatures(widen(self.picture), widened, widen(self.points), widen(self.visible))
 
 
 def agree(
@@ -118,18 +118,25 @@ class ThinPlateAnimator(Animator):
             losses["warp"] = self.warp_weight * warp
         return losses | self.keypoints.losses(pairs.driving)
 
-    def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> Source:
+    def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> SourceFeatures:
         features = self.inpainting.encode(picture)
-        return Source(picture, features, self.keypoints(picture, pose), self.keypoints.visible(valid))
+        return SourceFeatures(picture, features, self.keypoints(picture, pose), self.keypoints.visible(valid))
 
-    def animate(self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None = None) -> Animated:
+    def animate(
+        self, source: SourceFeatures, pose: Tensor, valid: Tensor, picture: Tensor | None = None
+    ) -> Animated:
         source = source.expanded(len(pose))
         motion = self._move(source, pose, valid, picture)
         warped = self.inpainting(source.picture, source.features, motion)
         return Animated(warped, motion.occlusion[0])
 
     def _move(
-        self, source: Source, pose: Tensor, valid: Tensor, picture: Tensor | None, dropout: float = 0.0
+        self,
+        source: SourceFeatures,
+        pose: Tensor,
+        valid: Tensor,
+        picture: Tensor | None,
+        dropout: float = 0.0,
     ) -> Motion:
         driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
         points, driving = agree(source.points, driving, source.visible, visible)

@@ -43,7 +43,7 @@ def track_videos(
     return Systems(systems.real, folders)
 
 
-class Order(NamedTuple):
+class TrackOrder(NamedTuple):
     """A video to be tracked, and the file its points go to."""
 
     video: Path
@@ -51,7 +51,7 @@ class Order(NamedTuple):
     made: Path
 
 
-def _tracked(path: Path, choice: Choice, tests: Sequence[str], folder: Path) -> tuple[Path, list[Order]]:
+def _tracked(path: Path, choice: Choice, tests: Sequence[str], folder: Path) -> tuple[Path, list[TrackOrder]]:
     """Return the folder with a system's keypoints, and what is to be tracked first."""
     submission = Submission(str(path))
     keypoints, videos = submission.keypoints(), submission.videos()
@@ -62,7 +62,7 @@ def _tracked(path: Path, choice: Choice, tests: Sequence[str], folder: Path) -> 
     _link(folder / "keypoints", keypoints)
     tracks = {clip: folder / "keypoints" / f"{clip}.npz" for clip in lacking}
     old = [clip for clip in lacking if not _stands(tracks[clip], videos[clip])]
-    return folder, [Order(videos[clip], choice, tracks[clip]) for clip in old]
+    return folder, [TrackOrder(videos[clip], choice, tracks[clip]) for clip in old]
 
 
 def _stands(track: Path, video: Path) -> bool:
@@ -80,7 +80,7 @@ def _link(folder: Path, files: dict[str, Path]) -> None:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def _track(order: Order) -> None:
+def _track(order: TrackOrder) -> None:
     video, track = order.video, order.made
     extractor = order.choice.make(video).extractor
     _, width, height = shape_of(video)

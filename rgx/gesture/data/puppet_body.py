@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from rgx.gesture.data.puppet_speech import Speech
+from rgx.gesture.data.puppet_speech import PuppetSpeech
 from rgx.gesture.skeleton import FACE, FINGERS, LEFT_HAND, POINTS, RIGHT_HAND
 from rgx.gesture.types import FPS
 
@@ -70,7 +70,9 @@ def puppet(speaker: int) -> Puppet:
     )
 
 
-def move(who: Puppet, speech: Speech, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def move(
+    who: Puppet, speech: PuppetSpeech, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the true points of a puppet moved by speech, and what a tracker makes of them.
 
     true and tracked (T, 133, 2) in px, valid (T, 133); they agree wherever valid. Source: ours.
@@ -106,7 +108,7 @@ def _inside(points: np.ndarray) -> np.ndarray:
     return np.clip(points, 0, FRAME_PX - 1).astype(np.float32)
 
 
-def gesture(who: Puppet, speech: Speech, rng: np.random.Generator) -> np.ndarray:
+def gesture(who: Puppet, speech: PuppetSpeech, rng: np.random.Generator) -> np.ndarray:
     """Return hand poses (T, 6): each stroke passes a moving apex and comes to rest on its stress frame."""
     frames = len(speech.amplitude)
     at: list[int] = [0]
@@ -191,7 +193,7 @@ def fingers(who: Puppet, elbow: np.ndarray, wrist: np.ndarray, curl: np.ndarray,
 
 
 def _set_head(
-    who: Puppet, points: np.ndarray, chest: np.ndarray, speech: Speech, rng: np.random.Generator
+    who: Puppet, points: np.ndarray, chest: np.ndarray, speech: PuppetSpeech, rng: np.random.Generator
 ) -> None:
     """Place the 68 face points and the five head points: nods on stress, jaw and lips by amplitude."""
     frames = len(chest)

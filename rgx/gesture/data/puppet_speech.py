@@ -70,7 +70,7 @@ class Syllable:
 
 
 @dataclass(frozen=True)
-class Speech:
+class PuppetSpeech:
     """One clip's speech: waveform (S,), amplitude and roundness (T,), frames of stresses and words."""
 
     waveform: np.ndarray
@@ -93,7 +93,7 @@ def voice(speaker: int) -> Voice:
     )
 
 
-def speak(who: Voice, frames: int, rng: np.random.Generator) -> Speech:
+def speak(who: Voice, frames: int, rng: np.random.Generator) -> PuppetSpeech:
     """Return new random speech of T = frames. Source: ours."""
     syllables, word_frames, word_ids = write_line(who, frames, rng)
     waveform = synthesise(who, syllables, frames, rng)
@@ -102,7 +102,7 @@ def speak(who: Voice, frames: int, rng: np.random.Generator) -> Speech:
     roundness = np.zeros(frames)
     for s in syllables:
         roundness[s.onset : s.onset + s.frames] = (1500 - VOWELS_HZ[s.vowel][1]) / 800
-    return Speech(
+    return PuppetSpeech(
         waveform=waveform,
         amplitude=(amplitude / amplitude.max()).astype(np.float32),
         roundness=roundness,

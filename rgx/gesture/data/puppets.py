@@ -13,7 +13,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.puppet_body import FRAME_PX, move, puppet
 from rgx.gesture.data.puppet_render import render
-from rgx.gesture.data.puppet_speech import Speech, speak, voice
+from rgx.gesture.data.puppet_speech import PuppetSpeech, speak, voice
 from rgx.gesture.types import FPS, WINDOW_FRAMES, Clip, CorpusFacts, Footage
 from rgx.registry import register
 
@@ -114,11 +114,11 @@ class Puppets(Corpus):
         )
         return clip, true
 
-    def speech(self, split: str, speaker: int, index: int, stream: int) -> Speech:
+    def speech(self, split: str, speaker: int, index: int, stream: int) -> PuppetSpeech:
         """Return the speech of one random stream of a clip."""
         return speak(voice(speaker), self.frames, self._stream(split, speaker, index, stream))
 
-    def driver(self, split: str, speaker: int, index: int, speech: Speech) -> Speech:
+    def driver(self, split: str, speaker: int, index: int, speech: PuppetSpeech) -> PuppetSpeech:
         """Return the speech that moves the body: here the speech that is heard."""
         return speech
 
@@ -139,6 +139,6 @@ class PuppetsUncoupled(Puppets):
     The waveforms equal those of `puppets` with the same parameters. Source: ours.
     """
 
-    def driver(self, split: str, speaker: int, index: int, speech: Speech) -> Speech:
+    def driver(self, split: str, speaker: int, index: int, speech: PuppetSpeech) -> PuppetSpeech:
         """Return the speech of another clip of the same speaker."""
         return self.speech(split, speaker, index, OTHER_SPEECH)

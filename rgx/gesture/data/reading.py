@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rgx.errors import InputError
-from rgx.gesture.data.pictures import Pictures, PictureSpan
+from rgx.gesture.data.picture_pairs import Pictures, PictureSpan
 from rgx.gesture.data.windows import Windows
 from rgx.gesture.types import ClipSpan, CorpusFacts, Split
 

@@ -28,7 +28,7 @@ KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypo
 """Where a clip's points may lie: a file, or a folder of one file a frame."""
 
 
-class Row(NamedTuple):
+class IndexRow(NamedTuple):
     """One line of the index; a clip that is of no interval is one itself."""
 
     line: int
@@ -136,10 +136,10 @@ class Videos(Corpus):
                 problems.append(f"{self.index} line {row.line}: {error}")
         _raise(problems)
 
-    def _learn_all(self) -> dict[Row, Learned]:
+    def _learn_all(self) -> dict[IndexRow, Learned]:
         """Return what the files of every row hold; raises one InputError with every problem."""
         rows, problems = self._read_index()
-        learned: dict[Row, Learned] = {}
+        learned: dict[IndexRow, Learned] = {}
         for row in rows:
             try:
                 learned[row] = _learn(*self._files(row), self.longest_gap_frames, self.visibility)
@@ -149,7 +149,7 @@ class Videos(Corpus):
         _raise(self._without_windows(learned))
         return learned
 
-    def _without_windows(self, learned: dict[Row, Learned]) -> list[str]:
+    def _without_windows(self, learned: dict[IndexRow, Learned]) -> list[str]:
         """Return a problem for each split whose clips are all too short to have a window."""
         longest: dict[str, tuple[int, str]] = {}
         for row, recording in learned.items():
@@ -161,14 +161,14 @@ class Videos(Corpus):
             if frames <= WINDOW_FRAMES
         ]
 
-    def _files(self, row: Row) -> tuple[Path, Path]:
+    def _files(self, row: IndexRow) -> tuple[Path, Path]:
         places = [self.folder / place.format(row.clip) for place in KEYPOINTS]
         there = [place for place in places if place.exists()]
         if len(there) > 1:
             raise InputError(f"{there[0]} and {there[1]} are both there: keep one")
         return self.folder / "clips" / f"{row.clip}.mp4", (there or places)[0]
 
-    def _read_index(self) -> tuple[list[Row], list[str]]:
+    def _read_index(self) -> tuple[list[IndexRow], list[str]]:
         """Return the usable rows and what is wrong with the rest; raises InputError without an index."""
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; expected {self.index.name}, clips/, landmarks/")
@@ -186,8 +186,8 @@ class Videos(Corpus):
             raise InputError(f"{self.index}: names no clips")
         return self._usable(rows)
 
-    def _usable(self, rows: list[Row]) -> tuple[list[Row], list[str]]:
-        usable: list[Row] = []
+    def _usable(self, rows: list[IndexRow]) -> tuple[list[IndexRow], list[str]]:
+        usable: list[IndexRow] = []
         problems, first = list[str](), dict[str, int]()
         if self.split is not None:
             if self.split.parts_videos and (unknown := [row for row in rows if not row.video]):
@@ -212,10 +212,10 @@ class Videos(Corpus):
         return usable, problems
 
 
-def _row(number: int, line: dict[str, str | None]) -> Row:
+def _row(number: int, line: dict[str, str | None]) -> IndexRow:
     clip, speaker, split = ((line[column] or "").strip() for column in COLUMNS)
     interval, video = ((line.get(column) or "").strip() for column in ("interval", "video"))
-    return Row(number, clip, speaker, split, interval or clip, video)
+    return IndexRow(number, clip, speaker, split, interval or clip, video)
 
 
 def _learn(path: Path, landmarks: Path, gap: int, visibility: float) -> Learned:

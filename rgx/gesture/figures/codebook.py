@@ -18,7 +18,7 @@ PERPLEXITY = re.compile(r"perplexity_(.+)_(\d+)")
 
 
 @register("figure", "codebook")
-class Codebook(RowsFigure):
+class CodebookUse(RowsFigure):
     """Perplexity by layer, for some rows of a panel."""
 
     stage: str = "tokenizer"

@@ -16,7 +16,7 @@ from rgx.gesture.types import FPS, SAMPLES_PER_FRAME, WINDOW_FRAMES, WINDOW_STRI
 from rgx.report.figures.base import Material, RowsFigure
 
 if TYPE_CHECKING:
-    from rgx.report.frames import SweepRow
+    from rgx.report.results import SweepRow
 
 ARRAYS = "arrays.safetensors"
 

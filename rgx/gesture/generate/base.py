@@ -20,7 +20,7 @@ class Fusion(nn.Module):
         """Return the fused features; place (N,) is each token's own position in the memory."""
 
 
-class Style(nn.Module):
+class SpeakerStyle(nn.Module):
     """How a speaker's identity shapes gesture features."""
 
     @abstractmethod

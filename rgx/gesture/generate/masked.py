@@ -11,7 +11,7 @@ from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
 from rgx.gesture.generate.trunk import Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
-from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, register
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rgx.gesture.generate.base import Decode, Generator, Residual
 from rgx.gesture.generate.trunk import Trunk
 from rgx.gesture.nn.encoders import content_width
-from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
 from rgx.registry import Recipe, register

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
-from rgx.gesture.generate.base import Fusion, Style
+from rgx.gesture.generate.base import Fusion, SpeakerStyle
 from rgx.gesture.nn.encoders import positions
 from rgx.registry import Recipe, register
 
 
-class Block(nn.Module):
+class TrunkBlock(nn.Module):
     """One layer of the trunk; style follows the feed-forward. Source: Sec. 4.2."""
 
     def __init__(
-        self, width: int, heads: int, feedforward: int, dropout: float, fusion: Fusion, style: Style
+        self, width: int, heads: int, feedforward: int, dropout: float, fusion: Fusion, style: SpeakerStyle
     ) -> None:
         super().__init__()
         self.attend_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -44,7 +44,7 @@ class Trunk(nn.Module):
         content: int,
         speakers: int,
         fusion: Recipe[Fusion],
-        style: Recipe[Style],
+        style: Recipe[SpeakerStyle],
         width: int = 384,
         layers: int = 8,
         heads: int = 6,
@@ -57,7 +57,9 @@ class Trunk(nn.Module):
         self.width = width
         self.memory = nn.Linear(content, width)
         self.blocks = nn.ModuleList(
-            Block(width, heads, feedforward, dropout, fusion(width, heads, dropout), style(width, speakers))
+            TrunkBlock(
+                width, heads, feedforward, dropout, fusion(width, heads, dropout), style(width, speakers)
+            )
             for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rgx.errors import NotMeasurableError
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.gesture.metrics.beats import ORDER_FRAMES, motion_beats
 from rgx.registry import register
 
@@ -48,7 +48,7 @@ def aligned(anchors: np.ndarray, beats: np.ndarray, sigma: float) -> np.ndarray:
     return (closeness * anchors).sum(axis=1) / anchors.sum(axis=1)
 
 
-class BeatAlignment(Metric):
+class BeatAlignment(MotionMetric):
     """Mean over anchor beats of exp(−d²/2σ²), d the frames to the nearest other beat. Source: AIST++."""
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "up"

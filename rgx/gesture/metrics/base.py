@@ -30,7 +30,7 @@ class Evaluation:
     embed: Callable[[np.ndarray], np.ndarray]
 
 
-class Metric(metric.Metric):
+class MotionMetric(metric.Metric):
     """One number of a table about motion; its reference is what the real motion scores."""
 
     protocol: ClassVar[str] = "speech-driven, windows of 80 frames"

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rgx.errors import NotMeasurableError
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.registry import register
 
 
@@ -25,7 +25,7 @@ def distinct_pairs(items: int, pairs: int, seed: int) -> tuple[np.ndarray, np.nd
 
 
 @register("metric", "diversity", label="Div.", source="Lee 2019; paper Table 1")
-class Diversity(Metric):
+class Diversity(MotionMetric):
     """Mean ‖f_i − f_j‖₂ over random i ≠ j of judge features, target real. Source: Lee 2019, reading 44.
 
     The same pairs are drawn for real and generated motion.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rgx.errors import NotMeasurableError
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.registry import register
 
 SHUFFLES = 10
@@ -78,7 +78,7 @@ def floor(real: np.ndarray, seed: int) -> float:
 
 
 @register("metric", "fgd", label="FGD", source="Yoon 2020; paper Table 1")
-class FGD(Metric):
+class FGD(MotionMetric):
     """FGD = |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½) of judge features. Source: Yoon 2020, Heusel 2017.
 
     The reference is the floor: halves of the real windows, drawn by `seed`, against each other.

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rgx.errors import NotMeasurableError
-from rgx.gesture.metrics.base import Evaluation, Metric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric
 from rgx.registry import register
 
 
@@ -28,7 +28,7 @@ def pcm_curve(evaluation: Evaluation, deltas: Sequence[float]) -> np.ndarray:
 
 
 @register("metric", "pcm", label="PCM", source="DiffSHEG; paper Table 1")
-class PCM(Metric):
+class PCM(MotionMetric):
     """Share of valid keypoints with ‖x̂ − x‖₂ < delta shoulder widths. Source: DiffSHEG, reading 46."""
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "up"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rgx.gesture.prepare.crop import square_around
-from rgx.gesture.prepare.parts import PARTS, Part, Seen
+from rgx.gesture.prepare.recording_parts import PARTS, Part, Seen
 from rgx.gesture.prepare.shots import Shots
 from rgx.gesture.prepare.sightings import FACTS, Look
 from rgx.gesture.prepare.speakers import SURE, Follower, Stretch, View, shoulders_seen, stretches

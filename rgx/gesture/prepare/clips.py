@@ -12,15 +12,15 @@ import numpy as np
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.prepare.analysis import read_track
 from rgx.gesture.prepare.contact_sheets import COLUMNS, Kept, draw_sheet
-from rgx.gesture.prepare.pictures import Upright, cut_out
+from rgx.gesture.prepare.decoding import Upright, cut_out
 from rgx.gesture.prepare.progress import reporter
 from rgx.gesture.prepare.sound import read_speech
 from rgx.gesture.prepare.speakers import shoulders_seen
 from rgx.gesture.prepare.splits import Piece
 from rgx.gesture.prepare.timing import read_span
 from rgx.gesture.prepare.tracks import seen_inside, shares, without_jumps
+from rgx.gesture.video.comparison import pick
 from rgx.gesture.video.files import write_mp4
-from rgx.gesture.video.layout import pick
 from rgx.store.artifacts import read_json, write_json
 
 SIZE_PX = 256
@@ -32,7 +32,7 @@ CLIPS, DRAFTS = "clips.json", "drafts"
 PLACES = {".mp4": "clips", ".npz": "keypoints", ".jpg": "sheets"}
 
 
-class Order(NamedTuple):
+class ClipOrder(NamedTuple):
     """A clip to be written: where from, where to, its name and its piece."""
 
     path: str
@@ -74,7 +74,7 @@ class Order(NamedTuple):
         return json.loads(json.dumps([VERSION, SIZE_PX, self.name, self.piece, self.identity]))
 
 
-def write_clip(order: Order) -> None:
+def write_clip(order: ClipOrder) -> None:
     """Write a clip of a source unless that was done; what became of it is written last."""
     if order.made is not None:
         return
@@ -88,7 +88,7 @@ def write_clip(order: Order) -> None:
     order.progress.unlink(missing_ok=True)
 
 
-def gather(folder: Path, orders: list[Order]) -> None:
+def gather(folder: Path, orders: list[ClipOrder]) -> None:
     """Write down that all clips of a source are written; `clips.json` says what is there."""
     clips = [order.made for order in orders]
     write_json(folder / CLIPS, {"order": [order.record() for order in orders], "made": clips})
@@ -100,7 +100,7 @@ def file_of(out: Path, name: str, suffix: str) -> Path:
     return out / PLACES[suffix] / f"{name}{suffix}"
 
 
-def _write(order: Order, drafts: Path) -> dict[str, Any]:
+def _write(order: ClipOrder, drafts: Path) -> dict[str, Any]:
     """Write the drafts of a clip and return what it is."""
     path, piece, track = Path(order.path), order.piece, read_track(Path(order.folder))
     points = piece.square.place(without_jumps(track[piece.first : piece.last]), SIZE_PX)

@@ -13,26 +13,26 @@ from rich.console import Console
 
 from rgx.errors import InputError
 from rgx.gesture.prepare.analysis import Judgement, judge
-from rgx.gesture.prepare.clips import Order, gather, write_clip
+from rgx.gesture.prepare.clips import ClipOrder, gather, write_clip
 from rgx.gesture.prepare.display import Display
 from rgx.gesture.prepare.extractors import Choice, points_stamp
 from rgx.gesture.prepare.index import INDEX, named_pieces, usable_pieces, write_index
 from rgx.gesture.prepare.intervals import read_intervals
-from rgx.gesture.prepare.parts import Part, track
 from rgx.gesture.prepare.quality import write_page
-from rgx.gesture.prepare.sightings import Look, examine_streams
-from rgx.gesture.prepare.sources import (
+from rgx.gesture.prepare.recording_parts import Part, track
+from rgx.gesture.prepare.recordings import (
     SOURCES,
-    Source,
+    Recording,
     all_sources,
     digest,
     find_files,
     forget_replaced,
     identify,
 )
+from rgx.gesture.prepare.sightings import Look, examine_streams
 from rgx.run.parallel import map_tasks
 
-T = TypeVar("T", Look, Part, Judgement, Order)
+T = TypeVar("T", Look, Part, Judgement, ClipOrder)
 
 VERSION = 2
 """Raised by hand when what a look finds changes."""
@@ -88,9 +88,9 @@ def prepare(request: Request, console: Console) -> Prepared:
     return Prepared(rows, left_out, failed)
 
 
-def _without_copies(given: list[Source], left_out: dict[str, str]) -> list[Source]:
+def _without_copies(given: list[Recording], left_out: dict[str, str]) -> list[Recording]:
     """Return the sources of different content, remembered; empty files each stand for themselves."""
-    first: dict[str, Source] = {}
+    first: dict[str, Recording] = {}
     for source in given:
         known = first.setdefault(source.sha256, source)
         if known is not source:
@@ -100,7 +100,7 @@ def _without_copies(given: list[Source], left_out: dict[str, str]) -> list[Sourc
     return list(first.values())
 
 
-def _look(request: Request, sources: list[Source], tasks: _Tasks) -> None:
+def _look(request: Request, sources: list[Recording], tasks: _Tasks) -> None:
     """Look at what is new, or was looked at in another way, and judge it."""
     looks = _looks(request, sources)
     tasks.run("examining", examine_streams, looks)
@@ -116,7 +116,7 @@ def _look(request: Request, sources: list[Source], tasks: _Tasks) -> None:
     tasks.run("judging", judge, [Judgement(look, parts[look.folder]) for look in whole])
 
 
-def _looks(request: Request, sources: list[Source]) -> list[Look]:
+def _looks(request: Request, sources: list[Recording]) -> list[Look]:
     """Return what is to be looked at: what is new, or was looked at in another way."""
     poses = request.poses
     plugins = [digest(text) for _, text in poses.plugins]
@@ -135,13 +135,13 @@ def _looks(request: Request, sources: list[Source]) -> list[Look]:
     return looks
 
 
-def _write(usable: list[Source], tasks: _Tasks) -> None:
+def _write(usable: list[Recording], tasks: _Tasks) -> None:
     """Write clips of sources whose pieces, points or names are not as they were."""
-    orders: dict[Source, list[Order]] = {}
+    orders: dict[Recording, list[ClipOrder]] = {}
     for source, named in named_pieces(usable).items():
         analysis = source.analysis or {}
         own = [
-            Order(
+            ClipOrder(
                 str(source.path), str(source.folder), str(source.out), name, piece, analysis["identity"],
                 analysis["start_s"], analysis["facts"]["pixel_ratio"],
             )
@@ -160,7 +160,7 @@ def _write(usable: list[Source], tasks: _Tasks) -> None:
 class _Tasks:
     """Runs tasks for sources and shows how far they are; what fails is logged and the rest goes on."""
 
-    def __init__(self, sources: list[Source], cpus: int, console: Console, failed: dict[str, str]) -> None:
+    def __init__(self, sources: list[Recording], cpus: int, console: Console, failed: dict[str, str]) -> None:
         self.sources = {str(source.folder): source for source in sources}
         self.cpus, self.console, self.failed = cpus, console, failed
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgx.gesture.prepare.crop import Square
-from rgx.gesture.prepare.sources import Source, clip_stems
+from rgx.gesture.prepare.recordings import Recording, clip_stems
 from rgx.gesture.prepare.splits import Piece, cut, cut_by_time, split_sources
 from rgx.gesture.prepare.tracks import PARTS
 from rgx.gesture.types import FPS
@@ -19,13 +19,13 @@ INDEX = "index.csv"
 COLUMNS = ("clip", "speaker", "split", "source", "start_s", "end_s", "interval", "video", *PARTS)
 
 
-def usable_pieces(source: Source) -> list[Piece]:
+def usable_pieces(source: Recording) -> list[Piece]:
     """Return the stretches of a source that can become clips."""
     stretches = (source.analysis or {"stretches": []})["stretches"]
     return [Piece(s["first"], s["last"], Square(*s["square"])) for s in stretches if not s["reason"]]
 
 
-def named_pieces(usable: list[Source]) -> dict[Source, dict[str, Piece]]:
+def named_pieces(usable: list[Recording]) -> dict[Recording, dict[str, Piece]]:
     """Return the clips to be made of each source, by names that no other clip has.
 
     One that a table lists is called as its interval, numbered where it has several pieces.
@@ -33,7 +33,7 @@ def named_pieces(usable: list[Source]) -> dict[Source, dict[str, Piece]]:
     stems = clip_stems(usable)
     cutter = cut if len(usable) > 1 else cut_by_time
     counts = Counter(listed.name.casefold() for source in usable for listed in source.intervals)
-    named: dict[Source, dict[str, Piece]] = {}
+    named: dict[Recording, dict[str, Piece]] = {}
     for source in usable:
         stretches, own = usable_pieces(source), dict[str, Piece]()
         for listed in source.intervals:
@@ -50,7 +50,7 @@ def _numbered(stem: str, pieces: list[Piece]) -> dict[str, Piece]:
     return {f"{stem}-{n:03d}": piece for n, piece in enumerate(pieces, 1)}
 
 
-def write_index(out: Path, usable: list[Source]) -> list[dict[str, Any]]:
+def write_index(out: Path, usable: list[Recording]) -> list[dict[str, Any]]:
     """Write the index of all clips of these sources and return its rows; times from the first picture on."""
     split = split_sources({source.sha256: source.speaker for source in usable if not source.intervals})
     rows = []

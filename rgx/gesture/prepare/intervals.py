@@ -11,19 +11,19 @@ from typing import NamedTuple
 from rgx.errors import InputError, nearest
 from rgx.gesture.data.pats_files import read_missing, read_table
 from rgx.gesture.data.splits import Interval
-from rgx.gesture.prepare.sources import Listed, Source
+from rgx.gesture.prepare.recordings import Listed, Recording
 from rgx.gesture.types import FPS
 
 MISSING = "missing_intervals.h5"
 
 
-class Table(NamedTuple):
+class IntervalTable(NamedTuple):
     """The intervals of each source video, in order of time."""
 
     path: Path
     videos: dict[str, tuple[Listed, ...]]
 
-    def given(self, sources: Iterable[Source], left_out: dict[str, str]) -> list[Source]:
+    def given(self, sources: Iterable[Recording], left_out: dict[str, str]) -> list[Recording]:
         """Return sources with the intervals that the table has of a video called as their file.
 
         One without any is left out with the reason. Raises InputError when the table has none of any.
@@ -44,7 +44,7 @@ class Table(NamedTuple):
         return listed_sources
 
 
-def read_intervals(path: Path) -> Table:
+def read_intervals(path: Path) -> IntervalTable:
     """Return an interval table without its mirrored copies and the intervals listed as missing beside it.
 
     Of intervals of one video that overlap, the later one begins where the earlier ends. Raises InputError
@@ -60,7 +60,7 @@ def read_intervals(path: Path) -> Table:
     videos: dict[str, list[Interval]] = {}
     for interval in sorted(intervals, key=lambda i: (i.start_s, i.name)):
         videos.setdefault(interval.video, []).append(interval)
-    return Table(path, {video: _frames(rows) for video, rows in videos.items()})
+    return IntervalTable(path, {video: _frames(rows) for video, rows in videos.items()})
 
 
 def _frames(intervals: Sequence[Interval]) -> tuple[Listed, ...]:

@@ -11,7 +11,7 @@ import jinja2
 from rgx.gesture.prepare.clips import file_of
 from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.index import write_text
-from rgx.gesture.prepare.sources import Source
+from rgx.gesture.prepare.recordings import Recording
 from rgx.gesture.prepare.tracks import PARTS
 from rgx.gesture.types import FPS
 
@@ -63,7 +63,7 @@ repeated</span>{% endif %}</figcaption>
 
 def write_page(
     out: Path,
-    sources: list[Source],
+    sources: list[Recording],
     rows: list[dict[str, Any]],
     left_out: dict[str, str],
     failed: dict[str, str],
@@ -85,7 +85,7 @@ def write_page(
     write_text(out / PAGE, text)
 
 
-def _notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
+def _notes(sources: list[Recording], rows: list[dict[str, Any]]) -> list[str]:
     """Return what holds for the corpus as a whole."""
     notes = []
     for name in sorted({_poses(source) for source in sources if (source.analysis or {})["people"] == 1}):
@@ -105,7 +105,7 @@ def _notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
     return notes
 
 
-def _split_notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]:
+def _split_notes(sources: list[Recording], rows: list[dict[str, Any]]) -> list[str]:
     """Return how train, dev and test were told apart."""
     notes, own = list[str](), [row for row in rows if not row["interval"]]
     if listed := [row for row in rows if row["interval"]]:
@@ -127,11 +127,11 @@ def _split_notes(sources: list[Source], rows: list[dict[str, Any]]) -> list[str]
     return notes
 
 
-def _poses(source: Source) -> str:
+def _poses(source: Recording) -> str:
     return str((source.analysis or {})["identity"]["poses"]["variant"])
 
 
-def _section(out: Path, source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _section(out: Path, source: Recording, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the page says of one source."""
     analysis = source.analysis or {}
     squares = {clip["name"]: Square(*clip["square"]) for clip in source.made}
@@ -152,7 +152,7 @@ def _section(out: Path, source: Source, rows: list[dict[str, Any]]) -> dict[str,
     }
 
 
-def _facts(source: Source, analysis: dict[str, Any]) -> str:
+def _facts(source: Recording, analysis: dict[str, Any]) -> str:
     facts, (width, height) = analysis["facts"], analysis["size_px"]
     cuts = ", ".join(f"{cut / FPS:.2f}" for cut in analysis["cuts"])
     parts = [
@@ -165,7 +165,7 @@ def _facts(source: Source, analysis: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _left_out(source: Source) -> list[tuple[str, str]]:
+def _left_out(source: Recording) -> list[tuple[str, str]]:
     """Return the spans of a source that are in no clip, with reasons."""
     stretches = (source.analysis or {})["stretches"]
     reasons = [(s["first"], s["last"], s["reason"]) for s in stretches if s["reason"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rgx.gesture.prepare.extractors import Choice
-from rgx.gesture.prepare.parts import LEAST_FRAMES, MOST_FRAMES, Part, Span, divide
+from rgx.gesture.prepare.recording_parts import LEAST_FRAMES, MOST_FRAMES, Part, Span, divide
 from rgx.gesture.prepare.streams import Facts, RefusedError, examine
 from rgx.gesture.types import FPS
 from rgx.store.artifacts import read_json, write_json

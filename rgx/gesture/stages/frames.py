@@ -12,7 +12,7 @@ import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
-from rgx.gesture.data.pictures import picture_span
+from rgx.gesture.data.picture_pairs import picture_span
 from rgx.gesture.types import ClipSpan, PictureFacts
 from rgx.registry import register
 from rgx.stage import Stage

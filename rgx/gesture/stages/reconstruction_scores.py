@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from rgx.errors import InputError
-from rgx.gesture.data.pictures import Pictures
+from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.data.reading import load_pictures, present
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask

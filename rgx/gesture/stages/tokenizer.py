@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rgx.gesture.data.reading import load_windows
-from rgx.gesture.nn.motion import motion_losses
+from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
 from rgx.gesture.tokens.tokenizer import Tokenizer
 from rgx.gesture.types import Batch

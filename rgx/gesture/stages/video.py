@@ -12,8 +12,8 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import Renderer, poses_in_chunks, save_strip, source_of, to_bytes
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
+from rgx.gesture.video.comparison import side_by_side
 from rgx.gesture.video.files import check_encoders, write_mp4
-from rgx.gesture.video.layout import side_by_side
 from rgx.registry import Recipe, register
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace

@@ -8,7 +8,7 @@ from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
 from rgx.report.figures.extremes import best_and_worst
-from rgx.report.frames import by_row
+from rgx.report.results import by_row
 from rgx.report.statistics import Table
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from rgx.errors import InputError, nearest
 from rgx.report import style
 from rgx.report.figures.extremes import best_and_worst
-from rgx.report.frames import Results, SweepRow, manifest_path
-from rgx.report.grid import arrow
 from rgx.report.panel import Panel
 from rgx.report.phrase import Wording
+from rgx.report.results import Results, SweepRow, manifest_path
 from rgx.report.statistics import Table
+from rgx.report.table_grid import arrow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

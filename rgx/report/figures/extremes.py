@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rgx.report.statistics import Cell, Direction, Table
+from rgx.report.statistics import Direction, Table, TableCell
 
-COSTS: dict[Direction | None, Callable[[float, Cell], float]] = {
+COSTS: dict[Direction | None, Callable[[float, TableCell], float]] = {
     "down": lambda mean, _: mean,
     "up": lambda mean, _: -mean,
     "reference": lambda mean, cell: mean if cell.reference is None else abs(mean - cell.reference),

@@ -15,8 +15,8 @@ from rgx.report import style
 from rgx.report.effects import Levels, effects, level_means
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import VARIANT, Material, PanelFigure, head, value_at
-from rgx.report.frames import by_row
-from rgx.report.grid import number
+from rgx.report.results import by_row
+from rgx.report.table_grid import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

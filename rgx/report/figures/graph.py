@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Figure, Material
-from rgx.report.frames import finite
+from rgx.report.results import finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -20,7 +20,7 @@ MANY, TALL = 200, 50
 
 
 @register("figure", "graph")
-class Graph(Figure):
+class StageGraph(Figure):
     """Every artifact of the sweep once, in the column of its stage, its area after its seconds."""
 
     width: Literal["column", "page"] = "page"

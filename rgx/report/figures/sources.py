@@ -13,14 +13,14 @@ from rgx.report import style
 from rgx.report.escape import escape_markdown
 from rgx.report.figures.base import Material, RowsFigure, head
 from rgx.report.panel import Panel
-from rgx.report.sources import Source, behind, sources
+from rgx.report.variance import VarianceSource, behind, sources
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
 @register("figure", "sources")
-class Sources(RowsFigure):
+class VarianceSources(RowsFigure):
     """Bars a row, parted by where the variance of each metric comes from, with a table of the shares.
 
     It takes runs that share some stages: panels of the same rows whose sweep has a `seed_scope`.
@@ -74,10 +74,10 @@ class Sources(RowsFigure):
         grid = tabulate(lines, headers=heads, tablefmt="github", disable_numparse=True)
         return {"-effects.md": f"{grid}\n"} if lines else {}
 
-    def parted(self, material: Material) -> dict[tuple[str, str], list[Source]]:
+    def parted(self, material: Material) -> dict[tuple[str, str], list[VarianceSource]]:
         """Return the sources of each column and row whose runs tell them apart."""
         results, table = material.results, self.table(material)
-        parted: dict[tuple[str, str], list[Source]] = {}
+        parted: dict[tuple[str, str], list[VarianceSource]] = {}
         for column in self.shown(table) if table else ():
             runs = [run for panel in (self.panel, *self.beside) for run in results.numbers(panel, column)]
             for row in self.picked(material)[0]:
@@ -89,7 +89,7 @@ class Sources(RowsFigure):
         return parted
 
 
-def called(source: Source) -> str:
+def called(source: VarianceSource) -> str:
     """Return what a source is called: its first stage, and the last where there are more."""
     first, last = source.stages[0].replace("_", " "), source.stages[-1].replace("_", " ")
     return first if first == last else f"{first} to {last}"

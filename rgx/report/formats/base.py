@@ -13,8 +13,8 @@ from rgx.registry import variants
 
 if TYPE_CHECKING:
     from rgx.report.claims import Finding
-    from rgx.report.frames import Results
     from rgx.report.hyperparameters import Settings
+    from rgx.report.results import Results
     from rgx.report.statistics import Table
 
 SUFFIX = re.compile(r"[A-Za-z0-9]+")

@@ -11,8 +11,8 @@ from rgx.registry import register
 from rgx.report import claims_layout
 from rgx.report.claims import Finding
 from rgx.report.formats.base import Format
-from rgx.report.frames import Results
 from rgx.report.quoted import spread_of
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 
 DOUBTS = ["drift", "imported"]

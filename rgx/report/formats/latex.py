@@ -9,7 +9,7 @@ from rgx.report import claims_layout, hyperparameters
 from rgx.report.claims import Finding
 from rgx.report.combined import combined
 from rgx.report.formats.base import Format
-from rgx.report.frames import Results
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 from rgx.report.tex import appendix, latex
 

@@ -11,8 +11,8 @@ from rgx.report import claims_layout, hyperparameters
 from rgx.report.claims import Finding
 from rgx.report.escape import escape_markdown
 from rgx.report.formats.base import Format
-from rgx.report.frames import Results
 from rgx.report.layout import ARROWS, Style, appended, body, caption, footnotes, heads
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 
 STYLE = Style(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rgx.report.frames import Results
+from rgx.report.results import Results
 from rgx.report.statistics import Table
 
 INDEX, PROVENANCE = "index.html", "provenance.html"

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rgx.report.figures.graph import ordered
-from rgx.report.frames import Measured, Results, SweepRow, finite
 from rgx.report.page.anchors import Anchors
+from rgx.report.results import Measured, Results, SweepRow, finite
 from rgx.report.statistics import Table
 from rgx.store.artifacts import made_where
-from rgx.store.code import told
+from rgx.store.drift import told
 from rgx.store.manifests import COMMITS, commits_of
 
 SHORT_KEY, SHORT_COMMIT = 16, 10
@@ -44,7 +44,7 @@ class ArtifactFacts:
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreOrigin:
     """One number as it was measured, unrounded, and the artifact that holds it."""
 
     metric: str
@@ -66,13 +66,13 @@ class Replicate:
     """A row at one seed."""
 
     seed: int
-    scores: list[Score]
+    scores: list[ScoreOrigin]
     artifacts: list[ArtifactFacts]
     configurations: list[Configuration]
 
 
 @dataclass(frozen=True)
-class Origin:
+class RowOrigin:
     """A row of a table, what its means were compared by, and each of its seeds."""
 
     anchor: str
@@ -93,9 +93,9 @@ class Origin:
         return sum(bool(artifact.drift) for replicate in self.replicates for artifact in replicate.artifacts)
 
 
-def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[str, list[Origin]]:
+def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[str, list[RowOrigin]]:
     """Return the lines that all configurations begin with, and what is known of every row shown."""
-    scores: dict[tuple[str, str, int], list[Score]] = {}
+    scores: dict[tuple[str, str, int], list[ScoreOrigin]] = {}
     measured: dict[tuple[str, str, int], dict[str, None]] = {}
     for number in results.measured:
         place = (number.panel, number.row, number.seed)
@@ -124,7 +124,7 @@ def origins(results: Results, tables: list[Table], anchors: Anchors) -> tuple[st
         )
 
     rows = [
-        Origin(
+        RowOrigin(
             anchors.origin(table.name, row),
             anchors.of(table).row(table.name, table.rows_of.get(row, row)),
             table.name,
@@ -171,9 +171,11 @@ def _tests(table: Table, row: str) -> Iterator[str]:
             yield f"{label}: p = {cell.p:.4g} against {ours} by a {test} over {cell.pairs} seeds"
 
 
-def _score(number: Measured) -> Score:
+def _score(number: Measured) -> ScoreOrigin:
     reference = "" if number.reference is None else repr(number.reference)
-    return Score(number.metric, repr(number.value), reference, f"{number.stage}/{number.key[:SHORT_KEY]}")
+    return ScoreOrigin(
+        number.metric, repr(number.value), reference, f"{number.stage}/{number.key[:SHORT_KEY]}"
+    )
 
 
 def _facts(stage: str, key: str, results: Results) -> ArtifactFacts:

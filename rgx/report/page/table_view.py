@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from rgx.report.doubts import merged
 from rgx.report.escape import joined
-from rgx.report.frames import Metric
-from rgx.report.grid import (
+from rgx.report.layout import caption, counted, footnotes
+from rgx.report.page.anchors import PROVENANCE, Anchors
+from rgx.report.results import MetricFacts
+from rgx.report.shown import shown
+from rgx.report.statistics import Mark, Table, TableCell
+from rgx.report.table_grid import (
     ARROWS,
     Style,
     arrow,
@@ -19,10 +23,6 @@ from rgx.report.grid import (
     spread,
     ticked,
 )
-from rgx.report.layout import caption, counted, footnotes
-from rgx.report.page.anchors import PROVENANCE, Anchors
-from rgx.report.shown import shown
-from rgx.report.statistics import Cell, Mark, Table
 from rgx.words import Words
 
 BETTER = {"down": "lower is better", "up": "higher is better", "reference": "nearer to {reference} is better"}
@@ -133,7 +133,7 @@ def table_view(table: Table, anchors: Anchors) -> TableView:
     )
 
 
-def _head(metric: Metric, level: str, room: int, words: Words) -> Head:
+def _head(metric: MetricFacts, level: str, room: int, words: Words) -> Head:
     """Return a column's head; that of a level is its name, since the metric stands above it."""
     unit = f" ({metric.unit})" if metric.unit else ""
     return Head(
@@ -146,7 +146,7 @@ def _head(metric: Metric, level: str, room: int, words: Words) -> Head:
 
 
 def _line(
-    table: Table, row: str, cells: dict[str, Cell], ticks: list[str], most: int, anchors: Anchors
+    table: Table, row: str, cells: dict[str, TableCell], ticks: list[str], most: int, anchors: Anchors
 ) -> Line:
     has = table.panel.components.get(row, [])
     link = _link(anchors.origin(table.name, row))
@@ -162,7 +162,7 @@ def _line(
     )
 
 
-def _number(cell: Cell, metric: Metric, most: int, link: str) -> Number:
+def _number(cell: TableCell, metric: MetricFacts, most: int, link: str) -> Number:
     published, surplus = _split(quoted(cell.published), metric.decimals)
     differs = difference(cell, metric)
     return Number(

@@ -15,12 +15,12 @@ from PIL import Image
 from rgx import __version__
 from rgx.report import claims_layout, hyperparameters
 from rgx.report.formats.base import make_formats
-from rgx.report.frames import finite
 from rgx.report.layout import appended
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
 from rgx.report.page.origins import SHORT_COMMIT, origins, utc_minute
+from rgx.report.page.report_videos import ReportVideo
 from rgx.report.page.table_view import table_view
-from rgx.report.page.videos import Video
+from rgx.report.results import finite
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
@@ -61,7 +61,7 @@ def pages(
     remarks: Sequence[str],
     content: Mapping[str, bytes],
     pictured: Mapping[str, Sequence[str]],
-    videos: Mapping[str, Sequence[Video]],
+    videos: Mapping[str, Sequence[ReportVideo]],
 ) -> dict[str, bytes]:
     """Return `index.html` and `provenance.html`.
 

@@ -14,7 +14,7 @@ from rgx.sweep.search.space import Factor
 SearchName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class Asha(BaseModel):
+class AshaSettings(BaseModel):
     """Asynchronous successive halving: of the trials at a rung, the best 1/reduction_factor go on.
 
     A rung is a cell of its own with that budget, trained from its beginning, for a learning rate that
@@ -49,7 +49,7 @@ class SchedulerFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    asha: Asha
+    asha: AshaSettings
 
 
 class SearchFile(BaseModel):

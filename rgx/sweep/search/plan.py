@@ -14,7 +14,7 @@ from rgx.store.keys import key_of
 from rgx.sweep.row import Row
 from rgx.sweep.search.choice import check_split
 from rgx.sweep.search.spec import Search
-from rgx.sweep.tasks import Origin, Task, tasks_of
+from rgx.sweep.tasks import CodeOrigin, Task, tasks_of
 
 METRIC = "metric/"
 FORMAT = 1
@@ -48,7 +48,7 @@ class SearchPlan:
 
     search: Search
     seeds: tuple[int, ...]
-    origin: Origin
+    origin: CodeOrigin
     known: Known
     shared: dict[str, Task]
     own: tuple[Task, ...]
@@ -76,7 +76,7 @@ class SearchPlan:
 
 
 def plan_search(
-    search: Search, seeds: tuple[int, ...], origin: Origin, known: Known
+    search: Search, seeds: tuple[int, ...], origin: CodeOrigin, known: Known
 ) -> tuple[SearchPlan, list[Cell]]:
     """Plan cells from the low ends to the high ends, and return what they have in common, and them.
 

@@ -10,9 +10,9 @@ from rgx.errors import InputError
 from rgx.store.artifacts import write_json
 from rgx.store.keys import short
 from rgx.store.manifests import intact
+from rgx.store.records import Climbed, SearchRecord, Trial
 from rgx.store.runs import read_trials
 from rgx.sweep.search.plan import SearchPlan
-from rgx.sweep.search.results import Climbed, Record, Trial
 
 ANEW = "remove it to begin the search again"
 
@@ -22,14 +22,14 @@ def search_folder(store: Path, sweep: str, plan: SearchPlan) -> Path:
     return store / "searches" / sweep / f"{plan.search.name}-{short(plan.signature)}"
 
 
-def read_record(store: Path, sweep: str, plan: SearchPlan) -> Record:
+def read_record(store: Path, sweep: str, plan: SearchPlan) -> SearchRecord:
     """Return a search's record, empty where there is none; raises InputError for one that is damaged.
 
     A trial whose artifacts are not all there any more is open again.
     """
     path = search_folder(store, sweep, plan) / "record.json"
     if not path.exists():
-        return Record()
+        return SearchRecord()
     try:
         record = read_trials(path)
     except InputError as error:
@@ -55,7 +55,7 @@ def _stands(rung: Climbed, store: Path) -> bool:
     return all(intact(store, stage, key) for _, stages in rung.cells for stage, key in stages.items())
 
 
-def write_record(store: Path, sweep: str, plan: SearchPlan, record: Record) -> None:
+def write_record(store: Path, sweep: str, plan: SearchPlan, record: SearchRecord) -> None:
     """Write a search's record at once or not at all."""
     write_json(search_folder(store, sweep, plan) / "record.json", record.model_dump(mode="json"))
 

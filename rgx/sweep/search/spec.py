@@ -13,7 +13,7 @@ from rgx.registry import find, variants
 from rgx.store.records import SPLITS
 from rgx.sweep.factors import name_of
 from rgx.sweep.row import Row, row_text
-from rgx.sweep.search.file import Asha, SearchFile
+from rgx.sweep.search.file import AshaSettings, SearchFile
 from rgx.sweep.search.searchers import check_installed
 from rgx.sweep.search.space import Choices, Space
 from rgx.yaml_source import Source
@@ -44,7 +44,7 @@ class Search:
     trials: int
     searcher: str
     seed: int
-    asha: Asha | None = None
+    asha: AshaSettings | None = None
     place: str = ""
     on_test: str = ""
 
@@ -126,7 +126,7 @@ def refuse_clashes(searches: Collection[str], panels: Collection[str], source: S
             raise InputError(f"{place}: '{name}' is the name of a panel: call the search something else")
 
 
-def _refuse_doubles(name: str, asked: SearchFile, asha: Asha | None, source: Source) -> None:
+def _refuse_doubles(name: str, asked: SearchFile, asha: AshaSettings | None, source: Source) -> None:
     """Raise InputError for something that is bound in two places, one of which would be ignored."""
     bound = asked.row.get("bind")
     fixed = [*asked.row, *(bound if isinstance(bound, Mapping) else [])]

@@ -10,12 +10,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from rgx.store.records import Split
+from rgx.store.records import SearchRecord, Split, State, Trial
 from rgx.sweep.factors import labels_of
 from rgx.sweep.row import row_text
 from rgx.sweep.search.plan import SearchPlan
 from rgx.sweep.search.record import read_record
-from rgx.sweep.search.results import Record, State, Trial
 
 ORDER: dict[State, int] = {"finished": 0, "stopped": 1, "open": 2, "failed": 3}
 CHOSEN_ON_TEST = "chosen by scores of the test split: the best of them looks better than it is"
@@ -52,7 +51,7 @@ def intention(facts: Mapping[str, Any], lacking: int) -> str:
     )
 
 
-def outcome(plan: SearchPlan, record: Record) -> Iterator[str]:
+def outcome(plan: SearchPlan, record: SearchRecord) -> Iterator[str]:
     """Yield a table of the trials, best first, and the bindings of the best.
 
     A trial that climbed all rungs stands before one that was stopped, whatever their scores: those are

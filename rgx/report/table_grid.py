@@ -9,10 +9,10 @@ from itertools import groupby
 from rgx.report.agreement import printed
 from rgx.report.doubts import merged
 from rgx.report.escape import joined
-from rgx.report.frames import Metric
 from rgx.report.quoted import digits_of, spread_of
+from rgx.report.results import MetricFacts
 from rgx.report.shown import shown
-from rgx.report.statistics import Cell, Direction, Mark, Table
+from rgx.report.statistics import Direction, Mark, Table, TableCell
 
 HOLE = "--"
 DIFFERS = "‡"
@@ -31,19 +31,19 @@ def quoted(value: float | None, plus_minus: str = " ± ") -> str:
     return digits_of(value) + (plus_minus + spread_of(value) if spread_of(value) else "")
 
 
-def difference(cell: Cell, metric: Metric) -> str:
+def difference(cell: TableCell, metric: MetricFacts) -> str:
     """Return by how much ours is above what was published, signed; nothing where they do not compare."""
     return f"{printed(cell.delta, metric.decimals):+f}" if cell.delta is not None and cell.compared else ""
 
 
-def spread(cell: Cell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
+def spread(cell: TableCell, decimals: int, most: int, plus_minus: str = " ± ", differs: str = DIFFERS) -> str:
     """Return what follows a mean: deviation, whether it differs, doubts, n where below the table's most."""
     text = "" if cell.std is None else f"{plus_minus}{number(cell.std, decimals)}"
     text += (differs if cell.differs else "") + cell.doubt.marks
     return text + (f" (n={cell.n})" if 0 < cell.n < most else "")
 
 
-def arrow(metric: Metric, arrows: Mapping[Direction | None, str] = ARROWS) -> str:
+def arrow(metric: MetricFacts, arrows: Mapping[Direction | None, str] = ARROWS) -> str:
     """Return the arrow of a metric's direction, or nothing where its label ends in one."""
     return "" if metric.label.endswith(("↓", "↑", "→")) else arrows[metric.direction]
 
@@ -69,11 +69,11 @@ class Style:
         """Return what the reference scores with its doubts, or nothing."""
         return "" if value is None else number(value, decimals) + doubts
 
-    def measured(self, cell: Cell, decimals: int, most: int) -> str:
+    def measured(self, cell: TableCell, decimals: int, most: int) -> str:
         """Return a reproduced number with its spread."""
         return self.marks[cell.mark] % number(cell.mean, decimals) + spread(cell, decimals, most)
 
-    def published(self, cell: Cell, metric: Metric) -> str:
+    def published(self, cell: TableCell, metric: MetricFacts) -> str:
         """Return a published number, or nothing."""
         if cell.published is None:
             return ""
@@ -84,7 +84,7 @@ class Style:
         """Return a column's title; after: what is written behind it as it is."""
         return self.escape(words) + after
 
-    def head(self, metric: Metric) -> str:
+    def head(self, metric: MetricFacts) -> str:
         """Return a column's head: label, unit, dagger of a stand-in, arrow of the direction."""
         unit = f" ({metric.unit})" if metric.unit else ""
         dagger = self.dagger if metric.stand_in else ""

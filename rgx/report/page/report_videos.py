@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rgx.report.frames import Results, manifest_path
 from rgx.report.page.captions import Artifact, Captions
+from rgx.report.results import Results, manifest_path
 from rgx.report.statistics import Table
 
 PER_ROW = 2
@@ -24,7 +24,7 @@ BESIDE = "_beside.mp4"
 
 
 @dataclass(frozen=True)
-class Video:
+class ReportVideo:
     """A video of the report: its file below the report's folder, where it lies, and what it shows."""
 
     file: str
@@ -36,7 +36,7 @@ class Video:
 
 def gather_videos(
     tables: Sequence[Table], results: Results, store: Path
-) -> tuple[dict[str, list[Video]], int]:
+) -> tuple[dict[str, list[ReportVideo]], int]:
     """Return each panel's videos, IN_ALL at most, and how many more there are.
 
     A row shows up to PER_ROW videos of its first seed, those with the reference beside if there are any. A
@@ -44,7 +44,7 @@ def gather_videos(
     the store or of the report's folder.
     """
     captions = Captions()
-    shown: dict[str, list[Video]] = {}
+    shown: dict[str, list[ReportVideo]] = {}
     room, more = IN_ALL, 0
     for table in tables:
         videos = list(_of_table(table, results, store, captions))
@@ -54,7 +54,7 @@ def gather_videos(
     return shown, more
 
 
-def copy_videos(shown: Sequence[Video], folder: Path) -> list[Path]:
+def copy_videos(shown: Sequence[ReportVideo], folder: Path) -> list[Path]:
     """Copy videos into the report's folder where they are not there yet; raises OSError."""
     return [_copied(video.source, folder / video.file) for video in shown]
 
@@ -67,7 +67,7 @@ def remove_videos(former: object, names: Collection[str], folder: Path) -> None:
             (folder / FOLDER / tail).unlink(missing_ok=True)
 
 
-def _of_table(table: Table, results: Results, store: Path, captions: Captions) -> Iterator[Video]:
+def _of_table(table: Table, results: Results, store: Path, captions: Captions) -> Iterator[ReportVideo]:
     stage = table.panel.pictures
     if stage is None:
         return
@@ -79,7 +79,7 @@ def _of_table(table: Table, results: Results, store: Path, captions: Captions) -
         if row in first:
             for name, path, shows in _of_artifact(stage, first[row], results, store, captions):
                 file = f"{FOLDER}/{stage}-{first[row][:16]}-{name}"
-                yield Video(file, path, row, table.label(row), shows)
+                yield ReportVideo(file, path, row, table.label(row), shows)
 
 
 def _of_artifact(

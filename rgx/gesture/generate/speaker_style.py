@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgx.gesture.generate.base import Style
+from rgx.gesture.generate.base import SpeakerStyle
 from rgx.registry import register
 
 
-class _Modulated(Style):
+class _Modulated(SpeakerStyle):
     def __init__(self, width: int, speakers: int) -> None:
         super().__init__()
         self.modulation = nn.Embedding(speakers, 2 * width)
@@ -39,7 +39,7 @@ class ConditionalLayerNorm(_Modulated):
 
 
 @register("style", "none", label="w/o style")
-class NoStyle(Style):
+class NoStyle(SpeakerStyle):
     """The speaker's identity does not enter."""
 
     def __init__(self, width: int, speakers: int) -> None:

@@ -37,7 +37,7 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class Recording:
     """One recording: where it is, what it is called, whose it is, the hash of its content.
 
     intervals: what a table lists of it, by which it is cut; none where it is cut by its shots alone.
@@ -130,7 +130,7 @@ def find_files(source: Path, out: Path) -> list[Path]:
     return files
 
 
-def identify(paths: Iterable[Path], root: Path, out: Path, speaker: str | None) -> list[Source]:
+def identify(paths: Iterable[Path], root: Path, out: Path, speaker: str | None) -> list[Recording]:
     """Return the source each file is; its speaker is as given, or named as the folder it lies in.
 
     A file whose size and time are as remembered is not read again.
@@ -142,7 +142,7 @@ def identify(paths: Iterable[Path], root: Path, out: Path, speaker: str | None) 
         sha256 = known.get((str(place), *stamp(place))) or checksum(place)
         name = path.relative_to(root).as_posix() if root.is_dir() else path.name
         whose = speaker or printable(place.parent.resolve().name) or "speaker"
-        identified.append(Source(place, printable(name), whose, sha256, out))
+        identified.append(Recording(place, printable(name), whose, sha256, out))
     return identified
 
 
@@ -151,10 +151,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text).strip()
 
 
-def all_sources(out: Path) -> list[Source]:
+def all_sources(out: Path) -> list[Recording]:
     """Return every source of a corpus, those of earlier runs too, in order of their names."""
     every = [
-        Source(
+        Recording(
             Path(about["path"]),
             about["name"],
             about["speaker"],
@@ -167,7 +167,7 @@ def all_sources(out: Path) -> list[Source]:
     return sorted(every, key=lambda source: (source.name, source.sha256))
 
 
-def forget_replaced(sources: Iterable[Source], out: Path) -> None:
+def forget_replaced(sources: Iterable[Recording], out: Path) -> None:
     """Forget what a file held before it was changed."""
     now = {source.path: source.sha256 for source in sources}
     for old in all_sources(out):
@@ -175,7 +175,7 @@ def forget_replaced(sources: Iterable[Source], out: Path) -> None:
             old.forget()
 
 
-def clip_stems(sources: Iterable[Source]) -> dict[str, str]:
+def clip_stems(sources: Iterable[Recording]) -> dict[str, str]:
     """Return how the clips of each source, by hash, are called; of one stem, all carry a part of their hash.
 
     Stems are the same when a file system could take them for the same.

@@ -14,8 +14,8 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import Extractor
+from rgx.gesture.prepare.decoding import DETECTION_PX, Upright, colours_of_opencv
 from rgx.gesture.prepare.extractors import Choice, Poses
-from rgx.gesture.prepare.pictures import DETECTION_PX, Upright, colours_of_opencv
 from rgx.gesture.prepare.progress import reporter
 from rgx.gesture.prepare.shots import HEIGHT, WIDTH, cells_of
 from rgx.gesture.prepare.streams import RefusedError

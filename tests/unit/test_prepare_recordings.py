@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rgx.errors import InputError
 from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.extractors import read_choice
-from rgx.gesture.prepare.sources import clip_stems, find_files, identify
+from rgx.gesture.prepare.recordings import clip_stems, find_files, identify
 from rgx.gesture.prepare.splits import Piece, cut, cut_by_time, split_sources
 from rgx.run.parallel import map_tasks
 

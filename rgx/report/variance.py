@@ -14,7 +14,7 @@ Cell = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Source:
+class VarianceSource:
     """Stages that always differ together, and the variance that comes from them.
 
     levels: in how many ways they were run; share: of the variance of a run of everything anew.
@@ -26,7 +26,7 @@ class Source:
     share: float
 
 
-def sources(values: Sequence[float], cells: Sequence[Cell]) -> list[Source]:
+def sources(values: Sequence[float], cells: Sequence[Cell]) -> list[VarianceSource]:
     """Return where the variance of one row's numbers comes from, upstream first.
 
     Two runs differ by what they do not share: half their squared difference is on average the sum of the
@@ -51,7 +51,9 @@ def sources(values: Sequence[float], cells: Sequence[Cell]) -> list[Source]:
     if total == 0.0:
         return []
     return [
-        Source(stages, len({cell.get(stages[0]) for cell in cells}), float(variance), float(variance) / total)
+        VarianceSource(
+            stages, len({cell.get(stages[0]) for cell in cells}), float(variance), float(variance) / total
+        )
         for stages, variance in zip(parts, variances, strict=True)
     ]
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from rgx.errors import InputError
 from rgx.report.doubts import Doubt, merged
 from rgx.store.artifacts import MANIFEST, artifact_folder, bundle_of, running_folder
-from rgx.store.code import Changes, code_of, drifted
+from rgx.store.drift import Changes, code_of, drifted
 from rgx.store.failure import failure_reason
 from rgx.store.known_files import recall
 from rgx.store.manifests import Manifests, part
-from rgx.store.records import Manifest, Metric, Run, SweepRow, parse
+from rgx.store.records import Manifest, MetricFacts, Run, SweepRow, parse
 from rgx.store.runs import read_run
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Measured", "Metric", "Results", "Run", "SweepRow", "by_row", "finite", "load", "numbers"]
+__all__ = ["Measured", "MetricFacts", "Results", "Run", "SweepRow", "by_row", "finite", "load", "numbers"]
 
 
 class Measured(NamedTuple):
@@ -51,7 +51,7 @@ class Results:
 
     sweep: Run
     measured: list[Measured]
-    metrics: dict[str, Metric]
+    metrics: dict[str, MetricFacts]
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     manifests: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     owners: dict[str, Run] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Results:
             if of == panel and column in (name, name.partition("/")[2])
         }
 
-    def describe(self, panel: str, column: str) -> Metric | None:
+    def describe(self, panel: str, column: str) -> MetricFacts | None:
         """Return what is known of a column's metric, from other panels where this one has no number."""
         numbers = self.numbers(panel, column)
         name = column if "/" in column or not numbers else f"{numbers[0].stage}/{column}"
@@ -184,7 +184,7 @@ def _add(results: Results, row: SweepRow, manifest: Manifest, store: Path) -> No
         place = f"{artifact_folder(store, stage, key) / MANIFEST}: outputs/metrics"
         for name, about in part(manifest, "outputs", "metrics").items():
             described = {"label": name} | about if isinstance(about, dict) else about
-            results.metrics[f"{stage}/{name}"] = parse(Metric, described, f"{place}/{name}")
+            results.metrics[f"{stage}/{name}"] = parse(MetricFacts, described, f"{place}/{name}")
     for name, reason in part(manifest, "outputs", "unscored").items():
         results.holes[row.panel, row.row, f"{stage}/{name}"] = str(reason)
     said = results.notes.setdefault((row.panel, stage), [])
