@@ -76,7 +76,10 @@ HANGS = """\
 STALLS = """\
     stalls:
       mask_ratio: {dies_for_a_test: {times: 0, hangs: true}}
-      bind: {generator/resources.stage.stall_minutes: 0.2, generator/resources.stage.end_stalled: true}
+      bind:
+        generator/resources.stage.stall_minutes: 0.2
+        generator/resources.stage.end_stalled: true
+        generator/training.adamw.checkpoint_every: 1
 """
 STARVES = """\
     starves: {mask_ratio: starves_for_a_test}
