@@ -167,7 +167,7 @@ def test_every_format_marks_the_numbers_and_names_the_modules(swept: Paper) -> N
     note = f"§ rests on code that has changed since it was made: scored ({CHANGED})."
     assert note in texts["shown"] and texts["shown"].count("§") == 3
     assert note.replace("_", "\\_") in texts["p.md"] and texts["p.md"].count("§") == 3
-    assert texts["p.tex"].count(r"$^{\S}$") == 3, "twice in the grid, once for its width"
+    assert texts["p.tex"].count(r"\rgxdrifted{}") == 3, "twice in the grid, once for its width"
     assert r"\S{} rests on code that has changed" in texts["p.tex"]
     assert note in texts["index.html"] and texts["index.html"].count('">§</span>') == 2
     assert texts["provenance.html"].count("1 made by code that has changed since") == 2

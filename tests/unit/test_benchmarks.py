@@ -191,8 +191,9 @@ def test_a_sweep_with_more_seeds_and_rows_shares_what_has_no_seed(
 
 def planned(stage: str, parents: list[str], gpu: bool = False) -> Any:
     return SimpleNamespace(
-        stage=stage, key=stage, parents=dict(zip(parents, parents, strict=True)), trains=False, uses_gpu=gpu
-    )
+        stage=stage, key=stage, parents=dict(zip(parents, parents, strict=True)), trains=False, uses_gpu=gpu,
+        record={},
+    )  # fmt: skip
 
 
 class Planned:

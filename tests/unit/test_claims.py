@@ -270,7 +270,7 @@ def test_samples_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     rows = {row: SCORES[row] for row in ("full", "small")}
     samples = {row: [{"unit": "tests"} for _ in own] for row, own in rows.items()}
     store, _ = store_of(tmp_path, rows, samples)
-    with pytest.raises(InputError, match=rf"{SAMPLES}: names: Field required"):
+    with pytest.raises(InputError, match=rf"{SAMPLES}: 'names' is missing"):
         found_in(tmp_path, store, {"full < small in loss": None})
 
 
