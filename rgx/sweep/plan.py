@@ -132,16 +132,18 @@ def make_plan(sweep: Sweep) -> Plan:
 def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str]]:
     """Return the plan of all rows, also of those `--only` leaves for later, or this one and what is wrong.
 
-    `--seeds` speaks of the rows that are asked for; the others are planned at the seeds of the file.
+    `--seeds` speaks of the rows that are asked for; the others are planned at the seeds of the file. A search
+    is one of the seeds that its trials are averaged over, so searches stay at those asked for.
     """
     if not asked.only:
         return plan, []
     try:
         written = make_plan(read_sweep(file, replace(asked, only=[], seeds=None)))
+        every = make_plan(read_sweep(file, replace(asked, only=[]))) if written.searches else written
     except InputError as error:
         return plan, [f"rows outside --only are not in the record: {error}"]
     cells: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    searches = {search.search.name: search for search in [*written.searches, *plan.searches]}
+    searches = {search.search.name: search for search in every.searches}
     for cell in written.cells:
         cells.setdefault((cell["panel"], cell["row"]), []).append(cell)
     for panel, row in dict.fromkeys((cell["panel"], cell["row"]) for cell in plan.cells):

@@ -344,7 +344,8 @@ def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
     trials = record(tmp_path)["trials"]
     reasons = [t["reason"] for t in trials if t["state"] == "failed"]
     assert "RuntimeError: too small" in reasons
-    assert any(re.fullmatch(r"trunk.transformer.width = \d\d: expected a multiple.*", r) for r in reasons)
+    told_where = r".*little\.yaml:\d+: trunk.transformer.width = \d\d: expected a multiple.*"
+    assert any(re.fullmatch(told_where, reason) for reason in reasons)
     assert all(t["rungs"][0]["score"] is None for t in trials if t["reason"] == "RuntimeError: too small")
     assert any(t["state"] == "finished" for t in trials)
     assert "failed: RuntimeError: too small" in told
