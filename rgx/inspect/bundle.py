@@ -9,16 +9,13 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BaseModel, Field, StringConstraints
 
 from rgx.errors import InputError
 from rgx.store.artifacts import DEEPEST, MANIFEST, PIECE, checksum
 from rgx.store.cells import pipeline_order, row_key, select
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
-from rgx.store.records import Run, SearchRecord, SweepRow
+from rgx.store.records import ForeignManifest, Run, SearchRecord, SweepRow
 from rgx.store.runs import read_run, read_trials
 
 FILE = rf"{PIECE}(?:/{PIECE}){{0,{DEEPEST - 1}}}"
@@ -29,31 +26,6 @@ RECORD = re.compile(rf"sweeps/(?P<name>{NAME})\.json")
 SEARCH = re.compile(rf"searches/(?P<sweep>{NAME})/(?P<folder>(?P<name>{NAME})-[0-9a-f]{{16}})/record\.json")
 JSON_BYTES = 64 * 2**20
 """The most a manifest or a sweep record may hold; other files are bounded by their manifest."""
-
-Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-
-
-class BundledFile(BaseModel):
-    """A file as its manifest describes it."""
-
-    sha256: Key
-    bytes: int = Field(ge=0)
-
-
-class BundledManifest(BaseModel):
-    """What a manifest must say to be taken into a store."""
-
-    stage: str
-    key: Key
-    record: dict[str, object]
-    version: int
-    parents: dict[Name, Key]
-    fingerprint: str
-    seed: int | None
-    outputs: dict[str, object]
-    identity: dict[str, object] | None = None
-    files: dict[str, BundledFile]
 
 
 def export(address: str, file: Path, store: Path) -> list[str]:
@@ -157,7 +129,7 @@ def _verified(manifests: Manifests, stage: str, key: str) -> Iterator[Path]:
     """Yield an artifact's files, its manifest first; raises InputError where one is not as it was made."""
     folder = manifests.folder(stage, key)
     try:
-        manifest = BundledManifest.model_validate(manifests.get(stage, key))
+        manifest = ForeignManifest.model_validate(manifests.get(stage, key))
     except ValueError as error:
         raise InputError(f"{folder / MANIFEST}: {str(error).splitlines()[0]}") from None
     yield folder / MANIFEST

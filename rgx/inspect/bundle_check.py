@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from rgx.errors import InputError
-from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH, BundledManifest
+from rgx.inspect.bundle import JSON_BYTES, MEMBER, RECORD, SEARCH
 from rgx.store.artifacts import IMPORTED, MANIFEST
 from rgx.store.keys import definition_of, key_of, short
 from rgx.store.manifests import KEY, Manifests, manifest_fault
-from rgx.store.records import Run, SearchRecord, parse
+from rgx.store.records import ForeignManifest, Run, SearchRecord, parse
 from rgx.yaml_errors import first_problem
 
 CHUNK_BYTES = 2**20
@@ -32,7 +32,7 @@ class BundledArtifact:
     """One artifact of a bundle: its folder, its manifest, and its members by file name."""
 
     folder: str
-    manifest: BundledManifest
+    manifest: ForeignManifest
     members: Members
 
 
@@ -104,15 +104,15 @@ def _members(
     return folders, records[0], searches
 
 
-def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -> BundledManifest:
+def _manifest(tar: tarfile.TarFile, folder: str, members: Members, file: Path) -> ForeignManifest:
     """Return an artifact's manifest; refuses one that does not fit its folder and its members' sizes."""
     if MANIFEST not in members:
         raise InputError(f"{file}: {folder} has no {MANIFEST}")
     content = _json(tar, members[MANIFEST], file)
     try:
-        manifest = BundledManifest.model_validate(content)
+        manifest = ForeignManifest.model_validate(content)
     except ValidationError as error:
-        said = first_problem(BundledManifest, error, content)
+        said = first_problem(ForeignManifest, error, content)
         raise InputError(f"{file}: {folder}/{MANIFEST}: {said}") from None
     if f"{manifest.stage}/{short(manifest.key)}" != folder:
         raise InputError(f"{file}: {folder} holds the manifest of {manifest.stage!r}/{short(manifest.key)}")

@@ -13,7 +13,8 @@ from rgx.errors import InputError
 from rgx.store.artifacts import LAST, PREVIOUS
 from rgx.yaml_errors import first_problem
 
-Key = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\Z")]
+Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Model = TypeVar("Model", bound=BaseModel)
 State = Literal["open", "finished", "stopped", "failed"]
 Direction = Literal["down", "up", "reference"]
@@ -62,6 +63,28 @@ class Manifest(TypedDict):
     host: NotRequired[str]
     gpu: NotRequired[str]
     software: NotRequired[dict[str, str]]
+
+
+class ForeignFile(BaseModel):
+    """A file as a manifest from elsewhere describes it."""
+
+    sha256: Key
+    bytes: int = Field(ge=0)
+
+
+class ForeignManifest(BaseModel):
+    """What a manifest from elsewhere must say before its artifact is taken into a store."""
+
+    stage: str
+    key: Key
+    record: dict[str, object]
+    version: int
+    parents: dict[Name, Key]
+    fingerprint: str
+    seed: int | None
+    outputs: dict[str, object]
+    identity: dict[str, object] | None = None
+    files: dict[str, ForeignFile]
 
 
 class MetricFacts(BaseModel):
