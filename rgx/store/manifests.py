@@ -37,7 +37,7 @@ def manifest_fault(content: dict[str, Any], stage: str, key: str) -> str:
     """Return why a JSON object is not the manifest of a stage's key, or nothing."""
     own = content.get("key")
     if content.get("stage") != stage or not isinstance(own, str) or not own.startswith(key):
-        return f"its manifest is of {content.get('stage')!r} {own!r}"
+        return f"its manifest is of {content.get('stage') or 'no stage'}, key {own or 'none'}"
     parents = content.get("parents")
     if not isinstance(content.get("record"), dict) or not isinstance(parents, dict):
         return "its manifest lacks a record or parents"
