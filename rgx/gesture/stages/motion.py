@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
@@ -11,7 +11,7 @@ from rgx.gesture.data.reading import load_windows, present
 from rgx.gesture.generate.base import Decode, Residual
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import WindowFacts
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe, Since, register
 from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
@@ -29,7 +29,7 @@ class MotionStage(Stage):
         residual: Recipe[Residual],
         decode: Decode,
         batch: int = 64,
-        split: Split = "test",
+        split: Annotated[Split, Since("test")] = "test",
     ) -> None:
         self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
         self.split: Split = split
@@ -50,8 +50,7 @@ class MotionStage(Stage):
 
     def identity(self) -> dict[str, Any]:
         """Without tokens there is nothing to decode and no residual layer."""
-        unread = [] if self.quantizer.has_tokens else ["decode", "residual"]
-        unread += ["split"] if self.split == "test" else []
+        unread = () if self.quantizer.has_tokens else ("decode", "residual")
         return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> WindowFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
@@ -16,7 +16,7 @@ from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import CHUNK, Renderer, save_strip, source_of, to_bytes
 from rgx.gesture.scoring import fingerprint_of, remarks_of, score_windows
 from rgx.gesture.types import WINDOW_FRAMES
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe, Since, register
 from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
@@ -35,7 +35,7 @@ class ReconstructionScoresStage(Stage):
         refiner: Recipe[Refiner],
         metrics: tuple[VideoMetric, ...],
         windows_per_clip: int = 1,
-        split: Split = "test",
+        split: Annotated[Split, Since("test")] = "test",
     ) -> None:
         if windows_per_clip < 1:
             raise InputError(
@@ -49,10 +49,6 @@ class ReconstructionScoresStage(Stage):
 
     def parents(self) -> tuple[str, ...]:
         return ("frames", "animator", *(("refiner",) if self.refiner.present else ()))
-
-    def identity(self) -> dict[str, Any]:
-        """Test is what a table reads, whether said or not."""
-        return {k: v for k, v in self.record.items() if k != "split" or v != "test"}
 
     def fingerprint(self) -> str:
         return fingerprint_of(self.metrics)
