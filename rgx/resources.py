@@ -10,7 +10,8 @@ from rgx.registry import register
 class Resources:
     """Processors (also its threads), GPUs, memory in GB, custom Ray resources and time of one stage.
 
-    gpus: None asks for one where the stage can use it and the machines have one. Bound for all stages
+    gpus: None asks for one where the stage can use it and the machines have one, or, once the same stage ran
+    with another seed, for the share of one that its memory needs. Bound for all stages
     (`resources.stage.cpus = 2`) or for one (`training/resources.stage.gpus = 1`).
     time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
     checkpoint is kept. checkpoint_minutes: the longest that a training goes without a checkpoint, beside
@@ -52,8 +53,8 @@ class Resources:
         """The threads a stage computes with, the same in every engine."""
         return max(1, int(self.cpus))
 
-    def wanted(self, uses_gpu: bool, machines_have_gpus: bool) -> dict[str, float]:
-        """Return what to ask Ray for."""
-        gpus = float(uses_gpu and machines_have_gpus) if self.gpus is None else self.gpus
+    def wanted(self, uses_gpu: bool, machines_have_gpus: bool, share: float = 1.0) -> dict[str, float]:
+        """Return what to ask Ray for; share: of a GPU, for a stage that can use one and binds nothing."""
+        gpus = share * (uses_gpu and machines_have_gpus) if self.gpus is None else self.gpus
         asked = {"CPU": self.cpus, "GPU": gpus, "memory": (self.memory_gb or 0) * 1e9, **self.custom}
         return {name: amount for name, amount in asked.items() if amount or name == "CPU"}

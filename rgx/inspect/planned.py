@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 from rgx.registry import replacements
+from rgx.store.cost import cpu_seconds_by_key, in_words
 from rgx.store.drift import account
 from rgx.store.keys import short
+from rgx.store.manifests import Manifests
 from rgx.sweep.plan import Plan, explain_missing
 from rgx.sweep.reuse import drift_of
 from rgx.sweep.search.table import about, intention
@@ -17,12 +19,12 @@ from rgx.sweep.search.table import about, intention
 def summary(plan: Plan, store: Path) -> dict[str, Any]:
     """Return a plan as JSON holds it."""
     missing, reasons = plan.missing(store), explain_missing(plan, store)
-    drift = drift_of(plan, store)
+    drift, cpu_seconds = drift_of(plan, store), _cpu_seconds(plan, store, missing)
     stages = [
         {
             "stage": t.stage, "key": k, "row": t.row, "seed": t.seed, "trains": t.trains,
             "parents": t.parents, "in_store": k not in missing, "why": reasons.get(k, ""),
-            "changed_since": drift.get((t.stage, k), {}),
+            "changed_since": drift.get((t.stage, k), {}), "cpu_seconds": cpu_seconds.get(k),
         }
         for k, t in plan.tasks.items()
     ]  # fmt: skip
@@ -40,8 +42,10 @@ def summary(plan: Plan, store: Path) -> dict[str, Any]:
 def lines(plan: Plan, store: Path) -> Iterator[str]:
     """Give a plan line by line: each stage, then what a person should know before it runs."""
     missing, reasons = plan.missing(store), explain_missing(plan, store)
+    cpu_seconds = _cpu_seconds(plan, store, missing)
     for key, task in plan.tasks.items():
-        yield f"{'miss' if key in missing else 'hit '} {task.stage:14} {short(key)}  {task.row}"
+        took = f"  {in_words(cpu_seconds[key])}" if key in cpu_seconds else ""
+        yield f"{'miss' if key in missing else 'hit '} {task.stage:14} {short(key)}  {task.row}{took}"
         if key in missing:
             yield f"       {reasons[key]}"
     yield from account(drift_of(plan, store))
@@ -53,6 +57,13 @@ def lines(plan: Plan, store: Path) -> Iterator[str]:
         yield intention(about(search, plan.name, store), len(missing.keys() & search.shared.keys()))
     yield (
         f"{len(plan.cells)} cells, {len(plan.tasks)} unique stages, "
-        f"{len(plan.tasks) - len(missing)} in the store, {len(missing)} to run; "
+        f"{len(plan.tasks) - len(missing)} in the store ({in_words(sum(cpu_seconds.values()))}), "
+        f"{len(missing)} to run; "
         f"{plan.trainings} trainings where a sweep row by row does {plan.per_row_trainings}"
     )
+
+
+def _cpu_seconds(plan: Plan, store: Path, missing: Container[str]) -> dict[str, float]:
+    """Return by key what the stages that are in the store took to make."""
+    there = [(task.stage, key) for key, task in plan.tasks.items() if key not in missing]
+    return cpu_seconds_by_key(Manifests(store), there)

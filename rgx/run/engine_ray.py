@@ -21,6 +21,7 @@ from ray.tune.search import Searcher
 
 from rgx.errors import InputError
 from rgx.run import ray_failures
+from rgx.run.failures import OUT_OF_GPU_MEMORY
 from rgx.run.fork_server import FORKS
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
@@ -32,6 +33,8 @@ from rgx.store.lease import release
 from rgx.store.manifests import intact
 from rgx.sweep.plan import Task
 
+ACCELERATOR = "accelerator_type:"
+"""What the resource begins with by which Ray tells the kind of a node's GPUs."""
 PLACES_AHEAD = 2
 """Stages of the same needs that wait with Ray beyond one a CPU."""
 
@@ -48,6 +51,8 @@ class StageSearcher(Searcher):
         self.trials: dict[str, Task] = {}
         self.started: dict[str, Any] = {}
         self.unstarted: Counter[str] = Counter()
+        self.whole: set[str] = set()
+        """Stages that had too little memory on a share of a GPU."""
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
         return True
@@ -79,7 +84,10 @@ class StageSearcher(Searcher):
         }
 
     def _needs(self, task: Task) -> dict[str, float]:
-        return task.resources.wanted(task.uses_gpu, self.graph.have.get("GPU", 0) > 0)
+        have = self.graph.have
+        kinds = [name.removeprefix(ACCELERATOR) for name in have if name.startswith(ACCELERATOR)]
+        share = 1.0 if task.key in self.whole else self.graph.precedents.gpu_share(task, kinds)
+        return task.resources.wanted(task.uses_gpu, have.get("GPU", 0) > 0, share)
 
     def _has_place(self, task: Task) -> bool:
         """Return whether few of the same needs wait, so that a queue for one thing holds up no other."""
@@ -110,6 +118,11 @@ class StageSearcher(Searcher):
             graph.rebuild(task.key, record["damaged"])
             progress.ended(task, "again")
             progress.line(f"       damaged and made again: {record['reason']}")
+        elif record["reason"].startswith(OUT_OF_GPU_MEMORY) and 0 < self._needs(task).get("GPU", 0) < 1:
+            self.whole.add(task.key)
+            graph.put_back(task.key)
+            progress.ended(task, "again")
+            progress.line("       its share of a GPU was too little memory; now a whole one")
         else:
             self._tell_failure(task, record["reason"], graph.fail(task.key, record["reason"]))
 

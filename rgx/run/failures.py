@@ -12,10 +12,11 @@ from rgx.store import failure
 from rgx.store.artifacts import running_folder
 from rgx.translator import masked, plain
 
+OUT_OF_GPU_MEMORY = "out of GPU memory"
 SHORTAGES = {
     "no space left on device": "no space left on device; free some, and the same command goes on",
     "disk quota exceeded": "no space left on device (disk quota exceeded)",
-    "cuda out of memory": "out of GPU memory",
+    "cuda out of memory": OUT_OF_GPU_MEMORY,
     "memoryerror": "out of memory",
     "allocate memory": "out of memory",
 }

@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgx.run.precedents import Precedents
 from rgx.run.same_code import code_of_runs
 from rgx.store.manifests import intact
 from rgx.sweep.plan import Plan, Task
 
-WEIGHTS = {"trains": 60.0, "quick": 5.0}
+GUESSED_S = {"trains": 60.0, "quick": 5.0}
+"""What a stage is taken to take while the store knows of none like it."""
 
 
 class Graph:
     """The state of a sweep's stages, to which more are added while it runs.
 
-    Parents before children, longest remaining path first. grow: called before each choice, and may add
-    stages; expected: stages it may add, one of each kind; have: what the machines hold, as the engine says.
+    Parents before children, longest remaining path first, by the seconds that stages like them took. grow:
+    called before each choice, and may add stages; expected: stages it may add, one of each kind; have: what
+    the machines hold, as the engine says.
     go_on: whether stages go on from checkpoints that other code has written; software: what manifests say of
     the repositories the code is from.
     """
@@ -38,6 +41,7 @@ class Graph:
         self.found = 0
         self.children: dict[str, list[str]] = {}
         self.remaining: dict[str, float] = {}
+        self.precedents = Precedents(store, self.tasks)
         self.grow: Callable[[], None] = lambda: None
         self.expected: Sequence[Task] = ()
         self.have: Mapping[str, float] = {"CPU": 1.0}
@@ -61,10 +65,7 @@ class Graph:
                 self.waiting[task.key] = task
         waiting = {task.key: task.record for task in fresh if task.key in self.waiting}
         self.code |= code_of_runs(waiting) if waiting else {}
-        for task in reversed(fresh):
-            own = WEIGHTS["trains" if task.trains else "quick"]
-            behind = [self.remaining[child] for child in self.children.get(task.key, [])]
-            self.remaining[task.key] = own + max(behind, default=0.0)
+        self.remaining.clear()
 
     def take(self, has_place: Callable[[Task], bool] = lambda task: True) -> Task | None:
         """Return the ready stage with a place and the longest path behind it, marked running, or None."""
@@ -76,6 +77,8 @@ class Graph:
         ]
         if not ready:
             return None
+        if not self.remaining:
+            self._weigh()
         task = max(ready, key=lambda t: self.remaining[t.key])
         self.running[task.key] = self.waiting.pop(task.key)
         return task
@@ -89,6 +92,8 @@ class Graph:
         """Mark a running stage done."""
         self.running.pop(key, None)
         self.done.add(key)
+        self.precedents.learn(self.tasks[key])
+        self.remaining.clear()
 
     def rebuild(self, key: str, stages: Iterable[str]) -> None:
         """Put a running stage back, and before it the parents of these stages, which were damaged."""
@@ -127,3 +132,11 @@ class Graph:
                 self.blocked.add(child)
             frontier += self.children.get(child, [])
         return blocked
+
+    def _weigh(self) -> None:
+        """Work out the seconds of the longest path from each stage on."""
+        for task in reversed(self.tasks.values()):
+            seconds = self.precedents.seconds(task)
+            own = GUESSED_S["trains" if task.trains else "quick"] if seconds is None else seconds
+            behind = [self.remaining[child] for child in self.children.get(task.key, [])]
+            self.remaining[task.key] = own + max(behind, default=0.0)

@@ -20,8 +20,10 @@ from rgx.run.repository import commits
 from rgx.run.searches import Searches
 from rgx.run.trackers import Tracker, make_trackers
 from rgx.store.artifacts import open_store
+from rgx.store.cost import cpu_seconds_by_key, in_words
 from rgx.store.drift import account
 from rgx.store.known_files import keep, recall
+from rgx.store.manifests import Manifests
 from rgx.sweep.plan import Plan, make_plan, plan_whole
 from rgx.sweep.reuse import drift_of
 from rgx.sweep.run_record import RunRecord
@@ -137,8 +139,14 @@ def _outcome(graph: Graph, plan: Plan) -> list[str]:
         *failed,
         f"{plan.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
         f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {plan.trainings} trainings stand "
-        f"where a sweep row by row does {plan.per_row_trainings}",
+        f"where a sweep row by row does {plan.per_row_trainings}; {_cost(graph)}",
     ]
+
+
+def _cost(graph: Graph) -> str:
+    """Return what all stages of a sweep that are in the store took to make, this time or before."""
+    there = [(graph.tasks[key].stage, key) for key in graph.done]
+    return in_words(sum(cpu_seconds_by_key(Manifests(graph.store), there).values()))
 
 
 def _inline(graph: Graph, console: Console, address: str | None, trackers: list[Tracker]) -> None:

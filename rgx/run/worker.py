@@ -26,6 +26,7 @@ from rgx.outputs import check_files, check_outputs
 from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.ending import saved_when_ended
+from rgx.run.gpu_memory import begin_measuring, peak_of
 from rgx.run.same_code import refuse_other_code
 from rgx.run.time_limit import time_limit
 from rgx.stage import splits_of
@@ -106,6 +107,7 @@ def seed_all(seed: int) -> None:
 
 def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
     stage_name, started, busy = task["stage"], time.time(), time.process_time()
+    begin_measuring(device)
     clear_failure(folder)
     shutil.rmtree(folder / READY, ignore_errors=True)
     torch.set_num_threads(task["threads"])
@@ -152,9 +154,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         task.get("go_on", False),
         60 * resources.checkpoint_minutes,
     )
-    workspace.log(
-        f"start {stage_name} {short(task['key'])} on {socket.gethostname()} ({device}), seed {seed}"
-    )
+    workspace.log(f"start {stage_name} {short(task['key'])} on {made_on['host']} ({device}), seed {seed}")
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
     limit = time_limit(resources.time_limit_s, folder, resources.longest_stall_s)
     with limit, saved_when_ended(workspace.checkpoints):
@@ -165,14 +165,14 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     left = check_files(stage_name, folder, workspace.checkpoints.used)
     workspace.log(f"done in {time.time() - started:.1f} s")
     _gather(folder, left)
-    segments = workspace.checkpoints.segments()
-    about: dict[str, Any] = {"identity": identity, "outputs": outputs, "code": code, **made_on}
-    if segments:
-        about["segments"] = segments
-    if workspace.notes:
-        about["notes"] = workspace.notes
-    if task.get("remarks"):
-        about["remarks"] = list(task["remarks"])
+    more: dict[str, Any] = {
+        "gpu_memory": peak_of(device),
+        "segments": workspace.checkpoints.segments(),
+        "notes": workspace.notes,
+        "remarks": list(task.get("remarks", ())),
+    }
+    about = {"identity": identity, "outputs": outputs, "code": code, **made_on}
+    about |= {name: fact for name, fact in more.items() if fact}
     _finish(task, store, folder, about, started, time.process_time() - busy, lease)
 
 
