@@ -30,7 +30,7 @@ from tabulate import tabulate
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_pictures, load_windows
 from rgx.gesture.nn.precision import fast
-from rgx.gesture.rendering import CHUNK, Renderer, poses_in_chunks, source_of, to_bytes
+from rgx.gesture.rendering import CHUNK, Renderer, all_valid, poses_in_chunks, source_of, to_bytes
 from rgx.gesture.types import FPS, WINDOW_FRAMES
 from rgx.methods import import_methods
 from rgx.registry import import_own
@@ -40,6 +40,7 @@ from rgx.store.workspace import Inputs, Workspace, load_network, pick_device
 from rgx.sweep.plan import Task, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
+UNTRAINED = {"motion", "animation", "video"}
 SWEEP, ROW, TARGETS = Path("sweeps/ablation_table3.yaml"), "3d/+ heatmap", ("judge", "video")
 TRAINED = {
     **dict.fromkeys(("judge", "alignment", "tokenizer", "generator", "residual"), "windows"),
@@ -149,7 +150,8 @@ def inference(task: Task, store: Path) -> dict[str, Callable[[], Any]]:
 
     with fast(device):
         source = animator.begin(*(x.to(device) for x in source_of(pictures, start)))
-    poses, seen, _ = (x.to(device) for x in next(poses_in_chunks(pictures.pose[start : start + CHUNK])))
+    recorded = pictures.pose[start : start + CHUNK]
+    poses, seen, _ = (x.to(device) for x in next(poses_in_chunks(recorded, all_valid(recorded))))
 
     def warp() -> Any:
         with fast(device):
@@ -162,8 +164,9 @@ def inference(task: Task, store: Path) -> dict[str, Callable[[], Any]]:
             return refiner(animated.picture, animated.trusted, poses, seen)
 
     def together() -> list[Any]:
-        made = renderer.render(*source_of(pictures, start), poses_in_chunks(motion()))
-        return [to_bytes(chunk) for chunk in made]
+        pose = motion()
+        chunks = renderer.render(source_of(pictures, start), pose, all_valid(pose))
+        return [to_bytes(chunk) for chunk in chunks]
 
     return {"motion": motion, "warp": warp, "refine": refine, "together": together}
 
@@ -246,7 +249,7 @@ def measure(options: argparse.Namespace, store: Path) -> Iterator[dict[str, str]
     wanted = [stage for stage in options.stages if stage in TRAINED]
     parts = PARTS if "inference" in options.stages else {}
     ends = [*wanted, *(["video"] if parts else [])]
-    needed = {name for end in ends for name in (end, *tasks[end].ancestors)} - {"motion", "video"}
+    needed = {name for end in ends for name in (end, *tasks[end].ancestors)} - UNTRAINED
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
         for stage, task in tasks.items():
             if stage not in needed:

@@ -18,6 +18,7 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.metrics.base import VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.scoring import score_windows
+from rgx.gesture.stages.reconstruction import ReconstructionStage
 from rgx.gesture.stages.reconstruction_scores import ReconstructionScoresStage
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.store.artifacts import artifact_folder
@@ -66,10 +67,11 @@ def main() -> None:
     stage_name = "reconstruction_scores"
     first = plan.cells[0]["stages"]
     task = plan.tasks[first[stage_name]]
-    stage = build_cell(task.texts, task.targets).stages[stage_name]
-    assert isinstance(stage, ReconstructionScoresStage)
+    stages = build_cell(task.texts, task.targets).stages
+    stage, windows = stages[stage_name], stages["reconstruction"]
+    assert isinstance(stage, ReconstructionScoresStage) and isinstance(windows, ReconstructionStage)
     inputs = Inputs({}, {"frames": artifact_folder(given.store, "frames", first["frames"])})
-    count, pairs = repeated(inputs, stage.windows_per_clip)
+    count, pairs = repeated(inputs, windows.windows_per_clip)
     workspace = Workspace(given.store / "running" / "benchmark", "cpu", lambda progress: None)
     still = score_windows(stage.metrics, pairs, count, workspace)
     workspace.folder.rmdir()

@@ -28,7 +28,7 @@ from rgx.gesture.data.puppet_body import FRAME_PX
 from rgx.gesture.data.puppet_render import render
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.precision import fast
-from rgx.gesture.rendering import CHUNK, Renderer, to_bytes, to_pictures
+from rgx.gesture.rendering import Renderer, to_bytes, to_pictures
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FPS, Clip
 from rgx.gesture.video.files import write_mp4
@@ -115,12 +115,8 @@ def stream(size: int, seconds: float, threads: int) -> tuple[int, float]:
     torch.set_num_threads(threads)
     renderer, clip = untrained(size), puppet(seconds)
 
-    def chunks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        for pose, valid in zip(*(x.split(CHUNK) for x in poses_of(clip)), strict=True):
-            yield pose, valid, pose.new_zeros(len(pose), 3, 0, 0)
-
     def frames() -> Iterator[np.ndarray]:
-        for chunk in renderer.render(*source_of(clip, size), chunks()):
+        for chunk in renderer.render(source_of(clip, size), *poses_of(clip)):
             yield from to_bytes(chunk)
 
     began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rgx.gesture.animate.base import Animator
+from rgx.gesture.animate.base import Animated, Animator
 from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
@@ -23,33 +23,50 @@ CHUNK = 16
 STRIP_COLUMNS = 8
 
 
+Driving = tuple[Tensor, Tensor, Tensor]
+"""Poses (B, K, 2), valid (B, K) and pictures (B, 3, H, W), which only animators read that no pose drives."""
+
+
+@torch.no_grad()
+def animate(
+    animator: Animator, source: tuple[Tensor, Tensor, Tensor], driving: Iterable[Driving], device: str
+) -> Iterator[Animated]:
+    """Yield what an animator makes of a source for each chunk that drives it.
+
+    source: picture (1, 3, H, W), pose (1, K, 2) and valid (1, K).
+    """
+    with fast(device):
+        begun = animator.begin(*(x.to(device) for x in source))
+    for chunk in driving:
+        with fast(device):
+            yield animator.animate(begun, *(x.to(device) for x in chunk))
+
+
+@torch.no_grad()
+def refine(
+    refiner: Refiner | None, animated: Iterable[Animated], pose: Tensor, valid: Tensor, device: str
+) -> Iterator[Tensor]:
+    """Yield pictures (B, 3, H, W) in [0, 1] for animated chunks of the poses (T, K, 2) with valid (T, K)."""
+    for chunk, poses, seen in zip(animated, pose.split(CHUNK), valid.split(CHUNK), strict=True):
+        shown = chunk.picture
+        if refiner is not None:
+            with fast(device):
+                shown = refiner(shown, chunk.trusted, poses.to(device), seen.to(device))
+        yield shown.float().clamp(0, 1)
+
+
 @dataclass(frozen=True)
 class Renderer:
-    """An animator and, where the method has one, a refiner."""
+    """An animator and, where the method has one, a refiner: poses to pictures in one go."""
 
     animator: Animator
     refiner: Refiner | None
     device: str
 
-    @torch.no_grad()
-    def render(
-        self, picture: Tensor, pose: Tensor, valid: Tensor, driving: Iterator[tuple[Tensor, Tensor, Tensor]]
-    ) -> Iterator[Tensor]:
-        """Yield pictures (B, 3, H, W) in [0, 1] for chunks of poses (B, K, 2), valid (B, K) and pictures.
-
-        picture (1, 3, H, W), pose (1, K, 2), valid (1, K): the source. The driving pictures are read
-        only by animators that a pose does not drive.
-        """
-        with fast(self.device):
-            source = self.animator.begin(*(x.to(self.device) for x in (picture, pose, valid)))
-        for chunk in driving:
-            poses, seen, pictures = (x.to(self.device) for x in chunk)
-            with fast(self.device):
-                animated = self.animator.animate(source, poses, seen, pictures)
-                shown = animated.picture
-                if self.refiner is not None:
-                    shown = self.refiner(shown, animated.trusted, poses, seen)
-            yield shown.float().clamp(0, 1)
+    def render(self, source: tuple[Tensor, Tensor, Tensor], pose: Tensor, valid: Tensor) -> Iterator[Tensor]:
+        """Yield pictures (B, 3, H, W) in [0, 1] for chunks of poses (T, K, 2) with valid (T, K)."""
+        animated = animate(self.animator, source, poses_in_chunks(pose, valid), self.device)
+        return refine(self.refiner, animated, pose, valid, self.device)
 
 
 def to_bytes(pictures: Tensor) -> np.ndarray:
@@ -68,11 +85,21 @@ def source_of(pictures: Pictures, start: int) -> tuple[Tensor, Tensor, Tensor]:
     return pictures.pictures(index), pictures.pose[index], pictures.valid[index]
 
 
-def poses_in_chunks(pose: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield generated poses (T, K, 2) a chunk at a time: all valid, and no driving picture."""
-    for poses in pose.split(CHUNK):
-        seen = torch.ones(poses.shape[:-1], dtype=torch.bool)
+def all_valid(pose: Tensor) -> Tensor:
+    """Return valid (T, K) of generated poses (T, K, 2): every point."""
+    return torch.ones(pose.shape[:-1], dtype=torch.bool)
+
+
+def poses_in_chunks(pose: Tensor, valid: Tensor) -> Iterator[Driving]:
+    """Yield poses (T, K, 2) with valid (T, K) a chunk at a time, without a driving picture."""
+    for poses, seen in zip(pose.split(CHUNK), valid.split(CHUNK), strict=True):
         yield poses, seen, poses.new_zeros(len(poses), 3, 0, 0)
+
+
+def frames_in_chunks(pictures: Pictures, start: int) -> Iterator[Driving]:
+    """Yield the poses, validity and pictures of a recorded window a chunk at a time."""
+    for index in torch.arange(start, start + WINDOW_FRAMES).split(CHUNK):
+        yield pictures.pose[index], pictures.valid[index], pictures.pictures(index)
 
 
 def save_strip(workspace: Workspace, pictures: Pictures, start: int, generated: np.ndarray) -> None:

@@ -34,8 +34,8 @@ bind:
   residual/training.adamw.steps: 2
   animator/training.adamw.steps: 2
   refiner/training.adamw.steps: 2
-  stage.video.windows_per_clip: 1
-  stage.reconstruction_scores.windows_per_clip: 1
+  stage.animation.windows_per_clip: 1
+  stage.reconstruction.windows_per_clip: 1
   corpus.puppets.speakers: 2
   corpus.puppets.train_clips: 1
   corpus.puppets.test_clips: 1
