@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchmetrics.functional.image import structural_similarity_index_measure
 from weight_files import alexnet_state, linear_state
 
 from rgx.errors import InputError
-from rgx.gesture.metrics.base import MotionMetric, VideoMetric, VideoPair
+from rgx.gesture.metrics.base import CHUNK, MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.metrics.dover import DoverAesthetic, DoverTechnical
 from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, technical_view
 from rgx.gesture.metrics.fgd import frechet
@@ -24,11 +25,11 @@ from rgx.gesture.metrics.fvd import ReconstructionFVD, VideoFVD
 from rgx.gesture.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
 from rgx.gesture.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
 from rgx.gesture.metrics.pixels import (
-    CHUNK,
     ReconstructionHandPSNR,
     ReconstructionHandSSIM,
     ReconstructionPSNR,
     ReconstructionSSIM,
+    ssim_map,
 )
 from rgx.gesture.nn.weights import fingerprint_of
 from rgx.registry import find
@@ -142,6 +143,34 @@ def test_ssim_is_that_of_a_slow_loop_over_windows() -> None:
     hands = ReconstructionHandSSIM().measure(pair(real, made, (2, 9, 5, 17)))
     assert np.allclose(hands, maps[..., 2:9, 5:17].mean((1, 2, 3)), atol=1e-4)
     assert abs(hands - whole).min() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 12)])
+def test_ssim_is_torchmetrics_to_rounding(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    real = torch.rand(3, 3, *size)
+    real[1] = 0.25  # flat, where rounding is all there is
+    made = (real + 0.2 * torch.rand(3, 3, *size)).clamp(0, 1)
+    _, full = structural_similarity_index_measure(
+        made, real, sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
+    )
+    assert (ssim_map(pair(real, made)) - full.mean(1)).abs().max() < 1e-4
+    assert ssim_map(pair(real, made)).mean().item() == pytest.approx(full.mean().item(), abs=1e-6)
+
+
+def test_what_two_metrics_read_is_worked_out_once() -> None:
+    window, count = pair(video(), video(seed=1), (2, 9, 5, 17)), 0
+
+    def quantity(of: VideoPair) -> Tensor:
+        nonlocal count
+        count += 1
+        return of.real
+
+    assert window.once(quantity) is window.once(quantity) and count == 1
+    assert window.chunks is window.chunks
+    for metric in PIXELS:
+        alone = metric().measure(pair(video(), video(seed=1), (2, 9, 5, 17)))
+        assert np.array_equal(metric().measure(window), alone)
 
 
 def test_ssim_of_real_frames_is_one_and_falls_with_noise() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,6 +14,9 @@ from rgx import metric
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CHUNK = 16
+"""Frames looked at together: memory does not grow with the length of a window."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class MotionMetric(metric.Metric):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoPair:
     """One window as pictures: real, generated (T, 3, H, W) float32 in [0, 1] on one device.
 
@@ -58,6 +62,21 @@ class VideoPair:
     real: Tensor
     generated: Tensor
     hands: Tensor
+    _known: dict[Callable[[VideoPair], Tensor], Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def chunks(self) -> list[VideoPair]:
+        """A few frames at a time, the same for every metric; raises ValueError for pictures of two shapes."""
+        if self.real.shape != self.generated.shape:
+            raise ValueError(f"frames differ: {tuple(self.real.shape)} and {tuple(self.generated.shape)}")
+        pieces = (x.split(CHUNK) for x in (self.real, self.generated, self.hands))
+        return [VideoPair(*piece) for piece in zip(*pieces, strict=True)]
+
+    def once(self, quantity: Callable[[VideoPair], Tensor]) -> Tensor:
+        """Return a quantity of the pair that several metrics read, worked out for the first of them."""
+        if quantity not in self._known:
+            self._known[quantity] = quantity(self)
+        return self._known[quantity]
 
 
 class VideoMetric(metric.Metric):
