@@ -234,8 +234,9 @@ def test_both_sides_are_told_apart_by_work_and_wall() -> None:
     assert plain_tune.compared(ours, theirs) == [
         "trainings: 4.20 times fewer, bar 4: kept",
         "stage seconds: 3.30 times fewer, bar 4: MISSED",
-        "wall: 0.333 of plain Tune's, bar 0.35: kept",
+        "wall: 0.333 of plain Tune's, bar 0.3: MISSED",
     ]
+    assert plain_tune.compared(ours._replace(wall_s=50.0), theirs)[2].endswith("kept")
     assert plain_tune.compared(ours, theirs._replace(trainings=99, wall_s=170.0))[0].endswith("MISSED")
 
 
@@ -249,6 +250,28 @@ def test_each_row_by_itself_has_all_its_stages_parents_first() -> None:
         for task in row:
             assert done.issuperset(task["parents"].values())
             done.add(task["key"])
+
+
+def test_all_24_rows_are_compared_with_a_share_of_the_steps() -> None:
+    plain_tune = load("plain_tune")
+    plan = make_plan(read_sweep(plain_tune.SWEEP, Overrides()))
+    bindings = plain_tune.fewer_steps(plan, 0.01)
+    shorter = make_plan(read_sweep(plain_tune.SWEEP, Overrides(bindings=bindings)))
+    assert len(plain_tune.rows_of(shorter)) == 24 and len(shorter.tasks) == len(plan.tasks)
+    trained = {t.stage: t for t in plan.tasks.values() if t.trains}
+    for task in shorter.tasks.values():
+        if task.trains:
+            expected = max(1, round(0.01 * trained[task.stage].record["training"]["steps"]))
+            assert task.record["training"]["steps"] == expected
+
+
+def test_the_cost_of_a_side_is_that_of_all_its_stages() -> None:
+    plain_tune = load("plain_tune")
+    stages = [
+        {"trains": True, "seconds": 2.0, "cpu_seconds": 1.5},
+        {"trains": False, "seconds": 1.0, "cpu_seconds": 1.0},
+    ]
+    assert plain_tune.Side.of(stages, 2.5) == plain_tune.Side(1, 3.0, 2.5, 2.5)
 
 
 def test_a_side_that_ended_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
