@@ -26,7 +26,6 @@ class Progress:
         self.graph, self.console, self.slots = graph, console, slots
         self.began = time.monotonic()
         self.starts: dict[str, float] = {}
-        self.seconds: dict[str, list[float]] = {}
         self.notes: dict[str, str] = {}
         self.moved: dict[str, tuple[object, float]] = {}
         self.stalled: set[str] = set()
@@ -69,7 +68,6 @@ class Progress:
     def ended(self, task: Task, note: str = "done") -> None:
         """Note that a stage ended."""
         took = time.monotonic() - self.starts.get(task.key, time.monotonic())
-        self.seconds.setdefault(task.stage, []).append(took)
         graph = self.graph
         # A stage shorter than the watcher's pause has said what nobody has read yet.
         finished = manifest(graph.store, task.stage, task.key)
@@ -83,14 +81,16 @@ class Progress:
         return f"{spent // 60:3d}:{spent % 60:02d}"
 
     def _eta(self) -> str:
-        if not self.seconds:
+        """Return when all will have ended, by what stages like those that are left took."""
+        tasks = (*self.graph.waiting.values(), *self.graph.running.values())
+        measured = {task.key: self.graph.precedents.seconds(task) for task in tasks}
+        known = [seconds for seconds in measured.values() if seconds is not None]
+        if tasks and not known:
             return "ETA unknown"
-        every = [s for group in self.seconds.values() for s in group]
-        guess = sum(every) / len(every)
         left = 0.0
-        for task in (*self.graph.waiting.values(), *self.graph.running.values()):
-            group = self.seconds.get(task.stage)
-            expected = sum(group) / len(group) if group else guess
+        for task in tasks:
+            expected = measured[task.key]
+            expected = sum(known) / len(known) if expected is None else expected
             began = self.starts.get(task.key) if task.key in self.graph.running else None
             left += max(0.0, expected - (time.monotonic() - began if began else 0.0))
         left /= self.slots

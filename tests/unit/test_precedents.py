@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import heapq
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from roster import load_roster
 
 from rgx.resources import Resources
 from rgx.run.gpu_memory import CONTEXT_BYTES, MARGIN, is_of_kinds, share_of
 from rgx.run.graph import GUESSED_S, Graph
 from rgx.run.precedents import Precedents
+from rgx.run.progress import Progress
 from rgx.store.artifacts import artifact_folder, write_json
 from rgx.store.keys import key_of
 from rgx.sweep.plan import Plan, Task
@@ -182,3 +185,17 @@ def test_a_share_is_asked_of_ray_where_the_user_bound_nothing() -> None:
 def test_a_name_is_of_a_kind_by_whole_words() -> None:
     assert is_of_kinds("NVIDIA H100 80GB HBM3", ["H100"]) and is_of_kinds("anything", [])
     assert not is_of_kinds("NVIDIA A100-SXM4-80GB", ["A10"])
+
+
+def test_how_long_is_left_is_known_from_the_start_where_the_store_knows(tmp_path: Path) -> None:
+    def shown(*left: Task) -> str:
+        lines = io.StringIO()
+        with Progress(graph_of(tmp_path, *left), Console(file=lines), 2) as progress:
+            progress.started(left[0])
+            progress.ended(left[0])
+        return lines.getvalue()
+
+    first, other = task("net", 4), task("other", 4)
+    assert "ETA unknown" in shown(first, other)
+    keep(tmp_path, task("net", 4, seed=1), 240.0)
+    assert "ETA 4:00" in shown(first, other), "what nobody measured is taken for the mean of the others"
