@@ -20,6 +20,7 @@ CONTEXT_BYTES = 600e6
 def begin_measuring(device: str) -> None:
     """Have the peak of a device's memory count from now on; of no GPU there is none."""
     if device.startswith("cuda"):
+        torch.cuda.init()  # of a device that nothing has used yet, nothing can be counted
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 

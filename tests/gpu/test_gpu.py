@@ -133,6 +133,15 @@ def test_whole_cells_train_and_score_on_a_gpu(undisturbed):
     assert {there[stage] for stage in ("corpus", "speech", "frames", "motion_scores")} == {""}
 
 
+def test_a_stage_says_what_it_held_of_the_gpu_s_memory(undisturbed):
+    card = torch.cuda.get_device_properties(0).total_memory
+    for made in manifests(undisturbed).values():
+        assert bool(made["gpu"]) == ("gpu_memory" in made), made["stage"]
+        if made["gpu"]:
+            memory = made["gpu_memory"]
+            assert 0 < memory["peak_bytes"] < memory["card_bytes"] == card, made["stage"]
+
+
 def test_ray_lends_the_gpu_to_the_same_stages_and_their_scores_agree(undisturbed, tmp_path):
     """Sums of a GPU are not ordered, so a few steps of training differ in their last digits only."""
     assert sweep(tmp_path / "store", "ray") == 0

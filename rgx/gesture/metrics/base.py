@@ -33,6 +33,16 @@ class Evaluation:
     audio_beats: np.ndarray
     embed: Callable[[np.ndarray], np.ndarray]
 
+    @cached_property
+    def real_features(self) -> np.ndarray:
+        """Judge features (W, D) of the real motion, embedded for the first metric that reads them."""
+        return self.embed(self.real)
+
+    @cached_property
+    def generated_features(self) -> np.ndarray:
+        """Judge features (W, D) of the generated motion."""
+        return self.embed(self.generated)
+
 
 class MotionMetric(metric.Metric):
     """One number of a table about motion; its reference is what the real motion scores."""

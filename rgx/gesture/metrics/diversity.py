@@ -46,7 +46,7 @@ class Diversity(MotionMetric):
         return float(np.linalg.norm(wide[first] - wide[second], axis=-1).mean())
 
     def score(self, evaluation: Evaluation) -> float:
-        return self._spread(evaluation.embed(evaluation.generated))
+        return self._spread(evaluation.generated_features)
 
     def reference(self, evaluation: Evaluation) -> float:
-        return self._spread(evaluation.embed(evaluation.real))
+        return self._spread(evaluation.real_features)

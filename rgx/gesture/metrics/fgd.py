@@ -95,8 +95,8 @@ class FGD(MotionMetric):
         return too_few("FGD", samples, features)
 
     def score(self, evaluation: Evaluation) -> float:
-        return frechet(evaluation.embed(evaluation.real), evaluation.embed(evaluation.generated))
+        return frechet(evaluation.real_features, evaluation.generated_features)
 
     def reference(self, evaluation: Evaluation) -> float:
         """Return the floor; raises ValueError with fewer than 4 windows."""
-        return floor(evaluation.embed(evaluation.real), self.seed)
+        return floor(evaluation.real_features, self.seed)
