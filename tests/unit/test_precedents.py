@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import io
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from rich.console import Console
 from roster import load_roster
 
 from rgx.resources import Resources
+from rgx.run.engine_ray import StageSearcher
+from rgx.run.failures import OUT_OF_GPU_MEMORY
 from rgx.run.gpu_memory import CONTEXT_BYTES, MARGIN, is_of_kinds, share_of
 from rgx.run.graph import GUESSED_S, Graph
 from rgx.run.precedents import Precedents
@@ -199,3 +203,32 @@ def test_how_long_is_left_is_known_from_the_start_where_the_store_knows(tmp_path
     assert "ETA unknown" in shown(first, other)
     keep(tmp_path, task("net", 4, seed=1), 240.0)
     assert "ETA 4:00" in shown(first, other), "what nobody measured is taken for the mean of the others"
+
+
+@pytest.fixture
+def searcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageSearcher:
+    """A driver of machines with one H100 and of a stage that held 8 GB of one at another seed."""
+    have = {"CPU": 4.0, "GPU": 1.0, "accelerator_type:H100": 1.0}
+    monkeypatch.setattr(ray, "cluster_resources", lambda: have)
+    keep(tmp_path, task("net", 4, seed=3), 1.0, **memory(8 * GB))
+    graph = graph_of(tmp_path, *(task("net", 4, seed=seed) for seed in (0, 1)))
+    return StageSearcher(graph, Progress(graph, Console(file=io.StringIO()), 1))
+
+
+def test_two_stages_are_handed_out_for_one_gpu(searcher: StageSearcher) -> None:
+    asked = [json.loads(searcher.suggest(f"trial{number}")["needs"]) for number in (1, 2)]
+    assert asked == [{"CPU": 1, "GPU": 0.25}] * 2
+
+
+def test_what_finds_its_share_too_little_is_run_again_on_a_whole_gpu_and_fails_there(
+    searcher: StageSearcher,
+) -> None:
+    searcher.suggest("first")
+    failure = json.dumps({"reason": f"{OUT_OF_GPU_MEMORY}: OutOfMemoryError: CUDA out of memory."})
+    (running,) = searcher.graph.running
+    searcher.on_trial_complete("first", {"failure": failure})
+    assert running in searcher.graph.waiting and not searcher.graph.failed
+    asked = {json.loads(searcher.suggest(name)["needs"])["GPU"]: name for name in ("second", "third")}
+    assert asked.keys() == {0.25, 1.0}
+    searcher.on_trial_complete(asked[1.0], {"failure": failure})
+    assert list(searcher.graph.failed) == [running]
