@@ -41,6 +41,7 @@ class Graph:
         self.found = 0
         self.children: dict[str, list[str]] = {}
         self.remaining: dict[str, float] = {}
+        """The longest path from each waiting stage on, in s; empty until it is worked out anew."""
         self.precedents = Precedents(store, self.tasks)
         self.grow: Callable[[], None] = lambda: None
         self.expected: Sequence[Task] = ()
@@ -103,10 +104,12 @@ class Graph:
             parent = task.parents[stage]
             self.done.discard(parent)
             self.waiting[parent] = self.tasks[parent]
+        self.remaining.clear()
 
     def put_back(self, key: str) -> None:
         """Have a running stage wait again."""
         self.waiting[key] = self.running.pop(key)
+        self.remaining.clear()
 
     def die(self, key: str) -> int:
         """Put a running stage back whose worker died, and return how often one did."""
@@ -134,9 +137,11 @@ class Graph:
         return blocked
 
     def _weigh(self) -> None:
-        """Work out the seconds of the longest path from each stage on."""
-        for task in reversed(self.tasks.values()):
+        """Work out the seconds of the longest path from each waiting stage on."""
+        for key, task in reversed(self.tasks.items()):
+            if key not in self.waiting:
+                continue
             seconds = self.precedents.seconds(task)
             own = GUESSED_S["trains" if task.trains else "quick"] if seconds is None else seconds
-            behind = [self.remaining[child] for child in self.children.get(task.key, [])]
-            self.remaining[task.key] = own + max(behind, default=0.0)
+            behind = [self.remaining.get(child, 0.0) for child in self.children.get(key, [])]
+            self.remaining[key] = own + max(behind, default=0.0)

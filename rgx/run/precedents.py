@@ -62,15 +62,15 @@ class Precedents:
         """Take into account what a stage took that has just ended."""
         content = manifest(self.store, task.stage, task.key)
         if content is not None and task.stage in self._seen:
-            self._take(content, self._planned(task.stage, task.key))
+            self._take(content, self._planned)
 
     def _look_at(self, stage: str) -> None:
         if stage not in self._seen:
             self._seen.add(stage)
             for content in self.manifests.of(stage):
-                self._take(content, self._stored(stage, content["key"]))
+                self._take(content, self._stored)
 
-    def _take(self, content: Mapping[str, Any], lineage: str | None) -> None:
+    def _take(self, content: Mapping[str, Any], lineage_of: Lineage) -> None:
         seconds, segments = number(content.get("seconds")), content.get("segments")
         # Of a stage that went on from a checkpoint the seconds are those of its last piece.
         if seconds is not None and not (isinstance(segments, list) and len(segments) > 1):
@@ -78,7 +78,7 @@ class Precedents:
                 self._seconds[label].append(seconds)
                 self._medians.pop(label, None)
         share, gpu = share_of(content), str(content.get("gpu", ""))
-        if share is not None and lineage is not None:
+        if share is not None and (lineage := lineage_of(content["stage"], content["key"])) is not None:
             shares = self._shares[lineage]
             shares[gpu] = max(share, shares.get(gpu, 0.0))
 

@@ -100,6 +100,18 @@ def test_a_graph_learns_from_what_ends_while_it_runs(tmp_path: Path) -> None:
     assert order(graph) == ["slow", "quick"]
 
 
+def test_what_waits_again_has_its_place_in_the_order(tmp_path: Path) -> None:
+    parent, other = task("parent", 1), task("other", 1)
+    child = task("child", 1, parent)
+    graph = graph_of(tmp_path, parent, child, other)
+    assert [one.stage for one in (graph.take(), graph.take()) if one] == ["parent", "other"]
+    graph.succeed(parent.key)
+    assert graph.take() is child and graph.take() is None
+    graph.rebuild(child.key, ["parent"])
+    graph.put_back(other.key)
+    assert order(graph) == ["parent", "child", "other"]
+
+
 def makespan(graph: Graph, seconds: Callable[[Task], float], slots: int) -> float:
     """Return when the last stage of a graph ends on so many slots, each taking its seconds."""
     now, running = 0.0, list[tuple[float, str]]()
