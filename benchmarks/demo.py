@@ -1,8 +1,8 @@
 """What the demo takes, from an empty store to its page: `python benchmarks/demo.py [--engine inline]`.
 
-Prints the wall time, the processor seconds of every process there was, Ray's own too, and what has a share in
-them: each stage by its manifest, and the rest, which is starts, planning, Ray and the report. The longest path
-is what any number of processors leaves as it is. Linux only, for the processes that Ray leaves to die by themselves.
+Prints the wall time, the processor seconds of every process there was, Ray's own too, and what has a share
+in them: each stage by its manifest, and the rest, which is starts, planning, Ray and the report. The longest
+path takes its time on any number of processors. Linux only, for the processes that Ray leaves to die alone.
 """
 
 from __future__ import annotations
