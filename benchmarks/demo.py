@@ -1,4 +1,4 @@
-"""What the demo takes, from an empty store to its page: `python benchmarks/demo.py [--engine inline]`.
+"""What the demo takes, from an empty store to its page: `python benchmarks/demo.py [--folder DIR]`.
 
 Prints the wall time, the processor seconds of every process there was, Ray's own too, and what has a share
 in them: each stage by its manifest, and the rest, which is starts, planning, Ray and the report. The longest
@@ -75,8 +75,11 @@ def longest_path(manifests: Iterable[Mapping[str, Any]]) -> tuple[float, list[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=["ray", "inline"], default="ray")
-    with tempfile.TemporaryDirectory() as folder:
-        wall_s, processor_s = run(Path(folder), parser.parse_args().engine)
+    parser.add_argument("--folder", type=Path, help="An empty one, to keep; else one that is removed.")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = asked.folder or Path(temporary)
+        wall_s, processor_s = run(folder, asked.engine)
         manifests = [read_json(path) for path in Path(folder, "store").glob(f"*/*/{MANIFEST}")]
     stages = by_stage(manifests)
     rest = processor_s - sum(seconds for _, seconds in stages.values())
