@@ -299,5 +299,5 @@ def test_the_demos_shares_and_its_longest_path() -> None:
     ]
     again = [*manifests, {**manifests[-1], "key": "another"}]
     counted = {"frames": (1, 4.0), "video": (1, 3.0), "corpus": (2, 2.0), "speech": (1, 2.0)}
-    assert demo.by_stage(again) == counted and list(demo.by_stage(again))[0] == "frames"
+    assert demo.by_stage(again) == counted and next(iter(demo.by_stage(again))) == "frames"
     assert demo.longest_path(again) == (8.0, ["corpus", "frames", "video"])
