@@ -1,11 +1,11 @@
-# Two commands do everything: `make ablation` and `make test`.
+# Three commands do everything: `make demo`, `make ablation` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
 # Three on two cores: a third of the time, what starts Ray waits for Ray.
 PROCESSES := -n 3 --dist loadgroup --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install ablation test quick lint faults
+.PHONY: install demo ablation test quick lint faults
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -14,6 +14,9 @@ export OMP_NUM_THREADS ?= 1
 	touch $@
 
 install: .venv/.installed
+
+demo: install
+	$(BIN)/rgx sweep sweeps/demo.yaml
 
 ablation: install
 	$(BIN)/rgx sweep sweeps/ablation_table3.yaml --no-report

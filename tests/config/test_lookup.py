@@ -118,7 +118,9 @@ def test_what_names_no_method_is_the_shipped_ones(here: Path) -> None:
 def test_a_shell_is_offered_the_files_here_and_the_sweeps_of_the_methods(here: Path) -> None:
     write(here / "sweeps/mine.yaml", SWEEP)
     write(here / "sweeps/notes.txt", "")
-    assert complete_sweep("sweeps/") == [SHIPPED, "sweeps/mine.yaml", "sweeps/recording.yaml"]
+    assert complete_sweep("sweeps/") == [
+        SHIPPED, "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/recording.yaml",
+    ]  # fmt: skip
     assert complete_sweep("sw")[0] == "sweeps"
     assert complete_sweep("nothing") == []
 

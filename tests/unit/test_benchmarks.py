@@ -310,3 +310,17 @@ def test_speeds_are_shown_against_the_plain_loop(preparing: ModuleType) -> None:
     lines = preparing.table(found, 4).splitlines()
     assert lines[2].split() == ["plain", "loop", "100", "10", "1", "1.1", "28%", "110"]
     assert lines[3].split() == ["two", "100", "20", "2", "1.96", "49%", "98"]
+
+
+def test_the_demos_shares_and_its_longest_path() -> None:
+    demo = load("demo")
+    spent = {"corpus": ([], 1.0), "speech": (["corpus"], 2.0), "frames": (["corpus"], 4.0)}
+    spent |= {"video": (["speech", "frames"], 3.0)}
+    manifests = [
+        {"stage": stage, "key": stage, "cpu_seconds": seconds, "parents": {p: p for p in parents}}
+        for stage, (parents, seconds) in reversed(spent.items())
+    ]
+    again = [*manifests, {**manifests[-1], "key": "another"}]
+    counted = {"frames": (1, 4.0), "video": (1, 3.0), "corpus": (2, 2.0), "speech": (1, 2.0)}
+    assert demo.by_stage(again) == counted and next(iter(demo.by_stage(again))) == "frames"
+    assert demo.longest_path(again) == (8.0, ["corpus", "frames", "video"])

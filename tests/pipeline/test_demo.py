@@ -1,0 +1,74 @@
+"""`make demo` as a newcomer has it: one command, from an empty folder to two tables, a page and films."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+from little import ROOT
+
+from rgx.gesture.types import SAMPLE_RATE_HZ, WINDOW_FRAMES
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+PANELS = {"motion": ["regression", "full-model"], "decoding": ["one shot", "full-model"]}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the report that the demo leaves in an empty folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "rgx", "sweep", "sweeps/demo.yaml", "--store", "store"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "reports" / "build" / "demo"
+
+
+def test_make_demo_runs_that_command() -> None:
+    told = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.rstrip().endswith("rgx sweep sweeps/demo.yaml")
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_table_is_of_three_seeds_and_says_at_what_budget(built: Path, panel: str) -> None:
+    for suffix in ("md", "tex"):
+        table = (built / f"{panel}.{suffix}").read_text()
+        assert "over 3 seeds" in table and "Demo scale" in table
+    table = (built / f"{panel}.md").read_text()
+    for row in PANELS[panel]:
+        [line] = [line for line in table.splitlines() if line.startswith(f"| {row}")]
+        assert line.count("±") == 4, line
+
+
+def test_the_page_has_both_tables_and_the_films(built: Path) -> None:
+    page = (built / "index.html").read_text()
+    assert all(f'id="{panel}"' in page for panel in PANELS)
+    films = sorted((built / "videos").glob("*.mp4"))
+    assert len(films) == 4 and all(f"videos/{film.name}" in page for film in films)
+
+
+def test_a_film_is_one_window_with_its_speech(built: Path) -> None:
+    for film in (built / "videos").glob("*.mp4"):
+        with av.open(str(film)) as container:
+            pictures = sum(1 for _ in container.decode(video=0))
+        with av.open(str(film)) as container:
+            [sound] = container.streams.audio
+            assert sound.rate == SAMPLE_RATE_HZ and any(container.decode(sound))
+        assert pictures == WINDOW_FRAMES
+
+
+def test_what_holds_at_that_budget(built: Path) -> None:
+    store = built.parents[2] / "store"
+    scores: dict[str, list[float]] = {}
+    for path in store.glob("motion_scores/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        scores.setdefault(manifest["row"], []).append(manifest["outputs"]["scores"]["diversity"])
+    assert {row: len(seeds) for row, seeds in scores.items()} == {
+        "motion/regression": 3, "motion/full-model": 3, "decoding/one shot": 3,
+    }  # fmt: skip
+    assert min(scores["motion/full-model"]) > max(scores["motion/regression"])
