@@ -15,9 +15,13 @@ from rgx.gesture.types import Batch, MotionTokenizer
 class Fusion(nn.Module):
     """How gesture features (B, N, D) take in speech memory (B, M, D)."""
 
+    def read(self, memory: Tensor) -> Tensor:
+        """Return what `forward` takes as memory: what can be made of it once for any number of passes."""
+        return memory
+
     @abstractmethod
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        """Return the fused features; place (N,) is each token's own position in the memory."""
+        """Return the fused features; memory as `read`, place (N,) is each token's own position in it."""
 
 
 class SpeakerStyle(nn.Module):

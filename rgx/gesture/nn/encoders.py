@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import cast
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from rgx.gesture.nn.attention import encode
 from rgx.gesture.types import FRAMES_PER_TOKEN
 
 
+@lru_cache(maxsize=64)
 def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return sinusoidal position codes (N, D). Source: Vaswani et al. 2017, Sec. 3.5."""
     steps = torch.arange(length, device=device, dtype=torch.float32)[:, None]
@@ -63,7 +66,10 @@ class SequenceEncoder(nn.Module):
         y = rearrange(self.stem(rearrange(x, "b t f -> b f t")), "b d n -> b n d")
         # After the stem: a place is a token's, not a frame's.
         y = y + positions(y.shape[1], self.width, y.device)
-        return self.norm(self.transformer(y))
+        for layer in self.transformer.layers:
+            y = encode(cast(nn.TransformerEncoderLayer, layer), y)
+        normal: Tensor = self.norm(y)
+        return normal
 
 
 def content_width(encoders: nn.ModuleDict) -> int:
