@@ -3,7 +3,9 @@
 Both sides run in turn in this process, on one thread, at the paper's sizes, on random tensors; a figure is
 the median over the rounds of the ratio of processor times. MoMask's side has that model's layers and shapes,
 its loss and its optimiser, and nothing else: a masked and a residual transformer over 42 tokens and one of
-text. Also counted: the operators that a step launches, views left out, which is what a GPU waits for.
+text. Also counted: the operators that a step's losses and gradients launch, views left out, which is what a
+GPU waits for; and what is left of ours where the networks are captured (`resources.stage.compile`), each
+graph as one.
 """
 
 from __future__ import annotations
@@ -11,14 +13,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import torch
 from tabulate import tabulate
 from torch import Tensor, nn
+from torch._dynamo.backends.common import aot_autograd
+from torch._functorch.aot_autograd import make_boxed_func
 from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rgx.gesture.align.contrastive import ContrastiveAlignment
@@ -39,6 +44,27 @@ FEATURES, SPEAKERS, TEXT = 130, 4, 512
 """Speech features a frame (mel and beats), speakers, and the width of MoMask's text."""
 WIDTH, CODE, CODES, TOKENS, LAYERS = 384, 512, 512, 42, 4
 """MoMask's width, its codebook, the tokens of a window (two streams with a condition each), quantizers."""
+
+
+GRAPH = "captured graph"
+NO_WORK = {
+    *("alias", "as_strided", "as_strided_", "chunk", "contiguous", "detach", "empty", "empty_like", "expand"),
+    *(
+        "flatten",
+        "narrow",
+        "permute",
+        "reshape",
+        "resize_",
+        "resolve_conj",
+        "select",
+        "slice",
+        "split",
+        "squeeze",
+    ),
+    *("split_with_sizes", "t", "transpose", "unbind", "unflatten", "unsqueeze", "view", "_reshape_alias"),
+    *("empty_strided", "expand_as", "to", "view_as", "_unsafe_view", "result_type", "is_nonzero", "item"),
+}
+"""Operators that look at memory or reserve it and compute nothing."""
 
 
 class Reference(nn.Module):
@@ -116,6 +142,16 @@ def windows(size: int, tokenizer: Tokenizer) -> Batch:
     return batch
 
 
+def gradients(network: nn.Module, losses: Callable[[], dict[str, Tensor]]) -> Callable[[], None]:
+    """Return a call that takes the losses and their gradients, and no step."""
+
+    def take() -> None:
+        network.zero_grad(set_to_none=True)
+        torch.stack(list(losses().values())).sum().backward()
+
+    return take
+
+
 def step(network: nn.Module, losses: Callable[[], dict[str, Tensor]], fused: bool) -> Callable[[], None]:
     """Return one training step, as `rgx.train.loop.fit` takes it or, unfused, as MoMask's loop does."""
     optimiser = torch.optim.AdamW(network.train().parameters(), lr=2e-4, fused=fused or None)
@@ -133,15 +169,46 @@ def step(network: nn.Module, losses: Callable[[], dict[str, Tensor]], fused: boo
 
 @torch.no_grad()
 def reference_window(base: Reference, residual: Reference, text: Tensor) -> None:
-    """Make the tokens of one window as MoMask does: 10 masked and 3 residual passes, each guided."""
-    both = torch.cat([text, torch.zeros_like(text)])
+    """Make the tokens of one window as MoMask does: 10 and 3 passes, each twice for its guidance."""
+    silent = torch.zeros_like(text)
     tokens = torch.full((len(text), TOKENS, 1), CODES + 1)
     for _ in range(10):
-        own, none = base(tokens.repeat(2, 1, 1), both).chunk(2)
+        own, none = base(tokens, text), base(tokens, silent)
         tokens = choose(none + 4 * (own - none), 1.0, 0.1)[0][..., None]
     for layer in range(1, LAYERS):
-        own, none = residual(tokens.repeat(2, 1, 1), both, layer).chunk(2)
+        own, none = (residual(tokens, said, layer) for said in (text, silent))
         tokens = torch.cat([tokens, choose(none + 2 * (own - none), 1.0, 0.1)[0][..., None]], dim=-1)
+
+
+def captured(networks: Iterable[nn.Module], call: Callable[[], object]) -> int:
+    """Return how many operators and graphs a call launches with these networks captured, views left out.
+
+    Without a compiler: what it would be given runs as it is, and is counted as one.
+    """
+
+    def graph(module: nn.Module, inputs: list[Tensor]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            with record_function(GRAPH):
+                return module(*given)
+
+        return make_boxed_func(run)
+
+    for network in networks:
+        network.compile(
+            backend=aot_autograd(fw_compiler=graph, bw_compiler=graph), dynamic=False, fullgraph=True
+        )
+    call()
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        call()
+    return sum(launches(event) for event in profiled.events() if event.cpu_parent is None)
+
+
+def launches(event: Any) -> int:
+    """Return the operators that an event of the profiler launches: those it holds, or itself."""
+    if event.name == GRAPH:
+        return 1
+    inner = sum(launches(child) for child in event.cpu_children)
+    return inner or int(event.name.startswith("aten::") and event.name[6:] not in NO_WORK)
 
 
 def ratio(ours: Callable[[], None], theirs: Callable[[], None], rounds: int) -> tuple[float, float, float]:
@@ -170,6 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", default=[4, 16])
+    parser.add_argument("--captured", action="store_true", help="also count with the networks captured")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -183,7 +251,10 @@ def main() -> None:
         for name, (network, reference) in pairs.items():
             own = step(network, partial(network.losses, batch, tokenizer), fused=True)
             other = step(reference, partial(reference.losses, tokens, text), fused=False)
-            rows.append([f"{name}, step", size, *ratio(own, other, args.rounds), count(own), count(other)])
+            loss = gradients(network, partial(network.losses, batch, tokenizer))
+            other_loss = gradients(reference, partial(reference.losses, tokens, text))
+            times = ratio(own, other, args.rounds)
+            rows.append([f"{name}, step", size, *times, count(loss), count(other_loss)])
     batch, text = windows(1, tokenizer), torch.randn(1, TEXT)
     networks = [network.eval() for pair in pairs.values() for network in pair]
     decode = IterativeDecoding(steps=5)
@@ -194,6 +265,12 @@ def main() -> None:
         print(f"{type(network).__name__}: {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M")
     heads = ["what", "batch", "rgx, CPU ms", "MoMask, CPU ms", "rgx / MoMask", "operators", "MoMask's"]
     print(tabulate(rows, heads, floatfmt=".2f"))
+    if args.captured:  # last: what is captured sees one shape
+        batch = windows(args.batch[0], tokenizer)
+        networks = {"generator": (masked, tokenizer), "residual": (residual,)}
+        for name, steady in networks.items():
+            call = gradients(steady[0].train(), partial(steady[0].losses, batch, tokenizer))
+            print(f"{name}, captured: {captured([n for s in steady for n in s.steady()], call)} launches")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -76,6 +76,10 @@ class Generator(nn.Module):
     needs_tokens: ClassVar[bool]
     speech: nn.ModuleDict
 
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        yield from self.speech.values()
+
     @abstractmethod
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         """Return the named scalar losses of a batch; their sum is minimised."""
@@ -92,6 +96,10 @@ class Residual(nn.Module):
 
     present: ClassVar[bool] = True
     speech: nn.ModuleDict
+
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        yield from self.speech.values()
 
     @abstractmethod
     def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
@@ -71,6 +72,10 @@ class MaskedGenerator(Generator):
         self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
         self.head = nn.ModuleDict({s: nn.Linear(width, self.codes) for s in self.streams})
         self.silence = nn.Parameter(torch.zeros(content))
+
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -34,6 +36,10 @@ class RegressionGenerator(Generator):
         coordinates = 2 * len(KEPT)
         self.inward = nn.Linear(coordinates, self.trunk.width)
         self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)
+
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
 
     def forward(self, batch: Batch) -> Tensor:
         content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)

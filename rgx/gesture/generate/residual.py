@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -58,6 +59,10 @@ class ResidualTransformer(Residual):
         self.embedding, self.head = table(nn.Embedding, codes, width), table(nn.Linear, width, codes)
         self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
         self.layer = nn.Parameter(nn.init.normal_(torch.empty(self.layers, width), std=0.02))
+
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import cast
 
 import torch
@@ -14,7 +13,6 @@ from rgx.gesture.nn.attention import encode
 from rgx.gesture.types import FRAMES_PER_TOKEN
 
 
-@lru_cache(maxsize=64)
 def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """Return sinusoidal position codes (N, D). Source: Vaswani et al. 2017, Sec. 3.5."""
     steps = torch.arange(length, device=device, dtype=torch.float32)[:, None]
