@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from rgx.errors import InputError
+from rgx.errors import InputError, nearest
 from rgx.registry import register
+
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
+"""Those of torch.compile: fused kernels; the same in one CUDA graph; the fastest of several, tried out."""
 
 
 @register("resources", "stage", label="Resources of a stage")
@@ -16,7 +19,8 @@ class Resources:
     time_limit_s: how long it may run, counted from where it starts or goes on; then it has failed, and its
     checkpoint is kept. checkpoint_minutes: the longest that a training goes without a checkpoint, beside
     those by steps. stall_minutes: a stage that has not moved for so long is told; end_stalled: and then it
-    has failed, with its checkpoint kept.
+    has failed, with its checkpoint kept. compile: a mode of torch.compile for the networks that a training
+    names as ready for it; another way to the same sums, so that results differ by rounding.
     """
 
     def __init__(
@@ -29,6 +33,7 @@ class Resources:
         checkpoint_minutes: float = 5,
         stall_minutes: float = 30,
         end_stalled: bool = False,
+        compile: str | None = None,
     ) -> None:
         for name, value in (("cpus", cpus), ("gpus", gpus or 0), ("memory_gb", memory_gb or 0)):
             if value < 0:
@@ -42,6 +47,12 @@ class Resources:
         self.time_limit_s = time_limit_s
         self.checkpoint_minutes, self.stall_minutes = checkpoint_minutes, stall_minutes
         self.end_stalled = end_stalled
+        if compile is not None and compile not in COMPILE_MODES:
+            raise InputError(
+                f"resources.stage.compile = {compile!r}: expected one of {', '.join(COMPILE_MODES)}"
+                f"{nearest(compile, COMPILE_MODES)}"
+            )
+        self.compile = compile
 
     @property
     def longest_stall_s(self) -> float | None:

@@ -153,6 +153,7 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
         StepOrigin(code, made_on["host"], made_on["gpu"] or device),
         task.get("go_on", False),
         60 * resources.checkpoint_minutes,
+        resources.compile,
     )
     workspace.log(f"start {stage_name} {short(task['key'])} on {made_on['host']} ({device}), seed {seed}")
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})

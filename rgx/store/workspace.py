@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ class Workspace:
         origin: StepOrigin | None = None,
         go_on: bool = False,
         checkpoint_s: float = 300.0,
+        compile_mode: str | None = None,
     ) -> None:
-        self.folder, self.device, self._report = folder, device, report
+        self.folder, self.device, self._report, self._compile_mode = folder, device, report, compile_mode
         folder.mkdir(parents=True, exist_ok=True)
         self._last = 0.0
         self._goes_on = False
@@ -73,6 +74,14 @@ class Workspace:
     def save_samples(self, samples: Samples) -> None:
         """Write what scores are means of; the stage has to return each of these scores."""
         write_json(self.folder / SAMPLES, samples.model_dump())
+
+    def capture(self, networks: Iterable[nn.Module]) -> None:
+        """Compile networks, which see one shape at every step, where `resources.stage.compile` says how."""
+        if self._compile_mode is None:
+            return
+        for network in networks:
+            network.compile(mode=self._compile_mode, dynamic=False)
+        self.log(f"networks compiled: {self._compile_mode}")
 
     def log(self, line: str) -> None:
         """Append a line to the stage's log."""

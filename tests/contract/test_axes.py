@@ -146,7 +146,7 @@ def run_distillation(module, x):
 
 def run_fusion(module, x):
     memory = features(6).repeat(1, 2, 1)
-    fused = module(x, memory, torch.arange(TOKENS, device=DEVICE))
+    fused = module(x, module.read(memory), torch.arange(TOKENS, device=DEVICE))
     assert fused.shape == x.shape
     return {"fused": fused}
 

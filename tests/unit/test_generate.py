@@ -211,9 +211,10 @@ def test_residual_head_is_not_added_to_itself(parts):
     seen = []
     residual.trunk.register_forward_hook(lambda _m, _i, output: seen.append(output))
     tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
+    memory = residual.trunk.read(residual.content(batch))
     for layer in (1, 2):
         below = {s: t[..., :layer] for s, t in tokens.items()}
-        logits = residual.predict(below, layer, residual.content(batch), batch.speaker)
+        logits = residual.predict(below, layer, memory, batch.speaker)
         for stream, y in zip(residual.streams, seen[-1].chunk(2, dim=1), strict=True):
             head = residual.head[stream][layer - 1]
             assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)
@@ -333,3 +334,23 @@ def test_conditional_layer_norm_keeps_offsets():
     assert torch.allclose(y.mean(-1), torch.zeros(2, 50), atol=1e-5)
     moved = style(x + 5 * torch.arange(6.0), speaker).mean(1)
     assert ((moved[:, 5] - moved[:, 0]) > 1).all()
+
+
+def test_the_motion_of_some_windows_is_decoded_for_its_loss(parts):
+    generator, tokenizer, _ = parts
+    generator.condition_dropout = 0.0
+    batch = make_batch()
+
+    def losses(share, motion):
+        generator.reconstruction_share = share
+        torch.manual_seed(1)
+        return generator.losses(
+            replace(batch, motion=motion, tokens=tokenizer.window_tokens(batch)), tokenizer
+        )
+
+    other = batch.motion.clone()
+    other[2] += 1
+    # Of three windows the first two, at 0.6; the third one's motion then has no part in any loss.
+    assert losses(0.6, other) == losses(0.6, batch.motion)
+    assert losses(1.0, other)["position"] != losses(1.0, batch.motion)["position"]
+    assert losses(0.6, batch.motion)["tokens"] == losses(1.0, batch.motion)["tokens"]

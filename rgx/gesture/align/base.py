@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
@@ -17,6 +18,10 @@ class Alignment(nn.Module):
     """Speech encoders by stream: (B, T, F) → (B, N, D)."""
     gesture: nn.ModuleDict
     """Gesture encoders by stream: (B, T, C) → (B, N, D)."""
+
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        yield from (*self.speech.values(), *self.gesture.values())
 
     @staticmethod
     def remarks(windows: int) -> list[str]:

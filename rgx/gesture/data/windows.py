@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rgx.gesture.nn.draws import send
 from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan, MotionTokenizer
 
 
@@ -57,6 +58,8 @@ class Windows:
     ) -> None:
         self.starts, self.clips, self.speakers = window_starts(spans, split)
         self.motion, self.valid, self.speech, self.beats = motion, valid, speech, beats
+        # Chosen by on the CPU, gathered by on the device.
+        self._facts = torch.stack([self.starts, self.clips, self.speakers], dim=1).to(motion.device)
         by_clip = [torch.nonzero(self.clips == c)[:, 0] for c in self.clips.unique()]
         self._by_clip = by_clip
         self.tokens: dict[str, Tensor] = {}
@@ -67,7 +70,8 @@ class Windows:
     def batch(self, index: Tensor) -> Batch:
         """Return the windows at `index` (B,)."""
         device = self.motion.device
-        starts = self.starts[index].to(device)
+        index = send(index, device)
+        starts, clips, speakers = self._facts[index].unbind(dim=1)
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=device)
         return Batch(
             motion=self.motion[frames],
@@ -75,9 +79,9 @@ class Windows:
             speech=self.speech[frames],
             beats=self.beats[frames],
             condition=self.motion[starts - 1],
-            speaker=self.speakers[index].to(device),
-            clip=self.clips[index].to(device),
-            tokens={s: t[index.to(device)].long() for s, t in self.tokens.items()},
+            speaker=speakers,
+            clip=clips,
+            tokens={s: t[index].long() for s, t in self.tokens.items()},
         )
 
     def tokenise(self, tokenizer: MotionTokenizer, size: int = 256) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,9 +15,13 @@ from rgx.gesture.types import Batch, MotionTokenizer
 class Fusion(nn.Module):
     """How gesture features (B, N, D) take in speech memory (B, M, D)."""
 
+    def read(self, memory: Tensor) -> Tensor:
+        """Return what `forward` takes as memory: what can be made of it once for any number of passes."""
+        return memory
+
     @abstractmethod
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        """Return the fused features; place (N,) is each token's own position in the memory."""
+        """Return the fused features; memory as `read`, place (N,) is each token's own position in it."""
 
 
 class SpeakerStyle(nn.Module):
@@ -72,6 +76,10 @@ class Generator(nn.Module):
     needs_tokens: ClassVar[bool]
     speech: nn.ModuleDict
 
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        yield from self.speech.values()
+
     @abstractmethod
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         """Return the named scalar losses of a batch; their sum is minimised."""
@@ -88,6 +96,10 @@ class Residual(nn.Module):
 
     present: ClassVar[bool] = True
     speech: nn.ModuleDict
+
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        yield from self.speech.values()
 
     @abstractmethod
     def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:

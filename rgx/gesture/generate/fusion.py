@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rgx.gesture.generate.base import Fusion
+from rgx.gesture.nn.attention import attend_to, remember
 from rgx.registry import register
 
 
@@ -18,8 +19,11 @@ class CrossAttention(Fusion):
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
 
+    def read(self, memory: Tensor) -> Tensor:
+        return remember(self.attention, memory)
+
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        return x + self.attention(self.norm(x), memory, memory, need_weights=False)[0]
+        return x + attend_to(self.attention, self.norm(x), memory)
 
 
 @register("fusion", "concat", label="Concatenation", source="Sec. 5.4, Table 3c 'concat'")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from typing import Annotated
+
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
@@ -9,11 +13,15 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
-from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
+from rgx.gesture.nn.draws import send
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
-from rgx.registry import Part, Recipe, register
+from rgx.registry import Part, Recipe, Since, register
+
+IGNORED = -100
+"""What stands for a token that no loss is taken of."""
 
 
 def mask_some(ratio: Tensor, tokens: int) -> Tensor:
@@ -28,7 +36,8 @@ class MaskedGenerator(Generator):
     """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
 
     Streams follow one another in time with a type embedding and are masked independently; each
-    begins with the condition token, which is never masked. Source: reading 24.
+    begins with the condition token, which is never masked. reconstruction_share: of how many of a batch's
+    windows the motion is decoded for the loss on it, a third of a step otherwise. Source: reading 24.
     """
 
     needs_tokens = True
@@ -43,6 +52,7 @@ class MaskedGenerator(Generator):
         condition_dropout: float = 0.1,
         replaced_share: float = 0.1,
         reconstruction_weight: float = 1.0,
+        reconstruction_share: Annotated[float, Since(1.0)] = 1.0,
     ) -> None:
         super().__init__()
         if tokenizer is None:
@@ -50,7 +60,11 @@ class MaskedGenerator(Generator):
         self.speech, self.mask_ratio = speech, mask_ratio
         self.streams, self.codes = tuple(tokenizer.members), tokenizer.codes
         self.condition_dropout, self.replaced_share = condition_dropout, replaced_share
-        self.reconstruction_weight = reconstruction_weight
+        if not 0 < reconstruction_share <= 1:
+            raise InputError(
+                f"generator.masked.reconstruction_share = {reconstruction_share}: expected 0 < share <= 1"
+            )
+        self.reconstruction_weight, self.reconstruction_share = reconstruction_weight, reconstruction_share
         content = content_width(speech)
         self.trunk = trunk(content, speakers)
         width = self.trunk.width
@@ -59,15 +73,19 @@ class MaskedGenerator(Generator):
         self.head = nn.ModuleDict({s: nn.Linear(width, self.codes) for s in self.streams})
         self.silence = nn.Parameter(torch.zeros(content))
 
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
+
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
         content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
         if self.training and self.condition_dropout:
-            drop = torch.rand(len(content), 1, 1) < self.condition_dropout
-            content = torch.where(drop.to(content.device), self.silence, content)
+            drop = send(torch.rand(len(content), 1, 1) < self.condition_dropout, content.device)
+            content = torch.where(drop, self.silence, content)
         return content
 
-    def predict(self, tokens: Tensor, masked: Tensor, content: Tensor, speaker: Tensor) -> Tensor:
+    def predict(self, tokens: Tensor, masked: Tensor, memory: Memory, speaker: Tensor) -> Tensor:
         """Return logits (B, S·(N + 1), V) of tokens (B, S·(N + 1)), streams one after another."""
         # The code after the last one says "masked".
         each = tokens.masked_fill(masked, self.codes).chunk(len(self.streams), dim=1)
@@ -79,7 +97,7 @@ class MaskedGenerator(Generator):
             dim=1,
         )
         place = place_tokens(len(self.streams), each[0].shape[1] - 1, tokens.device)
-        y = self.trunk(x, content, place, speaker).chunk(len(self.streams), dim=1)
+        y = self.trunk(x, memory, place, speaker).chunk(len(self.streams), dim=1)
         return torch.cat([self.head[s](part) for s, part in zip(self.streams, y, strict=True)], dim=1)
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
@@ -90,17 +108,23 @@ class MaskedGenerator(Generator):
         size = window[self.streams[0]].shape[1]
         # The padding is the condition token, which is given at inference and so never masked here.
         masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
-        masked = torch.cat(masks, dim=1).to(true.device)
+        masked = send(torch.cat(masks, dim=1), true.device)
         # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
-        fate = torch.rand(true.shape).to(true.device)
-        random = torch.randint(self.codes, true.shape).to(true.device)
+        fate = send(torch.rand(true.shape), true.device)
+        random = send(torch.randint(self.codes, true.shape), true.device)
         seen = torch.where(masked & (fate < self.replaced_share), random, true)
         hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
-        logits = self.predict(seen, hidden, self.content(batch), batch.speaker)
-        losses = {"tokens": F.cross_entropy(logits[masked], true[masked], label_smoothing=0.0)}
+        memory = self.trunk.read(self.content(batch))
+        logits = self.predict(seen, hidden, memory, batch.speaker)
+        # Not logits[masked]: how many there are only the device knows, and a step does not wait for it.
+        hoped = true.masked_fill(~masked, IGNORED).flatten()
+        losses = {"tokens": F.cross_entropy(logits.flatten(0, 1), hoped, ignore_index=IGNORED)}
         if self.reconstruction_weight:
-            motion = self._soft_motion(logits, true, masked, window, tokenizer)
-            terms = motion_losses(motion, batch.motion, batch.valid)
+            # Windows are drawn at random: the first ones are as good as any.
+            some = slice(math.ceil(self.reconstruction_share * len(true)))
+            parts = {s: t[some] for s, t in window.items()}
+            motion = self._soft_motion(logits[some], true[some], masked[some], parts, tokenizer)
+            terms = motion_losses(motion, batch.motion[some], batch.valid[some])
             losses |= {k: self.reconstruction_weight * v for k, v in terms.items()}
         return losses
 
@@ -133,6 +157,7 @@ class MaskedGenerator(Generator):
         assert tokenizer is not None
         content = self.content(batch)
         size = content.shape[1]
+        memory = self.trunk.read(content)
         condition = tokenizer.condition_tokens(batch.condition)
         # The condition token, then as many places as there are to fill; what stands there is masked.
         tokens = torch.cat([F.pad(condition[s][..., 0], (0, size)) for s in self.streams], dim=1)
@@ -142,9 +167,7 @@ class MaskedGenerator(Generator):
             b=len(tokens),
             s=len(self.streams),
         ).to(tokens.device)
-        filled = decode.fill(
-            Decoding(tokens, masked, lambda t, m: self.predict(t, m, content, batch.speaker))
-        )
+        filled = decode.fill(Decoding(tokens, masked, lambda t, m: self.predict(t, m, memory, batch.speaker)))
         each = filled.chunk(len(self.streams), dim=1)
         base = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
         full = residual.extend(base, batch) if residual is not None else base

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -35,12 +37,16 @@ class RegressionGenerator(Generator):
         self.inward = nn.Linear(coordinates, self.trunk.width)
         self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)
 
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
+
     def forward(self, batch: Batch) -> Tensor:
         content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
         # Every position begins with the same frame; only its place and the speech tell it from the others.
         x = self.inward(rearrange(batch.condition, "b k c -> b 1 (k c)")).expand(-1, content.shape[1], -1)
         place = torch.arange(content.shape[1], device=x.device)
-        y = self.outward(self.trunk(x, content, place, batch.speaker))
+        y = self.outward(self.trunk(x, self.trunk.read(content), place, batch.speaker))
         return rearrange(y, "b n (f k c) -> b (n f) k c", f=FRAMES_PER_TOKEN, c=2)
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:

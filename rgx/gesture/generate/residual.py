@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Residual
-from rgx.gesture.generate.trunk import Trunk, place_tokens
+from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Recipe, register
@@ -59,12 +60,16 @@ class ResidualTransformer(Residual):
         self.stream_type = nn.Parameter(nn.init.normal_(torch.empty(len(self.streams), width), std=0.02))
         self.layer = nn.Parameter(nn.init.normal_(torch.empty(self.layers, width), std=0.02))
 
+    def steady(self) -> Iterator[nn.Module]:
+        yield from super().steady()
+        yield self.trunk
+
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders."""
         return torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
 
     def predict(
-        self, tokens: dict[str, Tensor], layer: int, content: Tensor, speaker: Tensor
+        self, tokens: dict[str, Tensor], layer: int, memory: Memory, speaker: Tensor
     ) -> dict[str, Tensor]:
         """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""
         x = torch.cat(
@@ -77,8 +82,8 @@ class ResidualTransformer(Residual):
             ],
             dim=1,
         )
-        place = place_tokens(len(self.streams), content.shape[1], x.device)
-        y = self.trunk(x + self.layer[layer], content, place, speaker)
+        place = place_tokens(len(self.streams), memory.tokens, x.device)
+        y = self.trunk(x + self.layer[layer], memory, place, speaker)
         parts = y.chunk(len(self.streams), dim=1)
         return {s: _module(self.head, s, layer - 1)(p) for s, p in zip(self.streams, parts, strict=True)}
 
@@ -86,7 +91,8 @@ class ResidualTransformer(Residual):
         tokens = tokenizer.window_tokens(batch)
         # One layer a step, drawn: all of them in each would cost that many times as much.
         layer = int(torch.randint(1, self.layers, ()))
-        logits = self.predict(tokens, layer, self.content(batch), batch.speaker)
+        memory = self.trunk.read(self.content(batch))
+        logits = self.predict(tokens, layer, memory, batch.speaker)
         return {
             f"tokens_{s}": F.cross_entropy(logits[s][:, 1:].flatten(0, 1), tokens[s][:, 1:, layer].flatten())
             for s in self.streams
@@ -94,10 +100,10 @@ class ResidualTransformer(Residual):
 
     @torch.no_grad()
     def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        tokens, content = dict(base), self.content(batch)
+        tokens, memory = dict(base), self.trunk.read(self.content(batch))
         for layer in range(1, self.layers):
             # Likeliest codes: the draw was the base token's, these only say more exactly where it is.
-            logits = self.predict(tokens, layer, content, batch.speaker)
+            logits = self.predict(tokens, layer, memory, batch.speaker)
             tokens = {
                 s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,9 +17,10 @@ class _Modulated(SpeakerStyle):
         # All speakers begin alike: scale 1, shift 0.
         nn.init.zeros_(self.modulation.weight)
 
-    def _modulate(self, x: Tensor, speaker: Tensor) -> Tensor:
-        scale, shift = self.modulation(speaker)[:, None].chunk(2, dim=-1)
-        return (1 + scale) * x + shift
+    def _affine(self, speaker: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the speaker's scale and shift, each (B, D)."""
+        scale, shift = self.modulation(speaker).chunk(2, dim=-1)
+        return 1 + scale, shift
 
 
 @register("style", "adain", label="AdaIN", source="Sec. 4.2; Huang & Belongie 2017")
@@ -26,8 +28,11 @@ class AdaptiveInstanceNorm(_Modulated):
     """Normalise each feature over time, then scale and shift it by the speaker."""
 
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
-        normal = F.instance_norm(x.transpose(1, 2)).transpose(1, 2)
-        return self._modulate(normal, speaker)
+        # Every feature of every sample is a channel of its own: one call normalises, scales and shifts.
+        channels = rearrange(x, "b n d -> 1 (b d) n")
+        scale, shift = (part.flatten() for part in self._affine(speaker))
+        styled = F.batch_norm(channels, None, None, scale, shift, training=True)
+        return rearrange(styled, "1 (b d) n -> b n d", b=len(x))
 
 
 @register("style", "conditional_layer_norm", label="Cond. LayerNorm", source="reading 26")
@@ -35,7 +40,8 @@ class ConditionalLayerNorm(_Modulated):
     """Normalise each token over its features, then scale and shift by the speaker; keeps offsets in time."""
 
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
-        return self._modulate(F.layer_norm(x, x.shape[-1:]), speaker)
+        scale, shift = self._affine(speaker)
+        return scale[:, None] * F.layer_norm(x, x.shape[-1:]) + shift[:, None]
 
 
 @register("style", "none", label="w/o style")

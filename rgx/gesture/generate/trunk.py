@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Fusion, SpeakerStyle
+from rgx.gesture.nn.attention import attend
 from rgx.gesture.nn.encoders import positions
 from rgx.registry import Recipe, register
+
+
+@dataclass
+class Memory:
+    """Speech content of `tokens` places, as the fusion of each block reads it."""
+
+    tokens: int
+    blocks: list[Tensor]
 
 
 class TrunkBlock(nn.Module):
@@ -26,15 +38,14 @@ class TrunkBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, memory: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
-        y = self.attend_norm(x)
-        x = x + self.attend(y, y, y, need_weights=False)[0]
+        x = x + attend(self.attend, self.attend_norm(x))
         x = self.fusion(x, memory, place)
         return self.style(x + self.feed(self.feed_norm(x)), speaker)
 
 
 @register("trunk", "transformer", label="Transformer", source="Sec. 4.2; sizes: reading 21")
 class Trunk(nn.Module):
-    """Gesture features (B, N, D) and speech content (B, M, E) to features (B, N, D).
+    """Gesture features (B, N, D) and the memory of speech content (B, M, E) to features (B, N, D).
 
     The first speech content stands in for the condition token's, which lies before the window.
     """
@@ -64,15 +75,20 @@ class Trunk(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, content: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
+    def read(self, content: Tensor) -> Memory:
+        """Return the memory of speech content (B, M, E), which serves any number of passes over it."""
         memory = self.memory(content)
         memory = memory + positions(memory.shape[1], self.width, memory.device)
+        fusions = [cast(TrunkBlock, block).fusion for block in self.blocks]
+        return Memory(memory.shape[1], [fusion.read(memory) for fusion in fusions])
+
+    def forward(self, x: Tensor, memory: Memory, place: Tensor, speaker: Tensor) -> Tensor:
         # One further: the condition token has place -1, and its code is the first.
-        x = x + positions(int(memory.shape[1]) + 1, self.width, x.device)[place + 1]
+        x = x + positions(memory.tokens + 1, self.width, x.device)[place + 1]
         # Before the window there is no speech; the first of it stands in.
         place = place.clamp(min=0)
-        for block in self.blocks:
-            x = block(x, memory, place, speaker)
+        for block, own in zip(self.blocks, memory.blocks, strict=True):
+            x = block(x, own, place, speaker)
         return self.norm(x)
 
 

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from rgx.gesture.nn.attention import encode
 from rgx.gesture.types import FRAMES_PER_TOKEN
 
 
@@ -63,7 +64,10 @@ class SequenceEncoder(nn.Module):
         y = rearrange(self.stem(rearrange(x, "b t f -> b f t")), "b d n -> b n d")
         # After the stem: a place is a token's, not a frame's.
         y = y + positions(y.shape[1], self.width, y.device)
-        return self.norm(self.transformer(y))
+        for layer in self.transformer.layers:
+            y = encode(cast(nn.TransformerEncoderLayer, layer), y)
+        normal: Tensor = self.norm(y)
+        return normal
 
 
 def content_width(encoders: nn.ModuleDict) -> int:

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.autograd.function import once_differentiable
+
+
+class _Smooth(torch.autograd.Function):
+    """Mean smooth-L1 of the errors e that count: c e - c^2 / 2 with c = e clipped to [-1, 1]."""
+
+    @staticmethod
+    def forward(ctx: Any, error: Tensor, counts: Tensor) -> Tensor:
+        clipped = error.clamp(-1, 1).mul_(counts)
+        number = counts.sum().mul(error.numel() / counts.numel()).clamp(min=1)
+        ctx.save_for_backward(clipped, number)
+        # c is also the derivative, so that what is kept for it is all that the sum needs.
+        return (clipped.flatten() @ error.flatten() - 0.5 * clipped.flatten() @ clipped.flatten()) / number
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        clipped, number = ctx.saved_tensors
+        return clipped * (gradient / number), None
 
 
 def motion_losses(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str, Tensor]:
@@ -12,11 +33,10 @@ def motion_losses(predicted: Tensor, target: Tensor, valid: Tensor) -> dict[str,
     predicted, target (B, T, K, 2), valid (B, T, K). Source: Sec. 4.2, reading 25.
     """
     losses = {}
+    error = predicted - target
     for name in ("position", "velocity", "acceleration"):
-        weight = valid[..., None].expand_as(target).float()
-        error = F.smooth_l1_loss(predicted, target, reduction="none")
-        losses[name] = (error * weight).sum() / weight.sum().clamp(min=1)
-        predicted, target = predicted.diff(dim=1), target.diff(dim=1)
+        losses[name] = _Smooth.apply(error.contiguous(), valid[..., None].to(error))
+        error = error.diff(dim=1)
         # A difference needs both its frames; the second one needs three.
         valid = valid[:, 1:] & valid[:, :-1]
     return losses

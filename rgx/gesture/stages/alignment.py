@@ -61,6 +61,7 @@ class AlignmentStage(Stage):
     def run(self, inputs: Inputs, workspace: Workspace, built: Alignment) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
         batch, apart = self.training.batch, self.apart_frames
+        workspace.capture(built.steady())
         fit(built, lambda: built.losses(windows.draw_apart(batch, apart)), self.training, workspace)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)

@@ -59,6 +59,8 @@ class GeneratorStage(Stage):
         tokenizer = inputs.built.get("tokenizer")
         if tokenizer is not None:
             windows.tokenise(tokenizer)
+            workspace.capture(tokenizer.steady())
+        workspace.capture(built.steady())
         values = fit(
             built,
             lambda: built.losses(windows.draw(self.training.batch), tokenizer),

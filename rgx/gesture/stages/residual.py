@@ -47,6 +47,7 @@ class ResidualStage(Stage):
         windows.tokenise(inputs.built["tokenizer"])
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
+        workspace.capture(built.steady())
         values = fit(
             built,
             lambda: built.losses(windows.draw(self.training.batch), inputs.built["tokenizer"]),

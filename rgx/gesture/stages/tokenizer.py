@@ -68,6 +68,7 @@ class TokenizerStage(Stage):
                 terms[f"distillation_{stream}"] = distillations[stream](q.output, batch, teacher)
             return terms
 
+        workspace.capture(built.steady())
         values = fit(both, losses, self.training, workspace)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)

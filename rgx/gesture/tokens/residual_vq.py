@@ -27,7 +27,7 @@ class Codebook(nn.Module):
 
     def __init__(self, codes: int, width: int, decay: float) -> None:
         super().__init__()
-        self.decay = decay
+        self.decay, self._started = decay, False
         self.register_buffer("entries", torch.randn(codes, width))
         self.register_buffer("sums", torch.zeros(codes, width))
         self.register_buffer("counts", torch.zeros(codes))
@@ -40,7 +40,9 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def start(self, rows: Tensor) -> None:
         """Fill the entries from the first batch, jittered where rows are fewer than entries."""
-        if bool(self.started):
+        # Asked once: a device answers only when it has done all that was asked before.
+        if self._started or bool(self.started):
+            self._started = True
             return
         self.entries.copy_(self._draw(rows, len(self.entries)))
         self.sums.copy_(self.entries)
@@ -59,20 +61,24 @@ class Codebook(nn.Module):
         self.entries.copy_(self.sums / smooth[:, None])
         # Dead: a tenth of a fair share of the batch, never more than the usual count of 1.
         dead = self.counts < min(1.0, 0.1 * len(rows) / len(self.entries))
-        count = int(dead.sum())
+        # On a GPU one for each, dead or not: to ask how many there are would be to wait for the answer.
+        count = len(dead) if dead.is_cuda else int(dead.sum())
         if count:
             fresh = self._draw(rows, count)
-            self.entries[dead] = fresh
+            self.entries.masked_scatter_(dead[:, None], fresh)
             # As if chosen once, so that it is judged only after it had a chance.
-            self.sums[dead] = fresh
-            self.counts[dead] = 1.0
+            self.sums.masked_scatter_(dead[:, None], fresh)
+            self.counts.masked_fill_(dead, 1.0)
 
     @staticmethod
     def _draw(rows: Tensor, count: int) -> Tensor:
         # With repetition only where rows are too few; the jitter below keeps equal ones apart.
-        pick = torch.randint(len(rows), (count,)) if count > len(rows) else torch.randperm(len(rows))[:count]
-        drawn = rows[pick.to(rows.device)]
-        return drawn + 1e-3 * drawn.std() * torch.randn(drawn.shape).to(drawn)
+        device = rows.device
+        if count > len(rows):
+            drawn = rows[torch.randint(len(rows), (count,), device=device)]
+        else:
+            drawn = rows[torch.randperm(len(rows), device=device)[:count]]
+        return drawn + 1e-3 * drawn.std() * torch.randn_like(drawn)
 
 
 @register("quantizer", "rvq", label="RVQ", source="Sec. 4.1, eq. (3)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -69,6 +70,11 @@ class Tokenizer(nn.Module):
     def codec(self, stream: str) -> Codec:
         """Return the codec of a stream."""
         return cast(Codec, self.codecs[stream])
+
+    def steady(self) -> Iterator[nn.Module]:
+        """Yield the networks that see one shape at every step, which may be compiled."""
+        for stream in self.members:
+            yield from (self.codec(stream).encoder, self.codec(stream).decoder)
 
     def split(self, motion: Tensor) -> dict[str, Tensor]:
         """Return each stream's coordinates (B, T, C)."""
