@@ -42,6 +42,10 @@ class PeerError(Exception):
     """Another process of a training no longer answers; the cause is there."""
 
 
+class MemberError(Exception):
+    """A process of a training failed or died, and the others were ended; the message is the reason."""
+
+
 class DisagreeError(Exception):
     """The processes of a training have come to differ, so that what they train means nothing any more."""
 

@@ -75,5 +75,10 @@ class Resources:
     def wanted(self, uses_gpu: bool, machines_have_gpus: bool) -> dict[str, float]:
         """Return what to ask Ray for."""
         gpus = float(uses_gpu and machines_have_gpus) * self.processes if self.gpus is None else self.gpus
-        asked = {"CPU": self.cpus * self.processes, "GPU": gpus, "memory": (self.memory_gb or 0) * 1e9, **self.custom}
+        asked = {
+            "CPU": self.cpus * self.processes,
+            "GPU": gpus,
+            "memory": (self.memory_gb or 0) * 1e9,
+            **self.custom,
+        }
         return {name: amount for name, amount in asked.items() if amount or name == "CPU"}

@@ -48,12 +48,24 @@ def share_rows(function: Callable[P, R]) -> Callable[P, R]:
     Every tensor that it takes or gives, alone or in tuples, mappings and dataclasses, has the rows of the
     batch first, and no row of a result depends on another row; raises ValueError where their counts differ.
     """
+    return _shared(function, Step.share_rows)
 
+
+def share_mean(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function of which each process takes the mean over its share of the rows, then all their mean.
+
+    What it takes is as for `share_rows`; it gives numbers, each a mean over rows that count alike.
+    """
+    return _shared(function, Step.share_mean)
+
+
+def _shared(function: Callable[P, R], share: Callable[..., R]) -> Callable[P, R]:
     @functools.wraps(function, updated=())
     def shared(*arguments: P.args, **named: P.kwargs) -> R:
-        if _steps:
-            return _steps[-1].share(function, arguments, named)
-        return function(*arguments, **named)
+        step = _steps[-1] if _steps else None
+        if step is None or step.inside:
+            return function(*arguments, **named)
+        return share(step, function, (arguments, named))
 
     return shared
 
@@ -72,42 +84,63 @@ def step_shared(number: int) -> Iterator[Step | None]:
 
 
 class Step:
-    """A step that processes take together; calls: how often rows were shared in it so far."""
+    """A step that processes take together.
+
+    calls: how often work was shared in it so far; inside: whether this process is at its own share.
+    """
 
     def __init__(self, number: int) -> None:
-        self.count, self.own, self.calls = processes(), own_number(), 0
+        self.count, self.own, self.calls, self.inside = processes(), own_number(), 0, False
         common = hashlib.blake2b(torch.get_rng_state().numpy().tobytes(), digest_size=7).digest()
         # From the common state, so that a training that goes on draws the same, and another for each process.
         self.draws = torch.Generator().manual_seed(int.from_bytes(common, "big") + 7919 * number + self.own)
 
-    def share(self, function: Callable[..., Any], arguments: Any, named: Any) -> Any:
+    def share_rows(self, function: Callable[..., Any], given: Any) -> Any:
         """Return the results of all rows, of which this process has computed its own."""
-        self.calls += 1
-        rows = _rows((arguments, named), "takes")
+        rows = _rows(given, "takes")
         each = -(-rows // self.count)
-        start = self.own * each
 
         def share(whole: Tensor) -> Tensor:
-            part = whole[start : start + each]
+            part = whole[self.own * each : (self.own + 1) * each]
             absent = each - len(part)
             # Equal shares: the last row again, whose results nobody sees.
             return torch.cat([part, whole[-1:].expand(absent, *whole.shape[1:])]) if absent else part
 
-        own_arguments, own_named = _change((arguments, named), share)
-        with self._own_draws():
-            results = function(*own_arguments, **own_named)
-        if (given := _rows(results, "gives")) != each:
-            raise ValueError(f"share_rows: {given} rows came of {each}; what is not by rows stays outside it")
+        results = self._compute(function, _change(given, share))
+        if (count := _rows(results, "gives")) != each:
+            raise ValueError(f"share_rows: {count} rows came of {each}; what is not by rows stays outside it")
         return _change(results, lambda part: _Gathered.apply(part)[:rows])
 
-    @contextlib.contextmanager
-    def _own_draws(self) -> Iterator[None]:
-        """Draw inside from this process's own stream; the common one stands still meanwhile."""
+    def share_mean(self, function: Callable[..., Any], given: Any) -> Any:
+        """Return the means over all rows, of which this process has computed that over its own."""
+        rows = _rows(given, "takes")
+        each = -(-rows // self.count)
+        start = min(self.own * each, rows)
+        count = min(each, rows - start)
+        # Without a row of its own it computes one all the same, which then counts nothing.
+        first = min(start, rows - 1)
+        results = self._compute(function, _change(given, lambda whole: whole[first : first + max(1, count)]))
+
+        def mean(own: Tensor) -> Tensor:
+            if own.dim():
+                raise ValueError(f"share_mean: the function gives a tensor of {tuple(own.shape)}, not a mean")
+            return _Summed.apply(own * (count / rows))
+
+        return _change(results, mean)
+
+    def _compute(self, function: Callable[..., Any], given: Any) -> Any:
+        """Call a function; what it draws comes from this process's own stream, and the common one waits."""
+        self.calls += 1
+        arguments, named = given
         seed = int(torch.randint(2**62, (), generator=self.draws))
         devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            yield
+        self.inside = True
+        try:
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(seed)
+                return function(*arguments, **named)
+        finally:
+            self.inside = False
 
 
 _steps: list[Step] = []
@@ -150,7 +183,7 @@ def _rows(value: Any, verb: str) -> int:
     if len(rows) != 1 or rows == {()}:
         seen = ", ".join(map(str, shapes)) or "no shape"
         raise ValueError(
-            f"share_rows: the function {verb} tensors of {seen}: expected the batch's rows first in each"
+            f"to be shared, a function {verb} tensors of {seen}: expected the batch's rows first in each"
         )
     return rows.pop()[0]
 

@@ -14,6 +14,7 @@ from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, register
+from rgx.shares import share_rows
 
 
 def mask_some(ratio: Tensor, tokens: int) -> Tensor:
@@ -61,7 +62,7 @@ class MaskedGenerator(Generator):
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
-        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        content = torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
         if self.training and self.condition_dropout:
             drop = torch.rand(len(content), 1, 1) < self.condition_dropout
             content = torch.where(drop.to(content.device), self.silence, content)
@@ -96,7 +97,7 @@ class MaskedGenerator(Generator):
         random = torch.randint(self.codes, true.shape).to(true.device)
         seen = torch.where(masked & (fate < self.replaced_share), random, true)
         hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
-        logits = self.predict(seen, hidden, self.content(batch), batch.speaker)
+        logits = share_rows(self.predict)(seen, hidden, self.content(batch), batch.speaker)
         losses = {"tokens": F.cross_entropy(logits[masked], true[masked], label_smoothing=0.0)}
         if self.reconstruction_weight:
             motion = self._soft_motion(logits, true, masked, window, tokenizer)
