@@ -108,7 +108,7 @@ def seed_all(seed: int) -> None:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStage:
     """A stage rebuilt in this process and proven to be the planned one, with the code behind it."""
 
     cell: Cell
@@ -118,7 +118,7 @@ class Prepared:
     resources: Resources
 
 
-def prepare(task: Mapping[str, Any], store: Path) -> Prepared:
+def prepare(task: Mapping[str, Any], store: Path) -> PreparedStage:
     """Rebuild a task's stage; raises InputError where it is not the planned one, and DamagedError."""
     torch.set_num_threads(task["threads"])
     refuse_other_code(task)
@@ -144,11 +144,11 @@ def prepare(task: Mapping[str, Any], store: Path) -> Prepared:
             "the worker's code or data differ from the driver's"
         )
     refuse_damage(task, store)
-    return Prepared(cell, stage, identity, code, cell.resources[name])
+    return PreparedStage(cell, stage, identity, code, cell.resources[name])
 
 
 def carry_out(
-    prepared: Prepared, task: Mapping[str, Any], store: Path, folder: Path, device: str
+    prepared: PreparedStage, task: Mapping[str, Any], store: Path, folder: Path, device: str
 ) -> dict[str, Any]:
     """Run a prepared stage in a folder; returns what of its manifest it knows, and `used`.
 
