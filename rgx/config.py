@@ -254,4 +254,8 @@ def _visit(name: str, cell: Cell, lines: Lines, calls: Calls, path: tuple[str, .
         _visit(parent, cell, lines, calls, (*path, name))
     cell.stages[name] = stage
     with gin.config_scope(name):
-        cell.resources[name] = _configured("resources.stage", lines, calls)
+        resources = _configured("resources.stage", lines, calls)
+    if not stage.trains:
+        with told_of(name, "share its work", lines):
+            resources.refuse_sharing(name)
+    cell.resources[name] = resources

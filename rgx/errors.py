@@ -38,6 +38,18 @@ class NotFiniteError(Exception):
     """A loss became NaN or infinite; the stage stops and the rest of the sweep goes on."""
 
 
+class PeerError(Exception):
+    """Another process of a training no longer answers; the cause is there."""
+
+
+class MemberError(Exception):
+    """A process of a training failed or died, and the others were ended; the message is the reason."""
+
+
+class DisagreeError(Exception):
+    """The processes of a training have come to differ, so that what they train means nothing any more."""
+
+
 def close(word: str, options: Iterable[str], alike: float = 0.5) -> str:
     """Return the option that a word was perhaps meant to be, or nothing where none is near.
 

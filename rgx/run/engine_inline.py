@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rgx.errors import DamagedError
+from rgx.errors import DamagedError, InputError
 from rgx.run.failures import reason_of, write_failure
 from rgx.run.graph import Graph
 from rgx.run.progress import Progress
@@ -17,6 +17,10 @@ def execute(graph: Graph, progress: Progress) -> None:
         progress.started(task)
         try:
             gpus = task.resources.wanted(task.uses_gpu, torch.cuda.is_available()).get("GPU", 0)
+            if gpus > torch.cuda.device_count():
+                raise InputError(
+                    f"stage {task.stage} asks for {gpus:g} GPU, this machine has {torch.cuda.device_count()}"
+                )
             run_task(graph.message(task), graph.store, "cuda" if gpus else "cpu")
         except DamagedError as error:
             graph.rebuild(task.key, error.stages)

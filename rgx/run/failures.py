@@ -6,7 +6,7 @@ import contextlib
 import traceback
 from pathlib import Path
 
-from rgx.errors import DamagedError, InputError, NotFiniteError
+from rgx.errors import DamagedError, DisagreeError, InputError, MemberError, NotFiniteError
 from rgx.run.time_limit import TimeLimitError
 from rgx.store import failure
 from rgx.store.artifacts import running_folder
@@ -25,7 +25,9 @@ SHORTAGES = {
 
 def reason_of(error: BaseException) -> str:
     """Return one line that says why a stage failed."""
-    if isinstance(error, (InputError, NotFiniteError, DamagedError, TimeLimitError)):
+    if isinstance(
+        error, (InputError, NotFiniteError, DamagedError, DisagreeError, MemberError, TimeLimitError)
+    ):
         return plain(str(error))
     reason = plain(f"{type(error).__name__}: {error}".strip())
     for phrase, words in SHORTAGES.items():

@@ -10,6 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,19 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 import rgx
-from rgx.config import Text, build_stage, configure_cell
+from rgx.config import Cell, Text, build_stage, configure_cell
 from rgx.errors import DamagedError, InputError
 from rgx.methods import Package, import_method
 from rgx.outputs import check_files, check_outputs
 from rgx.plugins import load_plugin
 from rgx.registry import import_own
+from rgx.resources import Resources
+from rgx.run.crew import carried_out_by_all
 from rgx.run.ending import saved_when_ended
 from rgx.run.gpu_memory import begin_measuring, peak_of
 from rgx.run.same_code import refuse_other_code
 from rgx.run.time_limit import time_limit
-from rgx.stage import splits_of
+from rgx.stage import Stage, splits_of
 from rgx.store.artifacts import (
     MANIFEST,
     READY,
@@ -105,11 +108,19 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
-    stage_name, started, busy = task["stage"], time.time(), time.process_time()
-    begin_measuring(device)
-    clear_failure(folder)
-    shutil.rmtree(folder / READY, ignore_errors=True)
+@dataclass(frozen=True)
+class PreparedStage:
+    """A stage rebuilt in this process and proven to be the planned one, with the code behind it."""
+
+    cell: Cell
+    stage: Stage
+    identity: dict[str, Any]
+    code: dict[str, Any]
+    resources: Resources
+
+
+def prepare(task: Mapping[str, Any], store: Path) -> PreparedStage:
+    """Rebuild a task's stage; raises InputError where it is not the planned one, and DamagedError."""
     torch.set_num_threads(task["threads"])
     refuse_other_code(task)
     import_own()
@@ -120,61 +131,88 @@ def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease
     code = code_behind(task["record"])
     texts = [t if isinstance(t, Text) else Text(**{**t, "lines": tuple(t["lines"])}) for t in task["texts"]]
     recall(store)
-    seed = seed_of(task)
-    seed_all(seed)
-    cell = configure_cell(texts, [stage_name])
-    stage = cell.stages[stage_name]
+    seed_all(seed_of(task))
+    name = task["stage"]
+    cell = configure_cell(texts, [name])
+    stage = cell.stages[name]
     identity = stage.identity()
     if not is_part(identity, stage.record):
-        raise InputError(f"stage {stage_name}: its identity() holds what its record does not")
+        raise InputError(f"stage {name}: its identity() holds what its record does not")
     key = key_of(identity, stage.version, task["parents"], stage.fingerprint(), task["seed"])
     if key != task["key"]:
         raise InputError(
-            f"stage {stage_name} was rebuilt with key {short(key)}, planned as {short(task['key'])}: "
+            f"stage {name} was rebuilt with key {short(key)}, planned as {short(task['key'])}: "
             "the worker's code or data differ from the driver's"
         )
     refuse_damage(task, store)
+    return PreparedStage(cell, stage, identity, code, cell.resources[name])
+
+
+def carry_out(
+    prepared: PreparedStage, task: Mapping[str, Any], store: Path, folder: Path, device: str
+) -> dict[str, Any]:
+    """Run a prepared stage in a folder; returns what of its manifest it knows, and `used`.
+
+    used: whether it goes on from checkpoints. Raises what the stage raises.
+    """
+    stage_name, started = task["stage"], time.time()
+    begin_measuring(device)
+    cell, stage, resources = prepared.cell, prepared.stage, prepared.resources
     folders = {a: artifact_folder(store, a, k) for a, k in task["ancestors"].items()}
     parents = {}
     for name in stage.parents():
         built = build_stage(cell, name)
         parents[name] = load_network(built, folders[name], device) if isinstance(built, nn.Module) else built
     # What was built before must not decide what a stage draws.
-    seed_all(seed)
+    seed_all(seed_of(task))
     built = build_stage(cell, stage_name)
     if isinstance(built, nn.Module):
         built.to(device)
-    made_on = {"host": socket.gethostname(), "gpu": _gpu(device)}
-    resources = cell.resources[stage_name]
+    made_on = {"host": socket.gethostname(), "gpu": _several(_gpu(device), resources.processes)}
     workspace = Workspace(
         folder,
         device,
         lambda p: write_json(folder / "progress.json", p),
-        StepOrigin(code, made_on["host"], made_on["gpu"] or device),
+        StepOrigin(prepared.code, made_on["host"], made_on["gpu"] or _several("cpu", resources.processes)),
         task.get("go_on", False),
         60 * resources.checkpoint_minutes,
         resources.compile,
     )
-    workspace.log(f"start {stage_name} {short(task['key'])} on {made_on['host']} ({device}), seed {seed}")
+    workspace.log(
+        f"start {stage_name} {short(task['key'])} on {made_on['host']} ({device}), seed {seed_of(task)}"
+    )
     inputs = Inputs(parents, {p: folders[p] for p in stage.parents()})
-    limit = time_limit(resources.time_limit_s, folder, resources.longest_stall_s)
-    with limit, saved_when_ended(workspace.checkpoints):
+    with saved_when_ended(workspace.checkpoints):
         splits = splits_of(cell.stages, stage_name)
         split = next(iter(splits)) if len(splits) == 1 else None
         outputs = check_outputs(stage_name, stage.run(inputs, workspace, built), split)
-    check_samples(stage_name, folder, outputs.get("scores", {}))
-    left = check_files(stage_name, folder, workspace.checkpoints.used)
     workspace.log(f"done in {time.time() - started:.1f} s")
-    _gather(folder, left)
     more: dict[str, Any] = {
         "gpu_memory": peak_of(device),
         "segments": workspace.checkpoints.segments(),
         "notes": workspace.notes,
         "remarks": list(task.get("remarks", ())),
     }
-    about = {"identity": identity, "outputs": outputs, "code": code, **made_on}
-    about |= {name: fact for name, fact in more.items() if fact}
-    _finish(task, store, folder, about, started, time.process_time() - busy, lease)
+    about = {"outputs": outputs, **made_on, "used": workspace.checkpoints.used}
+    return about | {name: fact for name, fact in more.items() if fact}
+
+
+def _make(task: Mapping[str, Any], store: Path, folder: Path, device: str, lease: Lease) -> None:
+    started, busy = time.time(), time.process_time()
+    clear_failure(folder)
+    shutil.rmtree(folder / READY, ignore_errors=True)
+    prepared = prepare(task, store)
+    resources = prepared.resources
+    with time_limit(resources.time_limit_s, folder, resources.longest_stall_s):
+        if resources.processes == 1:
+            about = carry_out(prepared, task, store, folder, device)
+        else:
+            about = carried_out_by_all(task, store, folder, device, resources.processes)
+    check_samples(task["stage"], folder, about["outputs"].get("scores", {}))
+    _gather(folder, check_files(task["stage"], folder, about.pop("used")))
+    about = {**about, "identity": prepared.identity, "code": prepared.code}
+    cpu_seconds = time.process_time() - busy + about.pop("cpu_seconds", 0.0)
+    _finish(task, store, folder, about, started, cpu_seconds, lease)
 
 
 def _gather(folder: Path, names: list[str]) -> None:
@@ -239,6 +277,10 @@ def _finish(
 def _gpu(device: str) -> str:
     """Return the name of the GPU that a stage was given, or nothing."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
+
+
+def _several(name: str, count: int) -> str:
+    return f"{count} × {name}" if name and count > 1 else name
 
 
 def _plain(texts: Any) -> list[dict[str, Any]]:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from rgx.errors import NotFiniteError
+from rgx.shares import step_shared
+from rgx.train.exchange import (
+    KeepsNothing,
+    average_gradients,
+    check_agreement,
+    from_first,
+    is_first,
+    refuse_batch_norm,
+    refuse_unshared,
+)
 from rgx.train.optimiser import AdamW
 from rgx.train.random_state import random_state, restore_random_state
 
@@ -49,21 +60,27 @@ def fit(
     """Minimise the sum of `losses()` over the network's parameters and return the last step's values.
 
     slower: modules trained at a share of the learning rate. Continues from the keeper's
-    checkpoint exactly where it stopped, random state included; raises NotFiniteError.
+    checkpoint exactly where it stopped, random state included; raises NotFiniteError. Processes that share
+    the training (`rgx.shares`) take each step together, and the first of them keeps what is kept.
     """
     players = [
         _Player(network, losses, training, slower),
         *(_Player(o.network, o.losses, o.training) for o in opponents),
     ]
-    start = _restore(players, keeper.load_checkpoint())
+    refuse_batch_norm([player.network for player in players])
+    keeper = keeper if is_first() else KeepsNothing()
+    start = _restore(players, from_first(keeper.load_checkpoint))
+    check_agreement(partial(_state, players, start))
     for player in players:
         player.network.train()
     watch, saved, values = _Watch(), start, {}
     for step in range(start, training.steps):
         try:
-            terms, total = players[0].step(step, watch)
-            for player in players[1:]:
-                terms |= player.step(step, watch)[0]
+            with step_shared(step) as sharing:
+                terms, total = players[0].step(step, watch)
+                for player in players[1:]:
+                    terms |= player.step(step, watch)[0]
+            refuse_unshared(sharing)
         except Exception:
             # What broke may be what a loss that was not finite has left behind some steps ago.
             watch.check(saved)
@@ -71,6 +88,7 @@ def fit(
         done = step + 1
         if done % max(1, training.steps // 100) == 0 or done == training.steps:
             watch.check(saved)
+            check_agreement(partial(_state, players, done))
             values = {name: float(value) for name, value in terms.items()}
             keeper.append_metrics(done, values)
         if done % training.checkpoint_every == 0 or keeper.checkpoint_due():
@@ -112,6 +130,7 @@ class _Player:
         # An adversarial loss leaves gradients on its opponent: only this player's may count here.
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        average_gradients([p for params, _ in self.groups for p in params])
         nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
         self.optimiser.step()
         return {name: loss.detach() for name, loss in terms.items()}, total.detach()

@@ -21,7 +21,7 @@ FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"variant"}, {"kinds"}, {"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
-    *({"lookup"}, {"resources"}, {"bindings"}, {"statements"}, {"lines"}),
+    *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
     *({"options", "command_group"}, {"inspect", "init"}, {"cli"}, {"__main__"}),
 )
@@ -86,7 +86,7 @@ def test_imports_only_go_down() -> None:
 
 
 def test_the_rooms_of_the_gesture_method_import_only_what_they_stand_on() -> None:
-    allowed = {"errors", "registry", "methods", "metric", "memory"}
+    allowed = {"errors", "registry", "methods", "metric", "memory", "shares"}
     for name, others in depends_on().items():
         parts = name.split(".")
         if parts[:2] != ["rgx", "gesture"] or len(parts) < 3:

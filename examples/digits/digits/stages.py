@@ -7,6 +7,7 @@ from torch import from_numpy, nn, randint, randperm
 
 from rgx.metric import Metric, describe, name_of
 from rgx.registry import Recipe, register
+from rgx.shares import share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
@@ -55,7 +56,7 @@ class Teacher(Stage):
         def losses():
             batch = randint(len(images["labels"]), (self.training.batch,))
             pictures, labels = self.augmentation(images["pictures"][batch]), images["labels"][batch]
-            return {"loss": self.loss(built(pictures), labels, pictures, inputs.built)}
+            return {"loss": self.loss(share_rows(built)(pictures), labels, pictures, inputs.built)}
 
         values = fit(built, losses, self.training, workspace)
         workspace.save_network(built)

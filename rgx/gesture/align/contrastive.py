@@ -13,6 +13,7 @@ from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 from rgx.registry import register
+from rgx.shares import share_rows
 
 
 def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float) -> Tensor:
@@ -94,7 +95,8 @@ class ContrastiveAlignment(Alignment):
         for stream in STREAMS:
             # The same mask: what is hidden of the speech cannot be read off the gesture beside it.
             gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
-            c_s, c_g = self.speech[stream](speech), self.gesture[stream](gesture)
+            c_s = share_rows(self.speech[stream])(speech)
+            c_g = share_rows(self.gesture[stream])(gesture)
             terms[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
             logits = rearrange(self.beat[stream](c_g), "b n f -> b (n f)")
             terms[f"beat_{stream}"] = self.beat_weight * F.binary_cross_entropy_with_logits(

@@ -19,6 +19,7 @@ from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, Since, register
+from rgx.shares import share_rows
 
 IGNORED = -100
 """What stands for a token that no loss is taken of."""
@@ -79,7 +80,7 @@ class MaskedGenerator(Generator):
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
-        content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        content = torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
         if self.training and self.condition_dropout:
             drop = send(torch.rand(len(content), 1, 1) < self.condition_dropout, content.device)
             content = torch.where(drop, self.silence, content)
@@ -100,6 +101,10 @@ class MaskedGenerator(Generator):
         y = self.trunk(x, memory, place, speaker).chunk(len(self.streams), dim=1)
         return torch.cat([self.head[s](part) for s, part in zip(self.streams, y, strict=True)], dim=1)
 
+    def _hear(self, tokens: Tensor, masked: Tensor, content: Tensor, speaker: Tensor) -> Tensor:
+        """Return the logits of `predict` from speech content that is read for this pass only."""
+        return self.predict(tokens, masked, self.trunk.read(content), speaker)
+
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         assert tokenizer is not None
         tokens = tokenizer.window_tokens(batch)
@@ -114,8 +119,7 @@ class MaskedGenerator(Generator):
         random = send(torch.randint(self.codes, true.shape), true.device)
         seen = torch.where(masked & (fate < self.replaced_share), random, true)
         hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
-        memory = self.trunk.read(self.content(batch))
-        logits = self.predict(seen, hidden, memory, batch.speaker)
+        logits = share_rows(self._hear)(seen, hidden, self.content(batch), batch.speaker)
         # Not logits[masked]: how many there are only the device knows, and a step does not wait for it.
         hoped = true.masked_fill(~masked, IGNORED).flatten()
         losses = {"tokens": F.cross_entropy(logits.flatten(0, 1), hoped, ignore_index=IGNORED)}

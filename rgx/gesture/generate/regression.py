@@ -15,6 +15,7 @@ from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
 from rgx.registry import Recipe, register
+from rgx.shares import share_rows
 
 
 @register("generator", "regression", label="Regression", source="Sec. 5.4, Table 3b 'baseline'")
@@ -50,7 +51,7 @@ class RegressionGenerator(Generator):
         return rearrange(y, "b n (f k c) -> b (n f) k c", f=FRAMES_PER_TOKEN, c=2)
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
-        return motion_losses(self(batch), batch.motion, batch.valid)
+        return motion_losses(share_rows(self)(batch), batch.motion, batch.valid)
 
     @torch.no_grad()
     def sample(

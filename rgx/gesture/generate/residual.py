@@ -15,6 +15,7 @@ from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Recipe, register
+from rgx.shares import share_rows
 
 
 @register("residual", "none", label="w/o residual", source="Sec. 5.4, Table 3c 'w/o res'")
@@ -66,7 +67,7 @@ class ResidualTransformer(Residual):
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders."""
-        return torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
+        return torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
 
     def predict(
         self, tokens: dict[str, Tensor], layer: int, memory: Memory, speaker: Tensor
@@ -87,12 +88,17 @@ class ResidualTransformer(Residual):
         parts = y.chunk(len(self.streams), dim=1)
         return {s: _module(self.head, s, layer - 1)(p) for s, p in zip(self.streams, parts, strict=True)}
 
+    def _hear(
+        self, tokens: dict[str, Tensor], layer: int, content: Tensor, speaker: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the logits of `predict` from speech content that is read for this pass only."""
+        return self.predict(tokens, layer, self.trunk.read(content), speaker)
+
     def losses(self, batch: Batch, tokenizer: MotionTokenizer) -> dict[str, Tensor]:
         tokens = tokenizer.window_tokens(batch)
         # One layer a step, drawn: all of them in each would cost that many times as much.
         layer = int(torch.randint(1, self.layers, ()))
-        memory = self.trunk.read(self.content(batch))
-        logits = self.predict(tokens, layer, memory, batch.speaker)
+        logits = share_rows(self._hear)(tokens, layer, self.content(batch), batch.speaker)
         return {
             f"tokens_{s}": F.cross_entropy(logits[s][:, 1:].flatten(0, 1), tokens[s][:, 1:, layer].flatten())
             for s in self.streams

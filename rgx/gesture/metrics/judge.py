@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import register
+from rgx.shares import share_rows
 
 STRIDE = 8
 
@@ -57,7 +58,7 @@ class Judge(nn.Module):
 
     def loss(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return L1 + L1 of frame differences; mask (B, T, C) or (B, T, 1), a step needs both its frames."""
-        error = self(x) - x
+        error = share_rows(self)(x) - x
         steps = None if mask is None else mask[:, 1:].bool() & mask[:, :-1].bool()
         return masked_l1(error, mask) + masked_l1(error[:, 1:] - error[:, :-1], steps)
 

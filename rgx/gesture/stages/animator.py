@@ -12,6 +12,7 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
 from rgx.registry import Recipe, register
+from rgx.shares import share_mean
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
@@ -49,7 +50,7 @@ class AnimatorStage(Stage):
         def losses() -> dict[str, torch.Tensor]:
             pairs = pictures.draw(self.training.batch)
             with fast(workspace.device):
-                return built.losses(pairs, self.perceptual, steps)
+                return share_mean(built.losses)(pairs, self.perceptual, steps)
 
         values = fit(laid_out(built, workspace.device), losses, self.training, workspace)
         workspace.save_network(built)

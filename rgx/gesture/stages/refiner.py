@@ -16,6 +16,7 @@ from rgx.gesture.nn.precision import fast, laid_out
 from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
 from rgx.gesture.types import Pairs
 from rgx.registry import Recipe, register
+from rgx.shares import share_mean, share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import Opponent, fit
@@ -69,15 +70,15 @@ class RefinerStage(Stage):
         def refine() -> dict[str, Tensor]:
             pairs = pictures.draw(self.training.batch)
             with fast(device):
-                refined, structure = self._refine(built, animator, pairs)
+                refined, structure = share_rows(self._refine)(built, animator, pairs)
                 # The discriminator must not teach the map: it would move the edges to please itself.
                 seen.update(real=pairs.driving, fake=refined.detach(), structure=structure.detach())
-                fake = critic(refined, structure.detach())
+                fake = share_rows(critic)(refined, structure.detach())
                 return {**self._losses(refined, pairs), "adversarial": self._against(fake)}
 
         def criticise() -> dict[str, Tensor]:
             with fast(device):
-                real, fake = (critic(seen[x], seen["structure"]) for x in ("real", "fake"))
+                real, fake = (share_rows(critic)(seen[x], seen["structure"]) for x in ("real", "fake"))
                 return {"discriminator": self.adversarial.discriminator_loss(real, fake)}
 
         opponent = Opponent(critic, criticise, self.discriminator_training)
@@ -107,5 +108,6 @@ class RefinerStage(Stage):
         error = (refined - pairs.driving).abs().mean(1, keepdim=True)
         return {
             "l1": self.l1_weight * (error * weight).sum() / weight.sum(),
-            "perceptual": self.perceptual_weight * self.perceptual.distance(refined, pairs.driving),
+            "perceptual": self.perceptual_weight
+            * share_mean(self.perceptual.distance)(refined, pairs.driving),
         }

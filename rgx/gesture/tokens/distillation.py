@@ -11,6 +11,7 @@ from rgx.gesture.skeleton import stream_slice
 from rgx.gesture.tokens.base import Distillation
 from rgx.gesture.types import Batch
 from rgx.registry import register
+from rgx.shares import share_rows
 
 
 @register("distillation", "none", label="w/o distillation", source="Table 3b '+separate'")
@@ -44,7 +45,9 @@ class CosineDistillation(Distillation):
             # What eq. (2) writes as sg: the teacher is looked at, never taught.
             target = torch.cat(
                 [
-                    teacher[m](rearrange(batch.motion[:, :, stream_slice(m)], "b t k c -> b t (k c)"))
+                    share_rows(teacher[m])(
+                        rearrange(batch.motion[:, :, stream_slice(m)], "b t k c -> b t (k c)")
+                    )
                     for m in self.members
                 ],
                 dim=-1,

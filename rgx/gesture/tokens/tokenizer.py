@@ -15,6 +15,7 @@ from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.tokens.base import Parts, Quantized, Quantizer
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 from rgx.registry import Recipe
+from rgx.shares import share_rows
 
 
 class Codec(nn.Module):
@@ -97,7 +98,7 @@ class Tokenizer(nn.Module):
 
     def _quantize(self, motion: Tensor) -> dict[str, Quantized]:
         streams = ((s, self.codec(s), x) for s, x in self.split(motion).items())
-        return {s: codec.quantizer(codec.encode(x)) for s, codec, x in streams}
+        return {s: codec.quantizer(share_rows(codec.encode)(x)) for s, codec, x in streams}
 
     def tokens(self, motion: Tensor) -> dict[str, Tensor]:
         """Return the tokens (B, N, Q) of each stream."""
@@ -124,7 +125,7 @@ class Tokenizer(nn.Module):
 
     def decode_latents(self, latents: dict[str, Tensor]) -> Tensor:
         """Return the motion of quantized latents (B, N, D) of each stream."""
-        return self.merge({s: self.codec(s).decode(latents[s]) for s in self.members})
+        return self.merge({s: share_rows(self.codec(s).decode)(latents[s]) for s in self.members})
 
     def decode(self, tokens: dict[str, Tensor]) -> Tensor:
         """Return the motion of tokens (B, N, q), q ≤ Q layers."""
