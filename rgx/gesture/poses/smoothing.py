@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import find_objects, label
-from scipy.signal import savgol_filter
 
 ORDER = 2
 """A parabola keeps the speed and the turning points of a gesture, which a mean would flatten."""
@@ -18,6 +16,10 @@ def smooth(keypoints: np.ndarray, valid: np.ndarray, frames: int) -> np.ndarray:
     """
     if frames <= ORDER:
         return keypoints
+    # A second to import, which no other command shall wait for.
+    from scipy.ndimage import find_objects, label
+    from scipy.signal import savgol_filter
+
     smoothed = keypoints.copy()
     runs, _ = label(valid, structure=[[0, 1, 0]] * 3)  # along time: points beside each other stay apart
     for run in find_objects(runs):
