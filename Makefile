@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Three on two cores: a third of the time, what starts Ray waits for Ray.
 PROCESSES := -n 3 --dist loadgroup --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
+# Each of a thousand processes would compile all that it imports where the caller forbids to keep it.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: install ablation test quick lint faults
 

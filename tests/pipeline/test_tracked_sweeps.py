@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from little import LITTLE, ROOT, copy_row, manifests
+from little import LITTLE, ONE_WORKER, ROOT, copy_row, manifests
 
 from rgx.run.trackers import MLflow, make_trackers, parameters, scalars
 from rgx.run.tracking import Tracking
@@ -58,7 +58,7 @@ def needs(name: str) -> None:
 
 def sweep(folder: Path, *options: str, text: str = TEXT) -> subprocess.CompletedProcess[str]:
     """Sweep on Ray in another process, with every tracker there is and none of the caller's settings."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)}
+    clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)} | ONE_WORKER
     (folder / "little.yaml").write_text(text)
     (folder / "breaks_plugin_for_a_test.py").write_text(PLUGIN)
     command = [sys.executable, "-m", "rgx", "sweep", str(folder / "little.yaml"), "--no-report"]
