@@ -25,8 +25,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: install lint
-	$(BIN)/pytest $(PROCESSES) --durations=30
+# The types take a minute on one processor, so they are checked while the tests begin.
+test: install
+	$(MAKE) --no-print-directory lint & lint=$$!; \
+	$(BIN)/pytest $(PROCESSES) --durations=30; tests=$$?; \
+	wait $$lint && exit $$tests
 
 quick: install
 	$(BIN)/pytest $(PROCESSES) -m 'not slow'

@@ -264,12 +264,15 @@ search:
 """
 
 
-def test_each_stage_of_a_search_s_trials_is_a_run(tmp_path: Path) -> None:
-    store, text = tmp_path / "store", LITTLE.split("panels:")[0] + SEARCH
+def test_each_stage_of_a_search_s_trials_is_a_run(finished: Path, tmp_path: Path) -> None:
+    text = LITTLE.split("panels:")[0] + SEARCH
+    store = copy_row(finished, tmp_path / "store", "+distill", "generator", "motion", "motion_scores")
+    before = set(manifests(store))
     followed = [name for name in TRACKERS if name != "wandb"]
     run = sweep(tmp_path, *(word for name in followed for word in ("--track", name)), text=text)
     assert run.returncode == 0 and "left out" not in run.stdout, run.stdout + run.stderr
-    made = {f"{m['stage']}-{m['key'][:8]}": m for m in manifests(store).values()}
+    fresh = [m for name, m in manifests(store).items() if name not in before]
+    made = {f"{m['stage']}-{m['key'][:8]}": m for m in fresh}
     own = [name for name, m in made.items() if m["row"].startswith("rate/learning_rate=")]
     assert len(own) == 6, "a generator, its motion and its scores for each of two trials"
     if "tensorboard" in TRACKERS:
