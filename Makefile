@@ -4,6 +4,8 @@ BIN := .venv/bin
 # Three on two cores: a third of the time, what starts Ray waits for Ray.
 PROCESSES := -n 3 --dist loadgroup --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
+# Each of a thousand processes would compile all that it imports where the caller forbids to keep it.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: install demo ablation test quick lint faults
 
@@ -26,8 +28,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: install lint
-	$(BIN)/pytest $(PROCESSES) --durations=30
+# The types take a minute on one processor, so they are checked while the tests begin.
+test: install
+	$(MAKE) --no-print-directory lint & lint=$$!; \
+	$(BIN)/pytest $(PROCESSES) --durations=30; tests=$$?; \
+	wait $$lint && exit $$tests
 
 quick: install
 	$(BIN)/pytest $(PROCESSES) -m 'not slow'

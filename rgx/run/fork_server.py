@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -97,15 +98,23 @@ def main() -> None:
 
 
 def _warm(asked: str) -> None:
-    """Import the methods of a stage here once, so that each child has them; what is wrong the child says."""
+    """Import and read here once what each child of a stage's kind needs; what is wrong the child says."""
+    import torch
+
     from rgx.errors import InputError
     from rgx.methods import Package, import_method
     from rgx.registry import import_own
+    from rgx.run.same_code import refuse_other_code
 
     import_own()
+    task = json.loads(asked)["task"]
     with contextlib.suppress(InputError):
-        for package in json.loads(asked)["task"]["methods"]:
+        for package in task["methods"]:
             import_method(Package(**package))
+        refuse_other_code(task)  # what it reads of unchanged files is remembered
+    # The first optimiser of a process imports torch's compiler, which takes a second.
+    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+    gc.freeze()  # or else the first collection of each child copies all that is here
 
 
 def _raise(asked: str) -> str:

@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from little import ROOT
+from little import ONE_WORKER, ROOT
 
-OURS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """Only who was given the token may join the cluster of a test."""
+OURS = {**TOKEN, **ONE_WORKER, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def free_port() -> int:

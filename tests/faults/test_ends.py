@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from little import LITTLE, ROOT, manifests, results, sweep
+from little import LITTLE, ROOT, copy_row, manifests, results, sweep
 from nodes import OURS, Run, kill, leases, wait_for
 
 from rgx.run import ray_failures
@@ -190,7 +190,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(
 @pytest.mark.slow
 def test_two_drivers_on_one_store_make_each_stage_once(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
-    store = tmp_path / "store"
+    store = copy_row(finished, tmp_path / "store", "baseline", "generator", "motion", "motion_scores")
     runs = [Run(tmp_path / "little.yaml", store, "--engine", engine) for engine in ("inline", "ray")]
     assert [run.wait() for run in runs] == [0, 0], [run.text for run in runs]
     assert results(store) == results(finished)

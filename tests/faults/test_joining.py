@@ -16,7 +16,7 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from little import ROOT, manifests
+from little import ONE_WORKER, ROOT, manifests
 from nodes import OURS, Cluster, Run, cluster, free_port
 
 from rgx.errors import InputError
@@ -44,8 +44,9 @@ def start(folder: Path, *options: str, **environment: str) -> Run:
     file = folder / "spoken.yaml"
     file.write_text(SPOKEN)
     (folder / "home").mkdir(exist_ok=True)
-    own = {**UNTOLD, "HOME": str(folder / "home"), "RAY_USAGE_STATS_ENABLED": "0", **environment}
-    return Run(file, folder / "store", *options, environment=own)
+    own = {"HOME": str(folder / "home"), "RAY_USAGE_STATS_ENABLED": "0"}
+    everything = {**UNTOLD, **ONE_WORKER, **own, **environment}
+    return Run(file, folder / "store", *options, environment=everything)
 
 
 @pytest.fixture

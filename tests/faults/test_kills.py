@@ -14,13 +14,13 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from little import LITTLE, copy_row, manifests, results
-from nodes import Cluster, Run, cluster, kill, leases, working
+from nodes import TOKEN, Cluster, Run, cluster, kill, leases, working
 
 from rgx.store.manifests import damage
 
@@ -33,6 +33,7 @@ class Inline:
     """Everything in the driver's process."""
 
     options, share = ("--engine", "inline"), 0.2
+    environment: Mapping[str, str] = TOKEN
 
     def __init__(self, draw: random.Random) -> None:
         self.draw = draw
@@ -126,7 +127,10 @@ SWEEP = LITTLE.replace("+distill: {}", "+distill: {distillation: edited_for_a_te
     "tokenizer/training.adamw.steps: 3", "tokenizer/training.adamw.steps: 7"
 )
 OPTIONS = ("--import", "edited_for_a_test.py")
-CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(ENGINES)).split(",")
+FEW = ("inline", "cluster")
+"""Where only a few are killed, not on one machine's Ray: a cluster has all its kinds of deaths."""
+USUAL = ENGINES if "RGX_KILLS" in os.environ else FEW
+CHOSEN = os.environ.get("RGX_KILL_ENGINES", ",".join(USUAL)).split(",")
 
 
 def edit(folder: Path, body: str) -> None:
@@ -221,7 +225,9 @@ def test_a_sweep_killed_again_and_again_ends_as_if_it_never_was(
     with ENGINES[name](draw) as engine:
         count, run = max(1, round(engine.share * KILLS)), None
         while True:
-            run = run or Run(tmp_path / "little.yaml", store, *OPTIONS, *engine.options)
+            run = run or Run(
+                tmp_path / "little.yaml", store, *OPTIONS, *engine.options, environment=engine.environment
+            )
             enough = tally.total() >= count and edits >= math.ceil(EDITS * count)
             aimed = edits < math.ceil(EDITS * count) and draw.random() < 0.5
             kind = "" if enough else cut(engine, run, store) if aimed else disturb(engine, run, store, stages)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from little import manifests, results
+from little import ONE_WORKER, manifests, results
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "digits"
@@ -20,7 +20,7 @@ SWEEP, REPORT = "sweeps/digits.yaml", "reports/build/digits"
 
 def rgx(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of rgx in a folder, as a user whose environment has rgx would."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **ONE_WORKER, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("RGX_STORE", None)
     command = [sys.executable, "-m", "rgx", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

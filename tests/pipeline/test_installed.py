@@ -138,7 +138,7 @@ def test_the_example_that_init_writes_runs(rgx: Run, empty: Path) -> None:
     gin = paper / "gin" / "digits.gin"
     gin.write_text(gin.read_text().replace("steps = 300", "steps = 5"))
     sweep, store = str(paper / "sweeps" / "digits.yaml"), str(paper / "store")
-    rgx("sweep", sweep, "--engine", "inline", "--no-report", "--store", store)
+    rgx("sweep", sweep, "--engine", "inline", "--no-report", "--store", store, "--seeds", "0")
     rgx("report", sweep, "--store", store, "--out", str(paper / "tables"))
     assert "ECE" in (paper / "tables" / "digits" / "loss.md").read_text()
     assert (paper / "tables" / "digits" / "reliability.pdf").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from little import LITTLE, ROOT, command, copy_row, manifests, results, sweep
+from little import LITTLE, ONE_WORKER, ROOT, command, copy_row, manifests, results, sweep
 from roster import load_roster
 
 from rgx import registry
@@ -171,7 +172,10 @@ def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
     shutil.copytree(searched / "store", store)
     shutil.rmtree(store / "searches")
     line = ray(tmp_path, PEAK, store)
-    run = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run = subprocess.Popen(
+        line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, **ONE_WORKER},
+    )  # fmt: skip
     try:
         for _ in range(1500):
             if run.poll() is not None or ended(store):

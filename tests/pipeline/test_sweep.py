@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from keyed import digest, manifest_of
-from little import LITTLE, ROOT, command, manifests, results
+from little import LITTLE, ONE_WORKER, ROOT, command, manifests, results
 from little import sweep as rgx
 from roster import load_roster
 
@@ -261,6 +262,7 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **ONE_WORKER},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from little import LITTLE, ROOT, copy_row, manifests
+from little import LITTLE, ONE_WORKER, ROOT, copy_row, manifests
 
 from rgx.run.trackers import MLflow, make_trackers, parameters, scalars
 from rgx.run.tracking import Tracking
@@ -58,7 +58,7 @@ def needs(name: str) -> None:
 
 def sweep(folder: Path, *options: str, text: str = TEXT) -> subprocess.CompletedProcess[str]:
     """Sweep on Ray in another process, with every tracker there is and none of the caller's settings."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)}
+    clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)} | ONE_WORKER
     (folder / "little.yaml").write_text(text)
     (folder / "breaks_plugin_for_a_test.py").write_text(PLUGIN)
     command = [sys.executable, "-m", "rgx", "sweep", str(folder / "little.yaml"), "--no-report"]
@@ -264,12 +264,15 @@ search:
 """
 
 
-def test_each_stage_of_a_search_s_trials_is_a_run(tmp_path: Path) -> None:
-    store, text = tmp_path / "store", LITTLE.split("panels:")[0] + SEARCH
+def test_each_stage_of_a_search_s_trials_is_a_run(finished: Path, tmp_path: Path) -> None:
+    text = LITTLE.split("panels:")[0] + SEARCH
+    store = copy_row(finished, tmp_path / "store", "+distill", "generator", "motion", "motion_scores")
+    before = set(manifests(store))
     followed = [name for name in TRACKERS if name != "wandb"]
     run = sweep(tmp_path, *(word for name in followed for word in ("--track", name)), text=text)
     assert run.returncode == 0 and "left out" not in run.stdout, run.stdout + run.stderr
-    made = {f"{m['stage']}-{m['key'][:8]}": m for m in manifests(store).values()}
+    fresh = [m for name, m in manifests(store).items() if name not in before]
+    made = {f"{m['stage']}-{m['key'][:8]}": m for m in fresh}
     own = [name for name, m in made.items() if m["row"].startswith("rate/learning_rate=")]
     assert len(own) == 6, "a generator, its motion and its scores for each of two trials"
     if "tensorboard" in TRACKERS:

@@ -16,8 +16,9 @@ def smooth(keypoints: np.ndarray, valid: np.ndarray, frames: int) -> np.ndarray:
     """
     if frames <= ORDER:
         return keypoints
+    # A second to import, which no other command shall wait for.
     from scipy.ndimage import find_objects, label
-    from scipy.signal import savgol_filter  # a second to import, in every process that knows the axis
+    from scipy.signal import savgol_filter
 
     smoothed = keypoints.copy()
     runs, _ = label(valid, structure=[[0, 1, 0]] * 3)  # along time: points beside each other stay apart
