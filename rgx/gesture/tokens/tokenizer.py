@@ -18,6 +18,15 @@ from rgx.registry import Recipe
 from rgx.shares import share_rows
 
 
+class Layers(nn.Sequential):
+    """Layers one after another, which can be compiled as a whole; torch's own are not, one by one only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self:
+            x = layer(x)
+        return x
+
+
 class Codec(nn.Module):
     """Convolutional encoder (÷4), quantizer and decoder of one stream. Source: reading 17."""
 
@@ -42,7 +51,7 @@ class Codec(nn.Module):
             ]
         encoder += [nn.Conv1d(width, width, 3, padding=1)]
         decoder += [nn.ReLU(), nn.Conv1d(width, coordinates, 3, padding=1)]
-        self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+        self.encoder, self.decoder = Layers(*encoder), Layers(*decoder)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return latents (B, N, D) of coordinates (B, T, C)."""
