@@ -38,7 +38,7 @@ def test_make_demo_runs_that_command() -> None:
 def test_each_table_is_of_three_seeds_and_says_at_what_budget(built: Path, panel: str) -> None:
     for suffix in ("md", "tex"):
         table = (built / f"{panel}.{suffix}").read_text()
-        assert "over 3 seeds" in table and "Demo scale" in table
+        assert "over n = 3 seeds" in table and "Demo scale" in table
     table = (built / f"{panel}.md").read_text()
     for row in PANELS[panel]:
         [line] = [line for line in table.splitlines() if line.startswith(f"| {row}")]
@@ -47,7 +47,7 @@ def test_each_table_is_of_three_seeds_and_says_at_what_budget(built: Path, panel
 
 def test_the_page_has_both_tables_and_the_films(built: Path) -> None:
     page = (built / "index.html").read_text()
-    assert all(f'id="{panel}"' in page for panel in PANELS)
+    assert all(f'id="panel-{panel}"' in page for panel in PANELS)
     films = sorted((built / "videos").glob("*.mp4"))
     assert len(films) == 4 and all(f"videos/{film.name}" in page for film in films)
 

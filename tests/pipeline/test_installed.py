@@ -122,6 +122,12 @@ def test_the_papers_sweep_is_planned_from_an_empty_folder(rgx: Run, empty: Path)
     assert not list(empty.iterdir())
 
 
+def test_the_demo_is_planned_from_an_empty_folder(rgx: Run, empty: Path) -> None:
+    told = json.loads(rgx("plan", "sweeps/demo.yaml", "--json").stdout)
+    assert {row["panel"] for row in told["rows"]} == {"motion", "decoding"}
+    assert not list(empty.iterdir())
+
+
 def test_a_sweep_and_its_report(rgx: Run, empty: Path) -> None:
     for name, text in {"sweeps/small.yaml": SMALL, "reports/small.yaml": REPORT}.items():
         (empty / name).parent.mkdir()
