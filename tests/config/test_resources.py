@@ -53,6 +53,16 @@ def test_resources_are_bound_for_all_stages_or_for_one_and_leave_keys_alone() ->
     assert judge.resources.time_limit_s == 3600
 
 
+def test_several_gpus_are_for_a_training_and_leave_keys_alone() -> None:
+    plan = planned("generator/resources.stage.gpus = 4", "tokenizer/resources.stage.processes = 2")
+    assert asked(plan, "generator", gpus=True) == {"CPU": 4, "GPU": 4}
+    assert asked(plan, "tokenizer", gpus=True) == {"CPU": 2, "GPU": 2}
+    assert asked(plan, "tokenizer", gpus=False) == {"CPU": 2}
+    assert plan.tasks.keys() == planned().tasks.keys()
+    with pytest.raises(InputError, match="processes = 2: expected as many as gpus = 3, or gpus = 0"):
+        planned("generator/resources.stage.gpus = 3", "generator/resources.stage.processes = 2")
+
+
 def test_the_cluster_of_the_example_is_one_that_ray_would_start() -> None:
     jsonschema, autoscaler = pytest.importorskip("jsonschema"), pytest.importorskip("ray.autoscaler")
     example = yaml.safe_load((ROOT / "examples" / "ray_cluster.yaml").read_text())
@@ -67,6 +77,10 @@ def test_the_cluster_of_the_example_is_one_that_ray_would_start() -> None:
         ("resources.stage.cpu = 2", "did you mean 'cpus'"),
         ("resources.stage.cpus = 'many'", "expected a number, found text"),
         ("resources.stage.gpus = -1", "expected 0 or more"),
+        ("resources.stage.gpus = 1.5", "gpus = 1.5: expected a whole number, or less than 1"),
+        ("resources.stage.gpus = 2", "stage corpus does not train, and only a training is shared"),
+        ("motion/resources.stage.processes = 2", "stage motion does not train"),
+        ("generator/resources.stage.processes = 0", "processes = 0: expected 1 or more"),
         ("resources.stage.time_limit_s = 0", "time_limit_s = 0: expected more than 0"),
         ("resources.stage.checkpoint_minutes = 0", "checkpoint_minutes = 0: expected more than 0"),
         ("resources.stage.stall_minutes = -1", "stall_minutes = -1: expected more than 0"),

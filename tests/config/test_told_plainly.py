@@ -107,6 +107,12 @@ def test_what_a_stage_says_wrongly_of_itself_is_told_with_its_line(tmp_path: Pat
 def test_resources_are_refused_in_one_line_with_their_place(tmp_path: Path) -> None:
     told = refusal(tmp_path, "told_nothing", "", "{resources.stage.cpus: -1}")
     assert told == f"p/row: {tmp_path}/told.yaml:8: resources.stage.cpus = -1: expected 0 or more"
+    told = refusal(tmp_path, "told_nothing", "", "{resources.stage.gpus: 1.5}")
+    assert told == (
+        f"p/row: {tmp_path}/told.yaml:8: resources.stage.gpus = 1.5: expected a whole number, or less than 1"
+    )
+    told = refusal(tmp_path, "told_nothing", "", "{resources.stage.gpus: 2}")
+    assert told.startswith(f"p/row: {tmp_path}/told.yaml:8: resources.stage.gpus = 2: stage ")
 
 
 SAID = {

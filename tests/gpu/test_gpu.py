@@ -142,6 +142,22 @@ def test_a_stage_says_what_it_held_of_the_gpu_s_memory(undisturbed):
             assert 0 < memory["peak_bytes"] < memory["card_bytes"] == card, made["stage"]
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_share_a_training(undisturbed, tmp_path):
+    """Dropout is each GPU's own, so that losses are near and no more."""
+    shared = ("tokenizer", "generator", "refiner")
+    bindings = [x for stage in shared for x in ("--bind", f"{stage}/resources.stage.gpus = 2")]
+    assert sweep(tmp_path / "store", "inline", *bindings) == 0
+    made, alone = (
+        {one["stage"]: one for one in manifests(store).values()}
+        for store in (tmp_path / "store", undisturbed)
+    )
+    for stage in shared:
+        assert made[stage]["gpu"] == f"2 × {gpu()}" and made[stage]["key"] == alone[stage]["key"]
+    one, two = (manifest["generator"]["outputs"]["tokens"] for manifest in (alone, made))
+    assert two == pytest.approx(one, rel=0.05)
+
+
 def test_ray_lends_the_gpu_to_the_same_stages_and_their_scores_agree(undisturbed, tmp_path):
     """Sums of a GPU are not ordered, so a few steps of training differ in their last digits only."""
     assert sweep(tmp_path / "store", "ray") == 0
