@@ -139,11 +139,11 @@ def _outcome(graph: Graph, plan: Plan) -> list[str]:
         *failed,
         f"{plan.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
         f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {plan.trainings} trainings stand "
-        f"where a sweep row by row does {plan.per_row_trainings}; {_cost(graph)}",
+        f"where a sweep row by row does {plan.per_row_trainings}; {cost_of(graph)}",
     ]
 
 
-def _cost(graph: Graph) -> str:
+def cost_of(graph: Graph) -> str:
     """Return what all stages of a sweep that are in the store took to make, this time or before."""
     there = [(graph.tasks[key].stage, key) for key in graph.done]
     return in_words(sum(cpu_seconds_by_key(Manifests(graph.store), there).values()))
