@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from little import sweep
 
-FIRST = ("ray", "ray in pipelines", "extractors")
-"""Groups that are begun first: what starts Ray, two at a time; what waits for environments of pip's."""
+FIRST = ("ray", "ray clusters", "ray in pipelines", "extractors")
+"""Groups that are begun first: what starts Ray and waits for it; what waits for environments of pip's."""
 
 
 @pytest.hookimpl(tryfirst=True)

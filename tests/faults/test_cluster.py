@@ -36,7 +36,7 @@ class Told(MaskRatio):
         time.sleep(0.5)  # so that a node can be seen at work
         return torch.full((count,), self.ratio)
 """
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.xdist_group("ray clusters")
 ROW = ("--only", "3b/+distill", "--import", "told_for_a_test.py", "--set", "mask_ratio=told_for_a_test")
 
 

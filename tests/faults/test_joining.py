@@ -22,7 +22,7 @@ from nodes import OURS, Cluster, Run, cluster, free_port
 from rgx.errors import InputError
 from rgx.run.ray_start import check_address
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = pytest.mark.xdist_group("ray clusters")
 SPOKEN = """\
 name: spoken
 config: [gin/realistic_gesture.gin]

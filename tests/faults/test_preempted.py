@@ -80,7 +80,7 @@ Windows.draw = asked_while_drawing
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FORKS, reason="only Linux forks safely with torch loaded")
-@pytest.mark.xdist_group("ray")
+@pytest.mark.xdist_group("ray clusters")
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_ray_worker_that_is_asked_to_end_loses_no_step_of_its_stage(
     finished: Path, tmp_path: Path, joined: bool

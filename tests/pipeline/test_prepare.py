@@ -434,7 +434,7 @@ def test_points_that_run_code_are_one_line_and_the_rest_goes_on(
 def test_4k_and_a_turned_recording(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    record(folder / "4k.mkv", lambda now: (plain(3840, 2160), [waving(now, 1900, 800, 110)]), every(25, 3.4))
+    record(folder / "4k.mkv", lambda now: (plain(3840, 2160), [waving(now, 1900, 800, 110)]), every(12, 3.4))
     record(folder / "turned.mp4", lambda now: (np.rot90(planted_people.draw(*one(now)), -1), []), turn=90)
     assert prepare(folder, tmp_path / "out") == 0
     found = {row["source"]: row for row in rows(tmp_path / "out")}
@@ -584,7 +584,7 @@ def test_a_table_says_what_is_cut_out_and_what_tests(
 @pytest.mark.slow
 def test_memory_stays_flat_in_a_recording_s_length(tmp_path: Path) -> None:
     peaks = []
-    for seconds in (40.0, 120.0):
+    for seconds in (20.0, 60.0):
         folder = tmp_path / f"in {seconds}"
         folder.mkdir()
         scene = partial(standing, 80)
