@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rgx.gesture.data.picture_file import PictureFile
 from rgx.gesture.data.windows import window_starts
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import WINDOW_FRAMES, ClipSpan, Pairs
 
 
@@ -62,13 +63,13 @@ class Pictures:
 
     def shown(self, frames: Tensor) -> Tensor:
         """Return frames (B, H, H, 3) uint8 as pictures (B, 3, H, H) float32 in [0, 1] on the device."""
-        return self._sent(frames).permute(0, 3, 1, 2).float() / 255
+        return sent(frames, self.device).permute(0, 3, 1, 2).float() / 255
 
     def pairs(self, index: Tensor, frames: Tensor) -> Pairs:
         """Return the pairs of index (2, B), sources first; frames (2 · B, H, H, 3) are their pictures."""
         source, driving = self.shown(frames).chunk(2)
-        poses = [self._sent(self.pose[row]) for row in index]
-        valid = [self._sent(self.valid[row]) for row in index]
+        poses = [sent(self.pose[row], self.device) for row in index]
+        valid = [sent(self.valid[row], self.device) for row in index]
         return Pairs(source, driving, *poses, *valid)
 
     def draw(self, size: int) -> Tensor:
@@ -86,10 +87,6 @@ class Pictures:
         spans = [span for span in self.spans if span.split == "train"]
         lengths = torch.tensor([span.frames for span in spans])
         return torch.tensor([span.start for span in spans]), lengths, lengths.cumsum(0)
-
-    def _sent(self, x: Tensor) -> Tensor:
-        """Return a tensor on the device, without waiting for a GPU to have taken it."""
-        return (x.pin_memory() if self.device.startswith("cuda") else x).to(self.device, non_blocking=True)
 
     def windows(self, split: str, per_clip: int) -> list[tuple[int, PictureSpan, int]]:
         """Return up to `per_clip` windows of each clip that do not overlap: (number, span, first frame).
