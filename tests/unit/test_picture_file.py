@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +12,10 @@ import pytest
 import torch
 
 from rgx.errors import InputError
-from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.picture_file import PictureFile, PictureWriter
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.stages.frames import FramesStage
-from rgx.gesture.types import Clip, ClipSpan, CorpusFacts, Footage, PictureFacts
+from rgx.gesture.types import Footage, PictureFacts
 from rgx.store.workspace import Inputs, Workspace
 
 SIZE = 32
@@ -32,9 +32,9 @@ def smooth(count: int, size: int = SIZE) -> np.ndarray:
     )
 
 
-def written(path: Path, pictures: np.ndarray, quality: int = 0) -> PictureFile:
+def written(path: Path, pictures: np.ndarray) -> PictureFile:
     with PictureWriter(path) as file:
-        file.add(pictures, quality)
+        file.add(pictures)
     return PictureFile(path, file.ends, pictures.shape[1])
 
 
@@ -59,15 +59,24 @@ def test_many_threads_read_at_once(tmp_path: Path) -> None:
             assert np.array_equal(picture, pictures[number % 40])
 
 
-def test_one_file_holds_pictures_with_and_without_loss(tmp_path: Path) -> None:
-    pictures = smooth(60)
-    with PictureWriter(tmp_path / "frames.bin") as file:
-        file.add(pictures[:30], 90)
-        file.add(pictures[30:])
-    read = PictureFile(tmp_path / "frames.bin", file.ends, SIZE)[:]
-    assert np.array_equal(read[30:], pictures[30:]) and not np.array_equal(read[:30], pictures[:30])
-    error = np.square(read[[0, 25]].astype(float) - pictures[[0, 25]]).mean()
-    assert file.psnr() == pytest.approx(10 * np.log10(255**2 / error), abs=1e-6) and file.psnr() > 30
+def resident() -> int:
+    """Return the bytes of this process that lie in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux says how much memory a process has")
+def test_reading_a_large_file_takes_no_more_memory_than_a_batch(tmp_path: Path) -> None:
+    pictures = noise(100, 96)
+    path = tmp_path / "frames.bin"
+    with PictureWriter(path) as file:
+        for _ in range(20):
+            file.add(pictures)
+    read = PictureFile(path, file.ends, 96)
+    read[:10]
+    before = resident()
+    for start in range(0, len(read), 10):
+        assert len(read[start : start + 10]) == 10
+    assert path.stat().st_size > 40e6 and resident() - before < 10e6
 
 
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
@@ -86,58 +95,23 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
         PictureFile(path, file._ends, 64)[:1]
 
 
-class Recorded(Corpus):
-    """Clips of given splits whose pictures are smooth."""
-
-    def __init__(self, *splits: str) -> None:
-        self.splits = splits
-
-    def facts(self) -> CorpusFacts:
-        return CorpusFacts(("a",), {split: self.splits.count(split) for split in self.splits}, "")
-
-    def clips(self) -> Iterator[Clip]:
-        return iter(())
+class Recorded(Puppets):
+    """A corpus whose footage is not of the clips that its keypoints are of."""
 
     def footage(self, size_px: int) -> Iterator[Footage]:
-        for number, _ in enumerate(self.splits):
-            yield Footage(f"clip{number}", smooth(30, size_px), float(size_px))
+        for footage in super().footage(size_px):
+            yield Footage(footage.name, footage.frames[1:], footage.frame_px)
 
 
-class Given(Inputs):
-    """The facts of a corpus of 30 frames a clip."""
-
-    def __init__(self, *splits: str) -> None:
-        super().__init__({}, {})
-        self.spans = [
-            ClipSpan(f"clip{n}", 0, split, 30 * n, 30, (16.0, 16.0), 8.0) for n, split in enumerate(splits)
-        ]
-
-    def arrays(self, stage: str, name: str = "arrays") -> dict:
-        count = 30 * len(self.spans)
-        return {"motion": torch.zeros(count, 2, 2), "valid": torch.ones(count, 2, dtype=torch.bool)}
-
-    def about(self, stage: str) -> dict:
-        return {"spans": [vars(span) for span in self.spans]}
-
-
-def test_only_what_is_trained_on_may_lose_anything(tmp_path: Path) -> None:
-    splits = ("train", "test", "dev")
-    facts = PictureFacts(SIZE, Recorded(*splits).facts())
-    outputs, read = {}, {}
-    for quality in (0, 95):
-        workspace = Workspace(tmp_path / str(quality), "cpu", lambda _: None)
-        stage = FramesStage(Recorded(*splits), SIZE, quality)
-        outputs[quality] = stage.run(Given(*splits), workspace, facts)
-        made = Inputs({}, {"frames": workspace.folder})
-        ends = made.arrays("frames")["ends"].numpy()
-        read[quality] = PictureFile(workspace.folder / "frames.bin", ends, made.about("frames")["size_px"])[:]
-        assert outputs[quality]["bytes"] == (workspace.folder / "frames.bin").stat().st_size
-    assert np.array_equal(read[0], np.concatenate([smooth(30)] * 3)) and "train_psnr" not in outputs[0]
-    assert np.array_equal(read[95][30:], read[0][30:]) and not np.array_equal(read[95][:30], read[0][:30])
-    assert 35 < outputs[95]["train_psnr"] < 70
-
-
-@pytest.mark.parametrize("quality", [-1, 101])
-def test_a_quality_that_is_none_is_refused(quality: int) -> None:
-    with pytest.raises(InputError, match=f"train_jpeg_quality = {quality}: expected 1 to 100, or 0"):
-        FramesStage(Puppets(), SIZE, quality)
+def test_footage_of_another_length_is_refused(tmp_path: Path) -> None:
+    corpus = Recorded(speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
+    span = {"speaker": 0, "split": "train", "start": 0, "frames": 100, "origin_px": (16, 16), "scale_px": 8}
+    (name,) = (clip.name for clip in corpus.clips())
+    folder = Workspace(tmp_path / "corpus", "cpu", lambda _: None)
+    folder.save_arrays({"motion": torch.zeros(100, 2, 2), "valid": torch.ones(100, 2, dtype=torch.bool)})
+    folder.save_about({"spans": [{"name": name, **span}]})
+    workspace = Workspace(tmp_path / "frames", "cpu", lambda _: None)
+    with pytest.raises(InputError, match=f"clip {name} has 100 frames of keypoints, but the pictures are 99"):
+        FramesStage(corpus, SIZE).run(
+            Inputs({}, {"corpus": folder.folder}), workspace, PictureFacts(SIZE, corpus.facts())
+        )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
-from rgx.gesture.data.picture_file import NAME, NO_LOSS, PictureWriter, check_codecs
+from rgx.gesture.data.picture_file import NAME, PictureWriter, check_codec
 from rgx.gesture.data.picture_pairs import picture_span
 from rgx.gesture.types import ClipSpan, PictureFacts
-from rgx.registry import Since, register
+from rgx.registry import register
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
 
@@ -23,26 +23,16 @@ SMALLEST_PX = 32
 
 @register("stage", "frames", label="Pictures", source="Sec. 5.1, reading 4")
 class FramesStage(Stage):
-    """Every frame of the corpus, compressed by itself for random access; apart from the corpus, so that the
-    size of pictures never changes what motion is trained on.
+    """Every frame of the corpus, compressed without loss and by itself for random access; apart from the
+    corpus, so that the size of pictures never changes what motion is trained on."""
 
-    train_jpeg_quality: 0 keeps the pictures of the training split as they are, too; from 1 to 100 they are
-    JPEG, of which recordings take a quarter of the bytes at 95. What numbers are measured on has no loss.
-    """
-
-    version = 2  # since pictures lie in one compressed file; the numbers made from them are the same
+    version = 2  # since pictures lie compressed in another file; every number made from them is the same
     seeded = False
 
-    def __init__(
-        self, corpus: Corpus, size_px: int = 256, train_jpeg_quality: Annotated[int, Since(NO_LOSS)] = NO_LOSS
-    ) -> None:
+    def __init__(self, corpus: Corpus, size_px: int = 256) -> None:
         if size_px < SMALLEST_PX or size_px % SMALLEST_PX:
             raise InputError(f"stage.frames.size_px = {size_px}: expected a multiple of {SMALLEST_PX}")
-        if not 0 <= train_jpeg_quality <= 100:
-            raise InputError(
-                f"stage.frames.train_jpeg_quality = {train_jpeg_quality}: expected 1 to 100, or 0 for no loss"
-            )
-        self.corpus, self.size_px, self.train_jpeg_quality = corpus, size_px, train_jpeg_quality
+        self.corpus, self.size_px = corpus, size_px
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus",)
@@ -57,7 +47,7 @@ class FramesStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> PictureFacts:
         """Return the width of a picture in px and the facts of the corpus."""
         self.corpus.check_pictures()
-        check_codecs()
+        check_codec()
         return PictureFacts(self.size_px, parents["corpus"])
 
     def run(self, inputs: Inputs, workspace: Workspace, built: PictureFacts) -> dict[str, Any]:
@@ -71,7 +61,7 @@ class FramesStage(Stage):
                         f"clip {span.name} has {span.frames} frames of keypoints, but the pictures are "
                         f"{len(footage.frames)} of {footage.name}"
                     )
-                file.add(footage.frames, self.train_jpeg_quality if span.split == "train" else NO_LOSS)
+                file.add(footage.frames)
                 place = picture_span(span, footage.frame_px)
                 poses.append(place.place(corpus["motion"][span.start : span.start + span.frames]))
                 placed.append(asdict(place))
@@ -79,5 +69,4 @@ class FramesStage(Stage):
         ends = torch.tensor(file.ends)
         workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"], "ends": ends})
         workspace.save_about({"spans": placed, "size_px": size})
-        outputs = {"clips": len(spans), "frames": len(ends), "size_px": size, "bytes": int(ends[-1])}
-        return outputs | ({"train_psnr": file.psnr()} if self.train_jpeg_quality else {})
+        return {"clips": len(spans), "frames": len(ends), "size_px": size}
