@@ -122,6 +122,9 @@ def run_refiner(module):
     assert 0 <= float(made.detach().min()) <= float(made.detach().max()) <= 1
     drawn = module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE // 2))
     assert drawn.shape == (BATCH, module.map_channels, SIZE, SIZE // 2)
+    refined, structure = module.refine(batch.source, trusted, batch.driving_pose, batch.driving_valid)
+    assert torch.equal(refined, made)
+    assert torch.equal(structure, module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE)))
     if not module.present:
         assert torch.equal(made, batch.source)
         return {}

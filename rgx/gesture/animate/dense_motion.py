@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
-from rgx.gesture.nn.grid import pixel_grid, resize, sample
+from rgx.gesture.nn.grid import pixel_grid, resize, resize_grid, sample
+from rgx.gesture.nn.precision import sent
 
 VARIANCE = 0.01
 """Of the heat map around a control point. Source: reading 29."""
@@ -30,6 +31,14 @@ class Motion:
     grid: Tensor
     occlusion: list[Tensor]
     mask: Tensor
+    _grids: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def grid_for(self, picture: Tensor) -> Tensor:
+        """Return the grid at the size of pictures or features (B, C, H, W), worked out once a size."""
+        size = (picture.shape[-2], picture.shape[-1])
+        if size not in self._grids:
+            self._grids[size] = resize_grid(self.grid, size)
+        return self._grids[size]
 
 
 class Hourglass(nn.Module):
@@ -76,7 +85,7 @@ def dropout_softmax(logits: Tensor, probability: float) -> Tensor:
         out = torch.rand(logits.shape[:2]) < probability
         change = torch.where(out, -torch.inf, -math.log1p(-probability))
         change[:, 0] = 0.0
-        logits = logits + change.to(logits)[..., None, None]
+        logits = logits + sent(change, logits.device).to(logits)[..., None, None]
     return logits.softmax(dim=1)
 
 

@@ -54,7 +54,7 @@ class Inpainting(nn.Module):
     def forward(self, picture: Tensor, features: list[Tensor], motion: Motion) -> Tensor:
         """Return the animated pictures (B, 3, H, W) in [0, 1] of source pictures and their features."""
         # What the source does not show is zero here, and painted from what lies around it.
-        seen = [warp(f, motion.grid) * o for f, o in zip(features, motion.occlusion, strict=True)]
+        seen = [warp(f, motion.grid_for(f)) * o for f, o in zip(features, motion.occlusion, strict=True)]
         x = seen[-1]
         for i in range(len(self.up) - 1, -1, -1):
             x = self.up[i](F.interpolate(self.refine[i](x), scale_factor=2.0))
@@ -63,7 +63,7 @@ class Inpainting(nn.Module):
         shown = motion.occlusion[0]
         painted = self.paint(x * (1 - shown) + seen[0]).float().sigmoid()
         # Pixels the source shows are moved, never repainted: detail survives that no decoder would draw.
-        return painted * (1 - shown) + warp(picture, motion.grid) * shown
+        return painted * (1 - shown) + warp(picture, motion.grid_for(picture)) * shown
 
     def warp_loss(self, features: list[Tensor], driving: Tensor, motion: Motion) -> Tensor:
         """Return how far warped source features are from those of the driving pictures, masked alike.
@@ -73,7 +73,7 @@ class Inpainting(nn.Module):
         with torch.no_grad():
             wanted = self.encode(driving)
         distances = [
-            ((warp(have.detach(), motion.grid) - want.float()) * shown.detach()).abs().mean()
+            ((warp(have.detach(), motion.grid_for(have)) - want.float()) * shown.detach()).abs().mean()
             for have, want, shown in zip(features, wanted, motion.occlusion, strict=True)
         ]
         return torch.stack(distances).sum()

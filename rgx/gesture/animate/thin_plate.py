@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rgx.gesture.nn.grid import pixel_grid
+from rgx.gesture.nn.precision import sent
 
 RIDGE = 1e-3
 """Added to the kernel block only: reading 30 says what it does to the identity on the affine rows. TPSMM's
@@ -81,7 +82,7 @@ class ThinPlate:
         points = (pixel_grid(side, side) * side / max(1, side - 1)).reshape(1, 1, -1, 2)
         drawn = torch.randn(batch, 1, points.shape[2] + 3, 2)
         parts = (points, bend * drawn[:, :, 3:], affine * drawn[:, :, :2], torch.zeros(1, 1, 1, 2))
-        return cls(*(part.to(device) for part in (*parts, affine * drawn[:, :, 2:3])))
+        return cls(*(sent(part, device or "cpu") for part in (*parts, affine * drawn[:, :, 2:3])))
 
     def displacement(self, places: Tensor) -> Tensor:
         """Return how far each spline moves places (M, 2) or (B, M, 2): (B, G, M, 2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -97,6 +98,13 @@ class ThinPlateAnimator(Animator):
         self.step: Tensor
         # A buffer, so that a training that goes on finds dropout where it was.
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ThinPlateAnimator:
+        # Each step reads it: moved to a GPU with the rest, it would have each step wait for all of the last.
+        step = self.step
+        super()._apply(fn, recurse)
+        self.step = step
+        return self
 
     def dropout_at(self, step: int, steps: int) -> float:
         """Return the probability that a spline is left out at a step counted from 0."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from rgx.gesture.data.picture_file import PictureFile
 from rgx.gesture.data.windows import window_starts
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import WINDOW_FRAMES, ClipSpan, Pairs
 
 
@@ -41,47 +42,51 @@ def picture_span(span: ClipSpan, frame_px: float) -> PictureSpan:
 
 
 class Pictures:
-    """All pictures of a corpus, mapped from disk and never read whole.
+    """All pictures of a corpus, decoded when they are asked for.
 
     frames (T, H, H, 3) uint8 over all clips; pose (T, K, 2) in [−1, 1]; valid (T, K) bool.
     """
 
     def __init__(
-        self, path: Path, pose: Tensor, valid: Tensor, spans: Sequence[PictureSpan], device: str
+        self, frames: PictureFile, pose: Tensor, valid: Tensor, spans: Sequence[PictureSpan], device: str
     ) -> None:
-        self.frames = np.load(path, mmap_mode="r")
-        self.pose, self.valid, self.spans, self.device = pose, valid, spans, device
+        self.frames, self.pose, self.valid, self.spans, self.device = frames, pose, valid, spans, device
 
     @property
     def size_px(self) -> int:
         """The width of a picture."""
-        return int(self.frames.shape[1])
+        return self.frames.shape[1]
 
     def pictures(self, index: Tensor) -> Tensor:
         """Return pictures (B, 3, H, H) float32 in [0, 1] on the device."""
-        frames = torch.from_numpy(self.frames[index.cpu().numpy()])
-        return frames.to(self.device).permute(0, 3, 1, 2).float() / 255
+        return self.shown(torch.from_numpy(self.frames[index.numpy()]))
 
-    def pairs(self, source: Tensor, driving: Tensor) -> Pairs:
-        """Return the pairs of frames source (B,) and driving (B,)."""
-        both = [
-            (self.pictures(index), *(x[index].to(self.device) for x in (self.pose, self.valid)))
-            for index in (source, driving)
-        ]
-        (first, first_pose, first_valid), (second, second_pose, second_valid) = both
-        return Pairs(first, second, first_pose, second_pose, first_valid, second_valid)
+    def shown(self, frames: Tensor) -> Tensor:
+        """Return frames (B, H, H, 3) uint8 as pictures (B, 3, H, H) float32 in [0, 1] on the device."""
+        return sent(frames, self.device).permute(0, 3, 1, 2).float() / 255
 
-    def draw(self, size: int, split: str = "train") -> Pairs:
-        """Return random pairs, both frames of a pair from the same clip, every frame equally likely."""
-        spans = [span for span in self.spans if span.split == split]
-        lengths = torch.tensor([span.frames for span in spans])
-        starts = torch.tensor([span.start for span in spans])
-        ends = lengths.cumsum(0)
+    def pairs(self, index: Tensor, frames: Tensor) -> Pairs:
+        """Return the pairs of index (2, B), sources first; frames (2 · B, H, H, 3) are their pictures."""
+        source, driving = self.shown(frames).chunk(2)
+        poses = [sent(self.pose[row], self.device) for row in index]
+        valid = [sent(self.valid[row], self.device) for row in index]
+        return Pairs(source, driving, *poses, *valid)
+
+    def draw(self, size: int) -> Tensor:
+        """Return random pairs (2, B) of frames of training clips: both of one clip, each equally likely."""
+        starts, lengths, ends = self._training
         place = torch.randint(int(ends[-1]), (size,))
         clip = torch.searchsorted(ends, place, right=True)
         first = starts[clip] + place - (ends - lengths)[clip]
         second = starts[clip] + (torch.rand(size) * lengths[clip]).long()
-        return self.pairs(first, second)
+        return torch.stack([first, second])
+
+    @cached_property
+    def _training(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Where each training clip begins, how many frames it has, and how many it and those before have."""
+        spans = [span for span in self.spans if span.split == "train"]
+        lengths = torch.tensor([span.frames for span in spans])
+        return torch.tensor([span.start for span in spans]), lengths, lengths.cumsum(0)
 
     def windows(self, split: str, per_clip: int) -> list[tuple[int, PictureSpan, int]]:
         """Return up to `per_clip` windows of each clip that do not overlap: (number, span, first frame).

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rgx.errors import InputError
+from rgx.gesture.data.picture_file import NAME, PictureFile
 from rgx.gesture.data.picture_pairs import Pictures, PictureSpan
 from rgx.gesture.data.windows import Windows
 from rgx.gesture.types import ClipSpan, CorpusFacts, Split
@@ -67,9 +68,7 @@ def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
 
 def load_pictures(inputs: Artifacts, device: str) -> Pictures:
     """Return the pictures of a parent `frames`."""
-    arrays = inputs.arrays("frames")
-    spans = [
-        PictureSpan(**{**span, "origin": tuple(span["origin"])}) for span in inputs.about("frames")["spans"]
-    ]
-    path = inputs.folders["frames"] / "frames.npy"
-    return Pictures(path, arrays["pose"], arrays["valid"], spans, device)
+    arrays, about = inputs.arrays("frames"), inputs.about("frames")
+    spans = [PictureSpan(**{**span, "origin": tuple(span["origin"])}) for span in about["spans"]]
+    frames = PictureFile(inputs.folders["frames"] / NAME, arrays["ends"].numpy(), about["size_px"])
+    return Pictures(frames, arrays["pose"], arrays["valid"], spans, device)

@@ -102,12 +102,17 @@ class FrozenConvolutions(nn.Module):
     def __init__(self, layers: Sequence[Layer], state: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.layers = tuple(layers)
+        self.mean: Tensor
+        self.std: Tensor
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         for name in shapes(layers):
             self.register_buffer(name.replace(".", "_"), state[name], persistent=False)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Return the shown activations of pictures (B, 3, H, W) in [0, 1]; raises ValueError if too small."""
-        x, shown = normalise(picture), []
+        # Not `normalise`, which makes both anew: a GPU would be waited for each time.
+        x, shown = (picture - self.mean.to(picture)) / self.std.to(picture), []
         for layer in self.layers:
             if layer.pool:
                 if min(x.shape[-2:]) < layer.pool:

@@ -41,6 +41,8 @@ def resize_grid(grid: Tensor, size: tuple[int, int]) -> Tensor:
 
     The displacement is interpolated, not the position, so that an identity grid stays one to its edges.
     """
+    if grid.shape[1:3] == size:
+        return grid
     here = pixel_grid(grid.shape[1], grid.shape[2], grid.device)
     shift = F.interpolate(
         (grid - here).permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False

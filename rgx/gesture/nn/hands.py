@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
     grid = pixel_grid(*size, pose.device)
     mask = torch.zeros(len(pose), *size, dtype=torch.bool, device=pose.device)
     for hand in (LEFT_HAND, RIGHT_HAND):
-        points = [kept_index(point) for point in hand]
+        points = _places(hand, pose.device)
         seen = valid[:, points, None]
         # A hand without a valid point has a box from inf to -inf, which holds no pixel.
         low = pose[:, points].masked_fill(~seen, torch.inf).amin(1) - MARGIN
@@ -28,3 +30,9 @@ def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
         inside = (grid >= low[:, None, None]) & (grid <= high[:, None, None])
         mask |= inside.all(-1)
     return mask[:, None]
+
+
+@cache
+def _places(hand: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return which of a pose's points a hand has; made once, or a GPU would be waited for each time."""
+    return torch.tensor([kept_index(point) for point in hand], device=device)

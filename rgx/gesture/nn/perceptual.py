@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.gesture.nn.frozen import VGG_19, FrozenConvolutions, pyramid, random_state, shapes
+from rgx.gesture.nn.precision import laid_out
 from rgx.gesture.nn.weights import fingerprint_of_state, read_state, required
 from rgx.registry import Place, register
 
@@ -52,7 +53,7 @@ class ConvolutionFeatures(PerceptualFeatures):
 
     def prepare(self, device: str) -> None:
         """Load or draw the weights onto a device; raises InputError for a file that is not them."""
-        self.network = self.load().to(device)
+        self.network = laid_out(self.load().to(device), device)
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         if self.network is None:

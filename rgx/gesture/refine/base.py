@@ -26,6 +26,11 @@ class Refiner(nn.Module):
         """Return the structure map (B, map_channels, H, W) of poses at one resolution."""
         return pose.new_zeros(len(pose), self.map_channels, *size)
 
+    def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the structure map at that size: for training, which wants both."""
+        size = (picture.shape[-2], picture.shape[-1])
+        return self(picture, trusted, pose, valid), self.structure(pose, valid, size)
+
 
 class Discriminator(nn.Module):
     """Tells real pictures from refined ones, given the structure map."""

@@ -52,12 +52,15 @@ class ResidualRefiner(Refiner):
         return self.drawing(pose, valid, size)
 
     def forward(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> Tensor:
+        return self.refine(picture, trusted, pose, valid)[0]
+
+    def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         height, width = picture.shape[-2:]
         sizes = [(height >> level, width >> level) for level in range(self.downs + 1)]
         structures = [self.drawing(pose, valid, size) for size in sizes]
         # 1 - trusted: where the animator had nothing to show, the network may paint freely.
         change = self.network(torch.cat([2 * picture - 1, 1 - trusted], dim=1), structures)
-        return _Within.apply(picture + change)  # type: ignore[no-untyped-call]
+        return _Within.apply(picture + change), structures[0]  # type: ignore[no-untyped-call]
 
 
 @register("refiner", "unet", label="+ UNet", source="Table 3d '+ UNet'")

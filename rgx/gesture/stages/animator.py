@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.pair_reader import PairReader
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
@@ -47,12 +48,16 @@ class AnimatorStage(Stage):
         self.perceptual.prepare(workspace.device)
         steps = self.training.steps
 
-        def losses() -> dict[str, torch.Tensor]:
-            pairs = pictures.draw(self.training.batch)
-            with fast(workspace.device):
-                return share_mean(built.losses)(pairs, self.perceptual, steps)
+        with PairReader(pictures, self.training.batch) as reader:
 
-        values = fit(laid_out(built, workspace.device), losses, self.training, workspace)
+            def losses() -> dict[str, torch.Tensor]:
+                pairs = reader.draw()
+                with fast(workspace.device):
+                    terms = share_mean(built.losses)(pairs, self.perceptual, steps)
+                reader.look_ahead()
+                return terms
+
+            values = fit(laid_out(built, workspace.device), losses, self.training, workspace)
         workspace.save_network(built)
         workspace.save_about({"notes": [self.perceptual.note] if self.perceptual.note else []})
         return {"parameters": count_parameters(built), **values}

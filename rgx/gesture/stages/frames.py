@@ -7,11 +7,11 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.base import Corpus
+from rgx.gesture.data.picture_file import NAME, PictureWriter, check_codec
 from rgx.gesture.data.picture_pairs import picture_span
 from rgx.gesture.types import ClipSpan, PictureFacts
 from rgx.registry import register
@@ -23,9 +23,10 @@ SMALLEST_PX = 32
 
 @register("stage", "frames", label="Pictures", source="Sec. 5.1, reading 4")
 class FramesStage(Stage):
-    """Every frame of the corpus, uncompressed for random access; apart from the corpus, so that the size
-    of pictures never changes what motion is trained on."""
+    """Every frame of the corpus, compressed without loss and by itself for random access; apart from the
+    corpus, so that the size of pictures never changes what motion is trained on."""
 
+    version = 2  # since pictures lie compressed in another file; every number made from them is the same
     seeded = False
 
     def __init__(self, corpus: Corpus, size_px: int = 256) -> None:
@@ -46,29 +47,26 @@ class FramesStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> PictureFacts:
         """Return the width of a picture in px and the facts of the corpus."""
         self.corpus.check_pictures()
+        check_codec()
         return PictureFacts(self.size_px, parents["corpus"])
 
     def run(self, inputs: Inputs, workspace: Workspace, built: PictureFacts) -> dict[str, Any]:
         size, corpus = built.size_px, inputs.arrays("corpus")
         spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
-        shape = (len(corpus["motion"]), size, size, 3)
-        frames = np.lib.format.open_memmap(
-            workspace.folder / "frames.npy", mode="w+", dtype=np.uint8, shape=shape
-        )
         poses, placed = [], []
-        for span, footage in zip(spans, self.corpus.footage(size), strict=True):
-            if (footage.name, len(footage.frames)) != (span.name, span.frames):
-                raise InputError(
-                    f"clip {span.name} has {span.frames} frames of keypoints, but the pictures are "
-                    f"{len(footage.frames)} of {footage.name}"
-                )
-            rows = slice(span.start, span.start + span.frames)
-            frames[rows] = footage.frames
-            place = picture_span(span, footage.frame_px)
-            poses.append(place.place(corpus["motion"][rows]))
-            placed.append(asdict(place))
-            workspace.progress(len(placed), len(spans))
-        frames.flush()
-        workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"]})
-        workspace.save_about({"spans": placed})
-        return {"clips": len(spans), "frames": shape[0], "size_px": size}
+        with PictureWriter(workspace.folder / NAME) as file:
+            for span, footage in zip(spans, self.corpus.footage(size), strict=True):
+                if (footage.name, len(footage.frames)) != (span.name, span.frames):
+                    raise InputError(
+                        f"clip {span.name} has {span.frames} frames of keypoints, but the pictures are "
+                        f"{len(footage.frames)} of {footage.name}"
+                    )
+                file.add(footage.frames)
+                place = picture_span(span, footage.frame_px)
+                poses.append(place.place(corpus["motion"][span.start : span.start + span.frames]))
+                placed.append(asdict(place))
+                workspace.progress(len(placed), len(spans))
+        ends = torch.tensor(file.ends)
+        workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"], "ends": ends})
+        workspace.save_about({"spans": placed, "size_px": size})
+        return {"clips": len(spans), "frames": len(ends), "size_px": size}

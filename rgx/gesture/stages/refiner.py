@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.pair_reader import PairReader
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
@@ -65,24 +66,31 @@ class RefinerStage(Stage):
         pictures, animator = load_pictures(inputs, device), inputs.built["animator"]
         self.perceptual.prepare(device)
         critic = laid_out(self.discriminator(built.map_channels).to(device), device)
+        learned = [weight for weight in critic.parameters() if weight.requires_grad]
         seen: dict[str, Tensor] = {}
 
         def refine() -> dict[str, Tensor]:
-            pairs = pictures.draw(self.training.batch)
+            pairs = reader.draw()
+            # What the discriminator would learn from a step of its opponent is thrown away.
+            require(learned, False)
             with fast(device):
                 refined, structure = share_rows(self._refine)(built, animator, pairs)
                 # The discriminator must not teach the map: it would move the edges to please itself.
                 seen.update(real=pairs.driving, fake=refined.detach(), structure=structure.detach())
-                fake = share_rows(critic)(refined, structure.detach())
-                return {**self._losses(refined, pairs), "adversarial": self._against(fake)}
+                terms = self._losses(refined, pairs)
+                terms["adversarial"] = self._against(share_rows(critic)(refined, structure.detach()))
+            reader.look_ahead()
+            return terms
 
         def criticise() -> dict[str, Tensor]:
+            require(learned, True)
             with fast(device):
                 real, fake = (share_rows(critic)(seen[x], seen["structure"]) for x in ("real", "fake"))
                 return {"discriminator": self.adversarial.discriminator_loss(real, fake)}
 
         opponent = Opponent(critic, criticise, self.discriminator_training)
-        values = fit(laid_out(built, device), refine, self.training, workspace, opponents=[opponent])
+        with PairReader(pictures, self.training.batch) as reader:
+            values = fit(laid_out(built, device), refine, self.training, workspace, opponents=[opponent])
         workspace.save_network(built)
         notes = inputs.about("animator")["notes"]
         workspace.save_about({"notes": sorted({*notes, self.perceptual.note} - {""})})
@@ -97,9 +105,7 @@ class RefinerStage(Stage):
             source = animator.begin(pairs.source, pairs.source_pose, pairs.source_valid)
             pose, valid = pairs.driving_pose, pairs.driving_valid
             animated = animator.animate(source, pose, valid, pairs.driving)
-        refined = refiner(animated.picture, animated.trusted, pose, valid)
-        size = (refined.shape[-2], refined.shape[-1])
-        return refined, refiner.structure(pose, valid, size)
+        return refiner.refine(animated.picture, animated.trusted, pose, valid)
 
     def _losses(self, refined: Tensor, pairs: Pairs) -> dict[str, Tensor]:
         size = (refined.shape[-2], refined.shape[-1])
@@ -111,3 +117,9 @@ class RefinerStage(Stage):
             "perceptual": self.perceptual_weight
             * share_mean(self.perceptual.distance)(refined, pairs.driving),
         }
+
+
+def require(weights: Iterable[Tensor], gradients: bool) -> None:
+    """Say of each weight whether a gradient of it is worked out."""
+    for weight in weights:
+        weight.requires_grad_(gradients)
