@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
 from contract import test_axes as motion
 from contract import test_picture_axes as pictures
 from little import ROOT, command, manifests
@@ -169,6 +168,8 @@ def test_ray_lends_the_gpu_to_the_same_stages_and_their_scores_agree(undisturbed
 
 
 def test_wavlm_in_half_precision_is_near_what_a_cpu_hears(tmp_path):
+    import transformers  # a second, which every process of the tests would wait for
+
     config = transformers.WavLMConfig(
         hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128,
         feat_extract_norm="layer", do_stable_layer_norm=True,

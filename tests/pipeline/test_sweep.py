@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 from keyed import digest, manifest_of
-from little import LITTLE, ONE_WORKER, ROOT, command, manifests, results
+from little import LITTLE, ONE_WORKER, ROOT, command, copy_row, manifests, results
 from little import sweep as rgx
 from roster import load_roster
 
@@ -252,7 +252,9 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     finished: Path, tmp_path: Path, engine: str
 ) -> None:
     (tmp_path / "little.yaml").write_text(LITTLE)
-    store, options = tmp_path / "store", ["--bind", "judge/training.adamw.steps = 100000"]
+    own = ("judge", "tokenizer", "generator", "residual", "motion", "motion_scores")
+    store = copy_row(finished, tmp_path / "store", "+distill", *own)
+    options = ["--bind", "judge/training.adamw.steps = 100000"]
     command = [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--engine", engine]
     command += ["--store", str(store), "--only", "3b/+distill"]
     # A shell that runs things in the background has them ignore Ctrl-C; a user's terminal does not.
