@@ -378,6 +378,50 @@ def test_wavlm_refuses_absent_or_broken_weights(folder, tmp_path):
         wavlm.WavLM(model=str(tmp_path), features_width=32).prepare("cpu")
 
 
+def published(folder: Path, place: Path, prefix: str = "") -> Path:
+    """Return a folder as the hub has the model: pickled, with the older names of weight normalisation."""
+    from safetensors.torch import load_file
+    from torch import save
+
+    older = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    state = load_file(folder / "model.safetensors")
+    for new, old in older.items():
+        state = {name.replace(new, old): weight for name, weight in state.items()}
+    save({prefix + name: weight for name, weight in state.items()}, place / "pytorch_model.bin")
+    (place / "config.json").write_bytes((folder / "config.json").read_bytes())
+    return place
+
+
+@pytest.mark.parametrize("prefix", ["", "wavlm."])
+def test_wavlm_reads_a_pickled_folder_as_it_is_published(folder, tmp_path, prefix):
+    pickled = published(folder, tmp_path, prefix)
+    track = noise(33)
+    np.testing.assert_array_equal(loaded(pickled).features(track, 33), loaded(folder).features(track, 33))
+    before = wavlm.WavLM(model=str(pickled)).fingerprint()
+    weights = pickled / "pytorch_model.bin"
+    weights.write_bytes(weights.read_bytes() + b"0")
+    assert wavlm.WavLM(model=str(pickled)).fingerprint() != before
+
+
+class Exploit:
+    def __reduce__(self):
+        return (print, ("code of a weights file has run",))
+
+
+def test_wavlm_runs_no_code_that_a_pickled_folder_brings(folder, tmp_path, capfd):
+    import torch
+
+    published(folder, tmp_path)
+    torch.save({"feature_extractor": Exploit()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match="not of plain tensors only") as told:
+        wavlm.WavLM(model=str(tmp_path), features_width=32).prepare("cpu")
+    assert "weights_only" not in str(told.value)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"broken")
+    with pytest.raises(InputError, match="not of plain tensors only"):
+        wavlm.WavLM(model=str(tmp_path), features_width=32).prepare("cpu")
+    assert "code of a weights file has run" not in capfd.readouterr().out
+
+
 def test_wavlm_without_transformers_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(InputError, match=r"rgx-experiments\[wavlm\]"):

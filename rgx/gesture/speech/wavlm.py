@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rgx.errors import InputError, install_hint
+from rgx.gesture.nn.weights import UNREADABLE
 from rgx.gesture.speech.base import Speech
 from rgx.gesture.speech.batches import batch_by_length
 from rgx.gesture.speech.beats import fitted
@@ -83,10 +84,11 @@ class WavLM(Speech):
         folder = _folder(self.model)
         if folder is None:
             return self.model
-        weights = sorted(folder.glob("*.safetensors"))
+        weights = _weights(folder)
         if not weights or not (folder / "config.json").is_file():
             files = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-            raise _unusable(self.model, f"expected config.json and *.safetensors, found {files}")
+            expected = "config.json and *.safetensors or pytorch_model*.bin"
+            raise _unusable(self.model, f"expected {expected}, found {files}")
         digest = hashlib.sha256()
         for path in [folder / "config.json", *weights]:
             with path.open("rb") as opened:
@@ -101,20 +103,22 @@ class WavLM(Speech):
         """Load the weights onto a device; raises InputError when that is not possible."""
         folder = _folder(self.model)
         try:
-            from safetensors import SafetensorError
             from transformers import WavLMModel
         except ImportError as error:
             raise InputError(f"speech/wavlm: {error}; try: {install_hint('wavlm')}") from error
         try:
             loaded: Any = WavLMModel.from_pretrained(
                 folder or self.model,
-                use_safetensors=True,
+                use_safetensors=_is_safe(folder) if folder else None,
+                weights_only=True,
                 local_files_only=folder is not None,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, SafetensorError) as error:
+        except UNREADABLE as error:
             tried = f"the folder {folder}" if folder else "a folder of that name, then the hub"
-            reason = f"no config.json and safetensors could be read; tried {tried}: {error}"
+            # A pickle's reader advises to run whatever the file holds.
+            cause = error if folder is None or _is_safe(folder) else "its .bin is not of plain tensors only"
+            reason = f"no config.json and weights could be read; tried {tried}: {cause}"
             raise _unusable(self.model, reason) from error
         network, report = loaded
         # Absent weights would be drawn at random; the mask embedding is only used in training.
@@ -211,6 +215,15 @@ class WavLM(Speech):
                 # Half precision ends at 65,504; the few batches that reach it are read in full.
                 read = self._network(sound, attention_mask=mask).last_hidden_state
         return read.float().cpu().numpy()
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Return the files that hold a folder's weights: safetensors, or where there are none the pickled."""
+    return sorted(folder.glob("*.safetensors" if _is_safe(folder) else "pytorch_model*.bin"))
+
+
+def _is_safe(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
 
 
 def _samples(steps: int) -> int:
