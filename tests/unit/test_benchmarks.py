@@ -324,3 +324,16 @@ def test_the_demos_shares_and_its_longest_path() -> None:
     counted = {"frames": (1, 4.0), "video": (1, 3.0), "corpus": (2, 2.0), "speech": (1, 2.0)}
     assert demo.by_stage(again) == counted and next(iter(demo.by_stage(again))) == "frames"
     assert demo.longest_path(again) == (8.0, ["corpus", "frames", "video"])
+
+
+def test_operators_of_a_step_are_counted_without_views() -> None:
+    steps = load("steps")
+    a, b, c = torch.ones(2, 3), torch.ones(3, 4), torch.ones(4)
+    assert steps.count(lambda: (a @ b + c).t().reshape(8).relu()[0]) == 4  # the transpose is copied
+
+
+def test_the_reference_of_the_steps_has_the_size_that_was_counted_of_momask() -> None:
+    steps = load("steps")
+    for tables, millions in ((1, 12.05), (steps.LAYERS, 12.84)):
+        size = sum(p.numel() for p in steps.Reference(tables).parameters())
+        assert size / 1e6 == pytest.approx(millions, abs=0.005)
