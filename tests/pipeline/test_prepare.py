@@ -461,7 +461,7 @@ SHOWN_S, SHOWN_USABLE = (
     {"man_seated_gesturing.mp4": 6.0, "presenter_30fps.mp4": 8.0, "woman_seated_outdoors.mp4": 5.0},
     {"man_seated_gesturing.mp4": 5.9, "presenter_30fps.mp4": 7.6, "woman_seated_outdoors.mp4": 4.9},
 )
-"""How much of recordings in which nothing but their speaker changes is looked at, and what of that is usable."""
+"""How much of recordings in which only their speaker changes is looked at, and what of that is usable."""
 if "RGX_WHOLE_RECORDINGS" in os.environ:
     SHOWN_S, SHOWN_USABLE = {}, {}
 MUTE = ("no_audio_track.mp4", "no_audio_59fps.avi")
