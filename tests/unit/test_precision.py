@@ -1,4 +1,4 @@
-"""What a GPU computes otherwise: how far bf16 moves a step of the picture half; what stays where it is."""
+"""What a GPU computes otherwise: how far bf16 moves a training step; what stays where it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rgx.config import build_cell
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.precision import laid_out, sent
 from rgx.gesture.skeleton import KEPT
-from rgx.gesture.types import Pairs
+from rgx.gesture.types import WINDOW_FRAMES, Batch, Pairs
 from rgx.sweep.spec import Overrides, read_sweep
 
 SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
@@ -74,6 +74,36 @@ def test_bf16_moves_a_step_of_the_refiner_little(cell: Any, pairs: Pairs) -> Non
         return stage._losses(refined, pairs)
 
     near(losses, refiner)
+
+
+@pytest.mark.parametrize("stage", ["generator", "residual"])
+def test_bf16_moves_a_step_of_what_predicts_tokens_little(stage: str) -> None:
+    torch.manual_seed(0)
+    row = read_sweep(SWEEP, Overrides(scale="tiny", only=["3b/+distill"])).rows[0]
+    built = build_cell(row.texts, (stage,)).built
+    network, tokenizer = built[stage].eval(), built["tokenizer"].eval().requires_grad_(False)
+    batch = windows(8, built["speech"].width, len(built["corpus"].speakers))
+
+    def losses() -> dict[str, Tensor]:
+        torch.manual_seed(1)  # the same tokens masked, the same layer
+        terms: dict[str, Tensor] = network.losses(batch, tokenizer)
+        return terms
+
+    near(losses, network)
+
+
+def windows(count: int, features: int, speakers: int) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    shape = (count, WINDOW_FRAMES)
+    return Batch(
+        motion=torch.randn(*shape, len(KEPT), 2, generator=draw).cumsum(1) / 9,
+        valid=torch.ones(*shape, len(KEPT), dtype=torch.bool),
+        speech=torch.randn(*shape, features, generator=draw),
+        beats=torch.zeros(shape, dtype=torch.bool),
+        condition=torch.randn(count, len(KEPT), 2, generator=draw),
+        speaker=torch.arange(count) % speakers,
+        clip=torch.arange(count),
+    )
 
 
 def test_an_animator_s_step_stays_where_a_step_can_read_it(cell: Any) -> None:

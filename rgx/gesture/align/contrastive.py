@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.gesture.align.base import Alignment
-from rgx.gesture.nn.draws import send
 from rgx.gesture.nn.encoders import SequenceEncoder
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 from rgx.registry import register
@@ -37,7 +37,7 @@ def span_mask(batch: int, frames: int, share: float, span: int, device: torch.de
     # Drawn on the CPU, as all such numbers are: a seed hides the same spans on every device.
     order = torch.rand(batch, blocks).argsort(dim=1).argsort(dim=1)
     mask = repeat(order < hidden, "b n -> b (n s)", s=span)
-    return send(F.pad(mask, (0, frames - mask.shape[1])), device)
+    return sent(F.pad(mask, (0, frames - mask.shape[1])), device)
 
 
 @register("alignment", "contrastive", label="Contrastive", source="Sec. 4.1, eq. (1), readings 10 to 14")

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rgx.gesture.nn.draws import send
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan, MotionTokenizer
 
 
@@ -70,7 +70,7 @@ class Windows:
     def batch(self, index: Tensor) -> Batch:
         """Return the windows at `index` (B,)."""
         device = self.motion.device
-        index = send(index, device)
+        index = sent(index, device)
         starts, clips, speakers = self._facts[index].unbind(dim=1)
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=device)
         return Batch(

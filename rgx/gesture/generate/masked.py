@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
-from rgx.gesture.nn.draws import send
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, Since, register
 from rgx.shares import share_rows
@@ -82,7 +82,7 @@ class MaskedGenerator(Generator):
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
         content = torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
         if self.training and self.condition_dropout:
-            drop = send(torch.rand(len(content), 1, 1) < self.condition_dropout, content.device)
+            drop = sent(torch.rand(len(content), 1, 1) < self.condition_dropout, content.device)
             content = torch.where(drop, self.silence, content)
         return content
 
@@ -113,10 +113,10 @@ class MaskedGenerator(Generator):
         size = window[self.streams[0]].shape[1]
         # The padding is the condition token, which is given at inference and so never masked here.
         masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
-        masked = send(torch.cat(masks, dim=1), true.device)
+        masked = sent(torch.cat(masks, dim=1), true.device)
         # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
-        fate = send(torch.rand(true.shape), true.device)
-        random = send(torch.randint(self.codes, true.shape), true.device)
+        fate = sent(torch.rand(true.shape), true.device)
+        random = sent(torch.randint(self.codes, true.shape), true.device)
         seen = torch.where(masked & (fate < self.replaced_share), random, true)
         hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
         logits = share_rows(self._hear)(seen, hidden, self.content(batch), batch.speaker)

@@ -17,8 +17,11 @@ class _Smooth(torch.autograd.Function):
         clipped = error.clamp(-1, 1).mul_(counts)
         number = counts.sum().mul(error.numel() / counts.numel()).clamp(min=1)
         ctx.save_for_backward(clipped, number)
-        # c is also the derivative, so that what is kept for it is all that the sum needs.
-        return (clipped.flatten() @ error.flatten() - 0.5 * clipped.flatten() @ clipped.flatten()) / number
+        # c is also the derivative, so that what is kept for it is all that the sum needs. In full precision:
+        # to autocast a sum of products is a product of matrices.
+        with torch.autocast(error.device.type, enabled=False):
+            weighted = clipped.flatten()
+            return (weighted @ error.flatten() - 0.5 * weighted @ weighted) / number
 
     @staticmethod
     @once_differentiable

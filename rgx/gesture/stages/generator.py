@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from rgx.errors import InputError
 from rgx.gesture.align.base import Alignment
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Generator
+from rgx.gesture.nn.precision import fast
 from rgx.gesture.tokens.base import Quantizer
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
@@ -61,12 +64,12 @@ class GeneratorStage(Stage):
             windows.tokenise(tokenizer)
             workspace.capture(tokenizer.steady())
         workspace.capture(built.steady())
-        values = fit(
-            built,
-            lambda: built.losses(windows.draw(self.training.batch), tokenizer),
-            self.training,
-            workspace,
-            slower=[(built.speech, self.speech_rate)],
-        )
+
+        def losses() -> dict[str, Tensor]:
+            batch = windows.draw(self.training.batch)
+            with fast(workspace.device):
+                return built.losses(batch, tokenizer)
+
+        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

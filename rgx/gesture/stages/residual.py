@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from rgx.gesture.align.base import Alignment
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Residual
+from rgx.gesture.nn.precision import fast
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -48,12 +51,12 @@ class ResidualStage(Stage):
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
         workspace.capture(built.steady())
-        values = fit(
-            built,
-            lambda: built.losses(windows.draw(self.training.batch), inputs.built["tokenizer"]),
-            self.training,
-            workspace,
-            slower=[(built.speech, self.speech_rate)],
-        )
+
+        def losses() -> dict[str, Tensor]:
+            batch = windows.draw(self.training.batch)
+            with fast(workspace.device):
+                return built.losses(batch, inputs.built["tokenizer"])
+
+        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}
