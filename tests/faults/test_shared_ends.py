@@ -10,6 +10,7 @@ from little import LITTLE, ROOT, copy_row, manifests
 from nodes import wait_for
 
 from rgx.errors import MemberError
+from rgx.gesture.data.windows import Windows
 from rgx.run.fork_server import FORKS, DiedError, ForkServer
 from rgx.run.worker import run_task
 from rgx.store.artifacts import running_folder
@@ -37,6 +38,12 @@ def draw_with_a_fault(windows, count):
 Windows.draw = draw_with_a_fault
 """
 """What each process does before it draws; it leaves its number in a folder."""
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fault replaces is put back in this process, which imports it too."""
+    monkeypatch.setattr(Windows, "draw", Windows.draw)
 
 
 @pytest.fixture(scope="module")

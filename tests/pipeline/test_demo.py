@@ -14,7 +14,7 @@ from little import ROOT
 
 from rgx.gesture.types import SAMPLE_RATE_HZ, WINDOW_FRAMES
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 STEPS = {
     "judge": 20, "alignment": 10, "tokenizer": 30, "generator": 15, "residual": 10, "animator": 20,
     "refiner": 2,
@@ -27,16 +27,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the report that the demo leaves in an empty folder."""
     folder = tmp_path_factory.mktemp("demo")
     fewer = [x for s, n in STEPS.items() for x in ("--bind", f"{s}/training.adamw.steps = {n}")]
-    command = [sys.executable, "-m", "rgx", "sweep", "sweeps/demo.yaml", "--store", "store", *fewer]
+    command = [sys.executable, "-m", "rgx", "sweep", "sweeps/demo.yaml", "--store", "store"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, *fewer, "--engine", "inline"], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     [report] = (folder / "reports" / "build").iterdir()  # its name tells what was bound
     return report
 
 
 def test_make_demo_runs_that_command() -> None:
-    told = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "-n", "--no-print-directory", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert told.rstrip().endswith("rgx sweep sweeps/demo.yaml")
 
 
