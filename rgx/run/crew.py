@@ -109,7 +109,7 @@ class Crew:
 
     def _start(self, number: int) -> subprocess.Popen[str]:
         scratch = Path(self.scratch.name)
-        asked = {
+        request = {
             "task": dict(self.task),
             "store": str(self.store),
             "folder": str(scratch / f"work-{number}" if number else self.folder),
@@ -130,7 +130,7 @@ class Crew:
         assert process.stdin is not None
         # The pipe stays open: where this process is gone, its end tells the other one.
         with contextlib.suppress(BrokenPipeError):
-            print(json.dumps(asked), file=process.stdin, flush=True)
+            print(json.dumps(request), file=process.stdin, flush=True)
         return process
 
 

@@ -89,6 +89,10 @@ class StageSearcher(Searcher):
         share = 1.0 if task.key in self.whole else self.graph.precedents.gpu_share(task, kinds)
         return task.resources.wanted(task.uses_gpu, have.get("GPU", 0) > 0, share)
 
+    def _had_a_share(self, task: Task) -> bool:
+        """Return whether a stage was given part of a GPU by what was measured; what is bound stands."""
+        return task.resources.gpus is None and 0 < self._needs(task).get("GPU", 0) < 1
+
     def _has_place(self, task: Task) -> bool:
         """Return whether few of the same needs wait, so that a queue for one thing holds up no other."""
         needs = self._needs(task)
@@ -118,7 +122,7 @@ class StageSearcher(Searcher):
             graph.rebuild(task.key, record["damaged"])
             progress.ended(task, "again")
             progress.line(f"       damaged and made again: {record['reason']}")
-        elif record["reason"].startswith(OUT_OF_GPU_MEMORY) and 0 < self._needs(task).get("GPU", 0) < 1:
+        elif record["reason"].startswith(OUT_OF_GPU_MEMORY) and self._had_a_share(task):
             self.whole.add(task.key)
             graph.put_back(task.key)
             progress.ended(task, "again")

@@ -142,6 +142,7 @@ class Graph:
             if key not in self.waiting:
                 continue
             seconds = self.precedents.seconds(task)
-            own = GUESSED_S["trains" if task.trains else "quick"] if seconds is None else seconds
+            if seconds is None:
+                seconds = GUESSED_S["trains" if task.trains else "quick"]
             behind = [self.remaining.get(child, 0.0) for child in self.children.get(key, [])]
-            self.remaining[key] = own + max(behind, default=0.0)
+            self.remaining[key] = seconds + max(behind, default=0.0)

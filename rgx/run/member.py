@@ -28,40 +28,40 @@ def main() -> None:
 
     SIGTERM is for the first, which saves. All end at once where who started them is gone.
     """
-    asked = json.loads(sys.stdin.readline())
+    request = json.loads(sys.stdin.readline())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if asked["number"]:
+    if request["number"]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_asker, daemon=True).start()
     try:
-        answer, code = _carry_out(asked), 0
+        answer, code = _carry_out(request), 0
     except StoppedError as error:
         answer, code = {"stopped": str(error)}, 1
     except PeerError as error:
         answer, code = {"reason": str(error), "consequence": True}, 1
     except Exception as error:
-        _log(Path(asked["log_folder"]), asked["number"])
+        _log(Path(request["log_folder"]), request["number"])
         answer, code = {"reason": reason_of(error)}, 1
-    write_json(Path(asked["answer"]), answer)
+    write_json(Path(request["answer"]), answer)
     sys.stdout.flush()
     sys.stderr.flush()
     # Not by returning: a group of processes of which one is gone would be waited for.
     os._exit(code)
 
 
-def _carry_out(asked: Mapping[str, Any]) -> dict[str, Any]:
-    task, store, number = asked["task"], Path(asked["store"]), asked["number"]
-    if on_gpu := asked["device"].startswith("cuda"):
+def _carry_out(request: Mapping[str, Any]) -> dict[str, Any]:
+    task, store, number = request["task"], Path(request["store"]), request["number"]
+    if on_gpu := request["device"].startswith("cuda"):
         torch.cuda.set_device(number)
     with threadpool_limits(task["threads"]):
         prepared = prepare(task, store)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-            store=dist.FileStore(asked["meeting"], asked["count"]),
+            store=dist.FileStore(request["meeting"], request["count"]),
             rank=number,
-            world_size=asked["count"],
+            world_size=request["count"],
         )
-        return carry_out(prepared, task, store, Path(asked["folder"]), asked["device"])
+        return carry_out(prepared, task, store, Path(request["folder"]), request["device"])
 
 
 def _log(folder: Path, number: int) -> None:

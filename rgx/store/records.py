@@ -37,7 +37,7 @@ class Manifest(TypedDict):
     """What a finished artifact says of itself; identity: the part of the record that its key is made of.
 
     segments: who took which training steps, {'from', 'to', 'code', 'host', 'device'}, where any were taken;
-    notes: what was said of its checkpoints while it ran; remarks: what its data was too little for;
+    notes: what was said of its checkpoints and how it computed; remarks: what its data was too little for;
     gpu_memory: {'peak_bytes', 'card_bytes'}, the most it held of a GPU's memory and what that has.
     What only some manifests have is left out where it is not known: of other versions, or from elsewhere.
     """

@@ -54,7 +54,7 @@ class Workspace:
         self._last = 0.0
         self._goes_on = False
         self.notes: list[str] = []
-        """What there is to know of its checkpoints, in the order in which it was said."""
+        """What there is to know of its checkpoints and how it computed, in the order in which it was said."""
         self.checkpoints = Checkpoints(folder, self._tell, origin, go_on, checkpoint_s)
 
     def save_arrays(self, arrays: Mapping[str, Tensor], name: str = "arrays") -> None:
@@ -81,7 +81,9 @@ class Workspace:
             return
         for network in networks:
             network.compile(mode=self._compile_mode, dynamic=False)
-        self.log(f"networks compiled: {self._compile_mode}")
+        # In the manifest too: the same sums in another order are other last bits.
+        if (line := f"networks compiled: {self._compile_mode}") not in self.notes:
+            self._tell(line)
 
     def log(self, line: str) -> None:
         """Append a line to the stage's log."""
@@ -128,7 +130,7 @@ class Workspace:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
     def _tell(self, line: str) -> None:
-        """Say something of the checkpoints in the log and with the progress."""
+        """Say something in the log, with the progress and in the manifest."""
         self.log(line)
         self.notes.append(line)
 

@@ -69,6 +69,7 @@ def test_a_compiled_network_gives_the_same_losses_and_gradients(parts, tmp_path)
         if name in gradients:
             assert torch.allclose(parameter.grad, gradients[name], atol=1e-4), name
     assert "networks compiled: default" in (tmp_path / "log.txt").read_text()
+    assert workspace.notes == ["networks compiled: default"]
 
 
 def test_without_a_mode_nothing_is_compiled(parts, tmp_path):

@@ -7,6 +7,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,16 @@ def test_what_finds_its_share_too_little_is_run_again_on_a_whole_gpu_and_fails_t
     assert asked.keys() == {0.25, 1.0}
     searcher.on_trial_complete(asked[1.0], {"failure": failure})
     assert list(searcher.graph.failed) == [running]
+
+
+def test_what_finds_too_little_the_share_that_was_bound_has_failed(
+    searcher: StageSearcher, tmp_path: Path
+) -> None:
+    """Run again, it would be given the same, and so without an end."""
+    bound = replace(task("net", 4), resources=Resources(gpus=0.25))
+    graph = graph_of(tmp_path, bound)
+    driver = StageSearcher(graph, Progress(graph, Console(file=io.StringIO()), 1))
+    assert json.loads(driver.suggest("first")["needs"])["GPU"] == 0.25
+    failure = json.dumps({"reason": f"{OUT_OF_GPU_MEMORY}: OutOfMemoryError: CUDA out of memory."})
+    driver.on_trial_complete("first", {"failure": failure})
+    assert list(graph.failed) == [bound.key]
