@@ -38,7 +38,7 @@ from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.parts import SeparateParts
 from rgx.gesture.tokens.residual_vq import ResidualVQ
 from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import WINDOW_FRAMES, Batch
+from rgx.gesture.types import PREFIX_FRAMES, WINDOW_FRAMES, Batch
 
 FEATURES, SPEAKERS, TEXT = 130, 4, 512
 """Speech features a frame (mel and beats), speakers, and the width of MoMask's text."""
@@ -140,7 +140,8 @@ def windows(size: int, tokenizer: Tokenizer) -> Batch:
         valid=torch.ones(size, WINDOW_FRAMES, len(KEPT), dtype=torch.bool),
         speech=torch.randn(size, WINDOW_FRAMES, FEATURES),
         beats=torch.rand(size, WINDOW_FRAMES) < 0.1,
-        condition=torch.randn(size, len(KEPT), 2),
+        prefix=torch.randn(size, PREFIX_FRAMES, len(KEPT), 2),
+        prefix_valid=torch.ones(size, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.randint(SPEAKERS, (size,)),
         clip=torch.arange(size),
     )

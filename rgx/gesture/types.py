@@ -3,7 +3,7 @@
 B batch · T motion frames (25 Hz) · S audio samples (16 kHz) · K keypoints ·
 C flattened coordinates (2K) · F speech features · N tokens (T / 4) · Q quantizer layers ·
 V codes in a codebook · D width of a network · H, W height and width of a picture in px ·
-G groups of control points · P control points in a group
+G groups of control points · P control points in a group, or frames or tokens before a window
 
 Poses in pictures are (K, 2) with x to the right and y down, −1 and 1 at the picture's edges (not at the
 centres of its outer pixels), so that they mean the same at every resolution.
@@ -26,6 +26,8 @@ SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 WINDOW_FRAMES = 80
 WINDOW_STRIDE_FRAMES = 10
 FRAMES_PER_TOKEN = 4
+PREFIX_FRAMES = 8
+PREFIX_TOKENS = PREFIX_FRAMES // FRAMES_PER_TOKEN
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,17 @@ class Batch:
     """Windows of a corpus on the training device.
 
     motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
-    standardised; beats (B, T) bool; condition (B, K, 2), the frame before the window;
-    speaker (B,) long; clip (B,) long; tokens (B, N + 1, Q) long a stream, the condition token first, where
-    the windows were tokenised.
+    standardised; beats (B, T) bool; prefix (B, P, K, 2), the frames before the window, or the last of them
+    alone, repeated, as where one picture is known; prefix_valid (B, P, K) bool; speaker (B,) long; clip (B,)
+    long; tokens (B, P + N, Q) long a stream, those of the prefix first, where the windows were tokenised.
     """
 
     motion: Tensor
     valid: Tensor
     speech: Tensor
     beats: Tensor
-    condition: Tensor
+    prefix: Tensor
+    prefix_valid: Tensor
     speaker: Tensor
     clip: Tensor
     tokens: dict[str, Tensor] = field(default_factory=dict)
@@ -151,8 +154,6 @@ class MotionTokenizer(Protocol):
     members: dict[str, tuple[str, ...]]
 
     def tokens(self, motion: Tensor) -> dict[str, Tensor]: ...
-
-    def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]: ...
 
     def window_tokens(self, batch: Batch) -> dict[str, Tensor]: ...
 

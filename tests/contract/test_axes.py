@@ -17,7 +17,7 @@ from rgx.gesture.generate.base import Decoding
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT, STREAMS
 from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import SAMPLES_PER_FRAME, Batch
+from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, SAMPLES_PER_FRAME, Batch
 
 load_roster()
 torch.set_num_threads(1)
@@ -75,7 +75,8 @@ def make_batch():
         valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
         speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
         beats=torch.zeros(3, FRAMES, dtype=torch.bool),
-        condition=torch.randn(3, len(KEPT), 2, generator=draw),
+        prefix=torch.randn(3, PREFIX_FRAMES, len(KEPT), 2, generator=draw),
+        prefix_valid=torch.ones(3, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.tensor([0, 2, 1]),
         clip=torch.arange(3),
     )
@@ -161,11 +162,9 @@ def run_residual(module, x):
     if not module.present:
         return {}
     tokenizer, batch = make_tokenizer(), make_batch()
-    base = {
-        s: t[..., :1].repeat(1, TOKENS + 1, 1) for s, t in tokenizer.condition_tokens(batch.condition).items()
-    }
+    base = {s: t[..., :1] for s, t in tokenizer.window_tokens(batch).items()}
     full = module.extend(base, batch)
-    assert all(t.shape == (3, TOKENS + 1, tokenizer.layers) for t in full.values())
+    assert all(t.shape == (3, PREFIX_TOKENS + TOKENS, tokenizer.layers) for t in full.values())
     assert all(torch.equal(full[s][..., :1], base[s]) for s in base)
     losses = module.losses(batch, tokenizer)
     assert all(v.shape == () for v in losses.values())

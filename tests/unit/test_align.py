@@ -9,7 +9,7 @@ import torch
 
 from rgx.gesture.align.contrastive import ContrastiveAlignment, contrastive_loss, recall, span_mask
 from rgx.gesture.skeleton import KEPT, STREAMS
-from rgx.gesture.types import Batch
+from rgx.gesture.types import PREFIX_FRAMES, Batch
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -58,7 +58,8 @@ def test_the_same_mask_hits_both_modalities():
         valid=torch.ones(3, 80, len(KEPT), dtype=torch.bool),
         speech=torch.ones(3, 80, 5),
         beats=torch.zeros(3, 80, dtype=torch.bool),
-        condition=torch.ones(3, len(KEPT), 2),
+        prefix=torch.ones(3, PREFIX_FRAMES, len(KEPT), 2),
+        prefix_valid=torch.ones(3, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.zeros(3, dtype=torch.long),
         clip=torch.arange(3),
     )

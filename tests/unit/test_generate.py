@@ -15,19 +15,22 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.gesture.generate import masked as masked_module
 from rgx.gesture.generate.base import Decoding
+from rgx.gesture.generate.chaining import chain_windows
 from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
 from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
-from rgx.gesture.generate.masked import mask_some
+from rgx.gesture.generate.masked import after_prefix, mask_some
 from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm, ConditionalLayerNorm
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.parts import SeparateParts
 from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import Batch
+from rgx.gesture.types import FRAMES_PER_TOKEN, PREFIX_FRAMES, PREFIX_TOKENS, Batch
 
 load_roster()
 torch.set_num_threads(1)
 CODES, FEATURES, FRAMES = 12, 5, 16
+TOKENS = PREFIX_TOKENS + FRAMES // FRAMES_PER_TOKEN
+"""Of a stream, those of the prefix included."""
 
 
 def recipe(axis, name, **overrides):
@@ -52,7 +55,8 @@ def make_batch(seed=0):
         valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
         speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
         beats=torch.zeros(3, FRAMES, dtype=torch.bool),
-        condition=torch.randn(3, len(KEPT), 2, generator=draw),
+        prefix=torch.randn(3, PREFIX_FRAMES, len(KEPT), 2, generator=draw),
+        prefix_valid=torch.ones(3, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.tensor([0, 1, 0]),
         clip=torch.arange(3),
     )
@@ -81,7 +85,7 @@ def parts():
 
 
 def decoding_case(tokens=21, codes=9, seed=0):
-    """Return tokens (4, N) whose first and eleventh are the condition, and a model that reads them all."""
+    """Return tokens (4, N) whose first and eleventh are given, and a model that reads them all."""
     draw = torch.Generator().manual_seed(seed)
     true = torch.randint(codes, (4, tokens), generator=draw)
     masked = torch.ones(4, tokens, dtype=torch.bool)
@@ -210,7 +214,7 @@ def test_residual_head_is_not_added_to_itself(parts):
     batch = make_batch()
     seen = []
     residual.trunk.register_forward_hook(lambda _m, _i, output: seen.append(output))
-    tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
+    tokens = {s: torch.randint(CODES, (3, TOKENS, 3)) for s in tokenizer.members}
     memory = residual.trunk.read(residual.content(batch))
     for layer in (1, 2):
         below = {s: t[..., :layer] for s, t in tokens.items()}
@@ -223,10 +227,10 @@ def test_residual_head_is_not_added_to_itself(parts):
 def test_residual_extends_each_base_token_and_keeps_it(parts):
     _, tokenizer, residual = parts
     residual.eval()
-    base = {s: torch.randint(CODES, (3, 5, 1)) for s in tokenizer.members}
+    base = {s: torch.randint(CODES, (3, TOKENS, 1)) for s in tokenizer.members}
     full = residual.extend(base, make_batch())
     for stream, tokens in full.items():
-        assert tokens.shape == (3, 5, 3)
+        assert tokens.shape == (3, TOKENS, 3)
         assert torch.equal(tokens[..., :1], base[stream])
         assert 0 <= int(tokens.min()) <= int(tokens.max()) < CODES
 
@@ -248,14 +252,14 @@ def test_losses_depend_on_the_logits_of_masked_tokens_only(parts, monkeypatch, w
         masks.clear()
 
         def changed(tokens, *rest):
-            drawn = [nn.functional.pad(m, (1, 0)) for m in masks]
+            drawn = [nn.functional.pad(m, (PREFIX_TOKENS, 0)) for m in masks]
             return predict(tokens, *rest) + change(torch.cat(drawn, dim=1))
 
         monkeypatch.setattr(generator, "predict", changed)
         torch.manual_seed(1)
         return {k: float(v.detach()) for k, v in generator.losses(make_batch(), tokenizer).items()}
 
-    noise = torch.randn(3, 10, CODES)
+    noise = torch.randn(3, 2 * TOKENS, CODES)
     plain = losses(lambda masked: 0.0)
     assert "tokens" in plain
     assert losses(lambda masked: noise.masked_fill(masked[..., None], 0.0)) == plain
@@ -263,7 +267,7 @@ def test_losses_depend_on_the_logits_of_masked_tokens_only(parts, monkeypatch, w
     assert all(other[k] != plain[k] for k in plain)
 
 
-def test_condition_token_is_never_masked_in_training(parts, monkeypatch):
+def test_the_prefix_is_never_masked_in_training(parts, monkeypatch):
     generator, tokenizer, _ = parts
     generator.mask_ratio = FixedRatio(1.0)
     predict, batch = generator.predict, make_batch()
@@ -271,10 +275,73 @@ def test_condition_token_is_never_masked_in_training(parts, monkeypatch):
     monkeypatch.setattr(generator, "predict", lambda *given: seen.append(given) or predict(*given))
     generator.losses(batch, tokenizer)
     tokens, hidden = seen[0][:2]
-    condition = tokenizer.condition_tokens(batch.condition)
+    prefix = tokenizer.tokens(batch.prefix)
     for i, stream in enumerate(generator.streams):
-        assert not hidden[:, 5 * i].any()
-        assert torch.equal(tokens[:, 5 * i], condition[stream][:, 0, 0])
+        before = slice(TOKENS * i, TOKENS * i + PREFIX_TOKENS)
+        assert not hidden[:, before].any()
+        assert torch.equal(tokens[:, before], prefix[stream][..., 0])
+
+
+def test_the_prefix_is_decoded_with_the_window_but_is_no_part_of_the_motion(parts):
+    generator, tokenizer, _ = parts
+    batch, codes = make_batch(), {}
+
+    class Told(OneShotDecoding):
+        def fill(self, decoding):
+            codes["filled"] = super().fill(decoding)
+            return codes["filled"]
+
+    motion = generator.eval().sample(batch, tokenizer, Told(), None)
+    filled = dict(zip(generator.streams, codes["filled"].chunk(2, dim=1), strict=True))
+    whole = tokenizer.decode({s: t[..., None] for s, t in filled.items()})
+    assert torch.allclose(motion, whole[:, PREFIX_FRAMES:], atol=1e-6)
+    alone = tokenizer.decode({s: t[:, PREFIX_TOKENS:, None] for s, t in filled.items()})
+    assert not torch.allclose(motion[:, :4], alone[:, :4], atol=1e-3), (
+        "its first frames go on from the prefix"
+    )
+
+
+def test_guidance_goes_on_from_what_is_said_without_speech_and_1_asks_once(parts):
+    generator, tokenizer, _ = parts
+    generator.eval()
+    nn.init.normal_(generator.silence)
+    batch, content = make_batch(), generator.content(make_batch())
+    asked = []
+    generator.trunk.register_forward_hook(lambda _m, inputs, _y: asked.append(len(inputs[0])))
+    tokens = torch.randint(CODES, (3, 2 * TOKENS))
+    masked = after_prefix([torch.ones(3, 4, dtype=torch.bool)] * 2)
+
+    def logits(content):
+        return generator.predict(tokens, masked, generator.trunk.read(content), batch.speaker)
+
+    heard, unheard = logits(content), logits(generator.silence.expand_as(content))
+    for guidance in (1.0, 0.5, 3.0):
+        asked.clear()
+        guided = generator._guided(content, batch.speaker, guidance)(tokens, masked)
+        assert torch.allclose(guided, unheard + guidance * (heard - unheard), atol=1e-5)
+        assert asked == [3 if guidance == 1 else 6], "both in one batch"
+    one = generator.sample(batch, tokenizer, OneShotDecoding(guidance=1000.0), None)
+    assert not torch.equal(one, generator.sample(batch, tokenizer, OneShotDecoding(), None))
+    with pytest.raises(InputError, match="guidance = 0"):
+        OneShotDecoding(guidance=0)
+
+
+def test_windows_are_chained_on_the_frames_in_which_the_last_one_ends():
+    speech = torch.arange(200.0)[None, :, None]
+    batch = replace(make_batch(), speech=speech, prefix=torch.zeros(1, PREFIX_FRAMES, 1, 1))
+
+    prefixes, heard = [], []
+
+    def sample(window):
+        prefixes.append(window.prefix.flatten().tolist())
+        heard.append(window.speech.flatten().tolist())
+        # Counts on from its source frame, a step a frame of speech.
+        return window.prefix[:, -1:] + torch.arange(1.0, window.speech.shape[1] + 1)[None, :, None, None]
+
+    motion = chain_windows(batch, sample)
+    assert motion.flatten().tolist() == [*range(1, 201)]
+    assert heard == [[*range(80)], [*range(80, 160)], [*range(160, 200)]]
+    assert prefixes == [[0] * 8, [*range(73, 81)], [*range(153, 161)]]
 
 
 @pytest.mark.parametrize("with_residual", [False, True])
@@ -295,7 +362,7 @@ def test_sample_repeats_under_a_seed_and_depends_on_speech_and_speaker(parts, wi
     assert torch.equal(one, sample(batch))
     assert torch.equal(one, sample(replace(batch, motion=batch.motion + 1)))
     assert not torch.equal(one, sample(batch, seed=1))
-    assert not torch.equal(one, sample(replace(batch, speech=2 * make_batch(5).speech)))
+    assert not torch.equal(one, sample(replace(batch, speech=20 * make_batch(5).speech)))
     assert not torch.equal(one, sample(replace(batch, speaker=1 - batch.speaker)))
 
 
@@ -309,7 +376,7 @@ def test_regression_shapes_and_what_it_depends_on():
     others = (
         replace(batch, speech=make_batch(5).speech),
         replace(batch, speaker=1 - batch.speaker),
-        replace(batch, condition=-batch.condition),
+        replace(batch, prefix=-batch.prefix),
     )
     for other in others:
         assert not torch.equal(motion, model.sample(other, None, OneShotDecoding(), None))

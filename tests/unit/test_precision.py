@@ -15,7 +15,7 @@ from rgx.config import build_cell
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.precision import laid_out, sent
 from rgx.gesture.skeleton import KEPT
-from rgx.gesture.types import WINDOW_FRAMES, Batch, Pairs
+from rgx.gesture.types import PREFIX_FRAMES, WINDOW_FRAMES, Batch, Pairs
 from rgx.sweep.spec import Overrides, read_sweep
 
 SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
@@ -100,7 +100,8 @@ def windows(count: int, features: int, speakers: int) -> Batch:
         valid=torch.ones(*shape, len(KEPT), dtype=torch.bool),
         speech=torch.randn(*shape, features, generator=draw),
         beats=torch.zeros(shape, dtype=torch.bool),
-        condition=torch.randn(count, len(KEPT), 2, generator=draw),
+        prefix=torch.randn(count, PREFIX_FRAMES, len(KEPT), 2, generator=draw),
+        prefix_valid=torch.ones(count, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.arange(count) % speakers,
         clip=torch.arange(count),
     )

@@ -260,8 +260,19 @@ def test_tokenizer_shapes_and_agreement_of_its_two_decodings():
     assert {s: t.shape for s, t in tokens.items()} == {"face": (2, 4, 3), "body": (2, 4, 3)}
     assert all(torch.equal(tokens[s], quantized[s].codes) for s in tokens)
     assert torch.allclose(codec.decode(tokens), decoded, atol=1e-5)
-    condition = codec.condition_tokens(motion[:, 0])
-    assert {t.shape for t in condition.values()} == {(2, 1, 3)}
+
+
+def test_a_still_person_is_one_code_however_long_the_picture_stands():
+    torch.manual_seed(0)
+    codec = tokenizer(SeparateParts()).eval()
+    frame = torch.randn(2, 1, len(KEPT), 2)
+    for frames in (4, 8, 80):
+        tokens = codec.tokens(frame.expand(-1, frames, -1, -1))
+        assert all(torch.equal(t, t[:, :1].expand_as(t)) for t in tokens.values())
+        short = codec.tokens(frame.expand(-1, 4, -1, -1))
+        assert all(torch.equal(tokens[s][:, :1], short[s]) for s in tokens)
+        still = codec.decode(tokens)
+        assert torch.allclose(still, still[:, :1].expand_as(still), atol=1e-5)
 
 
 def test_fsq_refuses_levels_below_three() -> None:

@@ -1,4 +1,4 @@
-"""Windows of a corpus: counts, the condition frame, one window a clip."""
+"""Windows of a corpus: counts, what comes before, one window a clip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rgx.gesture.data.windows import Windows, window_starts
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.parts import SeparateParts
 from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import WINDOW_FRAMES, ClipSpan
+from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, WINDOW_FRAMES, ClipSpan
 
 load_roster()
 
@@ -48,12 +48,12 @@ def test_only_the_windows_of_the_split():
     assert len(window_starts(corpus(238, split="test")[0], "test")[0]) == 16
 
 
-def test_windows_stay_in_their_clip_and_the_condition_is_the_frame_before():
+def test_windows_stay_in_their_clip_and_follow_the_frame_before():
     spans, found = windows(81, 78, 238, 100)
     assert len(found) == 1 + 0 + 16 + 2
     batch = found.batch(torch.arange(len(found)))
     first, last = batch.motion[:, 0, 0, 0], batch.motion[:, -1, 0, 0]
-    assert torch.equal(batch.condition[:, 0, 0], first - 1)
+    assert torch.equal(batch.prefix[:, :, 0, 0], (first - 1)[:, None].expand(-1, PREFIX_FRAMES))
     assert torch.equal(last - first, torch.full_like(first, WINDOW_FRAMES - 1))
     for clip, speaker, before, end in zip(batch.clip, batch.speaker, first - 1, last, strict=True):
         span = spans[int(clip)]
@@ -62,13 +62,31 @@ def test_windows_stay_in_their_clip_and_the_condition_is_the_frame_before():
         assert end < span.start + span.frames
 
 
+def test_what_comes_before_is_real_or_still_and_never_of_another_clip():
+    _, found = windows(238, 100)
+    index = torch.tensor([0, 1, 16, 17])
+    still = torch.tensor([False, True, False, False])
+    batch = found.batch(index, still)
+    first = batch.motion[:, 0, 0, 0].long()
+    assert first.tolist() == [1, 11, 239, 249]
+    # Clips begin at frames 0 and 238: before them stands their first frame.
+    by_hand = [[0] * 8, [10] * 8, [238] * 8, [*range(241, 249)]]
+    assert batch.prefix[..., 0, 0].tolist() == by_hand
+    torch.manual_seed(0)
+    drawn = found.draw(2000, still_share=0.25).prefix[..., 0, 0]
+    share = float((drawn == drawn[:, -1:]).all(1).float().mean())
+    # Of 18 windows two are the first of their clip, and look still in any case.
+    assert share == pytest.approx(0.25 + 0.75 * 2 / 18, abs=0.03)
+
+
 def test_all_arrays_of_a_batch_are_of_the_same_frames():
     _, found = windows(238)
     torch.manual_seed(0)
     batch = found.draw(4)
     assert batch.motion.shape == (4, 80, 3, 2)
     assert batch.valid.shape == (4, 80, 3)
-    assert batch.condition.shape == (4, 3, 2)
+    assert batch.prefix.shape == (4, PREFIX_FRAMES, 3, 2)
+    assert batch.prefix_valid.shape == (4, PREFIX_FRAMES, 3)
     assert torch.equal(batch.motion[..., 0, 0], batch.speech[..., 0])
     assert torch.equal(batch.beats, batch.speech[..., 0] % 5 == 0)
 
@@ -102,7 +120,7 @@ def test_where_clips_are_few_more_of_theirs_are_drawn_that_lie_apart(
     batch = found.draw_apart(size, apart)
     count = len(one_a_clip.clip)
     assert torch.equal(batch.clip[:count], one_a_clip.clip), "the first are those of each clip"
-    assert torch.equal(batch.condition[:count], one_a_clip.condition)
+    assert torch.equal(batch.prefix[:count], one_a_clip.prefix)
     if count == size:
         assert torch.equal(torch.get_rng_state(), state), "with enough clips nothing is drawn beside"
     starts = batch.motion[:, 0, 0, 0]
@@ -134,5 +152,10 @@ def test_tokens_looked_up_once_are_those_of_each_window():
     looked_up = made.batch(index).tokens
     assert looked_up.keys() == tokenizer.members.keys()
     for stream, tokens in looked_up.items():
-        assert tokens.shape == (4, 21, 3) and tokens.dtype == torch.long
+        assert tokens.shape == (4, PREFIX_TOKENS + 20, 3) and tokens.dtype == torch.long
         assert torch.equal(tokens, by_hand[stream])
+    still = torch.tensor([False, True, False, True])
+    tokens = made.batch(index, still).tokens
+    made.tokens = {}
+    by_hand = tokenizer.window_tokens(made.batch(index, still))
+    assert all(torch.equal(tokens[s], by_hand[s]) for s in tokens)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from rgx.gesture.nn.precision import sent
-from rgx.gesture.types import WINDOW_FRAMES, WINDOW_STRIDE_FRAMES, Batch, ClipSpan, MotionTokenizer
+from rgx.gesture.types import (
+    PREFIX_FRAMES,
+    WINDOW_FRAMES,
+    WINDOW_STRIDE_FRAMES,
+    Batch,
+    ClipSpan,
+    MotionTokenizer,
+)
 
 
 class Span(Protocol):
@@ -26,7 +33,7 @@ class Span(Protocol):
 
 
 def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return each window's first frame, clip and speaker (W,); the frame before it is the condition.
+    """Return each window's first frame, clip and speaker (W,); the frame before it is its source frame.
 
     Source: reading 2.
     """
@@ -34,7 +41,7 @@ def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Te
         (span.start + 1 + offset, clip, span.speaker)
         for clip, span in enumerate(spans)
         if span.split == split
-        # From the second frame on: the first is the condition of the first window.
+        # From the second frame on: the first is the source frame of the first window.
         for offset in range(0, span.frames - WINDOW_FRAMES, WINDOW_STRIDE_FRAMES)
     ]
     starts, clips, speakers = torch.tensor(rows, dtype=torch.long).reshape(-1, 3).unbind(dim=1)
@@ -59,7 +66,10 @@ class Windows:
         self.starts, self.clips, self.speakers = window_starts(spans, split)
         self.motion, self.valid, self.speech, self.beats = motion, valid, speech, beats
         # Chosen by on the CPU, gathered by on the device.
-        self._facts = torch.stack([self.starts, self.clips, self.speakers], dim=1).to(motion.device)
+        clip_starts = torch.tensor([span.start for span in spans], dtype=torch.long)[self.clips]
+        self._facts = torch.stack([self.starts, self.clips, self.speakers, clip_starts], dim=1).to(
+            motion.device
+        )
         by_clip = [torch.nonzero(self.clips == c)[:, 0] for c in self.clips.unique()]
         self._by_clip = by_clip
         self.tokens: dict[str, Tensor] = {}
@@ -67,32 +77,48 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def batch(self, index: Tensor) -> Batch:
-        """Return the windows at `index` (B,)."""
+    def batch(self, index: Tensor, still: Tensor | None = None) -> Batch:
+        """Return the windows at `index` (B,).
+
+        still (B,) bool: whose prefix is the source frame repeated, as where only a picture is known; all,
+        unless given. What would lie before a clip is its first frame. Source: reading 23.
+        """
         device = self.motion.device
-        index = sent(index, device)
-        starts, clips, speakers = self._facts[index].unbind(dim=1)
+        still = torch.ones(len(index), dtype=torch.bool) if still is None else still
+        index, still = sent(index, device), sent(still, device)
+        starts, clips, speakers, clip_starts = self._facts[index].unbind(dim=1)
         frames = starts[:, None] + torch.arange(WINDOW_FRAMES, device=device)
+        source = starts[:, None] - 1
+        before = source - torch.arange(PREFIX_FRAMES - 1, -1, -1, device=device)
+        before = torch.where(still[:, None], source, before.maximum(clip_starts[:, None]))
         return Batch(
             motion=self.motion[frames],
             valid=self.valid[frames],
             speech=self.speech[frames],
             beats=self.beats[frames],
-            condition=self.motion[starts - 1],
+            prefix=self.motion[before],
+            prefix_valid=self.valid[before],
             speaker=speakers,
             clip=clips,
-            tokens={s: t[index].long() for s, t in self.tokens.items()},
+            tokens={s: t[still.long(), index].long() for s, t in self.tokens.items()},
         )
 
     def tokenise(self, tokenizer: MotionTokenizer, size: int = 256) -> None:
         """Look up the tokens of all windows now, `size` at a time, instead of each time one is drawn."""
-        pieces = [tokenizer.window_tokens(self.batch(index)) for index in self.chunks(size)]
+        both = []
+        for still in (False, True):
+            batches = (self.batch(i, torch.full(i.shape, still)) for i in self.chunks(size))
+            both.append([tokenizer.window_tokens(batch) for batch in batches])
         # A code is at most a few thousand, and there is one a window, place and layer: half the memory.
-        self.tokens = {s: torch.cat([piece[s].int() for piece in pieces]) for s in pieces[0]}
+        self.tokens = {
+            s: torch.stack([torch.cat([piece[s].int() for piece in pieces]) for pieces in both])
+            for s in both[0][0]
+        }
 
-    def draw(self, size: int) -> Batch:
-        """Return `size` random windows."""
-        return self.batch(torch.randint(len(self), (size,)))
+    def draw(self, size: int, still_share: float = 1.0) -> Batch:
+        """Return `size` random windows, that share of them with a still prefix."""
+        index = torch.randint(len(self), (size,))
+        return self.batch(index, torch.rand(size) < still_share)
 
     def draw_apart(self, size: int, apart_frames: int = 0) -> Batch:
         """Return at most `size` random windows, one of each clip.

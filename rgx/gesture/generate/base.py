@@ -42,7 +42,7 @@ class MaskRatio(ABC):
 
 @dataclass
 class Decoding:
-    """What a decoder sees: tokens (B, N) with condition tokens fixed, and the model to ask.
+    """What a decoder sees: tokens (B, N) with those of the prefix fixed, and the model to ask.
 
     predict: tokens (B, N), masked positions (B, N) bool → logits (B, N, V).
     """
@@ -53,7 +53,12 @@ class Decoding:
 
 
 class Decode(ABC):
-    """How masked tokens are filled in at inference."""
+    """How masked tokens are filled in at inference, and how much more speech counts there than it did alone.
+
+    guidance: 1 asks the model once a step, more pushes away from what it says without speech.
+    """
+
+    guidance: float = 1.0
 
     @abstractmethod
     def fill(self, decoding: Decoding) -> Tensor:
@@ -71,7 +76,7 @@ class AudioInit(ABC):
 
 
 class Generator(nn.Module):
-    """Speech, a condition frame and a speaker to motion."""
+    """Speech, the frames before a window and a speaker to motion."""
 
     needs_tokens: ClassVar[bool]
     speech: nn.ModuleDict
@@ -88,7 +93,7 @@ class Generator(nn.Module):
     def sample(
         self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
     ) -> Tensor:
-        """Return motion (B, T, K, 2); reads the batch's speech, condition and speaker only."""
+        """Return motion (B, T, K, 2); reads the batch's speech, prefix and speaker only."""
 
 
 class Residual(nn.Module):
@@ -107,4 +112,4 @@ class Residual(nn.Module):
 
     @abstractmethod
     def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return tokens (B, N + 1, Q) of base tokens (B, N + 1, 1), the condition token first."""
+        """Return tokens (B, P + N, Q) of base tokens (B, P + N, 1), those of the prefix first."""

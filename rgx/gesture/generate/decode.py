@@ -27,6 +27,13 @@ def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor
     return codes[..., 0], probability.gather(-1, codes)[..., 0]
 
 
+def positive(guidance: float) -> float:
+    """Return a guidance; raises InputError for one that would turn away from the speech."""
+    if not guidance > 0:
+        raise InputError(f"decode.guidance = {guidance}: expected a number above 0; 1 is without guidance")
+    return guidance
+
+
 @register("decode", "iterative", label="Iterative", source="Sec. 4.2 Inference, Table 3f")
 class IterativeDecoding(Decode):
     """Fill all, keep the confident, re-mask the lowest; what was accepted is never re-masked.
@@ -34,13 +41,16 @@ class IterativeDecoding(Decode):
     The share still masked after step l of L is cos(π l / 2L).
     """
 
-    def __init__(self, steps: int = 5, temperature: float = 1.0, top_share: float = 0.1) -> None:
+    def __init__(
+        self, steps: int = 5, temperature: float = 1.0, top_share: float = 0.1, guidance: float = 1.0
+    ) -> None:
         if steps < 1 or temperature <= 0 or not 0 < top_share <= 1:
             raise InputError(
                 "decode.iterative: expected steps >= 1, temperature > 0 and 0 < top_share <= 1, "
                 f"found {steps}, {temperature}, {top_share}"
             )
         self.steps, self.temperature, self.top_share = steps, temperature, top_share
+        self.guidance = positive(guidance)
 
     def fill(self, decoding: Decoding) -> Tensor:
         tokens, masked = decoding.tokens.clone(), decoding.masked.clone()
@@ -59,6 +69,9 @@ class IterativeDecoding(Decode):
 @register("decode", "one_shot", label="One shot")
 class OneShotDecoding(Decode):
     """Fill all masked tokens at once with the likeliest codes."""
+
+    def __init__(self, guidance: float = 1.0) -> None:
+        self.guidance = positive(guidance)
 
     def fill(self, decoding: Decoding) -> Tensor:
         best = decoding.predict(decoding.tokens, decoding.masked).argmax(dim=-1)

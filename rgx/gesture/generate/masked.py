@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,7 +17,7 @@ from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.nn.precision import sent
-from rgx.gesture.types import Batch, MotionTokenizer
+from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, Batch, MotionTokenizer
 from rgx.registry import Part, Recipe, Since, register
 from rgx.shares import share_rows
 
@@ -32,13 +32,18 @@ def mask_some(ratio: Tensor, tokens: int) -> Tensor:
     return torch.rand(len(ratio), tokens).argsort(dim=1).argsort(dim=1) < count[:, None]
 
 
+def after_prefix(windows: list[Tensor]) -> Tensor:
+    """Return masks (B, S·(P + N)) of whole streams from those of windows (B, N): no prefix is ever masked."""
+    return torch.cat([F.pad(window, (PREFIX_TOKENS, 0)) for window in windows], dim=1)
+
+
 @register("generator", "masked", label="Masked", source="Sec. 4.2, eq. (4)")
 class MaskedGenerator(Generator):
     """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
 
     Streams follow one another in time with a type embedding and are masked independently; each
-    begins with the condition token, which is never masked. reconstruction_share: of how many of a batch's
-    windows the motion is decoded for the loss on it, a third of a step otherwise. Source: reading 24.
+    begins with the tokens of its prefix, which are never masked. reconstruction_share: of how many of a
+    batch's windows the motion is decoded for the loss on it, a third of a step otherwise. Source: reading 24.
     """
 
     needs_tokens = True
@@ -87,7 +92,7 @@ class MaskedGenerator(Generator):
         return content
 
     def predict(self, tokens: Tensor, masked: Tensor, memory: Memory, speaker: Tensor) -> Tensor:
-        """Return logits (B, S·(N + 1), V) of tokens (B, S·(N + 1)), streams one after another."""
+        """Return logits (B, S·(P + N), V) of tokens (B, S·(P + N)), streams one after another."""
         # The code after the last one says "masked".
         each = tokens.masked_fill(masked, self.codes).chunk(len(self.streams), dim=1)
         x = torch.cat(
@@ -97,7 +102,7 @@ class MaskedGenerator(Generator):
             ],
             dim=1,
         )
-        place = place_tokens(len(self.streams), each[0].shape[1] - 1, tokens.device)
+        place = place_tokens(len(self.streams), memory.tokens, tokens.device)
         y = self.trunk(x, memory, place, speaker).chunk(len(self.streams), dim=1)
         return torch.cat([self.head[s](part) for s, part in zip(self.streams, y, strict=True)], dim=1)
 
@@ -108,12 +113,10 @@ class MaskedGenerator(Generator):
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         assert tokenizer is not None
         tokens = tokenizer.window_tokens(batch)
-        window = {s: t[:, 1:] for s, t in tokens.items()}
         true = torch.cat([tokens[s][..., 0] for s in self.streams], dim=1)
-        size = window[self.streams[0]].shape[1]
-        # The padding is the condition token, which is given at inference and so never masked here.
-        masks = [F.pad(mask_some(self.mask_ratio.draw(len(true)), size), (1, 0)) for _ in self.streams]
-        masked = sent(torch.cat(masks, dim=1), true.device)
+        size = true.shape[1] // len(self.streams) - PREFIX_TOKENS
+        masks = [mask_some(self.mask_ratio.draw(len(true)), size) for _ in self.streams]
+        masked = sent(after_prefix(masks), true.device)
         # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
         fate = sent(torch.rand(true.shape), true.device)
         random = sent(torch.randint(self.codes, true.shape), true.device)
@@ -126,7 +129,7 @@ class MaskedGenerator(Generator):
         if self.reconstruction_weight:
             # Windows are drawn at random: the first ones are as good as any.
             some = slice(math.ceil(self.reconstruction_share * len(true)))
-            parts = {s: t[some] for s, t in window.items()}
+            parts = {s: t[some] for s, t in tokens.items()}
             motion = self._soft_motion(logits[some], true[some], masked[some], parts, tokenizer)
             terms = motion_losses(motion, batch.motion[some], batch.valid[some])
             losses |= {k: self.reconstruction_weight * v for k, v in terms.items()}
@@ -137,10 +140,12 @@ class MaskedGenerator(Generator):
         logits: Tensor,
         true: Tensor,
         masked: Tensor,
-        window: dict[str, Tensor],
+        tokens: dict[str, Tensor],
         tokenizer: MotionTokenizer,
     ) -> Tensor:
         """Decode expected base codes where masked, true codes elsewhere, with the true residual layers.
+
+        The prefix is decoded before the window and left out.
 
         Source: Sec. 4.2, last sentence before inference; the soft expectation is ours (reading 25).
         """
@@ -148,11 +153,11 @@ class MaskedGenerator(Generator):
         parts = (x.chunk(len(self.streams), dim=1) for x in (logits, true, masked))
         for stream, own_logits, own_true, own_masked in zip(self.streams, *parts, strict=True):
             books = [tokenizer.codebook(stream, q) for q in range(tokenizer.layers)]
-            expected = own_logits[:, 1:].softmax(-1) @ books[0]
-            base = torch.where(own_masked[:, 1:, None], expected, books[0][own_true[:, 1:]])
-            rest = [books[q][window[stream][..., q]] for q in range(1, tokenizer.layers)]
+            expected = own_logits.softmax(-1) @ books[0]
+            base = torch.where(own_masked[..., None], expected, books[0][own_true])
+            rest = [books[q][tokens[stream][..., q]] for q in range(1, tokenizer.layers)]
             latents[stream] = base + sum(rest, torch.zeros_like(base))
-        return tokenizer.decode_latents(latents)
+        return tokenizer.decode_latents(latents)[:, PREFIX_FRAMES:]
 
     @torch.no_grad()
     def sample(
@@ -161,18 +166,37 @@ class MaskedGenerator(Generator):
         assert tokenizer is not None
         content = self.content(batch)
         size = content.shape[1]
-        memory = self.trunk.read(content)
-        condition = tokenizer.condition_tokens(batch.condition)
-        # The condition token, then as many places as there are to fill; what stands there is masked.
-        tokens = torch.cat([F.pad(condition[s][..., 0], (0, size)) for s in self.streams], dim=1)
-        masked = repeat(
-            F.pad(torch.ones(size, dtype=torch.bool), (1, 0)),
-            "n -> b (s n)",
-            b=len(tokens),
-            s=len(self.streams),
-        ).to(tokens.device)
-        filled = decode.fill(Decoding(tokens, masked, lambda t, m: self.predict(t, m, memory, batch.speaker)))
-        each = filled.chunk(len(self.streams), dim=1)
+        prefix = tokenizer.tokens(batch.prefix)
+        # After the prefix as many places as there are to fill; what stands there is masked.
+        tokens = torch.cat([F.pad(prefix[s][..., 0], (0, size)) for s in self.streams], dim=1)
+        blank = torch.ones(len(tokens), size, dtype=torch.bool, device=tokens.device)
+        masked = after_prefix([blank] * len(self.streams))
+        predict = self._guided(content, batch.speaker, decode.guidance)
+        each = decode.fill(Decoding(tokens, masked, predict)).chunk(len(self.streams), dim=1)
         base = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
         full = residual.extend(base, batch) if residual is not None else base
-        return tokenizer.decode({s: t[:, 1:] for s, t in full.items()})
+        layers = next(iter(full.values())).shape[-1]
+        # All that is known of the prefix is decoded with the window, which so goes on from there.
+        whole = {
+            s: torch.cat([prefix[s][..., :layers], t[:, PREFIX_TOKENS:]], dim=1) for s, t in full.items()
+        }
+        return tokenizer.decode(whole)[:, PREFIX_FRAMES:]
+
+    def _guided(
+        self, content: Tensor, speaker: Tensor, guidance: float
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return `predict` of tokens and masks: u + guidance · (c − u), with speech c, without it u.
+
+        Source: Ho & Salimans 2022, reading 111.
+        """
+        if guidance == 1:
+            memory = self.trunk.read(content)
+            return lambda tokens, masked: self.predict(tokens, masked, memory, speaker)
+        both = self.trunk.read(torch.cat([content, self.silence.expand_as(content)]))
+
+        def predict(tokens: Tensor, masked: Tensor) -> Tensor:
+            logits = self.predict(tokens.repeat(2, 1), masked.repeat(2, 1), both, speaker.repeat(2))
+            heard, unheard = logits.chunk(2)
+            return unheard + guidance * (heard - unheard)
+
+        return predict

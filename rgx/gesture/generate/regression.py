@@ -45,7 +45,7 @@ class RegressionGenerator(Generator):
     def forward(self, batch: Batch) -> Tensor:
         content = torch.cat([encoder(batch.speech) for encoder in self.speech.values()], dim=-1)
         # Every position begins with the same frame; only its place and the speech tell it from the others.
-        x = self.inward(rearrange(batch.condition, "b k c -> b 1 (k c)")).expand(-1, content.shape[1], -1)
+        x = self.inward(rearrange(batch.prefix[:, -1], "b k c -> b 1 (k c)")).expand(-1, content.shape[1], -1)
         place = torch.arange(content.shape[1], device=x.device)
         y = self.outward(self.trunk(x, self.trunk.read(content), place, batch.speaker))
         return rearrange(y, "b n (f k c) -> b (n f) k c", f=FRAMES_PER_TOKEN, c=2)

@@ -13,7 +13,7 @@ from rgx.errors import InputError
 from rgx.gesture.generate.base import Residual
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
-from rgx.gesture.types import Batch, MotionTokenizer
+from rgx.gesture.types import PREFIX_TOKENS, Batch, MotionTokenizer
 from rgx.registry import Recipe, register
 from rgx.shares import share_rows
 
@@ -72,7 +72,7 @@ class ResidualTransformer(Residual):
     def predict(
         self, tokens: dict[str, Tensor], layer: int, memory: Memory, speaker: Tensor
     ) -> dict[str, Tensor]:
-        """Return logits (B, N + 1, V) of one layer from tokens (B, N + 1, layer) below it."""
+        """Return logits (B, P + N, V) of one layer from tokens (B, P + N, layer) below it."""
         x = torch.cat(
             [
                 sum(
@@ -100,7 +100,9 @@ class ResidualTransformer(Residual):
         layer = int(torch.randint(1, self.layers, ()))
         logits = share_rows(self._hear)(tokens, layer, self.content(batch), batch.speaker)
         return {
-            f"tokens_{s}": F.cross_entropy(logits[s][:, 1:].flatten(0, 1), tokens[s][:, 1:, layer].flatten())
+            f"tokens_{s}": F.cross_entropy(
+                logits[s][:, PREFIX_TOKENS:].flatten(0, 1), tokens[s][:, PREFIX_TOKENS:, layer].flatten()
+            )
             for s in self.streams
         }
 

@@ -12,6 +12,7 @@ from rgx.errors import InputError
 from rgx.gesture.generate.base import Fusion, SpeakerStyle
 from rgx.gesture.nn.attention import attend
 from rgx.gesture.nn.encoders import positions
+from rgx.gesture.types import PREFIX_TOKENS
 from rgx.registry import Recipe, register
 
 
@@ -47,7 +48,7 @@ class TrunkBlock(nn.Module):
 class Trunk(nn.Module):
     """Gesture features (B, N, D) and the memory of speech content (B, M, E) to features (B, N, D).
 
-    The first speech content stands in for the condition token's, which lies before the window.
+    The first speech content stands in for that of the prefix, which lies before the window.
     """
 
     def __init__(
@@ -83,8 +84,8 @@ class Trunk(nn.Module):
         return Memory(memory.shape[1], [fusion.read(memory) for fusion in fusions])
 
     def forward(self, x: Tensor, memory: Memory, place: Tensor, speaker: Tensor) -> Tensor:
-        # One further: the condition token has place -1, and its code is the first.
-        x = x + positions(memory.tokens + 1, self.width, x.device)[place + 1]
+        # The prefix has places below 0, and the first of them the first code.
+        x = x + positions(PREFIX_TOKENS + memory.tokens, self.width, x.device)[PREFIX_TOKENS + place]
         # Before the window there is no speech; the first of it stands in.
         place = place.clamp(min=0)
         for block, own in zip(self.blocks, memory.blocks, strict=True):
@@ -93,5 +94,5 @@ class Trunk(nn.Module):
 
 
 def place_tokens(streams: int, tokens: int, device: torch.device) -> Tensor:
-    """Return each token's time (streams · (N + 1),), −1 for the condition token; streams in turn."""
-    return torch.arange(-1, tokens, device=device).repeat(streams)
+    """Return each token's time (streams · (P + N),), below 0 for the prefix; streams in turn."""
+    return torch.arange(-PREFIX_TOKENS, tokens, device=device).repeat(streams)

@@ -21,6 +21,16 @@ def positions(length: int, width: int, device: torch.device | None = None) -> Te
     return torch.cat([torch.sin(steps * rates), torch.cos(steps * rates)], dim=-1)
 
 
+def edge_conv(
+    inward: int, outward: int, size: int, padding: int, stride: int = 1, dilation: int = 1
+) -> nn.Conv1d:
+    """Return a convolution over time to which the frames beyond an edge look like the one at the edge.
+
+    Zeros would say that all joints are at their mean there, which no person's are. Source: reading 110.
+    """
+    return nn.Conv1d(inward, outward, size, stride, padding, dilation, padding_mode="replicate")
+
+
 class ResidualConv(nn.Module):
     """Two dilated convolutions over time with a skip: (B, D, T) → (B, D, T). Source: reading 17."""
 
@@ -28,7 +38,7 @@ class ResidualConv(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.ReLU(),
-            nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
+            edge_conv(width, width, 3, padding=dilation, dilation=dilation),
             nn.ReLU(),
             nn.Conv1d(width, width, 1),
         )
@@ -47,9 +57,9 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.width = width
         self.stem = nn.Sequential(
-            nn.Conv1d(features, width, 3, padding=1),
+            edge_conv(features, width, 3, padding=1),
             *(
-                nn.Sequential(nn.Conv1d(width, width, 4, stride=2, padding=1), ResidualConv(width))
+                nn.Sequential(edge_conv(width, width, 4, stride=2, padding=1), ResidualConv(width))
                 for _ in range(int(math.log2(FRAMES_PER_TOKEN)))
             ),
         )

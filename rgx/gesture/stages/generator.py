@@ -34,9 +34,11 @@ class GeneratorStage(Stage):
         audio_init: AudioInit,
         training: AdamW,
         speech_rate: float = 0.1,
+        still_share: float = 0.5,
     ) -> None:
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
         self.audio_init, self.training, self.speech_rate = audio_init, training, speech_rate
+        self.still_share = still_share
         if generator.needs_tokens != quantizer.has_tokens:
             wants = "predicts tokens" if generator.needs_tokens else "predicts raw landmarks"
             raise InputError(
@@ -66,7 +68,7 @@ class GeneratorStage(Stage):
         workspace.capture(built.steady())
 
         def losses() -> dict[str, Tensor]:
-            batch = windows.draw(self.training.batch)
+            batch = windows.draw(self.training.batch, self.still_share)
             with fast(workspace.device):
                 return built.losses(batch, tokenizer)
 

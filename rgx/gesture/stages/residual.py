@@ -31,9 +31,10 @@ class ResidualStage(Stage):
         audio_init: AudioInit,
         training: AdamW,
         speech_rate: float = 0.1,
+        still_share: float = 0.5,
     ) -> None:
         self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
-        self.training, self.speech_rate = training, speech_rate
+        self.training, self.speech_rate, self.still_share = training, speech_rate, still_share
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech", "tokenizer", *self.audio_init.needs)
@@ -53,7 +54,7 @@ class ResidualStage(Stage):
         workspace.capture(built.steady())
 
         def losses() -> dict[str, Tensor]:
-            batch = windows.draw(self.training.batch)
+            batch = windows.draw(self.training.batch, self.still_share)
             with fast(workspace.device):
                 return built.losses(batch, inputs.built["tokenizer"])
 

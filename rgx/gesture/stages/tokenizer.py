@@ -11,8 +11,8 @@ from torch import nn
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
-from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import Batch
+from rgx.gesture.tokens.tokenizer import Tokenizer, with_prefix
+from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, Batch
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -35,9 +35,11 @@ class TokenizerStage(Stage):
         width: int = 512,
         depth: int = 3,
         commitment: float = 0.02,
+        still_share: float = 0.5,
     ) -> None:
         self.parts, self.quantizer, self.distillation = parts, quantizer, distillation
         self.training, self.width, self.depth, self.commitment = training, width, depth, commitment
+        self.still_share = still_share
 
     def parents(self) -> tuple[str, ...]:
         needs = self.distillation.needs
@@ -60,12 +62,15 @@ class TokenizerStage(Stage):
         both = nn.ModuleDict({"tokenizer": built, "distillation": distillations})
 
         def losses() -> dict[str, torch.Tensor]:
-            batch = windows.draw(self.training.batch)
-            motion, quantized = built(batch.motion)
-            terms = motion_losses(motion, batch.motion, batch.valid)
+            batch = windows.draw(self.training.batch, self.still_share)
+            # With what comes before it, as a window is decoded.
+            true, valid = with_prefix(batch)
+            motion, quantized = built(true)
+            terms = motion_losses(motion, true, valid)
             for stream, q in quantized.items():
                 terms[f"commitment_{stream}"] = self.commitment * q.commitment
-                terms[f"distillation_{stream}"] = distillations[stream](q.output, batch, teacher)
+                own = q.output[:, PREFIX_TOKENS:]
+                terms[f"distillation_{stream}"] = distillations[stream](own, batch, teacher)
             return terms
 
         workspace.capture(built.steady())
@@ -78,11 +83,14 @@ class TokenizerStage(Stage):
 
 @torch.no_grad()
 def describe(tokenizer: Tokenizer, batch: Batch) -> dict[str, float]:
-    """Return held-out reconstruction error (standardised) by layers used, and each layer's perplexity."""
-    tokens = tokenizer.tokens(batch.motion)
+    """Return held-out reconstruction error (standardised) by layers used, and each layer's perplexity.
+
+    Windows follow on their source frame, as generated ones do.
+    """
+    tokens = tokenizer.window_tokens(batch)
     facts = {}
     for layers in range(1, tokenizer.layers + 1):
-        motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})
+        motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})[:, PREFIX_FRAMES:]
         error = (motion - batch.motion).abs()[batch.valid].mean()
         facts[f"error_{layers}_layers"] = float(error)
     for stream, codes in tokens.items():

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
-from rgx.gesture.nn.encoders import ResidualConv
+from rgx.gesture.nn.encoders import ResidualConv, edge_conv
 from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.tokens.base import Parts, Quantized, Quantizer
-from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
+from rgx.gesture.types import FRAMES_PER_TOKEN, PREFIX_TOKENS, Batch
 from rgx.registry import Recipe
 from rgx.shares import share_rows
 
@@ -39,18 +39,18 @@ class Codec(nn.Module):
             # Dilations 1, 3, 9: what a code has seen triples a layer, at the same cost.
             return [ResidualConv(width, 3**d) for d in range(depth)]
 
-        encoder: list[nn.Module] = [nn.Conv1d(coordinates, width, 3, padding=1), nn.ReLU()]
-        decoder: list[nn.Module] = [nn.Conv1d(width, width, 3, padding=1)]
+        encoder: list[nn.Module] = [edge_conv(coordinates, width, 3, padding=1), nn.ReLU()]
+        decoder: list[nn.Module] = [edge_conv(width, width, 3, padding=1)]
         for _ in range(halvings):
-            encoder += [nn.Conv1d(width, width, 4, stride=2, padding=1), *stack()]
+            encoder += [edge_conv(width, width, 4, stride=2, padding=1), *stack()]
             decoder += [
                 *reversed(stack()),
                 # Not a transposed convolution, which leaves a pattern of its stride in the motion.
                 nn.Upsample(scale_factor=2),
-                nn.Conv1d(width, width, 3, padding=1),
+                edge_conv(width, width, 3, padding=1),
             ]
-        encoder += [nn.Conv1d(width, width, 3, padding=1)]
-        decoder += [nn.ReLU(), nn.Conv1d(width, coordinates, 3, padding=1)]
+        encoder += [edge_conv(width, width, 3, padding=1)]
+        decoder += [nn.ReLU(), edge_conv(width, coordinates, 3, padding=1)]
         self.encoder, self.decoder = Layers(*encoder), Layers(*decoder)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -60,6 +60,12 @@ class Codec(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Return coordinates (B, T, C) of latents (B, N, D)."""
         return rearrange(self.decoder(rearrange(latents, "b n d -> b d n")), "b c t -> b t c")
+
+
+def with_prefix(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the motion (B, P + T, K, 2) of windows and what comes before them, and where it is valid."""
+    motion = torch.cat([batch.prefix, batch.motion], dim=1)
+    return motion, torch.cat([batch.prefix_valid, batch.valid], dim=1)
 
 
 class Tokenizer(nn.Module):
@@ -113,20 +119,14 @@ class Tokenizer(nn.Module):
         """Return the tokens (B, N, Q) of each stream."""
         return {s: quantized.codes for s, quantized in self._quantize(motion).items()}
 
-    def condition_tokens(self, frame: Tensor) -> dict[str, Tensor]:
-        """Return one token (B, 1, Q) a stream for a frame (B, K, 2), repeated to a token's length.
-
-        Source: reading 23.
-        """
-        return self.tokens(repeat(frame, "b k c -> b t k c", t=FRAMES_PER_TOKEN))
-
     @torch.no_grad()
     def window_tokens(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the tokens (B, N + 1, Q) of windows, condition token first: those the batch has, if any."""
+        """Return tokens (B, P + N, Q), those of the prefix first: the batch's own, if it has any."""
         if batch.tokens:
             return batch.tokens
-        condition, window = self.condition_tokens(batch.condition), self.tokens(batch.motion)
-        return {s: torch.cat([condition[s], window[s]], dim=1) for s in self.members}
+        # The prefix by itself, as it is known before there is a window; the window as what follows on it.
+        prefix, both = self.tokens(batch.prefix), self.tokens(with_prefix(batch)[0])
+        return {s: torch.cat([prefix[s], both[s][:, PREFIX_TOKENS:]], dim=1) for s in self.members}
 
     def codebook(self, stream: str, layer: int) -> Tensor:
         """Return the entries (V, D) of one layer of a stream's quantizer."""
