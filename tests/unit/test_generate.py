@@ -15,7 +15,7 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.gesture.generate import masked as masked_module
 from rgx.gesture.generate.base import Decoding
-from rgx.gesture.generate.chaining import chain_windows
+from rgx.gesture.generate.chaining import chain_windows, go_on
 from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
 from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
 from rgx.gesture.generate.masked import after_prefix, mask_some
@@ -294,11 +294,21 @@ def test_the_prefix_is_decoded_with_the_window_but_is_no_part_of_the_motion(part
     motion = generator.eval().sample(batch, tokenizer, Told(), None)
     filled = dict(zip(generator.streams, codes["filled"].chunk(2, dim=1), strict=True))
     whole = tokenizer.decode({s: t[..., None] for s, t in filled.items()})
-    assert torch.allclose(motion, whole[:, PREFIX_FRAMES:], atol=1e-6)
+    assert torch.allclose(motion, go_on(whole, batch), atol=1e-6)
     alone = tokenizer.decode({s: t[:, PREFIX_TOKENS:, None] for s, t in filled.items()})
-    assert not torch.allclose(motion[:, :4], alone[:, :4], atol=1e-3), (
-        "its first frames go on from the prefix"
-    )
+    after = whole[:, PREFIX_FRAMES:]
+    assert not torch.allclose(after[:, :4], alone[:, :4], atol=1e-3), "its first frames go on from the prefix"
+
+
+def test_what_tokens_miss_of_the_source_frame_fades_over_eight_frames():
+    batch = make_batch()
+    batch.prefix_valid[1, -1, 0] = False
+    decoded = torch.randn(3, PREFIX_FRAMES + FRAMES, len(KEPT), 2)
+    motion, off = go_on(decoded, batch), batch.prefix[:, -1] - decoded[:, PREFIX_FRAMES - 1]
+    for frame in range(FRAMES):
+        by_hand = decoded[:, PREFIX_FRAMES + frame] + max(0, 8 - frame) / 9 * off
+        by_hand[1, 0] = decoded[1, PREFIX_FRAMES + frame, 0]
+        assert torch.allclose(motion[:, frame], by_hand, atol=1e-6)
 
 
 def test_guidance_goes_on_from_what_is_said_without_speech_and_1_asks_once(parts):

@@ -1,4 +1,4 @@
-"""Motion longer than a window: each window is generated from the frames in which the one before it ends."""
+"""Motion that goes on: a window from its source frame, and one window from the end of another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ import torch
 from torch import Tensor
 
 from rgx.gesture.types import PREFIX_FRAMES, WINDOW_FRAMES, Batch
+
+SETTLE_FRAMES = 8
+"""Over so many frames a window leaves what its tokens miss of the source frame."""
+
+
+def go_on(decoded: Tensor, batch: Batch) -> Tensor:
+    """Return the window (B, T, K, 2) of decoded tokens (B, P + T, K, 2) as it goes on from the source frame.
+
+    Tokens tell where a person is to within their error, the source frame tells it exactly. What they miss
+    there is taken from the first frames, in equal steps from all of it to nothing; points that are not valid
+    in the source frame are left. Source: reading 113.
+    """
+    before, window = decoded.split([PREFIX_FRAMES, decoded.shape[1] - PREFIX_FRAMES], dim=1)
+    off = (batch.prefix - before)[:, -1:] * batch.prefix_valid[:, -1:, :, None]
+    left = 1 - torch.arange(1, window.shape[1] + 1, device=window.device) / (SETTLE_FRAMES + 1)
+    return window + left.clamp(min=0)[:, None, None] * off
 
 
 def chain_windows(batch: Batch, sample: Callable[[Batch], Tensor]) -> Tensor:

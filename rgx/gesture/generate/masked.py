@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
+from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
@@ -180,7 +181,7 @@ class MaskedGenerator(Generator):
         whole = {
             s: torch.cat([prefix[s][..., :layers], t[:, PREFIX_TOKENS:]], dim=1) for s, t in full.items()
         }
-        return tokenizer.decode(whole)[:, PREFIX_FRAMES:]
+        return go_on(tokenizer.decode(whole), batch)
 
     def _guided(
         self, content: Tensor, speaker: Tensor, guidance: float
