@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from rgx.registry import register
 from rgx.train.exchange import from_first
+from rgx.train.names import DEV, KEPT
 from rgx.train.random_state import random_state, restore_random_state
 
-DEV = "dev_"
-"""What the name of a held-out number begins with, in curves and facts."""
-KEPT, OF_NETWORK, OF_VALUES = "kept_step", "kept.network.", "kept.values."
+OF_NETWORK, OF_VALUES = "kept.network.", "kept.values."
+"""What names begin with in a checkpoint: of the kept network's weights and of its held-out numbers."""
 
 
 class Keep(ABC):
