@@ -24,6 +24,8 @@ NAMES = {
     NoneType: ("None", "None"),
 }
 """What a person calls one and several of each plain kind."""
+SCOPE = "bound_in"
+"""The attribute of a configured variant with the scope of the bindings that it was configured by."""
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -150,6 +152,13 @@ def variant_of(value: Any) -> str:
     """Return the key of the variant that a configured value is, or nothing."""
     record = getattr(value, "record", None)
     return str(record.get("variant", "")) if isinstance(record, dict) else ""
+
+
+def binding_of(value: Any, argument: str) -> str:
+    """Return what a configured variant's argument is called in gin, scope included."""
+    scope = getattr(value, SCOPE, "")
+    name = (variant_of(value) or type(value).__name__).replace("/", ".")
+    return f"{scope}{'/' if scope else ''}{name}.{argument}"
 
 
 def serves(cls: type, annotation: Any) -> bool:

@@ -35,6 +35,9 @@ class Lines:
         """
         if re.match(r"\S+:\d+: ", message):
             return message
+        if scoped := re.match(r"((?:\w+/)+)(\w+\.\w+)\.(\w+) = ", message):
+            place = self._place_in(scoped[1].rstrip("/"), scoped[2], scoped[3])
+            return f"{place}: {message}" if place else message
         spoken = re.match(r"(\w+\.\w+)(?!\w* = )", message)
         argument = re.match(r"(?:\w+\.)*(\w+) = ", message)
         selector = spoken[1] if spoken else last
@@ -42,6 +45,16 @@ class Lines:
         asked = self.where.get((selector, CHOSEN), own[0].place if own else None)
         place = self.where.get((selector, argument[1])) if argument else asked
         return f"{place}: {message}" if place else message
+
+    def _place_in(self, scope: str, selector: str, argument: str) -> str | None:
+        """Return the line of an argument that counts in a scope, or the one that asks for its variant."""
+        parts = scope.split("/")
+        around = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+        own = [b for b in self.bindings if (b.selector, b.argument) == (selector, argument)]
+        closest = max(
+            (b for b in reversed(own) if b.scope in around), key=lambda b: len(b.scope), default=None
+        )
+        return closest.place if closest else self.where.get((selector, CHOSEN))
 
     def refusal(self, error: Exception, selector: str) -> InputError:
         """Return what is to be raised for an error of making a variant."""

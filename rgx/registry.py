@@ -17,6 +17,7 @@ from gin.config import interactive_mode
 
 from rgx.errors import InputError, nearest
 from rgx.kinds import (
+    SCOPE,
     canonical,
     describe_kind,
     describe_misfit,
@@ -149,7 +150,10 @@ def _configurable(axis: str, name: str) -> Callable[..., Any]:
         variant = _roster[axis, name]
         for calls in _noted:
             calls.append((gin.current_scope(), f"{axis}.{name}"))
-        return make(variant, given)
+        instance = make(variant, given)
+        if not isinstance(instance, Recipe):
+            object.__setattr__(instance, SCOPE, gin.current_scope_str())
+        return instance
 
     variant = _roster[axis, name]
     keyword = inspect.Parameter.KEYWORD_ONLY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,7 @@ from rgx.errors import DisagreeError, InputError
 from rgx.shares import Step, own_number, processes, together
 
 BY_BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+T = TypeVar("T")
 AGREE = 1e-3
 """How far, relative to its size, a sum over a tensor may differ between processes."""
 
@@ -42,13 +44,13 @@ def is_first() -> bool:
     return own_number() == 0
 
 
-def from_first(load: Callable[[], dict[str, Tensor] | None]) -> dict[str, Tensor] | None:
-    """Return what the first process loads; nobody else looks."""
+def from_first(look: Callable[[], T]) -> T:
+    """Return what the first process finds; nobody else looks."""
     if processes() == 1:
-        return load()
-    states = [load() if own_number() == 0 else None]
-    together(dist.broadcast_object_list, states, src=0, device=torch.device("cpu"))
-    return states[0]
+        return look()
+    answers: list[T | None] = [look() if own_number() == 0 else None]
+    together(dist.broadcast_object_list, answers, src=0, device=torch.device("cpu"))
+    return cast(T, answers[0])
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:

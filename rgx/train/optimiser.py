@@ -1,14 +1,44 @@
-"""Axis training: how long and how fast a stage trains."""
+"""Axes optimiser and training: how fast a network learns, and how long a stage trains."""
 
 from __future__ import annotations
 
 from rgx.errors import InputError
-from rgx.registry import Unkeyed, register
+from rgx.registry import Unkeyed, find, make, register
+from rgx.train.keeping import Keep
+from rgx.train.schedules import Schedule
+
+MULTISTEP: Schedule = make(find("schedule", "multistep"), {})
+LAST: Keep = make(find("keep", "last"), {})
 
 
-@register("training", "adamw", label="AdamW", source="ours: milestones scale with the steps")
-class AdamW:
-    """AdamW with linear warm-up and step decay at shares of the whole run."""
+@register("optimiser", "adamw", label="AdamW")
+class Optimiser:
+    """How AdamW moves a network at each step; how many steps there are, the training says it is part of."""
+
+    def __init__(
+        self,
+        learning_rate: float = 2e-4,
+        weight_decay: float = 1e-5,
+        betas: tuple[float, float] = (0.9, 0.99),
+        schedule: Schedule = MULTISTEP,
+        clip_norm: float = 1.0,
+    ) -> None:
+        if learning_rate <= 0:
+            raise InputError(f"optimiser.adamw.learning_rate = {learning_rate}: expected a positive number")
+        self.learning_rate, self.weight_decay, self.betas = learning_rate, weight_decay, betas
+        self.schedule, self.clip_norm = schedule, clip_norm
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step counted from 0, of so many."""
+        return self.learning_rate * self.schedule.share(step, steps)
+
+
+@register("training", "adamw", label="AdamW")
+class AdamW(Optimiser):
+    """How long a stage trains with AdamW, how often it looks at what is held out, and what it keeps.
+
+    validate_every: a share of the steps. Raises InputError for a schedule that ends elsewhere than the steps.
+    """
 
     def __init__(
         self,
@@ -17,19 +47,27 @@ class AdamW:
         learning_rate: float = 2e-4,
         weight_decay: float = 1e-5,
         betas: tuple[float, float] = (0.9, 0.99),
-        warmup_share: float = 0.05,
-        milestones: tuple[float, ...] = (0.6, 0.85),
-        gamma: float = 0.2,
+        schedule: Schedule = MULTISTEP,
         clip_norm: float = 1.0,
+        keep: Keep = LAST,
+        validate_every: float = 0.05,
         checkpoint_every: Unkeyed[int] = 200,
     ) -> None:
         for name, value in (("steps", steps), ("batch", batch), ("learning_rate", learning_rate)):
             if value <= 0:
                 raise InputError(f"training.adamw.{name} = {value}: expected a positive number")
-        self.steps, self.batch, self.learning_rate = steps, batch, learning_rate
-        self.weight_decay, self.betas = weight_decay, betas
-        self.warmup_share, self.milestones, self.gamma = warmup_share, milestones, gamma
-        self.clip_norm, self.checkpoint_every = clip_norm, checkpoint_every
+        if not 0 < validate_every <= 1:
+            raise InputError(
+                f"training.adamw.validate_every = {validate_every}: expected a share of the steps, above 0"
+            )
+        super().__init__(learning_rate, weight_decay, betas, schedule, clip_norm)
+        self.steps, self.batch, self.keep = steps, batch, keep
+        self.validate_every, self.checkpoint_every = validate_every, checkpoint_every
+        schedule.check(steps)
+
+    def validates(self, done: int) -> bool:
+        """Return whether what is held out is looked at after so many steps; after the last one always."""
+        return done == self.steps or done % max(1, round(self.validate_every * self.steps)) == 0
 
     def remarks(self, samples: int | None) -> list[str]:
         """Return what is to be said where a batch is larger than the data, whose size may be unknown."""
@@ -38,9 +76,3 @@ class AdamW:
         return [
             f"a batch of {self.batch} is larger than the data: some of {samples} samples come twice in it"
         ]
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step counted from 0."""
-        warm = min(1.0, (step + 1) / max(1.0, self.warmup_share * self.steps))
-        passed = sum(step >= share * self.steps for share in self.milestones)
-        return self.learning_rate * warm * self.gamma**passed

@@ -27,7 +27,7 @@ from rgx.report.figures.base import Material, parameter
 from rgx.report.figures.curve import Curve
 from rgx.report.figures.extremes import best_and_worst
 from rgx.report.figures.graph import artifacts, nearest_parents, ordered
-from rgx.report.figures.training import Training
+from rgx.report.figures.training import Logged, Training
 from rgx.report.gather import Gathered, gather
 from rgx.report.panel import Panel
 from rgx.report.published import load as load_published
@@ -290,10 +290,35 @@ def test_a_training_curve_keeps_the_last_of_a_repeated_step(tmp_path: Path) -> N
     training = gathered.report.figures["training"]
     assert isinstance(training, Training)
     curves = training.curves(material(gathered))
-    assert curves == {"full (ours)": [{"step": [10.0, 20.0], "loss": [3.0, 1.0]}] * 2}
+    assert curves == {"full (ours)": [Logged({"step": [10.0, 20.0], "loss": [3.0, 1.0]})] * 2}
     wrong = training.model_copy(update={"values": ["los"]})
     with pytest.raises(InputError, match="did you mean 'loss'"):
         wrong.draw(material(gathered))
+
+
+def test_a_training_curve_has_dev_beside_it_and_the_kept_step_marked(tmp_path: Path) -> None:
+    gathered = gather(*fill(tmp_path, ["3f"], {"full": 5}, 1))
+    lines = [
+        {"step": 10, "loss": 3.0},
+        {"step": 20, "loss": 2.0, "dev_loss": 2.5, "dev_recall": 0.5},
+        {"step": 30, "loss": 1.0, "dev_loss": 2.7, "dev_recall": 0.25},
+    ]
+    (path,) = (tmp_path / "store" / "tokenizer").glob("*/curve.jsonl")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (manifest,) = [m for (stage, _), m in gathered.results.manifests.items() if stage == "tokenizer"]
+    manifest["outputs"]["kept_step"] = 20
+    drawing = gathered.report.figures["training"].draw(material(gathered))
+    assert drawing is not None
+    loss, recall = drawing.axes[:2]
+    assert [axes.get_title() for axes in (loss, recall)] == ["loss", "dev recall"]
+    shown = [(line.get_xdata(), line.get_ydata(), line.get_linestyle()) for line in loss.lines]
+    drawn = [([*map(float, x)], [*map(float, y)], style) for x, y, style in shown]
+    assert drawn == [
+        ([10, 20, 30], [3.0, 2.0, 1.0], "-"),
+        ([20, 30], [2.5, 2.7], "--"),
+        ([20], [2.5], "None"),
+    ]
+    assert "dashed: dev" in drawing.texts[0].get_text()
 
 
 def test_perplexities_are_by_stream_row_and_layer(tmp_path: Path) -> None:

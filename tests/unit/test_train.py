@@ -9,7 +9,8 @@ from torch import nn
 from rgx.errors import InputError, NotFiniteError
 from rgx.gesture.tokens.residual_vq import ResidualVQ
 from rgx.train.loop import Opponent, fit
-from rgx.train.optimiser import AdamW
+from rgx.train.optimiser import AdamW, Optimiser
+from rgx.train.schedules import Constant, Multistep, MultistepAt
 
 torch.set_num_threads(1)
 
@@ -108,7 +109,7 @@ def test_slower_modules_learn_at_their_share():
     torch.manual_seed(0)
     network = Net()
     before = {k: v.detach().clone() for k, v in network.named_parameters()}
-    run(network, Memory(), training(steps=1, warmup_share=0.0, milestones=(), weight_decay=0.0))
+    run(network, Memory(), training(steps=1, schedule=Constant(), weight_decay=0.0))
     moved = {k: float((v.detach() - before[k]).abs().max()) for k, v in network.named_parameters()}
     # The first step of Adam is the learning rate, whatever the gradient's size.
     assert moved["out.bias"] == pytest.approx(1e-2, rel=1e-2)
@@ -130,10 +131,10 @@ def test_loss_that_is_not_finite_names_the_step_and_the_checkpoint(bad):
 
 
 def test_learning_rate_by_hand():
-    rate = AdamW(steps=100, learning_rate=1.0, warmup_share=0.1, milestones=(0.6, 0.85), gamma=0.2).rate
-    found = [rate(step) for step in (0, 4, 9, 59, 60, 84, 85, 99)]
+    rate = AdamW(steps=100, learning_rate=1.0, schedule=Multistep(0.1, (0.6, 0.85), 0.2)).rate
+    found = [rate(step, 100) for step in (0, 4, 9, 59, 60, 84, 85, 99)]
     assert found == pytest.approx([0.1, 0.5, 1.0, 1.0, 0.2, 0.2, 0.04, 0.04])
-    assert AdamW(steps=10, learning_rate=1.0, warmup_share=0.0, milestones=()).rate(0) == 1.0
+    assert AdamW(steps=10, learning_rate=1.0, schedule=Multistep(0.0, ())).rate(0, 10) == 1.0
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "learning_rate"])
@@ -164,7 +165,7 @@ def duel(keeper, stop=None):
     def criticise():
         return {"criticise": (critic.weight - seen["fake"]).square()}
 
-    opponent = Opponent(critic, criticise, training(steps=8, learning_rate=1e-1))
+    opponent = Opponent(critic, criticise, Optimiser(learning_rate=1e-1))
     values = fit(maker, make, training(steps=8), keeper, opponents=[opponent])
     return maker, critic, values
 
@@ -185,7 +186,29 @@ def test_a_step_never_uses_the_gradient_its_opponent_was_left_with():
     torch.manual_seed(0)
     maker, critic = Duel(), Duel()
     still = training(steps=1, learning_rate=1e-1, weight_decay=0.0)
-    opponent = Opponent(critic, lambda: {"none": 0 * critic.weight}, still)
+    opponent = Opponent(critic, lambda: {"none": 0 * critic.weight}, Optimiser(weight_decay=0.0))
     fit(maker, lambda: {"make": critic.weight * maker.weight}, still, Memory(), opponents=[opponent])
     assert float(critic.weight.detach()) == 2.0
     assert float(maker.weight.detach()) < 2.0
+
+
+def test_an_opponent_learns_by_the_clock_of_its_player():
+    rates: list[float] = []
+    maker, critic = Duel(), Duel()
+
+    class Noted(Multistep):
+        def share(self, step, steps):
+            rates.append(super().share(step, steps))
+            return rates[-1]
+
+    opponent = Opponent(
+        critic, lambda: {"pull": critic.weight.square()}, Optimiser(schedule=Noted(0.0, (0.5,)))
+    )
+    player = training(steps=6, schedule=Constant())
+    fit(maker, lambda: {"make": maker.weight.square()}, player, Memory(), opponents=[opponent])
+    assert rates == pytest.approx([1.0, 1.0, 1.0, 0.2, 0.2, 0.2])
+    short = Optimiser(schedule=MultistepAt(warmup_steps=2, milestones=(6,)))
+    with pytest.raises(
+        InputError, match=r"milestones = \(6,\): the training has 6 steps, and never comes so"
+    ):
+        fit(maker, lambda: {}, player, Memory(), opponents=[Opponent(critic, lambda: {}, short)])

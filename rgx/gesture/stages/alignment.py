@@ -14,11 +14,16 @@ from rgx.gesture.data.reading import load_windows
 from rgx.gesture.data.windows import Windows
 from rgx.gesture.skeleton import STREAMS
 from rgx.gesture.types import WINDOW_FRAMES
+from rgx.gesture.validation import LOSS, held_out, load_dev
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
+from rgx.train.keeping import Validation, fixed_random_state
 from rgx.train.loop import fit
 from rgx.train.optimiser import AdamW
+
+DRAWN = 4
+"""Batches, and pools to retrieve from, of a look at the dev split."""
 
 
 @register("stage", "alignment", label="Alignment", source="Sec. 4.1")
@@ -29,6 +34,7 @@ class AlignmentStage(Stage):
     least `apart_frames` from each other, 0 for none. Source: reading 13.
     """
 
+    version = 2
     trains = True
 
     def __init__(
@@ -62,14 +68,36 @@ class AlignmentStage(Stage):
         windows = load_windows(inputs, "train", workspace.device)
         batch, apart = self.training.batch, self.apart_frames
         workspace.capture(built.steady())
-        fit(built, lambda: built.losses(windows.draw_apart(batch, apart)), self.training, workspace)
+        validation = self._held_out(built, load_dev(inputs, workspace.device))
+        values = fit(
+            built,
+            lambda: built.losses(windows.draw_apart(batch, apart)),
+            self.training,
+            workspace,
+            validation=validation,
+        )
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
-        return {"parameters": count_parameters(built), **retrieval(built, test)}
+        return {"parameters": count_parameters(built), **values, **retrieval(built, test)}
+
+    def _held_out(self, built: Alignment, dev: Windows | None) -> Validation | None:
+        """Return what is measured over dev windows; of a single clip nothing is retrieved."""
+        if dev is None:
+            return None
+        with fixed_random_state(dev.motion.is_cuda):
+            batches = [dev.draw_apart(self.training.batch, self.apart_frames) for _ in range(DRAWN)]
+        if len(dev.clips.unique()) < 2:
+            return held_out(built.losses, batches, LOSS)
+
+        def recalled() -> dict[str, float]:
+            recalls = retrieval(built, dev, DRAWN)
+            return {"recall1": sum(recalls[f"recall1_{stream}"] for stream in STREAMS) / len(STREAMS)}
+
+        return held_out(built.losses, batches, "recall1", recalled, higher=True)
 
 
 @torch.no_grad()
-def retrieval(network: Alignment, windows: Windows) -> dict[str, float]:
+def retrieval(network: Alignment, windows: Windows, draws: int = 20) -> dict[str, float]:
     """Return R@1 and R@5 over pools of one window a clip, averaged, with the pool size and chance.
 
     Of a pool of one there is only its size: whatever is sought in it is found.
@@ -80,7 +108,7 @@ def retrieval(network: Alignment, windows: Windows) -> dict[str, float]:
         return {"pool": pool}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for _ in range(20):
+        for _ in range(draws):
             batch = windows.draw_apart(len(windows))
             for stream in STREAMS:
                 z_s, z_g = network.embed(batch, stream)

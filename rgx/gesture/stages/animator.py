@@ -24,6 +24,7 @@ from rgx.train.optimiser import AdamW
 class AnimatorStage(Stage):
     """Trains on pairs of frames of the same clip."""
 
+    version = 2
     trains = True
 
     def __init__(

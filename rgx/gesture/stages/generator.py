@@ -13,6 +13,8 @@ from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Generator
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.tokens.base import Quantizer
+from rgx.gesture.types import Batch
+from rgx.gesture.validation import dev_batches, held_out
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -24,6 +26,7 @@ from rgx.train.optimiser import AdamW
 class GeneratorStage(Stage):
     """Trains the generator; its speech encoders start as audio_init says and learn more slowly."""
 
+    version = 2
     trains = True
 
     def __init__(
@@ -67,11 +70,16 @@ class GeneratorStage(Stage):
             workspace.capture(tokenizer.steady())
         workspace.capture(built.steady())
 
-        def losses() -> dict[str, Tensor]:
-            batch = windows.draw(self.training.batch, self.still_share)
+        def losses(batch: Batch) -> dict[str, Tensor]:
             with fast(workspace.device):
                 return built.losses(batch, tokenizer)
 
-        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
+        size, slower = self.training.batch, [(built.speech, self.speech_rate)]
+
+        def step() -> dict[str, Tensor]:
+            return losses(windows.draw(size, self.still_share))
+
+        validation = held_out(losses, dev_batches(inputs, workspace.device, size, tokenizer))
+        values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

@@ -12,6 +12,8 @@ from rgx.gesture.data.reading import load_windows
 from rgx.gesture.metrics.judge import Judge
 from rgx.gesture.nn.weights import Shapes, fingerprint_of_state, read_state
 from rgx.gesture.skeleton import KEPT
+from rgx.gesture.types import Batch
+from rgx.gesture.validation import dev_batches, held_out
 from rgx.registry import Place, Recipe, register
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
@@ -29,7 +31,7 @@ class JudgeStage(Stage):
     scale of the motion it was trained on. Raises InputError for a folder without one of this shape.
     """
 
-    version = 2
+    version = 3
     seeded = False
     trains = True
 
@@ -78,12 +80,15 @@ class JudgeStage(Stage):
     def _train(self, inputs: Inputs, workspace: Workspace, built: Judge) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
 
-        def losses() -> dict[str, torch.Tensor]:
-            batch = windows.draw(self.training.batch)
+        def losses(batch: Batch) -> dict[str, torch.Tensor]:
             mask = batch.valid[..., None].expand_as(batch.motion).flatten(2)
             return {"reconstruction": built.loss(batch.motion.flatten(2), mask)}
 
-        values = fit(built, losses, self.training, workspace)
+        size = self.training.batch
+        validation = held_out(losses, dev_batches(inputs, workspace.device, size))
+        values = fit(
+            built, lambda: losses(windows.draw(size)), self.training, workspace, validation=validation
+        )
         workspace.save_network(built)
         corpus = inputs.arrays("corpus")
         workspace.save_arrays({name: corpus[name] for name in ("mean", "std")})

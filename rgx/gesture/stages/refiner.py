@@ -21,16 +21,18 @@ from rgx.shares import share_mean, share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import Opponent, fit
-from rgx.train.optimiser import AdamW
+from rgx.train.optimiser import AdamW, Optimiser
 
 
 @register("stage", "refiner", label="Refiner", source="Sec. 4.3, eq. (8)")
 class RefinerStage(Stage):
     """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
 
-    hand_weight: the weight of L1 inside the hand boxes, 1 for none. Source: Sec. 4.3, reading 42.
+    The discriminator learns by the refiner's clock. hand_weight: the weight of L1 in the hand boxes, 1 for
+    none. Source: Sec. 4.3, reading 42.
     """
 
+    version = 2
     trains = True
 
     def __init__(
@@ -40,7 +42,7 @@ class RefinerStage(Stage):
         adversarial: Adversarial,
         perceptual: PerceptualFeatures,
         training: AdamW,
-        discriminator_training: AdamW,
+        discriminator_training: Optimiser,
         l1_weight: float = 10.0,
         perceptual_weight: float = 1.0,
         adversarial_weight: float = 0.1,
@@ -49,6 +51,7 @@ class RefinerStage(Stage):
         self.refiner, self.discriminator, self.adversarial = refiner, discriminator, adversarial
         self.perceptual, self.training = perceptual, training
         self.discriminator_training = discriminator_training
+        discriminator_training.schedule.check(training.steps)
         self.l1_weight, self.perceptual_weight = l1_weight, perceptual_weight
         self.adversarial_weight, self.hand_weight = adversarial_weight, hand_weight
 

@@ -11,6 +11,8 @@ from rgx.gesture.align.base import Alignment
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Residual
 from rgx.gesture.nn.precision import fast
+from rgx.gesture.types import Batch
+from rgx.gesture.validation import dev_batches, held_out
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -22,6 +24,7 @@ from rgx.train.optimiser import AdamW
 class ResidualStage(Stage):
     """Trains the residual generator; its speech encoders start as audio_init says."""
 
+    version = 2
     trains = True
 
     def __init__(
@@ -53,11 +56,16 @@ class ResidualStage(Stage):
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
         workspace.capture(built.steady())
 
-        def losses() -> dict[str, Tensor]:
-            batch = windows.draw(self.training.batch, self.still_share)
+        def losses(batch: Batch) -> dict[str, Tensor]:
             with fast(workspace.device):
                 return built.losses(batch, inputs.built["tokenizer"])
 
-        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
+        size, slower = self.training.batch, [(built.speech, self.speech_rate)]
+
+        def step() -> dict[str, Tensor]:
+            return losses(windows.draw(size, self.still_share))
+
+        validation = held_out(losses, dev_batches(inputs, workspace.device, size, inputs.built["tokenizer"]))
+        values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

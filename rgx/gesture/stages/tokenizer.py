@@ -13,6 +13,7 @@ from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
 from rgx.gesture.tokens.tokenizer import Tokenizer, with_prefix
 from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, Batch
+from rgx.gesture.validation import dev_batches, held_out
 from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -24,6 +25,7 @@ from rgx.train.optimiser import AdamW
 class TokenizerStage(Stage):
     """One codec per stream."""
 
+    version = 2
     trains = True
 
     def __init__(
@@ -61,8 +63,7 @@ class TokenizerStage(Stage):
         ).to(workspace.device)
         both = nn.ModuleDict({"tokenizer": built, "distillation": distillations})
 
-        def losses() -> dict[str, torch.Tensor]:
-            batch = windows.draw(self.training.batch, self.still_share)
+        def losses(batch: Batch) -> dict[str, torch.Tensor]:
             # With what comes before it, as a window is decoded.
             true, valid = with_prefix(batch)
             motion, quantized = built(true)
@@ -74,7 +75,13 @@ class TokenizerStage(Stage):
             return terms
 
         workspace.capture(built.steady())
-        values = fit(both, losses, self.training, workspace)
+        size = self.training.batch
+
+        def step() -> dict[str, torch.Tensor]:
+            return losses(windows.draw(size, self.still_share))
+
+        validation = held_out(losses, dev_batches(inputs, workspace.device, size), score="position")
+        values = fit(both, step, self.training, workspace, validation=validation)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
         facts = describe(built, test.batch(torch.arange(len(test))))
