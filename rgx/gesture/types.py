@@ -104,7 +104,7 @@ class Batch:
     """Windows of a corpus on the training device.
 
     motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
-    standardised; beats (B, T) bool; condition (B, K, 2), the frame before the window;
+    standardised; beats (B, T) bool, onsets of the speech; condition (B, K, 2), the frame before the window;
     speaker (B,) long; clip (B,) long; tokens (B, N + 1, Q) long a stream, the condition token first, where
     the windows were tokenised.
     """

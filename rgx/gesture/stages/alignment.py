@@ -29,6 +29,7 @@ class AlignmentStage(Stage):
     least `apart_frames` from each other, 0 for none. Source: reading 13.
     """
 
+    version = 2
     trains = True
 
     def __init__(
