@@ -25,6 +25,7 @@ bind:
   training.adamw.checkpoint_every: 2
   training.adamw.batch: 4
   judge/training.adamw.steps: 3
+  sync_judge/training.adamw.steps: 3
   alignment/training.adamw.steps: 3
   tokenizer/training.adamw.steps: 3
   generator/training.adamw.steps: 3

@@ -13,5 +13,5 @@ METHOD = Method(
     ),
     figures=("figures",),
     commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands"),
-    words=Words(reference="real motion", reference_line="Real", instruments=("judge",)),
+    words=Words(reference="real motion", reference_line="Real", instruments=("judge", "sync_judge")),
 )

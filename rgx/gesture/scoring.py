@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from rgx.gesture.data.reading import load_pictures, load_windows
+from rgx.gesture.data.reading import load_pictures
+from rgx.gesture.evaluation import evaluate
 from rgx.gesture.metrics.base import Evaluation, MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
@@ -21,6 +22,8 @@ from rgx.store.samples import SampleParts, Samples
 from rgx.store.workspace import Inputs, Workspace
 
 NOTHING = "no window holds anything it measures"
+RESAMPLES = 2000
+"""Draws behind one interval."""
 
 
 def fingerprint_of(metrics: Sequence[VideoMetric]) -> str:
@@ -79,10 +82,32 @@ def by_clip(metrics: Sequence[MotionMetric], evaluation: Evaluation, names: Sequ
     return Samples(unit="test clips", names=clips, scores=scores)
 
 
-class MotionScoring(Stage):
-    """Every motion metric over one stage's motion, with what a table needs to print the scores."""
+def intervals(samples: Samples) -> dict[str, tuple[float, float]]:
+    """Return the 95 % bootstrap interval over clips of each score that is their mean.
 
-    version = 2
+    Source: percentile bootstrap, Efron 1979. A score that some draws do not hold has none.
+    """
+    clips = len(samples.names)
+    times = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), RESAMPLES)
+    ends = {}
+    for name, parts in samples.scores.items():
+        weights = np.asarray(parts.weights)
+        below = times @ weights
+        if clips > 1 and below.all():
+            means = times @ (weights * parts.values) / below
+            low, high = np.percentile(means, (2.5, 97.5))
+            ends[name] = (float(low), float(high))
+    return ends
+
+
+class MotionScoring(Stage):
+    """Every motion metric over one stage's motion, with what a table needs to print the scores.
+
+    Beside them, `chances`: what real motion scores beside speech not its own, where that says something;
+    `intervals`: by score that is a mean over clips, where 95 % of bootstrap draws of the clips lie.
+    """
+
+    version = 3
     seeded = False
     judged: ClassVar[str] = "motion"
     """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
@@ -90,46 +115,38 @@ class MotionScoring(Stage):
     def __init__(self, metrics: tuple[MotionMetric, ...]) -> None:
         self.metrics = metrics
 
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """The stages in whose features its metrics are taken."""
+        return tuple(dict.fromkeys(["judge", *(metric.judge for metric in self.metrics)]))
+
     def parents(self) -> tuple[str, ...]:
-        return ("corpus", "speech", "judge", self.judged)
+        return ("corpus", "speech", *self.judges, self.judged)
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
-        return remarks_of(self.metrics, parents[self.judged].count, getattr(parents["judge"], "latent", None))
+        windows = parents[self.judged].count
+        latents = {metric.judge: getattr(parents[metric.judge], "latent", None) for metric in self.metrics}
+        return [line for m in self.metrics for line in remarks_of([m], windows, latents[m.judge])]
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        windows = load_windows(inputs, inputs.built[self.judged].split, "cpu")
-        generated = inputs.arrays(self.judged)
-        index = generated.get("windows", torch.arange(len(windows)))
-        batch = windows.batch(index)
-        corpus, judge = inputs.arrays("corpus"), inputs.built["judge"].cpu()
-        mean, std = corpus["mean"], corpus["std"]
-        # A judge sees motion in the scale of the corpus it was trained on.
-        scale = inputs.arrays("judge")
-
-        @torch.no_grad()
-        def embed(motion: np.ndarray) -> np.ndarray:
-            seen = (torch.from_numpy(motion) - scale["mean"]) / scale["std"]
-            return judge.encode(seen.flatten(2)).numpy()
-
-        # Audio beats are onsets: a tempo grid from a beat tracker does not follow speech (LOG.md).
-        frames = windows.starts[index, None] + torch.arange(WINDOW_FRAMES)
-        evaluation = Evaluation(
-            real=(batch.motion * std + mean).numpy(),
-            generated=generated["motion"].numpy(),
-            valid=batch.valid.numpy(),
-            audio_beats=inputs.arrays("speech")["onsets"][frames].numpy(),
-            embed=embed,
-        )
-        scores, references, about = {}, {}, {}
+        evaluation, names = evaluate(inputs, self.judged)
+        scores, references, about, chances = {}, {}, {}, {}
         for metric in self.metrics:
             name = name_of(metric)
             scores[name] = value_or_reason(partial(metric.score, evaluation))
             references[name] = value_or_reason(partial(metric.reference, evaluation))
             about[name] = describe(metric)
-        names = [inputs.about("corpus")["spans"][clip]["name"] for clip in batch.clip.tolist()]
-        workspace.save_samples(by_clip(self.metrics, evaluation, names))
-        outputs = {"scores": scores, "references": references, "metrics": about, "windows": len(index)}
-        notes = [*inputs.about("judge")["notes"], *self.notes(inputs)]
+            measured = isinstance(references[name], float)
+            if measured and (chance := metric.chance(evaluation)) is not None:
+                chances[name] = chance
+        samples = by_clip(self.metrics, evaluation, names)
+        workspace.save_samples(samples)
+        outputs = {
+            **{"scores": scores, "references": references, "metrics": about, "windows": len(names)},
+            **{"chances": chances, "intervals": intervals(samples)},
+        }
+        of_judges = (note for judge in self.judges for note in inputs.about(judge)["notes"])
+        notes = [*of_judges, *self.notes(inputs)]
         return outputs | ({"notes": notes} if notes else {})
 
     def notes(self, inputs: Inputs) -> list[str]:

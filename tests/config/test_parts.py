@@ -32,6 +32,7 @@ SHAPES = {
     **{f"refiner/{name}": ["size_px"] for name in ("edge_heatmap", "none", "skeleton", "unet")},
     **{key: [*LEARNT] for key in ("residual/none", "residual/transformer")},
     **{f"style/{name}": ["width", "speakers"] for name in ("adain", "conditional_layer_norm", "none")},
+    "sync_judge/local": ["features", "points_width"],
     "trunk/transformer": ["content", "speakers"],
 }
 PARTS = {
@@ -54,6 +55,7 @@ PARTS = {
     ],
     "stage/residual": ["residual", "alignment", "audio_init", "training"],
     "stage/speech": ["speech"],
+    "stage/sync_judge": ["sync_judge", "speech", "training"],
     "stage/tokenizer": ["parts", "quantizer", "distillation", "training"],
     "stage/video": ["refiner"],
     **{key: ["submission"] for key in ("stage/submission", "stage/submission_video")},

@@ -182,13 +182,14 @@ def test_shared_stages_are_those_no_value_changes(planned: Callable[..., object]
         "corpus",
         "judge",
         "speech",
+        "sync_judge",
         "tokenizer",
     ]
     assert [t.stage for t in search.own] == ["generator", "residual", "motion", "motion_scores"]
     assert search.trainings == 4 * 2 * 2
     panel = {(s, k) for cell in plan.cells for s, k in cell["stages"].items()}
     assert {(t.stage, t.key) for t in search.shared.values()} < panel
-    assert len(plan.tasks) == 9, "the panel's cell, and nothing of a trial"
+    assert len(plan.tasks) == 10, "the panel's cell, and nothing of a trial"
 
 
 @pytest.mark.slow

@@ -147,7 +147,7 @@ def test_what_closer_scopes_hide_is_listed_with_both_lines(tmp_path: Path) -> No
 
 
 def test_a_line_hidden_in_some_rows_and_read_in_others_is_listed(tmp_path: Path) -> None:
-    scopes = ("alignment", "generator", "judge", "residual", "tokenizer")
+    scopes = ("alignment", "generator", "judge", "residual", "sync_judge", "tokenizer")
     binds = ", ".join(f"{scope}/training.adamw.weight_decay: 0.1" for scope in scopes)
     line = "training.adamw.weight_decay"
     path = write(tmp_path, bind=f"{{{line}: 0.2}}", panels=f"{{p: {{full: {{}}, all: {{{binds}}}}}}}")

@@ -23,6 +23,7 @@ load_roster()
 torch.set_num_threads(1)
 
 ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
+    "sync_judge",
     "poses",
     "submission",
 }

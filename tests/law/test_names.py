@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {
     *("base", "commands"),  # what a room's other modules stand on; its commands
-    *("corpus", "judge", "residual", "tokenizer"),  # a stage, and the network it is about
+    *("corpus", "judge", "residual", "sync_judge", "tokenizer"),  # a stage, and the network it is about
     *("beats", "clips", "files", "graph", "splits"),  # a variant's name is its file's
     *("plan", "progress", "runs", "spec"),  # the same thing, looked at from another floor
 }

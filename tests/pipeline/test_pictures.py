@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ bind:
   stage.frames.size_px: 32
   training.adamw.batch: 4
   judge/training.adamw.steps: 2
+  sync_judge/training.adamw.steps: 2
   alignment/training.adamw.steps: 2
   tokenizer/training.adamw.steps: 2
   generator/training.adamw.steps: 2
@@ -196,7 +198,7 @@ def weighted(home: Path, weights: Path, *more: str) -> int:
     sweep = home / "sweeps" / "weighted.yaml"
     rows = "panels:\n  3a:\n    full-model: {}\n  3d:\n    + heatmap: {}\n"
     head = SWEEP.replace("name: pictures", "name: weighted").split("panels:")[0]
-    sweep.write_text(head.replace("  judge/training.adamw.steps: 2\n", "") + rows)  # no row has a judge
+    sweep.write_text(re.sub(r".*judge/training.*\n", "", head) + rows)  # no row has a judge
     bindings = [
         "PERCEPTUAL = @perceptual.vgg19()",
         f"perceptual.vgg19.weights = '{weights / 'vgg19.pth'}'",

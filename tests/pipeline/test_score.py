@@ -70,7 +70,8 @@ def test_metrics_order_planted_systems(systems: Systems, tmp_path: Path) -> None
     assert systems.check() == []
     sweep, report = write_definitions(systems, "tiny", tmp_path)
     store = tmp_path / "store"
-    quick = ("--bind", "judge/training.adamw.steps = 200", "--engine", "inline", "--no-report")
+    quick = ["--bind", "judge/training.adamw.steps = 200", "--bind", "sync_judge/training.adamw.steps = 60"]
+    quick += ["--engine", "inline", "--no-report"]
     assert command("sweep", str(sweep), "--store", str(store), *quick) == 0
     found = {m["row"].split("/")[1]: m["outputs"] for k, m in manifests(store).items() if "_scores" in k}
     scores = {name: outputs["scores"] for name, outputs in found.items()}
@@ -95,18 +96,25 @@ def test_metrics_order_planted_systems(systems: Systems, tmp_path: Path) -> None
     assert (
         min(gap, key=lambda name: gap[name]) == "itself" and max(gap, key=lambda name: gap[name]) == "another"
     )
+    # Of its own motion a judge says what it says of the recordings.
+    assert scores["itself"]["mismatch"] == found["itself"]["references"]["mismatch"]
+    assert ranked("fgd_sync")[0] == "itself" and ranked("jerk")[-1] == "noisy"
     (run,) = run_names(store)
     asked = ["--store", str(store), "--out", str(tmp_path / "out"), "--run", run]
     assert command("report", str(report), *asked) == 0
     table = (tmp_path / "out" / run / "systems.md").read_text()
     assert all(name in table for name in PLANTED)
-    (judge,) = (m.parent for m in store.glob("judge/*/manifest.json"))
+    judge, sync = (next(store.glob(f"{stage}/*/manifest.json")).parent for stage in ("judge", "sync_judge"))
     asked = ["--real", str(REAL), "--generated", f"noisy={systems.made['noisy']}", "--scale", "tiny"]
-    asked += ["--judge", str(judge), "--store", str(tmp_path / "elsewhere"), "--engine", "inline"]
+    asked += ["--judge", str(judge), "--sync-judge", str(sync), "--engine", "inline"]
+    asked += ["--store", str(tmp_path / "elsewhere")]
     assert command("score", *asked, "--out", str(tmp_path / "judged")) == 0
     (again,) = (m["outputs"] for k, m in manifests(tmp_path / "elsewhere").items() if "_scores" in k)
     assert again["scores"] == scores["noisy"]
-    assert again["notes"] == ["FGD and Diversity: in a judge that was trained elsewhere."]
+    assert again["notes"] == [
+        "FGD and Diversity: in a judge that was trained elsewhere.",
+        "Mismatch and FGD-sync: in a judge of synchrony that was trained elsewhere.",
+    ]
     assert again["notes"][0] in (tmp_path / "judged/build/systems/systems.md").read_text()
 
 
@@ -194,7 +202,8 @@ def test_videos_are_scored_where_every_system_has_them(systems: Systems, tmp_pat
     assert both.have_videos
     sweep, _ = write_definitions(both, "tiny", tmp_path / "scored")
     store = tmp_path / "store"
-    quick = ("--bind", "judge/training.adamw.steps = 2", "--engine", "inline", "--no-report")
+    quick = ["--bind", "judge/training.adamw.steps = 2", "--bind", "sync_judge/training.adamw.steps = 2"]
+    quick += ["--engine", "inline", "--no-report"]
     assert command("sweep", str(sweep), "--store", str(store), *quick) == 0
     found = {m["row"].split("/")[1]: m for k, m in manifests(store).items() if "submission_video_scores" in k}
     fvd = {name: m["outputs"]["scores"]["video_fvd_random"] for name, m in found.items()}

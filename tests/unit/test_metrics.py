@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,10 @@ from rgx.registry import find, variants
 
 POINTS, FRAMES = len(KEPT), 80
 FACE = len(STREAMS["face"])
-NAMES = ("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio")
+NAMES = (
+    *("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio"),
+    *("mismatch", "fgd_sync", "jerk", "log_jerk", "hand_variance"),
+)
 
 
 def evaluation(windows: int = 2, **given: Any) -> Evaluation:
@@ -254,8 +258,42 @@ def test_bas_skips_windows_without_anchors_and_says_when_there_are_none() -> Non
         BasAudioToMotion().score(evaluation(generated=moving([9], [9])))
     with pytest.raises(ValueError, match="real motion"):
         BasGtRelative().score(evaluation())
-    with pytest.raises(ValueError, match="beat of the motion"):
-        BasMotionToAudio().score(evaluation(audio_beats=frames_of([5], [5])))
+    with pytest.raises(ValueError, match="none of 2 windows holds a beat of the audio"):
+        BasMotionToAudio().score(evaluation(generated=moving([9], [9])))
+
+
+def mint(motion_beats_of: np.ndarray, audio_beats: np.ndarray, sigma: float) -> float:
+    """mint's rule as a slow loop: anchors are the motion's beats, a video without scores 0, then the mean."""
+    scores = []
+    for motion, audio in zip(motion_beats_of, audio_beats, strict=True):
+        anchors, beats = np.flatnonzero(motion), np.flatnonzero(audio)
+        total = 0.0
+        for anchor in anchors:
+            if len(beats):
+                total += math.exp(-min((int(anchor) - int(beat)) ** 2 for beat in beats) / (2 * sigma**2))
+        scores.append(total / len(anchors) if len(anchors) else 0.0)
+    return sum(scores) / len(scores)
+
+
+def test_bas_from_motion_to_audio_is_mint_s_loop() -> None:
+    random = np.random.default_rng(5)
+    motion = random.normal(size=(6, FRAMES, POINTS, 2)).cumsum(axis=1)
+    motion[2] = motion[2, :1]  # it stands still
+    audio = random.random((6, FRAMES)) < 0.06
+    audio[4] = False
+    case, beats = evaluation(6, generated=motion, audio_beats=audio), motion_beats(motion)
+    assert not beats[2].any() and beats[4].any()
+    expected = mint(beats, audio, 1.25)
+    assert 0 < expected == pytest.approx(BasMotionToAudio().score(case), rel=1e-12)
+    values, weights = BasMotionToAudio().parts(case)
+    assert np.average(values, weights=weights) == pytest.approx(expected) and values[2] == 0
+
+
+def test_who_mostly_stands_still_wins_nothing_by_it() -> None:
+    beats, still = [15, 40, 65], [[]] * 19
+    case = evaluation(20, generated=moving(beats, *still), audio_beats=frames_of(*([beats] * 20)))
+    assert BasMotionToAudio().score(case) == pytest.approx(1 / 20)
+    assert BasMotionToAudio().reference(case) == 0 and BasAudioToMotion().score(case) == pytest.approx(1 / 20)
 
 
 @pytest.mark.parametrize("frames", [8, 40, 80, 96])

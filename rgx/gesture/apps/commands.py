@@ -26,6 +26,9 @@ def score(
     judge: Annotated[
         Path | None, typer.Option(help="A stored judge, store/judge/KEY; else one is trained on --real.")
     ] = None,
+    sync_judge: Annotated[
+        Path | None, typer.Option(help="A stored judge of synchrony, store/sync_judge/KEY; else a new one.")
+    ] = None,
     scale: Scale = None,
     bind: Bind = [],  # noqa: B006
     imports: Import = [],  # noqa: B006
@@ -53,7 +56,8 @@ def score(
         systems = track_videos(Systems(real, generated_systems), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
-        stored = None if judge is None else judge.expanduser().resolve()
+        chosen = {"judge": judge, "sync_judge": sync_judge}
+        stored = {stage: folder.expanduser().resolve() for stage, folder in chosen.items() if folder}
         file, definition = write_definitions(systems, scale, out, stored)
         asked = overrides([], bind, None, None, [], imports)
         well = run_sweep(file, asked, Execution(store, engine), console)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -15,9 +16,14 @@ from rgx.errors import InputError, nearest
 from rgx.gesture.data.submissions import Submission
 
 PANEL = "systems"
-COLUMNS = ("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio")
+COLUMNS = (
+    *("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio"),
+    *("mismatch", "fgd_sync", "jerk", "log_jerk", "hand_variance"),
+)
 VIDEO_COLUMNS = ("submission_video_scores/video_fvd_random",)
 SHOWN = 3
+NEW: Mapping[str, Path] = MappingProxyType({})
+"""No stored judge: each is trained on the recordings."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,9 @@ def test_clips(real: Path) -> list[str]:
     return tests
 
 
-def sweep_of(systems: Systems, scale: str | None, judge: Path | None = None) -> dict[str, Any]:
-    """Return the sweep file that scores systems against recordings, in a judge of one's own or a new one."""
-    stored = {} if judge is None else {"stage.judge.stored": str(judge)}
+def sweep_of(systems: Systems, scale: str | None, judges: Mapping[str, Path] = NEW) -> dict[str, Any]:
+    """Return the sweep file that scores systems against recordings; judges: stored ones, by stage."""
+    stored = {f"stage.{stage}.stored": str(folder) for stage, folder in judges.items()}
     ends = ["submission_scores", *(["submission_video_scores"] if systems.have_videos else [])]
     return {
         "name": PANEL,
@@ -107,12 +113,12 @@ def report_of(systems: Systems) -> dict[str, Any]:
 
 
 def write_definitions(
-    systems: Systems, scale: str | None, out: Path, judge: Path | None = None
+    systems: Systems, scale: str | None, out: Path, judges: Mapping[str, Path] = NEW
 ) -> tuple[Path, Path]:
     """Write `sweeps/systems.yaml` and `reports/systems.yaml`; raises InputError where they cannot be."""
     sweep, report = out / "sweeps" / f"{PANEL}.yaml", out / "reports" / f"{PANEL}.yaml"
     try:
-        for path, content in ((sweep, sweep_of(systems, scale, judge)), (report, report_of(systems))):
+        for path, content in ((sweep, sweep_of(systems, scale, judges)), (report, report_of(systems))):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     except OSError as error:

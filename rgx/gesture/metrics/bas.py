@@ -29,7 +29,7 @@ def alignment(anchors: np.ndarray, beats: np.ndarray, sigma: float, whose: str) 
     """Return the mean over windows of the mean over anchors of exp(−d²/2σ²), d to the nearest beat.
 
     anchors, beats (W, T) bool. Windows without anchors are skipped, a window with anchors but no
-    beats scores 0; raises NotMeasurableError when no window has an anchor.
+    beats scores 0; raises NotMeasurableError when no window has an anchor. Source: reading 70.
     """
     if not sigma > 0:
         raise ValueError(f"sigma must be above 0 frames, found {sigma}")
@@ -67,9 +67,13 @@ class BeatAlignment(MotionMetric):
 
     def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
         anchors, beats = self.anchored(evaluation)
+        return self._values(anchors, beats), anchors.any(axis=1).astype(float)
+
+    def _values(self, anchors: np.ndarray, beats: np.ndarray) -> np.ndarray:
+        """Return the mean over the anchors of each window (W,), 0 where it has none."""
         values, some = np.zeros(len(anchors)), anchors.any(axis=1)
         values[some] = aligned(anchors[some], beats[some], self.sigma_frames)
-        return values, np.where(some, 1.0, 0.0)
+        return values
 
 
 @register("metric", "bas_gt_relative", label="BAS (real)", source="AIST++; paper Table 1")
@@ -106,13 +110,22 @@ class BasAudioToMotion(BeatAlignment):
 
 @register("metric", "bas_motion_to_audio", label="BAS (motion→audio)", source="AIST++")
 class BasMotionToAudio(BeatAlignment):
-    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 45."""
+    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 70.
+
+    A window without a motion beat counts 0: its anchors are what is judged, and who stands still has none.
+    """
 
     def anchored(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
         return self._beats(evaluation.generated), evaluation.audio_beats
 
+    def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        values, _ = super().parts(evaluation)
+        return values, np.ones(len(values))
+
     def _against(self, motion: np.ndarray, audio_beats: np.ndarray) -> float:
-        return alignment(self._beats(motion), audio_beats, self.sigma_frames, "motion")
+        if not audio_beats.any():
+            raise NotMeasurableError(f"none of {len(audio_beats)} windows holds a beat of the audio")
+        return float(self._values(self._beats(motion), audio_beats).mean())
 
     def score(self, evaluation: Evaluation) -> float:
         return self._against(evaluation.generated, evaluation.audio_beats)

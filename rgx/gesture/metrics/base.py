@@ -20,11 +20,25 @@ CHUNK = 16
 
 
 @dataclass(frozen=True)
+class Synchrony:
+    """What the judge of synchrony says of W windows, N moments of a window at a time.
+
+    speech (W, N, D): its view of each window's own speech; heard (W,) bool: where there is speech at all;
+    embed: motion (W, T, 123, 2) → its view of motion (W, N, D); views of a moment have length 1.
+    """
+
+    speech: np.ndarray
+    heard: np.ndarray
+    embed: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Everything a motion metric may look at, over W windows of T frames.
 
     real, generated (W, T, 123, 2) in shoulder widths; valid (W, T, 123) bool, of the real motion;
-    audio_beats (W, T) bool; embed: motion (W, T, 123, 2) → judge features (W, D).
+    audio_beats (W, T) bool; embed: motion (W, T, 123, 2) → judge features (W, D); places (W, 3) int: clip,
+    speaker and first frame of each window; sync: where a metric is taken in `sync_judge`.
     """
 
     real: np.ndarray
@@ -32,6 +46,8 @@ class Evaluation:
     valid: np.ndarray
     audio_beats: np.ndarray
     embed: Callable[[np.ndarray], np.ndarray]
+    places: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), int))
+    sync: Synchrony | None = None
 
     @cached_property
     def real_features(self) -> np.ndarray:
@@ -43,11 +59,30 @@ class Evaluation:
         """Judge features (W, D) of the generated motion."""
         return self.embed(self.generated)
 
+    @property
+    def synchrony(self) -> Synchrony:
+        """What the judge of synchrony says; raises ValueError where no metric asked for one."""
+        if self.sync is None:
+            raise ValueError("no judge of synchrony is at hand: what reads it says `judge = 'sync_judge'`")
+        return self.sync
+
+    @cached_property
+    def real_views(self) -> np.ndarray:
+        """The judge of synchrony's views (W, N, D) of the real motion."""
+        return self.synchrony.embed(self.real)
+
+    @cached_property
+    def generated_views(self) -> np.ndarray:
+        """The judge of synchrony's views (W, N, D) of the generated motion."""
+        return self.synchrony.embed(self.generated)
+
 
 class MotionMetric(metric.Metric):
     """One number of a table about motion; its reference is what the real motion scores."""
 
     protocol: ClassVar[str] = "speech-driven, windows of 80 frames"
+    judge: ClassVar[str] = "judge"
+    """The stage in whose features it is taken, where it reads any: `judge` or `sync_judge`."""
 
     @abstractmethod
     def score(self, evaluation: Evaluation) -> float:
@@ -59,6 +94,10 @@ class MotionMetric(metric.Metric):
 
     def parts(self, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray] | None:
         """Return value and weight (W,) of each window where the score is their mean; None where it is not."""
+        return None
+
+    def chance(self, evaluation: Evaluation) -> float | None:
+        """Return what real motion scores beside speech that is not its own; None where that says nothing."""
         return None
 
 

@@ -100,3 +100,24 @@ class FGD(MotionMetric):
     def reference(self, evaluation: Evaluation) -> float:
         """Return the floor; raises ValueError with fewer than 4 windows."""
         return floor(evaluation.real_features, self.seed)
+
+
+@register("metric", "fgd_sync", label="FGD-sync", source="Crnek 2025; reading 73")
+class FGDSync(FGD):
+    """The distance of FGD in the mean views of the judge of synchrony. Source: Crnek 2025, reading 73.
+
+    The reference is the floor, as of FGD.
+    """
+
+    decimals: ClassVar[int] = 4
+    judge: ClassVar[str] = "sync_judge"
+
+    def remarks(self, samples: int, features: int | None = None) -> list[str]:
+        return too_few("FGD-sync", samples, features)
+
+    def score(self, evaluation: Evaluation) -> float:
+        return frechet(evaluation.real_views.mean(axis=1), evaluation.generated_views.mean(axis=1))
+
+    def reference(self, evaluation: Evaluation) -> float:
+        """Return the floor; raises ValueError with fewer than 4 windows."""
+        return floor(evaluation.real_views.mean(axis=1), self.seed)
