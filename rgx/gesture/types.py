@@ -106,7 +106,7 @@ class Batch:
     motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
     standardised; beats (B, T) bool; condition (B, K, 2), the frame before the window;
     speaker (B,) long; clip (B,) long; tokens (B, N + 1, Q) long a stream, the condition token first, where
-    the windows were tokenised.
+    the windows were tokenised; pauses (B, T) bool, where nobody speaks, if that is known.
     """
 
     motion: Tensor
@@ -117,6 +117,7 @@ class Batch:
     speaker: Tensor
     clip: Tensor
     tokens: dict[str, Tensor] = field(default_factory=dict)
+    pauses: Tensor | None = None
 
 
 @dataclass(frozen=True)
