@@ -15,12 +15,16 @@ LEAST_DB = 10.0
 """A clip whose loud and quiet frames lie nearer is all speech, or all noise."""
 
 
-def level_db(waveform: np.ndarray, frames: int) -> np.ndarray:
-    """Return how loud a waveform (S,) is around sample 640 t, (T,) float32 in dB of its full scale."""
+def frame_power(waveform: np.ndarray, frames: int) -> np.ndarray:
+    """Return the mean square (T,) of a waveform (S,) over the 640 samples around sample 640 t."""
     half = SAMPLES_PER_FRAME // 2
     clip = np.pad(fitted(waveform, frames * SAMPLES_PER_FRAME), (half, half))[: frames * SAMPLES_PER_FRAME]
-    power = np.square(clip.reshape(frames, SAMPLES_PER_FRAME), dtype=np.float64).mean(axis=1)
-    return (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
+    return np.square(clip.reshape(frames, SAMPLES_PER_FRAME), dtype=np.float64).mean(axis=1)
+
+
+def level_db(waveform: np.ndarray, frames: int) -> np.ndarray:
+    """Return the level (T,) float32 of a waveform (S,) around sample 640 t, in dB of full scale."""
+    return (10 * np.log10(np.maximum(frame_power(waveform, frames), 1e-12))).astype(np.float32)
 
 
 def pauses_of(level: np.ndarray, share: float, shortest: int) -> np.ndarray:
