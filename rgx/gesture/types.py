@@ -109,7 +109,7 @@ class Batch:
     standardised; beats (B, T) bool, onsets of the speech; prefix (B, P, K, 2), the frames before the window,
     or the last of them alone, repeated, as where one picture is known; prefix_valid (B, P, K) bool; speaker
     (B,) long; clip (B,) long; tokens (B, P + N, Q) long a stream, those of the prefix first, where the windows
-    were tokenised.
+    were tokenised; pauses (B, T) bool, where nobody speaks, if that is known.
     """
 
     motion: Tensor
@@ -121,6 +121,7 @@ class Batch:
     speaker: Tensor
     clip: Tensor
     tokens: dict[str, Tensor] = field(default_factory=dict)
+    pauses: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def make_batch():
         speaker=torch.tensor([0, 2, 1]),
         clip=torch.arange(3),
     )
-    return Batch(**{name: tensor.to(DEVICE) for name, tensor in vars(made).items() if name != "tokens"})
+    return Batch(**{name: x.to(DEVICE) for name, x in vars(made).items() if isinstance(x, torch.Tensor)})
 
 
 def make_tokenizer():

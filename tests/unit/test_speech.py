@@ -15,6 +15,7 @@ from rgx.gesture.speech import beats, mel_beat, s2g35, wavlm
 from rgx.gesture.speech.base import Speech
 from rgx.gesture.speech.batches import batch_by_length
 from rgx.gesture.speech.chunks import chunks
+from rgx.gesture.speech.pauses import level_db, pauses_of
 from rgx.gesture.stages.speech import SpeechStage
 from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from rgx.registry import find
@@ -497,7 +498,9 @@ def recorded(tmp_path_factory):
         {"start": int(start), "frames": frames, "split": "test" if frames == 90 else "train"}
         for start, frames in zip(starts, CLIPS, strict=False)
     ]
-    save_file({"waveform": torch.from_numpy(noise(int(starts[-1])))}, place / "arrays.safetensors")
+    waveform = noise(int(starts[-1]))
+    waveform[60 * SAMPLES_PER_FRAME : 80 * SAMPLES_PER_FRAME] *= 1e-3
+    save_file({"waveform": torch.from_numpy(waveform)}, place / "arrays.safetensors")
     write_json(place / "about.json", {"spans": spans})
     return place
 
@@ -515,7 +518,7 @@ def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(rec
 
     made = run_stage(recorded, tmp_path, Loud())
     sound, first = load_file(recorded / "arrays.safetensors")["waveform"], 0
-    features, marks = [], []
+    features, marks, paused = [], [], []
     for frames in CLIPS:
         clip = sound[first * SAMPLES_PER_FRAME : (first + frames) * SAMPLES_PER_FRAME]
         features.append(Loud().features(clip, frames))
@@ -525,7 +528,9 @@ def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(rec
                 beats.onsets_of(beats.onset_envelope(clip, frames)),
             )
         )
+        paused.append(pauses_of(level_db(clip, frames), 0.35, 5))
         first += frames
+    np.testing.assert_array_equal(made["pauses"], np.concatenate(paused))
     np.testing.assert_array_equal(made["features"], np.concatenate(features))
     np.testing.assert_array_equal(made["beats"], np.concatenate([beat for beat, _ in marks]))
     np.testing.assert_array_equal(made["onsets"], np.concatenate([onset for _, onset in marks]))
@@ -533,6 +538,7 @@ def test_the_speech_stage_is_each_clip_alone_and_the_training_splits_moments(rec
     np.testing.assert_array_equal(made["mean"], train.mean(0))
     np.testing.assert_array_equal(made["std"], train.std(0).clip(min=1e-3))
     assert made["beats"].dtype == bool and made["onsets"].any()
+    assert 18 <= made["pauses"].sum() <= 20 and made["pauses"][62:78].all()
 
 
 @pytest.mark.parametrize("stop", range(len(CLIPS)))

@@ -16,14 +16,16 @@ from rgx.registry import register
 from rgx.shares import share_rows
 
 
-def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float, further: Tensor | None = None) -> Tensor:
     """Return eq. (1): both directions of InfoNCE over matching rows, summed without ½.
 
-    z_s, z_g (B, D), L2-normalised. Source: eq. (1), reading 10.
+    z_s, z_g (B, D), L2-normalised; further (B, E): how like each gesture is to more speech that is not its
+    own, −∞ for none. Source: eq. (1), readings 10 and 90.
     """
     logits = z_s @ z_g.T / temperature
     target = torch.arange(len(logits), device=logits.device)
-    return F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
+    of_gestures = logits.T if further is None else torch.cat([logits.T, further / temperature], dim=1)
+    return F.cross_entropy(logits, target) + F.cross_entropy(of_gestures, target)
 
 
 def span_mask(batch: int, frames: int, share: float, span: int, device: torch.device) -> Tensor:
@@ -82,7 +84,19 @@ class ContrastiveAlignment(Alignment):
     def embed(self, batch: Batch, stream: str) -> tuple[Tensor, Tensor]:
         z_s = self.speech[stream](batch.speech)
         z_g = self.gesture[stream](_gesture(batch, stream))
-        return _pool(z_s), _pool(z_g)
+        return self.pooled(z_s), self.pooled(z_g)
+
+    def further(self, batch: Batch, mask: Tensor, stream: str, z_g: Tensor) -> Tensor:
+        """Return how like each gesture z_g (B, D) is to more negatives (B, E), −∞ for none; here E is 0.
+
+        mask (B, T, 1): what is hidden of the windows' speech and gestures.
+        """
+        return z_g[:, :0]
+
+    @staticmethod
+    def pooled(content: Tensor) -> Tensor:
+        """Return the L2-normalised mean over time: (B, N, D) → (B, D)."""
+        return F.normalize(reduce(content, "b n d -> b d", "mean"), dim=-1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         frames = batch.speech.shape[1]
@@ -97,7 +111,9 @@ class ContrastiveAlignment(Alignment):
             gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
             c_s = share_rows(self.speech[stream])(speech)
             c_g = share_rows(self.gesture[stream])(gesture)
-            terms[f"contrastive_{stream}"] = contrastive_loss(_pool(c_s), _pool(c_g), self.temperature)
+            z_s, z_g = self.pooled(c_s), self.pooled(c_g)
+            further = self.further(batch, mask, stream, z_g)
+            terms[f"contrastive_{stream}"] = contrastive_loss(z_s, z_g, self.temperature, further)
             logits = rearrange(self.beat[stream](c_g), "b n f -> b (n f)")
             terms[f"beat_{stream}"] = self.beat_weight * F.binary_cross_entropy_with_logits(
                 logits, batch.beats.float(), pos_weight=self.beat_positive
@@ -107,10 +123,6 @@ class ContrastiveAlignment(Alignment):
 
 def _gesture(batch: Batch, stream: str) -> Tensor:
     return rearrange(batch.motion[:, :, stream_slice(stream)], "b t k c -> b t (k c)")
-
-
-def _pool(content: Tensor) -> Tensor:
-    return F.normalize(reduce(content, "b n d -> b d", "mean"), dim=-1)
 
 
 def recall(z_s: Tensor, z_g: Tensor, rank: int) -> float:

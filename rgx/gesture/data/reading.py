@@ -51,14 +51,15 @@ def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
         speech = inputs.arrays("speech")
         features = (speech["features"] - speech["mean"]) / speech["std"]
         # Onsets: a tempo grid from a beat tracker does not follow speech. Source: reading 74.
-        beats = speech["onsets"]
+        beats, pauses = speech["onsets"], speech["pauses"]
     else:
         features, beats = torch.zeros(frames, 0), torch.zeros(frames, dtype=torch.bool)
+        pauses = beats
     motion = (corpus["motion"] - corpus["mean"]) / corpus["std"]
     windows = Windows(
         spans,
         split,
-        *(x.to(device) for x in (motion, corpus["valid"], features, beats)),
+        *(x.to(device) for x in (motion, corpus["valid"], features, beats, pauses)),
     )
     if not len(windows):
         raise InputError(

@@ -51,7 +51,7 @@ def window_starts(spans: Sequence[Span], split: str) -> tuple[Tensor, Tensor, Te
 class Windows:
     """All windows of one split; batches are gathered on the device, no per-item loader.
 
-    motion (T, K, 2) standardised, valid (T, K), speech (T, F), beats (T,) over all clips' frames.
+    motion (T, K, 2) standardised, valid (T, K), speech (T, F), beats and pauses (T,) over all clips' frames.
     """
 
     def __init__(
@@ -62,9 +62,11 @@ class Windows:
         valid: Tensor,
         speech: Tensor,
         beats: Tensor,
+        pauses: Tensor | None = None,
     ) -> None:
         self.starts, self.clips, self.speakers = window_starts(spans, split)
         self.motion, self.valid, self.speech, self.beats = motion, valid, speech, beats
+        self.pauses = pauses
         # Chosen by on the CPU, gathered by on the device.
         clip_starts = torch.tensor([span.start for span in spans], dtype=torch.long)[self.clips]
         self._facts = torch.stack([self.starts, self.clips, self.speakers, clip_starts], dim=1).to(
@@ -101,6 +103,7 @@ class Windows:
             speaker=speakers,
             clip=clips,
             tokens={s: t[still.long(), index].long() for s, t in self.tokens.items()},
+            pauses=None if self.pauses is None else self.pauses[frames],
         )
 
     def tokenise(self, tokenizer: MotionTokenizer, size: int = 256) -> None:

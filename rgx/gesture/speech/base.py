@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rgx.gesture.speech.beats import onset_envelope
+from rgx.gesture.speech.pauses import level_db
 
 
 class Speech(ABC):
@@ -51,3 +52,7 @@ class Speech(ABC):
     def envelope(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """Return the onset strength (T,) that beats and onsets are found in."""
         return onset_envelope(waveform, frames)
+
+    def level(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        """Return how loud each frame is (T,) in dB, which pauses are found in."""
+        return level_db(waveform, frames)

@@ -36,20 +36,28 @@ def checked_mels(where: str, mels: int) -> int:
 
 
 def log_mel(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
-    """Return (T, mels) float32 in [-1, 1]: 0 dB below the clip's maximum is 1, 80 dB and more is -1."""
+    """Return (T, mels) float32 in [-1, 1], the power of mel bands below the clip's maximum."""
+    return below_peak(mel_power(waveform, frames, mels).T)
+
+
+def below_peak(power: np.ndarray) -> np.ndarray:
+    """Return power as float32 in [-1, 1]: 0 dB below the maximum is 1, 80 dB and more is -1."""
     # Against the clip's own peak: how loud a recording is says nothing of how one gestures.
-    power = mel_power(waveform, frames, mels).T
     peak = power.max(initial=0.0)
     if peak <= 0:
-        return np.full((frames, mels), -1, np.float32)
+        return np.full(power.shape, -1, np.float32)
     decibels = 10 * np.log10(np.maximum(power / peak, 10 ** (FLOOR_DB / 10)))
     return np.clip(1 - 2 * decibels / FLOOR_DB, -1, 1, dtype=np.float32)
 
 
 def mel_beat_features(waveform: np.ndarray, frames: int, mels: int) -> np.ndarray:
     """Return (T, mels + 2) float32: log-mel, onset envelope as a share of its maximum, beat as 0 or 1."""
-    envelope = onset_envelope(waveform, frames)
+    columns = [log_mel(waveform, frames, mels), rhythm(onset_envelope(waveform, frames))]
+    return np.concatenate(columns, axis=1, dtype=np.float32)
+
+
+def rhythm(envelope: np.ndarray) -> np.ndarray:
+    """Return (T, 2) float32 of an onset envelope (T,): itself as a share of its maximum, beat as 0 or 1."""
     # A silent clip has no maximum to be a share of; the least float keeps it zero.
     share = envelope / max(envelope.max(initial=0.0), np.finfo(np.float32).tiny)
-    columns = [log_mel(waveform, frames, mels), share[:, None], beats_of(envelope)[:, None]]
-    return np.concatenate(columns, axis=1, dtype=np.float32)
+    return np.stack([share, beats_of(envelope)], axis=1, dtype=np.float32)

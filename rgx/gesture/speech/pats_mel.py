@@ -34,3 +34,8 @@ class PatsMel(Speech):
             return np.zeros(0, np.float32)
         # Beats and onsets do not depend on the unit, so the bands need not be in dB.
         return rise(waveform.T)
+
+    def level(self, waveform: np.ndarray, frames: int) -> np.ndarray:
+        # The bands are natural logarithms of amplitudes.
+        amplitude = np.exp(waveform, dtype=np.float64).mean(axis=1)
+        return (20 * np.log10(amplitude)).astype(np.float32)

@@ -11,21 +11,33 @@ import torch
 from rgx.errors import InputError
 from rgx.gesture.speech.base import Speech
 from rgx.gesture.speech.beats import beats_of, onsets_of
+from rgx.gesture.speech.pauses import pauses_of
 from rgx.gesture.types import FPS, CorpusFacts
 from rgx.registry import register
 from rgx.stage import Stage
 from rgx.store.kept_rows import KeptRows
 from rgx.store.workspace import Inputs, Workspace
 
+MARKS = ("beats", "onsets", "pauses")
+"""What is true or false of a frame, beside its features."""
+
 
 @register("stage", "speech", label="Speech features", source="Sec. 4.1")
 class SpeechStage(Stage):
-    """Features and beats of every clip at 25 Hz; killed, it goes on at the clip where it stopped."""
+    """Features, beats and pauses of every clip at 25 Hz; killed, it goes on at the clip where it stopped.
+
+    A pause is at least `pause_frames` below `pause_share` of the way from a clip's quiet level to its loud.
+    """
 
     seeded = False
+    version = 2  # since pauses are among the arrays; the others are the same
 
-    def __init__(self, speech: Speech) -> None:
-        self.speech = speech
+    def __init__(self, speech: Speech, pause_share: float = 0.35, pause_frames: int = 5) -> None:
+        if not 0 < pause_share < 1:
+            raise InputError(f"stage.speech.pause_share = {pause_share}: expected more than 0, less than 1")
+        if pause_frames < 1:
+            raise InputError(f"stage.speech.pause_frames = {pause_frames}: expected 1 or more")
+        self.speech, self.pause_share, self.pause_frames = speech, pause_share, pause_frames
 
     def uses_gpu(self) -> bool:
         return self.speech.uses_gpu
@@ -50,7 +62,7 @@ class SpeechStage(Stage):
         spans = inputs.about("corpus")["spans"]
         rate = len(sound) // sum(span["frames"] for span in spans)
         built.prepare(workspace.device)
-        rows = KeptRows(workspace.folder, sum(span["frames"] for span in spans), built.width + 2)
+        rows = KeptRows(workspace.folder, sum(span["frames"] for span in spans), built.width + 3)
         # Grouped from the first clip on, so that what goes on after a kill reads the same clips together.
         begun = 0
         for some in groups_of(spans, built.together_s * FPS):
@@ -59,21 +71,27 @@ class SpeechStage(Stage):
                 continue
             firsts = [(span["start"] * rate, span["frames"]) for span in some]
             clips = [(sound[first : first + frames * rate], frames) for first, frames in firsts]
-            marks = [marks_of(built.envelope(clip, frames)) for clip, frames in clips]
+            marks = [self._marks(built, clip, frames) for clip, frames in clips]
             features = zip(built.features_of(clips), marks, strict=True)
             rows.put(some[0]["start"], *(np.concatenate(pair, axis=1) for pair in features))
             workspace.progress(rows.parts, len(spans))
-        every = np.ascontiguousarray(rows.array[:, :-2])
+        every = np.ascontiguousarray(rows.array[:, : built.width])
         train = np.concatenate([np.full(s["frames"], s["split"] == "train") for s in spans])
         arrays = {
             "features": every,
             "mean": every[train].mean(0),
             "std": every[train].std(0).clip(min=1e-3),
-            "beats": rows.array[:, -2] > 0,
-            "onsets": rows.array[:, -1] > 0,
+            **dict(zip(MARKS, (rows.array[:, built.width :] > 0).T, strict=True)),
         }
-        workspace.save_arrays({k: torch.from_numpy(v) for k, v in arrays.items()})
-        return {"frames": len(every), "beat_share": float(arrays["beats"].mean())}
+        workspace.save_arrays({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()})
+        shares = {"beat_share": arrays["beats"], "paused_share": arrays["pauses"]}
+        return {"frames": len(every), **{name: float(marks.mean()) for name, marks in shares.items()}}
+
+    def _marks(self, speech: Speech, clip: np.ndarray, frames: int) -> np.ndarray:
+        """Return the marks (T, 3) of a clip in the order of their names."""
+        envelope = speech.envelope(clip, frames)
+        pauses = pauses_of(speech.level(clip, frames), self.pause_share, self.pause_frames)
+        return np.stack([beats_of(envelope), onsets_of(envelope), pauses], axis=1)
 
 
 def groups_of(spans: Sequence[Mapping[str, Any]], most: float) -> list[list[Mapping[str, Any]]]:
@@ -87,8 +105,3 @@ def groups_of(spans: Sequence[Mapping[str, Any]], most: float) -> list[list[Mapp
         groups[-1].append(span)
         room -= span["frames"]
     return groups
-
-
-def marks_of(envelope: np.ndarray) -> np.ndarray:
-    """Return beats and onsets (T, 2) of an onset envelope (T,)."""
-    return np.stack([beats_of(envelope), onsets_of(envelope)], axis=1)
