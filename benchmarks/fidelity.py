@@ -116,9 +116,9 @@ def page(some: Sequence[Leaf]) -> str:
     lines = [
         "# What of the paper is shown here",
         "",
-        f"`{RUBRIC}` says the paper in {len(some)} statements of equal weight. Each names a test that asserts",
-        "it, a committed figure, why it differs on purpose, or what is missing. `make fidelity` prints the shares,",
-        "and a test holds statements and tests together; shown is what has a test or a figure.",
+        f"`{RUBRIC}` says the paper in {len(some)} statements of equal weight. Each names a test that",
+        "asserts it, a committed figure, why it differs on purpose, or what is missing. `make fidelity` prints",
+        "the shares, and a test holds statements and tests together; shown is what has a test or a figure.",
         "",
         *table(some),
         "",
