@@ -117,7 +117,7 @@ def page(some: Sequence[Leaf]) -> str:
         "# What of the paper is shown here",
         "",
         f"`{RUBRIC}` says the paper in {len(some)} statements of equal weight. Each names a test that",
-        "asserts it, a committed figure, why it differs on purpose, or what is missing. `make fidelity` prints",
+        "asserts it, a committed figure, why it differs on purpose, or what is missing. `make fidelity` says",
         "the shares, and a test holds statements and tests together; shown is what has a test or a figure.",
         "",
         *table(some),

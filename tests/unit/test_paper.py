@@ -20,6 +20,7 @@ from rgx.gesture.align.contrastive import ContrastiveAlignment, span_mask
 from rgx.gesture.data.pats import Pats
 from rgx.gesture.data.splits import RandomSplit, TableSplit
 from rgx.gesture.data.windows import Windows
+from rgx.gesture.generate.base import Decode, Decoding
 from rgx.gesture.skeleton import KEPT, STREAMS, edges, stream_slice
 from rgx.gesture.tokens.distillation import CosineDistillation
 from rgx.gesture.tokens.parts import SeparateParts
@@ -172,6 +173,63 @@ def test_what_the_body_does_is_predicted_from_the_face_too(built: dict[str, Any]
     before, after = (generator.predict(x, nothing, memory, speaker) for x in (tokens, other))
     assert generator.streams == ("face", "body")
     assert (before[:, size:] - after[:, size:]).abs().max() > 1e-6
+
+
+def test_speech_is_key_and_value_and_gesture_the_query(built: dict[str, Any]) -> None:
+    generator = built["generator"].eval()
+    fusion, width = generator.trunk.blocks[0].fusion, generator.trunk.width
+    draw = torch.Generator().manual_seed(3)
+    x, memory = (torch.randn(2, n, width, generator=draw) for n in (6, 20))
+    place = torch.arange(6)
+    before = fusion(x, fusion.read(memory), place)
+    # A query sees all of speech and no other query; keys with their values have no order.
+    shuffled = fusion(x, fusion.read(memory[:, torch.randperm(20, generator=draw)]), place)
+    assert torch.allclose(shuffled, before, atol=1e-5)
+    louder = memory.clone()
+    louder[:, 13] += 1
+    assert ((fusion(x, fusion.read(louder), place) - before).abs().amax(-1) > 1e-5).all()
+    other = x.clone()
+    other[:, 2] += torch.randn(2, width, generator=draw)
+    changed = (fusion(other, fusion.read(memory), place) - before).abs().amax(-1) > 1e-5
+    assert changed.nonzero()[:, 1].tolist() == [2, 2]
+
+
+def test_a_block_takes_in_speech_then_feeds_forward_then_styles(built: dict[str, Any]) -> None:
+    generator = built["generator"].eval()
+    batch, called = windows_of(built["speech"].width), []
+    hooks = [
+        getattr(block, name).register_forward_hook(lambda *_, call=(number, name): called.append(call))
+        for number, block in enumerate(generator.trunk.blocks)
+        for name in ("fusion", "feed", "style")
+    ]
+    tokens = torch.cat([codes[..., 0] for codes in built["tokenizer"].window_tokens(batch).values()], dim=1)
+    memory = generator.trunk.read(generator.content(batch))
+    generator.predict(tokens, tokens < 0, memory, batch.speaker)
+    for hook in hooks:
+        hook.remove()
+    blocks = range(len(generator.trunk.blocks))
+    assert called == [(number, name) for number in blocks for name in ("fusion", "feed", "style")]
+
+
+class FirstPass(Decode):
+    """Fills with zeros, and keeps what it was asked to fill."""
+
+    def fill(self, decoding: Decoding) -> torch.Tensor:
+        self.asked = decoding
+        return decoding.tokens.masked_fill(decoding.masked, 0)
+
+
+def test_at_first_all_is_masked_but_what_the_source_frame_gives(built: dict[str, Any]) -> None:
+    generator, tokenizer = built["generator"].eval(), built["tokenizer"].eval()
+    batch, decode = windows_of(built["speech"].width), FirstPass()
+    generator.sample(batch, tokenizer, decode, None)
+    true = tokenizer.window_tokens(batch)
+    given = true["face"].shape[1] - WINDOW_FRAMES // FRAMES_PER_TOKEN
+    assert given > 0
+    parts = (x.chunk(len(generator.streams), dim=1) for x in (decode.asked.tokens, decode.asked.masked))
+    for stream, tokens, masked in zip(generator.streams, *parts, strict=True):
+        assert not masked[:, :given].any() and masked[:, given:].all()
+        assert torch.equal(tokens[:, :given], true[stream][:, :given, 0])
 
 
 def test_the_residual_generator_is_built_as_the_masked_one(built: dict[str, Any]) -> None:
