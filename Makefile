@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # Each of a thousand processes would compile all that it imports where the caller forbids to keep it.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: install demo ablation test quick lint faults
+.PHONY: install demo ablation test quick lint faults fidelity
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,6 +36,9 @@ test: install
 
 quick: install
 	$(BIN)/pytest $(PROCESSES) -m 'not slow'
+
+fidelity: install
+	$(BIN)/python benchmarks/fidelity.py
 
 faults: install
 	RGX_MUTATIONS=2000 RGX_MISSPELLINGS=500 RGX_KILLS=50 $(BIN)/pytest -s tests/faults

@@ -120,6 +120,7 @@ def variants(
             "summary": v.summary,
             "source": v.source,
             "parts": v.parts,
+            "outside": {name: " ".join(mark.lines) for name, mark in v.outside.items()},
             "parameters": {
                 n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else plain(str(d))
                 for n, d in v.parameters.items()
@@ -134,6 +135,8 @@ def variants(
         parameters = ", ".join([*row["parts"], *(f"{n}={d}" for n, d in row["parameters"].items())])
         typer.echo(f"{row['axis']}/{row['variant']}({parameters})")
         typer.echo(f"    {row['label']}: {row['summary']}  [{row['source']}]")
+        for name, whence in row["outside"].items():
+            typer.echo(f"    {name}: {whence}")
 
 
 @app.command()

@@ -22,6 +22,7 @@ from rgx.bindings import (
 from rgx.errors import InputError, nearest
 from rgx.lines import CHOSEN, Lines, told_of
 from rgx.meta import shapes_only
+from rgx.outside import readers_noted, refuse_absences
 from rgx.registry import Calls, Variant, axes, calls_noted, find
 from rgx.resources import Resources
 from rgx.stage import Stage
@@ -166,11 +167,17 @@ def plan_cell(texts: Sequence[Text], targets: Sequence[str], known: Known | None
     """Build a cell on the meta device, and refuse what was bound for nothing: the pre-flight of a sweep.
 
     known: what equal stages of other cells built, taken over and added to, so that a thousand cells
-    build each network once. Raises InputError naming file and line.
+    build each network once. Raises InputError naming file and line, AbsentError with all that its variants
+    want from outside and do not find.
     """
-    with shapes_only():
+    refusal = None
+    with shapes_only(), readers_noted() as readers:
         cell, bindings, calls = _configure(texts, targets)
-        _build_all(cell, {} if known is None else known)
+        try:
+            _build_all(cell, {} if known is None else known)
+        except InputError as error:
+            refusal = error
+    refuse_absences(readers, cell.lines.where, refusal)
     cell.overridden += [*overridden(bindings), *hidden_in_scopes(bindings, calls)]
     used = {"resources/stage"}
     for name, stage in cell.stages.items():

@@ -28,9 +28,11 @@ from rgx.kinds import (
     show,
     waits,
 )
+from rgx.outside import Outside, Reader, note_reader
 from rgx.variant import Part, Place, Recipe, Since, Unkeyed, Variant, record_bound, record_of
 
 __all__ = [
+    "Outside",
     "Part",
     "Place",
     "Recipe",
@@ -138,9 +140,12 @@ def make(variant: Variant, given: Mapping[str, Any]) -> Any:
         needs = (f"'{part}': bind {name}.{part} = {_offer(variant, part)}" for part in absent)
         raise InputError(f"{name} needs {'; and '.join(needs)}")
     bound = {n: _checked(variant, n, value, n in given) for n, value in bound.items()}
-    if variant.shapes:
+    instance = None if variant.shapes else variant.cls(**bound)
+    if variant.outside:
+        read = {argument: (bound[argument], mark) for argument, mark in variant.outside.items()}
+        note_reader(Reader(name, read, instance))
+    if instance is None:
         return Recipe(variant, bound)
-    instance = variant.cls(**bound)
     object.__setattr__(instance, "record", record_bound(variant, bound))
     return instance
 

@@ -24,6 +24,7 @@ from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Generic, TypeVar
 
 from rgx.errors import InputError
+from rgx.outside import Outside
 
 T = TypeVar("T")
 UNKEYED = "not part of an artifact's identity"
@@ -120,6 +121,12 @@ class Variant:
     def marks(self, name: str) -> tuple[Any, ...]:
         """Return what an argument's annotation says beside its kind, such as UNKEYED."""
         return getattr(self.annotations.get(name), "__metadata__", ())
+
+    @cached_property
+    def outside(self) -> dict[str, Outside]:
+        """The arguments that name somebody else's files, each with where people get them."""
+        marks = ((name, mark) for name in self.arguments for mark in self.marks(name))
+        return {name: mark for name, mark in marks if isinstance(mark, Outside)}
 
     @property
     def bindable(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from rgx.config import Cell, Known, plan_cell
 from rgx.errors import InputError
 from rgx.methods import Package
+from rgx.outside import Absence, AbsentError, in_short, preflight
 from rgx.store import differences
 from rgx.store.differences import Identity, Walk, flatten, stored
 from rgx.store.keys import definition_of
@@ -76,8 +77,7 @@ class Plan:
 def make_plan(sweep: Sweep) -> Plan:
     """Build every cell on the meta device and fold equal stages; raises InputError listing every error."""
     plan = Plan(sweep.name, sweep.seeds, origin=sweep.origin)
-    errors: list[str] = []
-    faults: dict[str, list[str]] = {}
+    refusals = Refusals()
     seen: dict[tuple[str, ...], str] = {}
     built: dict[tuple[str, ...], Cell] = {}
     known: Known = {}
@@ -88,7 +88,7 @@ def make_plan(sweep: Sweep) -> Plan:
             built[words] = cell
             definition = _definition(cell, row, sweep.origin)
         except InputError as error:
-            faults.setdefault(str(error), []).append(row.key)
+            refusals.add(error, row.key)
             continue
         definition = _definition(cell, row, sweep.origin)
         if row.scope:
@@ -111,7 +111,7 @@ def make_plan(sweep: Sweep) -> Plan:
         try:
             planned, points = plan_search(search, sweep.seeds, sweep.origin, known)
         except InputError as error:
-            errors.append(str(error))
+            refusals.add(error)
             continue
         plan.searches.append(planned)
         cells += points
@@ -119,7 +119,7 @@ def make_plan(sweep: Sweep) -> Plan:
         plan.per_row_trainings += sum(task.trains for task in planned.shared.values())
     plan.overridden = list(dict.fromkeys(line for cell in cells for line in cell.overridden))
     cells.sort(key=lambda cell: len(cell.stages), reverse=True)
-    errors = [_of_rows(rows, fault) for fault, rows in faults.items()] + errors
+    errors = refusals.lines()
     if not errors:
         errors += _read_nowhere([cell.unread for cell in cells]).values()
     if not errors:
@@ -157,10 +157,31 @@ def plan_whole(file: Path, asked: Overrides, plan: Plan) -> tuple[Plan, list[str
     ), []
 
 
-def _of_rows(rows: list[str], fault: str) -> str:
-    """Return what is wrong with rows, said once however many have it."""
-    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-    return f"{rows[0]}{more}: {fault}"
+@dataclass
+class Refusals:
+    """What is wrong with the rows and searches of a plan, each fault once with all that have it."""
+
+    absences: dict[Absence, list[str]] = field(default_factory=dict)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    def add(self, error: InputError, row: str = "") -> None:
+        """Add what a row cannot be planned for, or of a search, whose error names itself."""
+        fault = str(error)
+        if isinstance(error, AbsentError):
+            fault = error.other
+            for absence in error.absences:
+                self.absences.setdefault(absence, []).append(row or error.needed_by)
+        if fault and row:
+            self.faults.setdefault(fault, []).append(row)
+        elif fault:
+            self.others.append(fault)
+
+    def lines(self) -> list[str]:
+        """Return what to tell, what is absent first."""
+        absent = [preflight(self.absences)] if self.absences else []
+        rows = [f"{in_short(rows)}: {fault}" for fault, rows in self.faults.items()]
+        return [*absent, *rows, *self.others]
 
 
 def _read_nowhere(unread: list[dict[str, str]]) -> dict[str, str]:

@@ -20,7 +20,8 @@ FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
 """A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
-    *({"variant"}, {"kinds"}, {"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
+    *({"outside"}, {"variant"}, {"kinds"}),
+    *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
     *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
     *({"options", "command_group"}, {"inspect", "init"}, {"cli"}, {"__main__"}),

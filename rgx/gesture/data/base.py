@@ -18,6 +18,10 @@ class Corpus(ABC):
         Raises InputError when the data is absent or its index disagrees with the files.
         """
 
+    def fingerprint(self) -> str:
+        """Return the identity of the data; raises InputError as `facts` does."""
+        return self.facts().fingerprint
+
     @abstractmethod
     def clips(self) -> Iterator[Clip]:
         """Yield every usable clip once, in a fixed order; raises InputError for an unusable one."""

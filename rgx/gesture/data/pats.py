@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -16,7 +17,14 @@ from rgx.gesture.data.splits import Interval, Split, leaks_by_split
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
 from rgx.gesture.types import WINDOW_FRAMES, Clip, CorpusFacts, Footage
-from rgx.registry import Part, Place, register
+from rgx.registry import Outside, Part, Place, register
+
+PATS = Outside(
+    "PATS' features",
+    "cmu_intervals_df.csv and processed/<speaker>/<interval>.h5",
+    "https://chahuja.com/pats",
+    "CC BY-NC 2.0",
+)
 
 SHOWN = 5
 
@@ -31,7 +39,7 @@ class Pats(Corpus):
 
     def __init__(
         self,
-        folder: Place = "data/pats",
+        folder: Annotated[Place, PATS] = "data/pats",
         *,
         split: Part[Split],
         table: str = "cmu_intervals_df.csv",

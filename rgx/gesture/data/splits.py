@@ -10,9 +10,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rgx.errors import InputError
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
+
+S2G_IDS = Outside(
+    "S2G-Diffusion's split",
+    "filtered_intervals.json: lists of ids, 'train' and 'test'",
+    "https://github.com/thuhcsi/S2G-MDDiffusion",
+    "MIT",
+)
 
 S2G_TRAIN, S2G_TEST = 1080, 120
 """Intervals of each speaker in S2G-Diffusion's split: the first by id train, the last test."""
@@ -66,8 +74,16 @@ class S2GSplit(Split):
     is dev: S2G-Diffusion has none.
     """
 
-    def __init__(self, file: Place = "data/pats/filtered_intervals.json", replacement: str = "noah") -> None:
+    def __init__(
+        self,
+        file: Annotated[Place, S2G_IDS] = "data/pats/filtered_intervals.json",
+        replacement: str = "noah",
+    ) -> None:
         self.file, self.replacement = Path(file), replacement
+
+    def fingerprint(self) -> str:
+        """Return what the file says; raises InputError for one that is no such split."""
+        return repr(sorted(self._read().items()))
 
     def assign(self, intervals: Sequence[Interval]) -> dict[str, str]:
         listed = self._read()

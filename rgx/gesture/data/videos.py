@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,18 @@ from rgx.gesture.skeleton import measure
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage
 from rgx.gesture.video.files import Video, check_pictures, probe, read_frames, read_speech
 from rgx.memory import remember
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
 KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypoints/{}")
 """Where a clip's points may lie: a file, or a folder of one file a frame."""
+PREPARED = Outside(
+    "recordings as a corpus",
+    "index.csv, clips/*.mp4 at 25 fps and keypoints, made by `rgx prepare RECORDINGS --out DIR "
+    "--poses mmpose` (its weights: `rgx variants poses`)",
+    "your own; PATS lists its videos in cmu_intervals_df.csv (--intervals), https://chahuja.com/pats",
+    "PATS: CC BY-NC 2.0; a video: its owner's",
+)
 
 
 class IndexRow(NamedTuple):
@@ -60,7 +67,7 @@ class Videos(Corpus):
 
     def __init__(
         self,
-        folder: Place = "data/videos",
+        folder: Annotated[Place, PREPARED] = "data/videos",
         index: str = "index.csv",
         longest_gap_frames: int = 5,
         visibility: float = 0.5,

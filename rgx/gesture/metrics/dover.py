@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,14 @@ from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.metrics.dover_views import aesthetic_view, technical_view
 from rgx.gesture.nn.frozen import normalise
 from rgx.gesture.nn.weights import fingerprint_of_script, load_script, required
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
+
+DOVER = Outside(
+    "DOVER",
+    "TorchScript, network(aesthetic, technical), traced from the published code and its DOVER.pth",
+    "https://github.com/VQAssessment/DOVER, weights DOVER.pth (SHA-256 f4a42c0b…) of its release v0.1.0",
+    "S-Lab License 1.0, not for commerce",
+)
 
 
 class Dover(VideoMetric):
@@ -91,7 +98,11 @@ class DoverAesthetic(Dover):
     protocol: ClassVar[str] = f"speech-driven, DOVER, {VIEWS}; calibrated for natural video"
 
     def __init__(
-        self, network: Place = "", centre: float = -0.08285, spread: float = 0.03774, seed: int = 0
+        self,
+        network: Annotated[Place, DOVER] = "",
+        centre: float = -0.08285,
+        spread: float = 0.03774,
+        seed: int = 0,
     ) -> None:
         self.network, self.centre, self.spread, self.seed = network, centre, spread, seed
 
@@ -105,6 +116,10 @@ class DoverTechnical(Dover):
     protocol: ClassVar[str] = f"speech-driven, DOVER, {VIEWS}; calibrated for natural video"
 
     def __init__(
-        self, network: Place = "", centre: float = 0.1107, spread: float = 0.07355, seed: int = 0
+        self,
+        network: Annotated[Place, DOVER] = "",
+        centre: float = 0.1107,
+        spread: float = 0.07355,
+        seed: int = 0,
     ) -> None:
         self.network, self.centre, self.spread, self.seed = network, centre, spread, seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,11 +15,18 @@ from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.metrics.fgd import FGD, floor, frechet, too_few
 from rgx.gesture.nn.grid import resize
 from rgx.gesture.nn.weights import fingerprint_of_script, load_script, required
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
 
 LEAST_FRAMES = 10
 LOGITS = 400
 I3D_TAKES = ("rescale", "resize", "return_features")
+KINETICS_I3D = Outside(
+    "I3D trained on Kinetics-400",
+    "TorchScript that returns 400 logits, as StyleGAN-V's FVD has it",
+    "https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt, named by https://github.com/universome/stylegan-v",
+    "not stated with the file; DeepMind's I3D is Apache-2.0",
+    "about 50 MB",
+)
 
 
 class FrechetVideoDistance(VideoMetric):
@@ -85,7 +92,7 @@ class I3DDistance(FrechetVideoDistance):
     size_px: ClassVar[int] = 224
     width = LOGITS
 
-    def __init__(self, network: Place = "", seed: int = 0) -> None:
+    def __init__(self, network: Annotated[Place, KINETICS_I3D] = "", seed: int = 0) -> None:
         self.network, self.seed = network, seed
         self._network: torch.jit.ScriptModule | None = None
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,16 @@ from rgx.gesture.metrics.base import VideoPair
 from rgx.gesture.metrics.pixels import FrameMetric
 from rgx.gesture.nn.frozen import ALEXNET, FrozenConvolutions, pyramid, random_state, shapes
 from rgx.gesture.nn.weights import Shapes, fingerprint_of_state, read_state, required
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
+
+IMAGENET_ALEXNET = Outside(
+    "AlexNet trained on ImageNet",
+    "torchvision's state dict, .pth or .safetensors, of which `features.*` is read",
+    "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "BSD-3-Clause",
+    "233 MiB",
+    "7be5be79",
+)
 
 LINEAR: Shapes = {f"lin{i}.model.1.weight": (1, layer.outputs, 1, 1) for i, layer in enumerate(ALEXNET)}
 """The weights that LPIPS v0.1 learnt for each channel of AlexNet."""
@@ -81,7 +90,7 @@ class ReconstructionLPIPS(LPIPS):
         "pictures not resized"
     )
 
-    def __init__(self, backbone: Place = "", linear: Place = "") -> None:
+    def __init__(self, backbone: Annotated[Place, IMAGENET_ALEXNET] = "", linear: Place = "") -> None:
         self.backbone, self.linear = backbone, linear
 
     def _paths(self) -> tuple[str, str]:

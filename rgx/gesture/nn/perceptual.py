@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
@@ -11,7 +11,16 @@ from rgx.errors import InputError
 from rgx.gesture.nn.frozen import VGG_19, FrozenConvolutions, pyramid, random_state, shapes
 from rgx.gesture.nn.precision import laid_out
 from rgx.gesture.nn.weights import fingerprint_of_state, read_state, required
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
+
+IMAGENET_VGG_19 = Outside(
+    "VGG-19 trained on ImageNet",
+    "torchvision's state dict, .pth or .safetensors, of which `features.*` is read",
+    "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    "BSD-3-Clause",
+    "548 MiB",
+    "dcbb9e9d",
+)
 
 
 class PerceptualFeatures(nn.Module):
@@ -69,7 +78,7 @@ class VGG19(ConvolutionFeatures):
     Source: Johnson 2016 (the loss), Simonyan 2015 (the network), reading 29 (the layers).
     """
 
-    def __init__(self, weights: Place = "") -> None:
+    def __init__(self, weights: Annotated[Place, IMAGENET_VGG_19] = "") -> None:
         super().__init__()
         self.weights = weights
 

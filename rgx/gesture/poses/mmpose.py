@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import Extractor, same_size, scored
 from rgx.gesture.poses.isolated import Environment, run_child
-from rgx.registry import Place, register
+from rgx.registry import Outside, Place, register
+
+OPENMMLAB = "https://download.openmmlab.com/mmpose/v1/projects"
+RTMPOSE = Outside(
+    "RTMPose-l, whole body",
+    "the checkpoint of `config`, read as weights only",
+    f"{OPENMMLAB}/rtmposev1/rtmpose-l_simcc-coco-wholebody_pt-aic-coco_270e-256x192-6f206314_20230124.pth",
+    "Apache-2.0",
+    sha256="6f206314",
+)
+RTMDET = Outside(
+    "RTMDet-nano, people",
+    "the checkpoint of `detector` (rtmdet_nano_320-8xb32_coco-person), read as weights only",
+    f"{OPENMMLAB}/rtmpose/rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.pth",
+    "Apache-2.0",
+    sha256="05d8511e",
+)
 
 ENVIRONMENT = Environment(
     "mmpose-1.3.2",
@@ -47,9 +64,9 @@ class MMPose(Extractor):
     def __init__(
         self,
         config: Place = "rtmpose-l_8xb64-270e_coco-wholebody-256x192",
-        checkpoint: Place = "",
+        checkpoint: Annotated[Place, RTMPOSE] = "",
         detector: Place = "",
-        detector_checkpoint: Place = "",
+        detector_checkpoint: Annotated[Place, RTMDET] = "",
         least_score: float = 0.3,
         device: Place = "cpu",
         python: Place = "",
@@ -57,7 +74,8 @@ class MMPose(Extractor):
         for name, path in (("checkpoint", checkpoint), ("detector_checkpoint", detector_checkpoint)):
             needed = bool(detector) or name == "checkpoint"
             if needed and not path:
-                raise InputError(f"poses.mmpose.{name}: expected a file of weights; none is fetched")
+                whence = "none is fetched (`rgx variants poses` says whence)"
+                raise InputError(f"poses.mmpose.{name}: expected a file of weights; {whence}")
             if path and not Path(path).is_file():
                 raise InputError(f"poses.mmpose.{name}: {path}: no such file")
         if not 0 <= least_score <= 1:

@@ -9,6 +9,7 @@ from typing import Any
 from rgx.bindings import variants_in
 from rgx.config import Cell, Known, plan_cell
 from rgx.errors import InputError, nearest
+from rgx.outside import AbsentError
 from rgx.stage import Split
 from rgx.store.keys import key_of
 from rgx.sweep.row import Row
@@ -110,6 +111,8 @@ def _end(plan: SearchPlan, values: Mapping[str, Any]) -> tuple[Cell, Rung]:
     row = plan.search.row(values)
     try:
         return _rung(plan, row)
+    except AbsentError as error:
+        raise error.of(row.key) from None
     except InputError as error:
         raise InputError(f"{row.key}: {error}") from None
 
