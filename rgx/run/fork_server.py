@@ -112,8 +112,9 @@ def _warm(asked: str) -> None:
         for package in task["methods"]:
             import_method(Package(**package))
         refuse_other_code(task)  # what it reads of unchanged files is remembered
-    # The first optimiser of a process imports torch's compiler, which takes a second.
-    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+    if task["trains"]:
+        # The first optimiser of a process imports torch's compiler, which takes a second.
+        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
     gc.freeze()  # or else the first collection of each child copies all that is here
 
 

@@ -127,6 +127,16 @@ class Cluster:
         self.nodes.append(Node(self.folder, self.address, custom, self.environment, within))
         return self.nodes[-1]
 
+    @contextlib.contextmanager
+    def joined_by(self, custom: str, within: Sequence[str] = ()) -> Iterator[Node]:
+        """Add a node for a while."""
+        node = self.join(custom, within)
+        try:
+            self.wait(len(self.nodes))
+            yield node
+        finally:
+            self.nodes.pop().die()
+
     def again(self, node: Node) -> Node:
         """Start a node anew."""
         return Node(self.folder, self.address, node.custom, node.environment, node.within)

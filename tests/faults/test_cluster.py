@@ -6,13 +6,12 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from little import LITTLE, ROOT, copy_row, manifests, results
-from nodes import Cluster, Run, cluster, leases, wait_for
+from nodes import Cluster, Run, leases, wait_for
 
 PLUGIN = """\
 import os, pathlib, time
@@ -56,14 +55,6 @@ def undisturbed(finished: Path, folder: Path) -> dict[str, Any]:
     return results(folder / "undisturbed")
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Cluster]:
-    with cluster(0) as made:
-        made.join('{"special": 1}')
-        made.wait(2)
-        yield made
-
-
 @pytest.mark.slow
 def test_a_joined_node_gets_what_only_it_can_do_and_the_users_own_variant(
     folder: Path, undisturbed: dict[str, Any], nodes: Cluster
@@ -79,7 +70,6 @@ def test_a_joined_node_gets_what_only_it_can_do_and_the_users_own_variant(
 
 @pytest.mark.slow
 def test_a_node_that_dies_loses_nothing(folder: Path, undisturbed: dict[str, Any], nodes: Cluster) -> None:
-    """Comes last: the node is gone afterwards."""
     store = folder / "again"
     run = Run(folder / "little.yaml", store, *ROW, "--address", nodes.address)
     node = nodes.nodes[1]
@@ -115,17 +105,15 @@ def other_code(tmp_path: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_node_with_other_code_refuses_and_commits_nothing(
-    folder: Path, finished: Path, other_code: list[str]
+    folder: Path, finished: Path, nodes: Cluster, other_code: list[str]
 ) -> None:
     """It would store a number of no loss under the key of the loss that was planned."""
     store = copy_row(finished, folder / "refused", "+distill", "generator", "motion", "motion_scores")
     before = sorted(manifests(store))
-    with cluster(0) as nodes:
-        nodes.join('{"special": 1}', other_code)
-        nodes.wait(2)
+    with nodes.joined_by('{"other": 1}', other_code):
         run = Run(
             folder / "little.yaml", store, *ROW, "--address", nodes.address,
-            "--bind", "generator/resources.stage.custom = {'special': 1}",
+            "--bind", "generator/resources.stage.custom = {'other': 1}",
         )  # fmt: skip
         assert run.wait() == 1, run.text
     node = f"node {socket.gethostname()} has other code than the sweep was planned with, in {ROOT}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,12 +13,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from little import ONE_WORKER, ROOT, manifests
-from nodes import OURS, Cluster, Run, cluster, free_port
+from nodes import OURS, TOKEN, Cluster, Run, cluster, free_port
 
 from rgx.errors import InputError
 from rgx.run.ray_start import check_address
@@ -28,15 +30,17 @@ name: spoken
 config: [gin/realistic_gesture.gin]
 scale: tiny
 bind:
-  corpus.puppets.speakers: 2
-  corpus.puppets.train_clips: 2
-  corpus.puppets.test_clips: 2
-  corpus.puppets.clip_s: 6.0
+  corpus.puppets.speakers: 1
+  corpus.puppets.train_clips: 1
+  corpus.puppets.test_clips: 1
+  corpus.puppets.dev_clips: 0
+  corpus.puppets.clip_s: 4.0
 targets: {p: [speech]}
 panels: {p: {a: {}}}
 """
 UNTOLD = dict.fromkeys(("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"), "")
 """Ray takes what is empty for what is not there."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def start(folder: Path, *options: str, **environment: str) -> Run:
@@ -44,8 +48,7 @@ def start(folder: Path, *options: str, **environment: str) -> Run:
     file = folder / "spoken.yaml"
     file.write_text(SPOKEN)
     (folder / "home").mkdir(exist_ok=True)
-    own = {"HOME": str(folder / "home"), "RAY_USAGE_STATS_ENABLED": "0"}
-    everything = {**UNTOLD, **ONE_WORKER, **own, **environment}
+    everything = {**UNTOLD, **ONE_WORKER, **QUIET, "HOME": str(folder / "home"), **environment}
     return Run(file, folder / "store", *options, environment=everything)
 
 
@@ -109,13 +112,6 @@ def test_one_that_never_answers_is_given_five_seconds() -> None:
         assert time.monotonic() - began < 8
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Cluster]:
-    with cluster(1) as joined:
-        joined.wait(2)
-        yield joined
-
-
 @pytest.mark.slow
 def test_two_nodes_let_in_who_has_their_token(tmp_path: Path, nodes: Cluster) -> None:
     run = start(tmp_path, RAY_ADDRESS=nodes.address, **OURS)
@@ -149,25 +145,16 @@ def test_a_wrong_token_is_refused_in_one_line(
 
 @pytest.mark.slow
 def test_without_tokens_all_works_too(tmp_path: Path) -> None:
-    off = {**UNTOLD, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    off = {**UNTOLD, **QUIET, "RAY_AUTH_MODE": "disabled"}
     with cluster(0, off) as open_to_all:
         open_to_all.wait(1)
         run = start(tmp_path, "--address", open_to_all.address, RAY_AUTH_MODE="disabled")
         assert run.wait() == 0, run.text
 
 
-@pytest.mark.slow
-def test_a_ray_of_its_own_is_closed_to_others_and_leaves_no_token_behind(tmp_path: Path, closed: str) -> None:
-    """As Ray does by itself where nothing is set, and without a word of a cluster."""
-    run = start(tmp_path, "--address", "local", RAY_ADDRESS=closed)
-    assert run.wait() == 0, run.text
-    assert "cluster" not in run.text
-    assert not (tmp_path / "home" / ".ray").exists()
-
-
-@pytest.fixture
+@contextlib.contextmanager
 def long_folder() -> Iterator[Path]:
-    """A folder whose path has 120 letters."""
+    """Make a folder whose path has 120 letters."""
     top = Path(tempfile.mkdtemp(prefix="rgx-", dir="/tmp"))
     deep = top / ("x" * (119 - len(str(top))))
     deep.mkdir()
@@ -176,48 +163,74 @@ def long_folder() -> Iterator[Path]:
     shutil.rmtree(top)
 
 
+def started_by_uv_run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Sweep below a process that looks like `uv run`, in a folder larger than the 512 MiB that Ray packs."""
+    with (folder / "store_like.bin").open("wb") as large:
+        large.truncate(650_000_000)
+    (folder / "spoken.yaml").write_text(SPOKEN)
+    command = [sys.executable, "-m", "rgx", "sweep", "spoken.yaml", "--no-report", "--store", "store"]
+    (folder / "run").write_text(f"import subprocess, sys\nsys.exit(subprocess.call({[*command, *options]}))")
+    return subprocess.run(
+        ["uv", "run"], executable=sys.executable, cwd=folder, capture_output=True, text=True, timeout=300,
+        env={**os.environ, **ONE_WORKER, **QUIET, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@dataclass
+class Alone:
+    """What a sweep on a Ray of its own said and left: in its folder and in its temporary one."""
+
+    text: str
+    folder: Path
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+    """One sweep with all that stands in a Ray's way: `uv run`, a long temporary folder, another's address."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "home").mkdir()
+    closed = {"RAY_ADDRESS": f"127.0.0.1:{free_port()}"}
+    with long_folder() as temporary:
+        own = {"HOME": str(folder / "home"), "TMPDIR": str(temporary)}
+        done = started_by_uv_run(folder, "--address", "local", **{**UNTOLD, **closed, **own})
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield Alone(done.stdout + done.stderr, folder, temporary)
+
+
 @pytest.mark.slow
-def test_a_long_temporary_folder_is_used_by_a_short_name(tmp_path: Path, long_folder: Path) -> None:
-    run = start(tmp_path, TMPDIR=str(long_folder))
-    assert run.wait() == 0, run.text
-    assert list((long_folder / "ray").glob("session_*"))
+def test_a_ray_of_its_own_is_closed_to_others_and_leaves_no_token_behind(alone: Alone) -> None:
+    """As Ray does by itself where nothing is set, and without a word of a cluster."""
+    assert "cluster" not in alone.text
+    assert not (alone.folder / "home" / ".ray").exists()
+
+
+@pytest.mark.slow
+def test_a_long_temporary_folder_is_used_by_a_short_name(alone: Alone) -> None:
+    assert list((alone.temporary / "ray").glob("session_*"))
     links = [link for link in Path("/tmp").glob("rgx-*/t") if link.is_symlink()]
-    assert long_folder not in [link.readlink() for link in links]
+    assert alone.temporary not in [link.readlink() for link in links]
 
 
 @pytest.mark.slow
-def test_all_that_ray_says_is_shown_and_no_advice_that_cannot_help(tmp_path: Path, long_folder: Path) -> None:
-    run = start(tmp_path, RAY_TMPDIR=str(long_folder))
-    assert run.wait(60) == 2
+def test_a_sweep_started_by_uv_run_packs_nothing(alone: Alone) -> None:
+    assert len(manifests(alone.folder / "store")) == 2
+
+
+@pytest.mark.slow
+def test_all_that_ray_says_is_shown_and_no_advice_that_cannot_help(tmp_path: Path) -> None:
+    with long_folder() as temporary:
+        run = start(tmp_path, RAY_TMPDIR=str(temporary))
+        assert run.wait(60) == 2
     assert "error: Ray could not start on this machine: " in run.text
     assert "AF_UNIX path length cannot exceed 107 bytes" in run.text
     assert run.text.endswith("--engine inline does without Ray")
     assert "same command" not in run.text and "Traceback" not in run.text
 
 
-def started_by_uv_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Sweep below a process that looks like `uv run`, in a folder larger than the 512 MiB that Ray packs."""
-    with (folder / "store_like.bin").open("wb") as large:
-        large.truncate(650_000_000)
-    (folder / "spoken.yaml").write_text(SPOKEN)
-    command = [sys.executable, "-m", "rgx", "sweep", "spoken.yaml", "--no-report", "--store", "store"]
-    (folder / "run").write_text(f"import subprocess, sys\nsys.exit(subprocess.call({command}))")
-    return subprocess.run(
-        ["uv", "run"], executable=sys.executable, cwd=folder, capture_output=True, text=True, timeout=300,
-        env={**os.environ, **OURS, "PYTHONPATH": str(ROOT), **environment},
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_sweep_started_by_uv_run_packs_nothing(tmp_path: Path) -> None:
-    done = started_by_uv_run(tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(manifests(tmp_path / "store")) == 2
-
-
 @pytest.mark.slow
 def test_as_asked_it_packs_and_what_ray_says_of_it_is_told_whole(tmp_path: Path) -> None:
-    done = started_by_uv_run(tmp_path, RAY_ENABLE_UV_RUN_RUNTIME_ENV="1")
+    done = started_by_uv_run(tmp_path, **TOKEN, RAY_ENABLE_UV_RUN_RUNTIME_ENV="1")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Failed to set up runtime environment." in done.stderr
     assert "exceeds the maximum size of 512.00MiB" in done.stderr

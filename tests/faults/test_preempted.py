@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
 from little import LITTLE, ROOT, copy_row, manifests, results
-from nodes import Run, cluster
+from nodes import Run
 
 from rgx.run.fork_server import FORKS, DiedError, ForkServer
 from rgx.store.artifacts import running_folder
@@ -83,17 +82,17 @@ Windows.draw = asked_while_drawing
 @pytest.mark.xdist_group("ray clusters")
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_ray_worker_that_is_asked_to_end_loses_no_step_of_its_stage(
-    finished: Path, tmp_path: Path, joined: bool
+    finished: Path, tmp_path: Path, request: pytest.FixtureRequest, joined: bool
 ) -> None:
     """Only the worker: what it started learns of it by its end."""
     store = copy_row(finished, tmp_path / "store", "+distill", "generator", "motion", "motion_scores")
     (tmp_path / "little.yaml").write_text(LITTLE)
     (tmp_path / "asked_for_a_test.py").write_text(ASKED.replace("FOLDER", str(tmp_path)))
     options = ["--only", "3b/+distill", "--import", "asked_for_a_test.py"]
-    with cluster(0) if joined else contextlib.nullcontext() as nodes:
-        options += ["--address", nodes.address] if nodes else []
-        run = Run(tmp_path / "little.yaml", store, *options)
-        assert run.wait() == 0, run.text
+    if joined:
+        options += ["--address", request.getfixturevalue("nodes").address]
+    run = Run(tmp_path / "little.yaml", store, *options)
+    assert run.wait() == 0, run.text
     assert (tmp_path / "told.txt").is_file() and "try 2 of 3" in run.text, run.text
     name = next(name for name in manifests(store) if name.startswith("generator/"))
     assert [(s["from"], s["to"]) for s in manifests(store)[name]["segments"]] == [(0, 1), (1, 3)]

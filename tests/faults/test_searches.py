@@ -17,7 +17,7 @@ from nodes import Run, kill, leases, wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 STEPS = "generator/training.adamw.steps: "
 TEXT = (
-    LITTLE.split("panels:")[0].replace(f"{STEPS}3", f"{STEPS}60")
+    LITTLE.split("panels:")[0].replace(f"{STEPS}3", f"{STEPS}30")
     + """\
 search:
   rate:

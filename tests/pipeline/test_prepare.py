@@ -458,10 +458,21 @@ USABLE = {
 }
 """Least seconds of clips."""
 SHOWN_S, SHOWN_USABLE = (
-    {"man_seated_gesturing.mp4": 6.0, "presenter_30fps.mp4": 8.0, "woman_seated_outdoors.mp4": 5.0},
-    {"man_seated_gesturing.mp4": 5.9, "presenter_30fps.mp4": 7.6, "woman_seated_outdoors.mp4": 4.9},
+    {
+        "man_seated_gesturing.mp4": 4.0,
+        "presenter_30fps.mp4": 5.0,
+        "raw_pats_oliver_720p.mp4": 4.5,
+        "shot_cuts.mp4": 8.0,
+        "woman_seated_outdoors.mp4": 4.0,
+    },
+    {
+        "man_seated_gesturing.mp4": 3.9,
+        "presenter_30fps.mp4": 4.6,
+        "raw_pats_oliver_720p.mp4": 4.4,
+        "woman_seated_outdoors.mp4": 3.9,
+    },
 )
-"""How much of recordings in which only their speaker changes is looked at, and what of that is usable."""
+"""How much of each is looked at, past its last cut where it has cuts, and what of that is usable."""
 if "RGX_WHOLE_RECORDINGS" in os.environ:
     SHOWN_S, SHOWN_USABLE = {}, {}
 MUTE = ("no_audio_track.mp4", "no_audio_59fps.avi")
@@ -590,7 +601,7 @@ def test_a_table_says_what_is_cut_out_and_what_tests(
 @pytest.mark.slow
 def test_memory_stays_flat_in_a_recording_s_length(tmp_path: Path) -> None:
     peaks = []
-    for seconds in (20.0, 60.0):
+    for seconds in (12.0, 36.0):
         folder = tmp_path / f"in {seconds}"
         folder.mkdir()
         scene = partial(standing, 80)
@@ -609,7 +620,7 @@ def test_memory_stays_flat_in_a_recording_s_length(tmp_path: Path) -> None:
         )
         peaks.append(int(done.stdout.split()[-1]))
         assert len(rows(tmp_path / f"out {seconds}")) > 1
-    assert peaks[1] < 1.1 * peaks[0], peaks
+    assert peaks[1] < 1.05 * peaks[0], peaks
 
 
 @pytest.mark.slow
