@@ -119,7 +119,8 @@ def test_a_shell_is_offered_the_files_here_and_the_sweeps_of_the_methods(here: P
     write(here / "sweeps/mine.yaml", SWEEP)
     write(here / "sweeps/notes.txt", "")
     assert complete_sweep("sweeps/") == [
-        SHIPPED, "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/recording.yaml",
+        "sweeps/ablation_readings.yaml", SHIPPED,
+        "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/recording.yaml",
     ]  # fmt: skip
     assert complete_sweep("sw")[0] == "sweeps"
     assert complete_sweep("nothing") == []

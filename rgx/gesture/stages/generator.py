@@ -22,9 +22,10 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "generator", label="Generator", source="Sec. 4.2")
 class GeneratorStage(Stage):
-    """Trains the generator; its speech encoders start as audio_init says and learn more slowly."""
+    """Trains the generator; its speech encoders start and learn as audio_init says."""
 
     trains = True
+    version = 2
 
     def __init__(
         self,
@@ -33,10 +34,9 @@ class GeneratorStage(Stage):
         alignment: Recipe[Alignment],
         audio_init: AudioInit,
         training: AdamW,
-        speech_rate: float = 0.1,
     ) -> None:
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
-        self.audio_init, self.training, self.speech_rate = audio_init, training, speech_rate
+        self.audio_init, self.training = audio_init, training
         if generator.needs_tokens != quantizer.has_tokens:
             wants = "predicts tokens" if generator.needs_tokens else "predicts raw landmarks"
             raise InputError(
@@ -70,6 +70,6 @@ class GeneratorStage(Stage):
             with fast(workspace.device):
                 return built.losses(batch, tokenizer)
 
-        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
+        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.audio_init.rate)])
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

@@ -20,7 +20,7 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "residual", label="Residual generator", source="Sec. 4.2")
 class ResidualStage(Stage):
-    """Trains the residual generator; its speech encoders start as audio_init says."""
+    """Trains the residual generator; its speech encoders start and learn as audio_init says."""
 
     trains = True
 
@@ -30,10 +30,9 @@ class ResidualStage(Stage):
         alignment: Recipe[Alignment],
         audio_init: AudioInit,
         training: AdamW,
-        speech_rate: float = 0.1,
     ) -> None:
         self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
-        self.training, self.speech_rate = training, speech_rate
+        self.training = training
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech", "tokenizer", *self.audio_init.needs)
@@ -57,6 +56,6 @@ class ResidualStage(Stage):
             with fast(workspace.device):
                 return built.losses(batch, inputs.built["tokenizer"])
 
-        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.speech_rate)])
+        values = fit(built, losses, self.training, workspace, slower=[(built.speech, self.audio_init.rate)])
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}
