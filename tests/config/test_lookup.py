@@ -119,8 +119,8 @@ def test_a_shell_is_offered_the_files_here_and_the_sweeps_of_the_methods(here: P
     write(here / "sweeps/mine.yaml", SWEEP)
     write(here / "sweeps/notes.txt", "")
     assert complete_sweep("sweeps/") == [
-        SHIPPED, "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/paper_table3.yaml",
-            "sweeps/recording.yaml",
+        "sweeps/ablation_readings.yaml", "sweeps/ablation_speech.yaml", SHIPPED,
+        "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/paper_table3.yaml", "sweeps/recording.yaml",
     ]  # fmt: skip
     assert complete_sweep("sw")[0] == "sweeps"
     assert complete_sweep("nothing") == []

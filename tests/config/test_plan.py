@@ -12,6 +12,8 @@ from rgx.sweep.plan import Plan, explain, flatten, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
+BOTH = ("realistic_gesture", "readings")
+READINGS = ROOT / "sweeps" / "ablation_readings.yaml"
 SHIPPED = ROOT / "sweeps" / "ablation_table3.yaml"
 SCALES = sorted(p.stem for p in (ROOT / "gin" / "scale").glob("*.gin"))
 MINI = ROOT.parent / "shared/data/pats_mini"
@@ -88,7 +90,7 @@ def test_keys_do_not_depend_on_where_the_videos_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("binding", "stage", "default_value", "other"),
     [
-        ("stage.generator.speech_rate", "generator", "0.1", "0.2"),
+        ("generator.masked.replaced_share", "generator", "0.1", "0.2"),
         ("stage.tokenizer.commitment", "tokenizer", "0.02", "0.03"),
         ("alignment/training.adamw.weight_decay", "alignment", "1e-5", "1e-4"),
         ("mask_ratio.uniform.low", "generator", "0.5", "0.4"),
@@ -107,21 +109,21 @@ def test_a_parameter_changes_its_stage_and_the_descendants_only(
 
 
 def test_explain_names_the_binding(default: Plan, tmp_path: Path) -> None:
-    task = next(t for t in planned(bindings=["stage.generator.speech_rate = 0.2"]).tasks.values()
+    task = next(t for t in planned(bindings=["generator.masked.replaced_share = 0.2"]).tasks.values()
                 if t.stage == "generator")  # fmt: skip
     assert explain(task, tmp_path) == "no artifact of this stage is in the store"
     made = default.tasks[keys(default)["generator"]]
     write_json(artifact_folder(tmp_path, "generator", made.key) / "manifest.json", made.message() | {
         "texts": [], "plugins": []
     })  # fmt: skip
-    assert explain(task, tmp_path) == f"nearest {made.key[:8]}: speech_rate: 0.1 → 0.2"
+    assert explain(task, tmp_path) == f"nearest {made.key[:8]}: generator.replaced_share: 0.1 → 0.2"
     assert made.key not in default.missing(tmp_path)
 
 
 def test_records_hold_defaults(default: Plan) -> None:
     record = flatten(default.tasks[keys(default)["generator"]].record)
     assert record["variant"] == "stage/generator"
-    assert record["speech_rate"] == 0.1
+    assert record["audio_init.rate"] == 0.1
     assert record["training.clip_norm"] == 1.0
     assert record["training.steps"] == 700
     assert record["generator.mask_ratio.low"] == 0.5
@@ -137,10 +139,11 @@ def test_no_gin_binding_is_dead(shipped: Plan) -> None:
     records = [t.record for t in shipped.tasks.values()]
     records += [s.record for s in plan_cell(single.texts, single.targets).stages.values()]
     records += [t.record for t in planned(scale="paper").tasks.values()]
+    records += [t.record for t in make_plan(read_sweep(READINGS)).tasks.values()]
     read = {v for r in records for n, v in flatten(r).items() if n.endswith("variant")}
     read |= {m["variant"] for r in records for m in r.get("metrics", [])}
     base = (ROOT / "gin" / "realistic_gesture.gin").read_text()
-    for path in [ROOT / "gin" / "realistic_gesture.gin", *(ROOT / "gin" / "scale").glob("*.gin")]:
+    for path in [*(ROOT / "gin" / f"{name}.gin" for name in BOTH), *(ROOT / "gin" / "scale").glob("*.gin")]:
         for line in path.read_text().splitlines():
             found = re.match(r"(?:(\w+)/)?(\w+)\.(\w+)\.\w+ =", line)
             if found:

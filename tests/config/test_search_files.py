@@ -24,7 +24,7 @@ search:
     row: {fusion: concat}
     over:
       generator/training.adamw.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
-      trunk.transformer.layers: {low: 1, high: 3, integer: true}
+      trunk.paper.layers: {low: 1, high: 3, integer: true}
       decode.iterative.steps: {choices: [5, 10, 15]}
     metric: motion_scores/fgd
     trials: 4
@@ -77,7 +77,7 @@ BAD = {
     "rungs that fall": ("[2, 4]", "[4, 2]", 12, "expected budgets that grow"),
     "one rung": ("[2, 4]", "[4]", 12, "at least 2"),
     "budget that is no binding": ("generator/training.adamw.steps", "steps", 12, "expected a gin binding"),
-    "unknown binding": ("trunk.transformer.layers", "trunk.transformer.layer", 6, "did you mean 'layers'"),
+    "unknown binding": ("trunk.paper.layers", "trunk.paper.layer", 6, "did you mean 'layers'"),
     "unknown budget": ("adamw.steps, rungs", "adamw.step, rungs", 12, "did you mean 'steps'"),
     "unknown axis": ("decode.iterative.steps:", "decoder:", 7, "did you mean 'decode'"),
     "unknown axis of the row": ("fusion: concat", "fussion: concat", 3, "did you mean 'fusion'"),
@@ -87,7 +87,7 @@ BAD = {
     "binding of another model": ("decode.iterative.steps", "quantizer.vq.codes", 7, "nothing in"),
     "wrong scope": ("generator/training.adamw.learning", "x/training.adamw.learning", 5, "nothing in"),
     "what changes nothing": ("decode.iterative.steps", "resources.stage.cpus", 7, "changes nothing that"),
-    "bound by the row as well": ("fusion: concat", "bind: {trunk.transformer.layers: 2}", 6, "under over"),
+    "bound by the row as well": ("fusion: concat", "bind: {trunk.paper.layers: 2}", 6, "under over"),
     "budget searched as well": (RATE, "generator/training.adamw.steps: {low: 1, high: 2}", 12, "the budget"),
     "name of a file": ("  rate:", "  ../rate:", 2, "letters, digits"),
 }  # fmt: skip
@@ -126,8 +126,8 @@ def test_a_metric_whose_direction_is_none_is_refused(
 
 
 def test_the_low_middle_and_high_ends_are_built(refused: Callable[..., str]) -> None:
-    width = "trunk.transformer.width: {low: 32, high: 66, integer: true}"
-    told = refused(HEAD + SEARCH.replace("trunk.transformer.layers: {low: 1, high: 3, integer: true}", width))
+    width = "trunk.paper.width: {low: 32, high: 66, integer: true}"
+    told = refused(HEAD + SEARCH.replace("trunk.paper.layers: {low: 1, high: 3, integer: true}", width))
     assert "rate/" in told
     assert "width = 49: expected a multiple of heads" in told
 
@@ -196,7 +196,7 @@ def test_shared_stages_are_those_no_value_changes(planned: Callable[..., object]
 def test_a_trials_cell_is_the_cell_of_a_row_with_its_values(planned: Callable[..., object]) -> None:
     values = {
         "generator/training.adamw.learning_rate": 0.00213,
-        "trunk.transformer.layers": 2,
+        "trunk.paper.layers": 2,
         "decode.iterative.steps": 10,
     }
     (search,) = planned(HEAD + SEARCH).searches
@@ -275,7 +275,7 @@ def test_an_axis_can_be_searched(planned: Callable[..., object]) -> None:
     values = search.search.space.values([0.75, 0.5, 0.5])
     assert values == {
         "fusion": "cross_attention",
-        "trunk.transformer.layers": 2,
+        "trunk.paper.layers": 2,
         "decode.iterative.steps": 10,
     }
     assert search.rungs(values)[0].tasks

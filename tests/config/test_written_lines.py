@@ -114,7 +114,7 @@ def test_the_nearest_to_the_person_wins(tmp_path: Path) -> None:
 
 
 def test_one_s_own_file_is_stronger_than_the_method_s_wherever_it_stands_in_config(tmp_path: Path) -> None:
-    path = write(tmp_path, own="trunk.transformer.width = 48\n")
+    path = write(tmp_path, own="trunk.paper.width = 48\n")
     path.write_text(
         path.read_text().replace("gin/realistic_gesture.gin, my.gin", "my.gin, gin/realistic_gesture.gin")
     )
@@ -203,7 +203,7 @@ def test_a_number_without_end_in_a_variant_of_ones_own_is_refused(tmp_path: Path
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "inf", "nan", "[0.1, 1e999]", "{'a': 1e999}"])
 def test_a_number_that_is_none_is_refused_with_its_place(tmp_path: Path, value: str) -> None:
-    line = f"trunk.transformer.dropout = {value}"
+    line = f"trunk.paper.dropout = {value}"
     found = "inf" if "1e999" in value else value
     for told in (refusal(write(tmp_path), bindings=[line]), refusal(write(tmp_path, own=f"\n{line}\n"))):
         assert f"--bind '{line}': found " in told or "my.gin:2: found " in told
@@ -217,14 +217,14 @@ def test_a_bind_that_binds_nothing_is_refused(tmp_path: Path, line: str) -> None
 
 def test_what_is_wrong_with_many_rows_is_said_once(tmp_path: Path) -> None:
     rows = ", ".join(f"r{number}: {{decode: {{iterative: {{steps: {number}}}}}}}" for number in range(1, 9))
-    told = refusal(write(tmp_path, panels=f"{{p: {{{rows}}}}}"), bindings=["trunk.transformer.width = 1.5"])
-    assert told.startswith("p/r1 and 7 more: --bind 'trunk.transformer.width = 1.5': ")
+    told = refusal(write(tmp_path, panels=f"{{p: {{{rows}}}}}"), bindings=["trunk.paper.width = 1.5"])
+    assert told.startswith("p/r1 and 7 more: --bind 'trunk.paper.width = 1.5': ")
     assert len(told.splitlines()) == 1
 
 
 def test_what_does_not_fit_together_is_told_with_a_line_of_it(tmp_path: Path) -> None:
-    told = refusal(write(tmp_path, own="trunk.transformer.heads = 7\ntrunk.transformer.width = 64\n"))
-    assert told == "p/full: my.gin:2: trunk.transformer.width = 64: expected a multiple of heads = 7"
+    told = refusal(write(tmp_path, own="trunk.paper.heads = 7\ntrunk.paper.width = 64\n"))
+    assert told == "p/full: my.gin:2: trunk.paper.width = 64: expected a multiple of heads = 7"
 
 
 def test_what_does_not_fit_in_a_list_is_named(tmp_path: Path) -> None:

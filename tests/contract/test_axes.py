@@ -62,7 +62,7 @@ def small(variant):
 def trunk():
     size = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "dropout": 0.1}
     parts = {"fusion": recipe("fusion", "cross_attention"), "style": recipe("style", "adain")}
-    return recipe("trunk", "transformer", **size, **parts)
+    return recipe("trunk", "paper", **size, **parts)
 
 
 def encoders(features=FEATURES):
@@ -316,3 +316,4 @@ def test_audio_init(variant):
     wanted = aligned.state_dict() if "alignment" in init.needs else before
     assert equal(own.state_dict(), wanted)
     assert all(a is not b for a, b in zip(own.parameters(), aligned.parameters(), strict=True))
+    assert 0 < init.rate <= 1

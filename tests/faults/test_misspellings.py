@@ -42,7 +42,7 @@ name: mutated
   grid:
     grid:
       <axis fusion>: [<variant cross_attention>, <variant concat>]
-      <axis trunk>.<variant transformer>.<parameter dropout>: [0.1, 0.2]
+      <axis trunk>.<variant paper>.<parameter dropout>: [0.1, 0.2]
 <key search>:
   rate:
     <key row>: {<axis residual>: none}
@@ -70,7 +70,7 @@ WIDTH = 64
 <scope judge>/<axis training>.<variant adamw>:
     <parameter betas> = (0.9, 0.95)
     <parameter weight_decay> = 0.1
-<axis trunk>.<variant transformer>.<parameter width> = %<macro WIDTH>
+<axis trunk>.<variant paper>.<parameter width> = %<macro WIDTH>
 <axis stage>.<stage motion_scores>.<parameter metrics> = [@<axis metric>.<variant diversity>()]
 """,
     "report": """\

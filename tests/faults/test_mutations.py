@@ -47,7 +47,7 @@ search:
     row: {fusion: concat}
     over:
       generator/training.adamw.learning_rate: {low: 1.0e-4, high: 1.0e-2, log: true}
-      trunk.transformer.layers: {low: 1, high: 3, integer: true}
+      trunk.paper.layers: {low: 1, high: 3, integer: true}
       quantizer: {choices: [rvq, {rvq: {codes: 64}}]}
     metric: motion_scores/fgd
     trials: 4
@@ -64,7 +64,7 @@ mask_ratio.uniform.low = 0.25
 generator/training.adamw.steps = 7
 generator/training.adamw:
     betas = (0.9, 0.95)
-trunk.transformer.width = %WIDE
+trunk.paper.width = %WIDE
 stage.motion_scores.metrics = [@metric.fgd(), @metric.diversity()]
 decode.iterative.temperature = 1e-1
 """

@@ -34,7 +34,7 @@ scale: tiny
 bind:
   training.adamw.batch: 5
   stage.frames.size_px: 32
-  trunk.transformer.dropout: 0.0
+  trunk.paper.dropout: 0.0
   alignment.contrastive.dropout: 0.0
   animator.tps.dropout: 0.0
   corpus.puppets.speakers: 2

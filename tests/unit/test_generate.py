@@ -38,10 +38,10 @@ def recipe(axis, name, **overrides):
     return registry.Recipe(variant, {**variant.parameters, **overrides})
 
 
-def trunk():
-    small = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "dropout": 0.0}
-    parts = {"fusion": recipe("fusion", "cross_attention"), "style": recipe("style", "adain")}
-    return recipe("trunk", "transformer", **small, **parts)
+def trunk(name="paper", fusion="cross_attention", **sizes):
+    small = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "dropout": 0.0} | sizes
+    parts = {"fusion": recipe("fusion", fusion), "style": recipe("style", "adain")}
+    return recipe("trunk", name, **small, **parts)
 
 
 def speech():
@@ -72,7 +72,7 @@ def make_generator(name, tokenizer, **overrides):
         overrides = {"mask_ratio": recipe("mask_ratio", "uniform")()} | overrides
     made = recipe("generator", name, trunk=trunk(), **overrides)(tokenizer, speech(), 2)
     for block in made.trunk.blocks:
-        nn.init.normal_(block.style.modulation.weight)
+        nn.init.normal_(block.style.modulation[-1].weight)
     return made
 
 
@@ -80,7 +80,7 @@ def make_generator(name, tokenizer, **overrides):
 def parts():
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
-    residual = recipe("residual", "transformer", trunk=trunk())(tokenizer, speech(), 2)
+    residual = recipe("residual", "prefix_token", trunk=trunk())(tokenizer, speech(), 2)
     return make_generator("masked", tokenizer), tokenizer, residual
 
 
@@ -209,9 +209,20 @@ def test_mask_ratios_lie_in_their_ranges():
     assert FixedRatio(0.4).draw(3).tolist() == pytest.approx([0.4] * 3)
 
 
-def test_residual_head_is_not_added_to_itself(parts):
-    _, tokenizer, residual = parts
+RESIDUALS = ("prefix_token", "transformer")
+
+
+@pytest.fixture(params=RESIDUALS)
+def residual_parts(request):
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    return tokenizer, recipe("residual", request.param, trunk=trunk())(tokenizer, speech(), 2)
+
+
+def test_residual_head_is_not_added_to_itself(residual_parts):
+    tokenizer, residual = residual_parts
     batch = make_batch()
+    residual.eval()
     seen = []
     residual.trunk.register_forward_hook(lambda _m, _i, output: seen.append(output))
     tokens = {s: torch.randint(CODES, (3, TOKENS, 3)) for s in tokenizer.members}
@@ -219,13 +230,14 @@ def test_residual_head_is_not_added_to_itself(parts):
     for layer in (1, 2):
         below = {s: t[..., :layer] for s, t in tokens.items()}
         logits = residual.predict(below, layer, memory, batch.speaker)
-        for stream, y in zip(residual.streams, seen[-1].chunk(2, dim=1), strict=True):
+        # What goes before the tokens, as R_j does, is no token.
+        for stream, y in zip(residual.streams, seen[-1][:, -10:].chunk(2, dim=1), strict=True):
             head = residual.head[stream][layer - 1]
             assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)
 
 
-def test_residual_extends_each_base_token_and_keeps_it(parts):
-    _, tokenizer, residual = parts
+def test_residual_extends_each_base_token_and_keeps_it(residual_parts):
+    tokenizer, residual = residual_parts
     residual.eval()
     base = {s: torch.randint(CODES, (3, TOKENS, 1)) for s in tokenizer.members}
     full = residual.extend(base, make_batch())
@@ -399,8 +411,8 @@ def test_adain_normalises_over_time_and_drops_offsets():
     assert torch.allclose(y.mean(1), torch.zeros(2, 6), atol=1e-5)
     assert torch.allclose(y.std(1, unbiased=False), torch.ones(2, 6), atol=1e-3)
     assert torch.allclose(style(x + torch.arange(6.0), speaker), y, atol=1e-4)
-    nn.init.normal_(style.modulation.weight)
-    scale, shift = style.modulation.weight[speaker].chunk(2, dim=-1)
+    nn.init.normal_(style.modulation[-1].weight)
+    scale, shift = style.modulation(speaker).chunk(2, dim=-1)
     assert torch.allclose(style(x, speaker), (1 + scale)[:, None] * y + shift[:, None], atol=1e-5)
 
 

@@ -338,13 +338,13 @@ def test_a_trial_that_fails_or_makes_no_cell_is_told_and_the_others_go_on(
         return run_task(task, store, device)
 
     monkeypatch.setattr("rgx.run.engine_inline.run_task", broken)
-    width = "      trunk.transformer.width: {low: 32, high: 64, integer: true}\n"
+    width = "      trunk.paper.width: {low: 32, high: 64, integer: true}\n"
     text = SEARCH.replace("    metric:", width + "    metric:").replace("trials: 8", "trials: 16")
     told = searched(text + "    searcher: optuna\n")
     trials = record(tmp_path)["trials"]
     reasons = [t["reason"] for t in trials if t["state"] == "failed"]
     assert "RuntimeError: too small" in reasons
-    told_where = r".*little\.yaml:\d+: trunk.transformer.width = \d\d: expected a multiple.*"
+    told_where = r".*little\.yaml:\d+: trunk.paper.width = \d\d: expected a multiple.*"
     assert any(re.fullmatch(told_where, reason) for reason in reasons)
     assert all(t["rungs"][0]["score"] is None for t in trials if t["reason"] == "RuntimeError: too small")
     assert any(t["state"] == "finished" for t in trials)

@@ -9,11 +9,12 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from rgx.errors import InputError
 from rgx.gesture.types import Batch, MotionTokenizer
 
 
 class Fusion(nn.Module):
-    """How gesture features (B, N, D) take in speech memory (B, M, D)."""
+    """What gesture features (B, N, D) take in of a speech memory (B, M, D)."""
 
     def read(self, memory: Tensor) -> Tensor:
         """Return what `forward` takes as memory: what can be made of it once for any number of passes."""
@@ -21,7 +22,10 @@ class Fusion(nn.Module):
 
     @abstractmethod
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        """Return the fused features; memory as `read`, place (N,) is each token's own position in it."""
+        """Return what is taken in (B, N, D), to which the trunk adds what was there.
+
+        memory as `read` gives it; place (N,) is each token's own position in it.
+        """
 
 
 class SpeakerStyle(nn.Module):
@@ -66,9 +70,14 @@ class Decode(ABC):
 
 
 class AudioInit(ABC):
-    """Where the generator's speech encoders start from."""
+    """Where the generator's speech encoders start from, and at what share of the learning rate they learn."""
 
     needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, rate: float) -> None:
+        if rate < 0:
+            raise InputError(f"audio_init: expected a rate from 0, found rate = {rate}")
+        self.rate = rate
 
     @abstractmethod
     def start(self, encoders: nn.ModuleDict, aligned: nn.ModuleDict | None) -> None:

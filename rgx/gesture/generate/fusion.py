@@ -1,4 +1,4 @@
-"""Axis fusion: how speech enters the gesture features."""
+"""Axis fusion: what gesture features take in of the speech."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CrossAttention(Fusion):
         return remember(self.attention, memory)
 
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        return x + attend_to(self.attention, self.norm(x), memory)
+        return attend_to(self.attention, self.norm(x), memory)
 
 
 @register("fusion", "concat", label="Concatenation", source="Sec. 5.4, Table 3c 'concat'")
@@ -35,4 +35,5 @@ class Concatenation(Fusion):
         self.mix = nn.Sequential(nn.Linear(2 * width, width), nn.Dropout(dropout))
 
     def forward(self, x: Tensor, memory: Tensor, place: Tensor) -> Tensor:
-        return x + self.mix(torch.cat([x, memory[:, place]], dim=-1))
+        mixed: Tensor = self.mix(torch.cat([x, memory[:, place]], dim=-1))
+        return mixed

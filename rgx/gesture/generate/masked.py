@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Annotated
 
 import torch
 from einops import rearrange
@@ -14,12 +13,14 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
 from rgx.gesture.generate.chaining import go_on
+from rgx.gesture.generate.masking import deal
+from rgx.gesture.generate.speech_content import encode_speech, silence_some
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, Batch, MotionTokenizer
-from rgx.registry import Part, Recipe, Since, register
+from rgx.registry import Part, Recipe, register
 from rgx.shares import share_rows
 
 IGNORED = -100
@@ -43,8 +44,11 @@ class MaskedGenerator(Generator):
     """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
 
     Streams follow one another in time with a type embedding and are masked independently; each
-    begins with the tokens of its prefix, which are never masked. reconstruction_share: of how many of a
-    batch's windows the motion is decoded for the loss on it, a third of a step otherwise. Source: reading 24.
+    begins with the tokens of its prefix, which are never masked. replaced_share: of the tokens to be
+    predicted, how many become a random code; masked_share: of the rest, how many the mask.
+    reconstruction_share: of how many of a batch's windows the motion is decoded for the loss on it, a third
+    of a step if of all.
+    Source: readings 24, 53 and 57.
     """
 
     needs_tokens = True
@@ -58,15 +62,22 @@ class MaskedGenerator(Generator):
         mask_ratio: Part[MaskRatio],
         condition_dropout: float = 0.1,
         replaced_share: float = 0.1,
+        masked_share: float = 0.88,
         reconstruction_weight: float = 1.0,
-        reconstruction_share: Annotated[float, Since(1.0)] = 1.0,
+        reconstruction_share: float = 0.25,
     ) -> None:
         super().__init__()
         if tokenizer is None:
             raise InputError("generator.masked predicts tokens, and there are none")
         self.speech, self.mask_ratio = speech, mask_ratio
         self.streams, self.codes = tuple(tokenizer.members), tokenizer.codes
-        self.condition_dropout, self.replaced_share = condition_dropout, replaced_share
+        self.condition_dropout = condition_dropout
+        if not (0 <= replaced_share <= 1 and 0 <= masked_share <= 1):
+            raise InputError(
+                "generator.masked: expected 0 <= replaced_share <= 1 and 0 <= masked_share <= 1, "
+                f"found {replaced_share} and {masked_share}"
+            )
+        self.replaced_share, self.masked_share = replaced_share, masked_share
         if not 0 < reconstruction_share <= 1:
             raise InputError(
                 f"generator.masked.reconstruction_share = {reconstruction_share}: expected 0 < share <= 1"
@@ -86,11 +97,8 @@ class MaskedGenerator(Generator):
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders, dropped at random in training."""
-        content = torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
-        if self.training and self.condition_dropout:
-            drop = sent(torch.rand(len(content), 1, 1) < self.condition_dropout, content.device)
-            content = torch.where(drop, self.silence, content)
-        return content
+        content = encode_speech(self.speech, batch.speech)
+        return silence_some(content, self.silence, self.condition_dropout) if self.training else content
 
     def predict(self, tokens: Tensor, masked: Tensor, memory: Memory, speaker: Tensor) -> Tensor:
         """Return logits (B, S·(P + N), V) of tokens (B, S·(P + N)), streams one after another."""
@@ -118,11 +126,8 @@ class MaskedGenerator(Generator):
         size = true.shape[1] // len(self.streams) - PREFIX_TOKENS
         masks = [mask_some(self.mask_ratio.draw(len(true)), size) for _ in self.streams]
         masked = sent(after_prefix(masks), true.device)
-        # Source: reading 22: of the chosen, a tenth become a random code and a tenth of the rest stay.
-        fate = sent(torch.rand(true.shape), true.device)
-        random = sent(torch.randint(self.codes, true.shape), true.device)
-        seen = torch.where(masked & (fate < self.replaced_share), random, true)
-        hidden = masked & (fate >= self.replaced_share) & (fate < 0.98)
+        replaced, hidden = deal(masked, self.replaced_share, self.masked_share)
+        seen = torch.where(replaced, sent(torch.randint(self.codes, true.shape), true.device), true)
         logits = share_rows(self._hear)(seen, hidden, self.content(batch), batch.speaker)
         # Not logits[masked]: how many there are only the device knows, and a step does not wait for it.
         hoped = true.masked_fill(~masked, IGNORED).flatten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import cast
 
@@ -11,9 +12,11 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Residual
+from rgx.gesture.generate.decode import choose
+from rgx.gesture.generate.speech_content import encode_speech, silence_some
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
-from rgx.gesture.types import PREFIX_TOKENS, Batch, MotionTokenizer
+from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Recipe, register
 from rgx.shares import share_rows
 
@@ -28,24 +31,20 @@ class NoResidual(Residual):
         super().__init__()
 
 
-@register("residual", "transformer", label="Residual", source="Sec. 4.2, eq. (4)")
-class ResidualTransformer(Residual):
-    """Predicts layer j from the summed embeddings of layers below j, speech, speaker and j.
+class ResidualGenerator(Residual):
+    """Predicts layer j from the summed embeddings of layers below j, speech, speaker and R_j.
 
-    One random j a step. Source: eq. (4), readings 18 and 28.
+    How R_j is told and what is taken of the predicted is a subclass's own. One random j a step.
+    Source: eq. (4), readings 18 and 28.
     """
 
     def __init__(
-        self,
-        tokenizer: MotionTokenizer,
-        speech: nn.ModuleDict,
-        speakers: int,
-        trunk: Recipe[Trunk],
+        self, tokenizer: MotionTokenizer, speech: nn.ModuleDict, speakers: int, trunk: Recipe[Trunk]
     ) -> None:
         super().__init__()
         if tokenizer.layers < 2:
             raise InputError(
-                "residual.transformer needs a quantizer with residual layers; this one has a single "
+                "a residual generator needs a quantizer with residual layers; this one has a single "
                 "layer: choose residual: none or quantizer: rvq"
             )
         self.speech, self.streams, self.layers = speech, tuple(tokenizer.members), tokenizer.layers
@@ -67,7 +66,15 @@ class ResidualTransformer(Residual):
 
     def content(self, batch: Batch) -> Tensor:
         """Return the speech content (B, N, E) of all streams' encoders."""
-        return torch.cat([share_rows(encoder)(batch.speech) for encoder in self.speech.values()], dim=-1)
+        return encode_speech(self.speech, batch.speech)
+
+    @abstractmethod
+    def ask(self, x: Tensor, place: Tensor, layer: int, memory: Memory, speaker: Tensor) -> Tensor:
+        """Return what the trunk says of one layer at each embedded token of x (B, N, D), place (N,)."""
+
+    @abstractmethod
+    def take(self, logits: Tensor) -> Tensor:
+        """Return codes (B, N) of logits (B, N, V)."""
 
     def predict(
         self, tokens: dict[str, Tensor], layer: int, memory: Memory, speaker: Tensor
@@ -84,8 +91,7 @@ class ResidualTransformer(Residual):
             dim=1,
         )
         place = place_tokens(len(self.streams), memory.tokens, x.device)
-        y = self.trunk(x + self.layer[layer], memory, place, speaker)
-        parts = y.chunk(len(self.streams), dim=1)
+        parts = self.ask(x, place, layer, memory, speaker).chunk(len(self.streams), dim=1)
         return {s: _module(self.head, s, layer - 1)(p) for s, p in zip(self.streams, parts, strict=True)}
 
     def _hear(
@@ -98,10 +104,12 @@ class ResidualTransformer(Residual):
         tokens = tokenizer.window_tokens(batch)
         # One layer a step, drawn: all of them in each would cost that many times as much.
         layer = int(torch.randint(1, self.layers, ()))
-        logits = share_rows(self._hear)(tokens, layer, self.content(batch), batch.speaker)
+        content = self.content(batch)
+        window = content.shape[1]
+        logits = share_rows(self._hear)(tokens, layer, content, batch.speaker)
         return {
             f"tokens_{s}": F.cross_entropy(
-                logits[s][:, PREFIX_TOKENS:].flatten(0, 1), tokens[s][:, PREFIX_TOKENS:, layer].flatten()
+                logits[s][:, -window:].flatten(0, 1), tokens[s][:, -window:, layer].flatten()
             )
             for s in self.streams
         }
@@ -110,12 +118,64 @@ class ResidualTransformer(Residual):
     def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         tokens, memory = dict(base), self.trunk.read(self.content(batch))
         for layer in range(1, self.layers):
-            # Likeliest codes: the draw was the base token's, these only say more exactly where it is.
             logits = self.predict(tokens, layer, memory, batch.speaker)
             tokens = {
-                s: torch.cat([tokens[s], logits[s].argmax(-1, keepdim=True)], dim=-1) for s in self.streams
+                s: torch.cat([tokens[s], self.take(logits[s])[..., None]], dim=-1) for s in self.streams
             }
         return tokens
+
+
+@register("residual", "prefix_token", label="Residual", source="Sec. 4.2, eq. (4); reading 52")
+class PrefixTokenResidual(ResidualGenerator):
+    """R_j is a learned token before all others; codes are drawn as those of the base layer are.
+
+    condition_dropout: how often a window's speech is a learned silence in training; temperature, top_share:
+    as those of iterative decoding.
+    """
+
+    def __init__(
+        self,
+        tokenizer: MotionTokenizer,
+        speech: nn.ModuleDict,
+        speakers: int,
+        trunk: Recipe[Trunk],
+        condition_dropout: float = 0.1,
+        temperature: float = 1.0,
+        top_share: float = 0.1,
+    ) -> None:
+        super().__init__(tokenizer, speech, speakers, trunk)
+        if temperature <= 0 or not 0 < top_share <= 1 or not 0 <= condition_dropout < 1:
+            raise InputError(
+                "residual.prefix_token: expected temperature > 0, 0 < top_share <= 1 and "
+                f"0 <= condition_dropout < 1, found {temperature}, {top_share}, {condition_dropout}"
+            )
+        self.condition_dropout, self.temperature, self.top_share = condition_dropout, temperature, top_share
+        self.silence = nn.Parameter(torch.zeros(content_width(speech)))
+
+    def content(self, batch: Batch) -> Tensor:
+        content = super().content(batch)
+        return silence_some(content, self.silence, self.condition_dropout) if self.training else content
+
+    def ask(self, x: Tensor, place: Tensor, layer: int, memory: Memory, speaker: Tensor) -> Tensor:
+        asked = torch.cat([self.layer[layer].expand(len(x), 1, -1), x], dim=1)
+        # Before the first of them in time: a place of its own, which is no token's.
+        place = torch.cat([place.amin(0, keepdim=True) - 1, place])
+        return self.trunk(asked, memory, place, speaker)[:, 1:]
+
+    def take(self, logits: Tensor) -> Tensor:
+        return choose(logits, self.temperature, self.top_share)[0]
+
+
+@register("residual", "transformer", label="Layer embedding", source="Sec. 4.2, eq. (4)")
+class LayerEmbeddingResidual(ResidualGenerator):
+    """R_j is added to every token; the likeliest codes are taken."""
+
+    def ask(self, x: Tensor, place: Tensor, layer: int, memory: Memory, speaker: Tensor) -> Tensor:
+        return self.trunk(x + self.layer[layer], memory, place, speaker)
+
+    def take(self, logits: Tensor) -> Tensor:
+        # The draw was the base token's, these only say more exactly where it is.
+        return logits.argmax(-1)
 
 
 def _module(table: nn.ModuleDict, stream: str, layer: int) -> nn.Module:

@@ -11,11 +11,12 @@ from rgx.registry import register
 
 
 class _Modulated(SpeakerStyle):
-    def __init__(self, width: int, speakers: int) -> None:
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
-        self.modulation = nn.Embedding(speakers, 2 * width)
+        self.modulation = nn.Sequential(*layers)
         # All speakers begin alike: scale 1, shift 0.
-        nn.init.zeros_(self.modulation.weight)
+        for parameter in layers[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def _affine(self, speaker: Tensor) -> tuple[Tensor, Tensor]:
         """Return the speaker's scale and shift, each (B, D)."""
@@ -23,9 +24,14 @@ class _Modulated(SpeakerStyle):
         return 1 + scale, shift
 
 
-@register("style", "adain", label="AdaIN", source="Sec. 4.2; Huang & Belongie 2017")
+@register("style", "adain", label="AdaIN", source="Sec. 4.2; Huang & Belongie 2017; reading 51", version=2)
 class AdaptiveInstanceNorm(_Modulated):
-    """Normalise each feature over time, then scale and shift it by the speaker."""
+    """Normalise each feature over time, then scale and shift it by what an MLP makes of the speaker."""
+
+    def __init__(self, width: int, speakers: int) -> None:
+        super().__init__(
+            nn.Embedding(speakers, width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2 * width)
+        )
 
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
         # Every feature of every sample is a channel of its own: one call normalises, scales and shifts.
@@ -38,6 +44,9 @@ class AdaptiveInstanceNorm(_Modulated):
 @register("style", "conditional_layer_norm", label="Cond. LayerNorm", source="reading 26")
 class ConditionalLayerNorm(_Modulated):
     """Normalise each token over its features, then scale and shift by the speaker; keeps offsets in time."""
+
+    def __init__(self, width: int, speakers: int) -> None:
+        super().__init__(nn.Embedding(speakers, 2 * width))
 
     def forward(self, x: Tensor, speaker: Tensor) -> Tensor:
         scale, shift = self._affine(speaker)

@@ -1,19 +1,19 @@
-"""The transformer both generators share: self-attention, fusion, feed-forward, style."""
+"""What the transformers of all generators share: a memory of the speech, places in time, blocks in a row."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Fusion, SpeakerStyle
-from rgx.gesture.nn.attention import attend
-from rgx.gesture.nn.encoders import positions
+from rgx.gesture.nn.encoders import place_codes, positions
 from rgx.gesture.types import PREFIX_TOKENS
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Memory:
 
 
 class TrunkBlock(nn.Module):
-    """One layer of the trunk; style follows the feed-forward. Source: Sec. 4.2."""
+    """The parts of one layer of a trunk; which follows which, and what is added, is each block's own."""
 
     def __init__(
         self, width: int, heads: int, feedforward: int, dropout: float, fusion: Fusion, style: SpeakerStyle
@@ -38,18 +38,22 @@ class TrunkBlock(nn.Module):
             nn.Linear(width, feedforward), nn.GELU(), nn.Dropout(dropout), nn.Linear(feedforward, width)
         )
 
+    @abstractmethod
     def forward(self, x: Tensor, memory: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
-        x = x + attend(self.attend, self.attend_norm(x))
-        x = self.fusion(x, memory, place)
-        return self.style(x + self.feed(self.feed_norm(x)), speaker)
+        """Return the features (B, N, D) after the layer; memory as its fusion read it."""
 
 
-@register("trunk", "transformer", label="Transformer", source="Sec. 4.2; sizes: reading 21")
 class Trunk(nn.Module):
     """Gesture features (B, N, D) and the memory of speech content (B, M, E) to features (B, N, D).
 
-    The first speech content stands in for that of the prefix, which lies before the window.
+    The first speech content stands in for that of tokens before the window, whose place is below 0.
     """
+
+    name: ClassVar[str]
+    """As bindings call it."""
+    block: ClassVar[type[TrunkBlock]]
+    last: ClassVar[type[nn.Module]]
+    """What follows the last block: a norm, where the blocks leave none."""
 
     def __init__(
         self,
@@ -65,16 +69,16 @@ class Trunk(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise InputError(f"trunk.transformer.width = {width}: expected a multiple of heads = {heads}")
+            raise InputError(f"{self.name}.width = {width}: expected a multiple of heads = {heads}")
         self.width = width
         self.memory = nn.Linear(content, width)
         self.blocks = nn.ModuleList(
-            TrunkBlock(
+            self.block(
                 width, heads, feedforward, dropout, fusion(width, heads, dropout), style(width, speakers)
             )
             for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = self.last(width)
 
     def read(self, content: Tensor) -> Memory:
         """Return the memory of speech content (B, M, E), which serves any number of passes over it."""
@@ -84,13 +88,13 @@ class Trunk(nn.Module):
         return Memory(memory.shape[1], [fusion.read(memory) for fusion in fusions])
 
     def forward(self, x: Tensor, memory: Memory, place: Tensor, speaker: Tensor) -> Tensor:
-        # The prefix has places below 0, and the first of them the first code.
-        x = x + positions(PREFIX_TOKENS + memory.tokens, self.width, x.device)[PREFIX_TOKENS + place]
+        """Return the features after all blocks; place (N,) is each token's time in tokens, speaker (B,)."""
+        x = x + place_codes(place, self.width)
         # Before the window there is no speech; the first of it stands in.
         place = place.clamp(min=0)
         for block, own in zip(self.blocks, memory.blocks, strict=True):
             x = block(x, own, place, speaker)
-        return self.norm(x)
+        return cast(Tensor, self.norm(x))
 
 
 def place_tokens(streams: int, tokens: int, device: torch.device) -> Tensor:

@@ -14,11 +14,19 @@ from rgx.gesture.types import FRAMES_PER_TOKEN
 
 
 def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Return sinusoidal position codes (N, D). Source: Vaswani et al. 2017, Sec. 3.5."""
-    steps = torch.arange(length, device=device, dtype=torch.float32)[:, None]
+    """Return sinusoidal codes (N, D) of the places from 0."""
+    return place_codes(torch.arange(length, device=device), width)
+
+
+def place_codes(place: Tensor, width: int) -> Tensor:
+    """Return sinusoidal codes (N, D) of whole places (N,), which may be below 0.
+
+    Source: Vaswani et al. 2017, Sec. 3.5.
+    """
     # As a power of e, exactly as published: 10,000^(-i / D) rounds differently.
-    rates = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
-    return torch.cat([torch.sin(steps * rates), torch.cos(steps * rates)], dim=-1)
+    rates = torch.exp(torch.arange(0, width, 2, device=place.device) * (-math.log(10_000.0) / width))
+    angles = place.float()[:, None] * rates
+    return torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1)
 
 
 def edge_conv(

@@ -24,7 +24,7 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "generator", label="Generator", source="Sec. 4.2")
 class GeneratorStage(Stage):
-    """Trains the generator; its speech encoders start as audio_init says and learn more slowly."""
+    """Trains the generator; its speech encoders start and learn as audio_init says."""
 
     version = 2
     trains = True
@@ -36,12 +36,10 @@ class GeneratorStage(Stage):
         alignment: Recipe[Alignment],
         audio_init: AudioInit,
         training: AdamW,
-        speech_rate: float = 0.1,
         still_share: float = 0.5,
     ) -> None:
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
-        self.audio_init, self.training, self.speech_rate = audio_init, training, speech_rate
-        self.still_share = still_share
+        self.audio_init, self.training, self.still_share = audio_init, training, still_share
         if generator.needs_tokens != quantizer.has_tokens:
             wants = "predicts tokens" if generator.needs_tokens else "predicts raw landmarks"
             raise InputError(
@@ -74,7 +72,7 @@ class GeneratorStage(Stage):
             with fast(workspace.device):
                 return built.losses(batch, tokenizer)
 
-        size, slower = self.training.batch, [(built.speech, self.speech_rate)]
+        size, slower = self.training.batch, [(built.speech, self.audio_init.rate)]
 
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))

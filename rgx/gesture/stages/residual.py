@@ -22,7 +22,7 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "residual", label="Residual generator", source="Sec. 4.2")
 class ResidualStage(Stage):
-    """Trains the residual generator; its speech encoders start as audio_init says."""
+    """Trains the residual generator; its speech encoders start and learn as audio_init says."""
 
     version = 2
     trains = True
@@ -33,11 +33,10 @@ class ResidualStage(Stage):
         alignment: Recipe[Alignment],
         audio_init: AudioInit,
         training: AdamW,
-        speech_rate: float = 0.1,
         still_share: float = 0.5,
     ) -> None:
         self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
-        self.training, self.speech_rate, self.still_share = training, speech_rate, still_share
+        self.training, self.still_share = training, still_share
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech", "tokenizer", *self.audio_init.needs)
@@ -60,7 +59,7 @@ class ResidualStage(Stage):
             with fast(workspace.device):
                 return built.losses(batch, inputs.built["tokenizer"])
 
-        size, slower = self.training.batch, [(built.speech, self.speech_rate)]
+        size, slower = self.training.batch, [(built.speech, self.audio_init.rate)]
 
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
