@@ -108,7 +108,7 @@ class Batch:
     motion (B, T, K, 2) standardised per coordinate; valid (B, T, K) bool; speech (B, T, F)
     standardised; beats (B, T) bool, onsets of the speech; prefix (B, P, K, 2), the frames before the window,
     or the last of them alone, repeated, as where one picture is known; prefix_valid (B, P, K) bool; speaker
-    (B,) long; clip (B,) long; tokens (B, P + N, Q) long a stream, those of the prefix first, where the windows
+    (B,) long; clip (B,) long; tokens (B, P + N, Q) long a stream, those of the prefix first, where windows
     were tokenised; pauses (B, T) bool, where nobody speaks, if that is known.
     """
 
