@@ -22,7 +22,7 @@ from rgx.gesture.types import SAMPLES_PER_FRAME, Batch
 load_roster()
 torch.set_num_threads(1)
 
-ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
+ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignment", "training", "trunk"} | {
     "poses",
     "submission",
 }
