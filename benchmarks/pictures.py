@@ -33,6 +33,7 @@ from rgx.gesture.animate.base import Animator
 from rgx.gesture.data.pair_reader import PairReader
 from rgx.gesture.data.picture_file import NAME, PictureFile, PictureWriter, compress, decompress
 from rgx.gesture.data.picture_pairs import Pictures, PictureSpan
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.stages.animator import AnimatorStage
@@ -138,7 +139,7 @@ def codec_rows(what: str, frames: Sequence[np.ndarray]) -> list[dict[str, str]]:
 
 def corpus(folder: Path, size: int) -> Pictures:
     """Return the pictures of a puppet as the stage `frames` leaves them."""
-    puppets = Puppets(speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
+    puppets = Puppets(PlainWorld(), speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
     clip, footage = next(iter(puppets.clips())), next(iter(puppets.footage(size)))
     with PictureWriter(folder / NAME) as file:
         file.add(footage.frames)
@@ -230,7 +231,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = []
     for size in options.sizes:
-        puppets = Puppets(speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
+        puppets = Puppets(PlainWorld(), speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
         rows += codec_rows("puppets", list(next(iter(puppets.footage(size))).frames[:16]))
         if options.clips is not None:
             videos = sorted(options.clips.glob("*.mp4"))[:8]

@@ -24,6 +24,7 @@ from tabulate import tabulate
 from torch import Tensor
 
 from rgx.config import build_cell
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppet_body import FRAME_PX
 from rgx.gesture.data.puppet_render import render
 from rgx.gesture.data.puppets import Puppets
@@ -54,7 +55,7 @@ def untrained(size: int) -> Renderer:
 
 def puppet(seconds: float) -> Clip:
     """Return a puppet that speaks and moves."""
-    return Puppets(speakers=1, train_clips=1, test_clips=0, clip_s=seconds).clip("train", 0, 0)
+    return Puppets(PlainWorld(), speakers=1, train_clips=1, test_clips=0, clip_s=seconds).clip("train", 0, 0)
 
 
 def poses_of(clip: Clip) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, SAMPLES_PER_FRAME, B
 load_roster()
 torch.set_num_threads(1)
 
-ELSEWHERE = {"stage", "resources", "corpus", "metric", "judge", "alignment", "training", "trunk"} | {
+ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignment", "training", "trunk"} | {
     "sync_judge",
     "poses",
     "submission",

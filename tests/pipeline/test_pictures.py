@@ -113,12 +113,13 @@ def test_a_panel_ends_where_its_targets_say(home: Path) -> None:
 def test_pictures_hold_the_poses_they_show(home: Path) -> None:
     folder = cells(home)["3a/2D-pose"]["frames"]
     arrays, about = load_file(folder / "arrays.safetensors"), json.loads((folder / "about.json").read_text())
+    from rgx.gesture.data.lively_world import LivelyWorld
     from rgx.gesture.data.picture_file import PictureFile
     from rgx.gesture.data.puppets import Puppets
 
     frames = PictureFile(folder / "frames.bin", arrays["ends"].numpy(), 32)
     assert frames.shape == (600, 32, 32, 3) and len(arrays["pose"]) == 600
-    puppets = Puppets(speakers=2, train_clips=1, dev_clips=1, test_clips=1, clip_s=4.0)
+    puppets = Puppets(LivelyWorld(), speakers=2, train_clips=1, dev_clips=1, test_clips=1, clip_s=4.0)
     assert np.array_equal(np.concatenate([footage.frames for footage in puppets.footage(32)]), frames[:])
     clip = next(iter(puppets.clips()))
     assert about["spans"][0]["name"] == clip.name

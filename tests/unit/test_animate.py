@@ -23,6 +23,7 @@ from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, Unsu
 from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.animate.tps import agree, pyramid_distance
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
 from rgx.gesture.nn.perceptual import PerceptualFeatures
@@ -219,7 +220,7 @@ def test_heat_maps_peak_at_their_points():
 
 
 def puppet_pose():
-    clip = Puppets(speakers=2, train_clips=1, test_clips=1, clip_s=4.0).clip("train", 1, 0)
+    clip = Puppets(PlainWorld(), speakers=2, train_clips=1, test_clips=1, clip_s=4.0).clip("train", 1, 0)
     return torch.from_numpy(clip.keypoints[::20, list(KEPT)] / 128 - 1).float()
 
 

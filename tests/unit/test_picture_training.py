@@ -16,6 +16,7 @@ from rgx.config import build_cell
 from rgx.errors import StoppedError
 from rgx.gesture.data.picture_file import NAME, PictureWriter
 from rgx.gesture.data.picture_pairs import PictureSpan
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.skeleton import KEPT
 from rgx.run.ending import saved_when_ended
@@ -44,7 +45,7 @@ BINDINGS = [
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a finished `frames`, and what the refiner reads of an `animator`."""
-    puppets = Puppets(speakers=1, train_clips=2, dev_clips=0, test_clips=0, clip_s=4.0)
+    puppets = Puppets(PlainWorld(), speakers=1, train_clips=2, dev_clips=0, test_clips=0, clip_s=4.0)
     folder, spans, start = tmp_path_factory.mktemp("parents"), [], 0
     frames = Workspace(folder / "frames", "cpu", lambda _: None)
     clips = list(puppets.clips())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.config import build_cell
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.precision import laid_out, sent
 from rgx.gesture.skeleton import KEPT
@@ -33,7 +34,7 @@ def cell() -> Any:
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    puppets = Puppets(speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
+    puppets = Puppets(PlainWorld(), speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
     clip, footage = next(iter(puppets.clips())), next(iter(puppets.footage(64)))
     pose = torch.from_numpy(clip.keypoints[:, KEPT] / 128 - 1).float()
     valid = torch.from_numpy(clip.valid[:, KEPT])

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
+from rgx.gesture.data.lively_world import LivelyWorld
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppet_render import render
+from rgx.gesture.data.puppet_world import World
 from rgx.gesture.data.puppets import Puppets, PuppetsUncoupled
 from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND, measure
 from rgx.gesture.types import SAMPLES_PER_FRAME, Clip
@@ -17,14 +20,24 @@ from rgx.registry import find
 SMALL = {"speakers": 2, "train_clips": 3, "test_clips": 1, "dev_clips": 1}
 
 
-@pytest.fixture(scope="module")
-def coupled() -> list[Clip]:
-    return list(Puppets(**SMALL).clips())
+@pytest.fixture(scope="module", params=[LivelyWorld, PlainWorld])
+def world(request: pytest.FixtureRequest) -> World:
+    return request.param()
 
 
 @pytest.fixture(scope="module")
-def uncoupled() -> list[Clip]:
-    return list(PuppetsUncoupled(**SMALL).clips())
+def coupled(world: World) -> list[Clip]:
+    return list(Puppets(world, **SMALL).clips())
+
+
+@pytest.fixture(scope="module")
+def uncoupled(world: World) -> list[Clip]:
+    return list(PuppetsUncoupled(world, **SMALL).clips())
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Clip]:
+    return list(Puppets(PlainWorld(), **SMALL).clips())
 
 
 def wrist_speed(clip: Clip) -> np.ndarray:
@@ -68,8 +81,8 @@ def test_legs_are_unseen_and_hands_drop_out_for_a_few_frames(coupled: list[Clip]
         assert 0.85 < seen.mean() < 1
 
 
-def test_facts_agree_with_the_clips(coupled: list[Clip]) -> None:
-    facts = Puppets(**SMALL).facts()
+def test_facts_agree_with_the_clips(world: World, coupled: list[Clip]) -> None:
+    facts = Puppets(world, **SMALL).facts()
     assert facts.speakers == ("puppet_a", "puppet_b")
     assert facts.clips == {"train": 6, "test": 2, "dev": 2}
     assert [sum(c.split == s for c in coupled) for s in ("train", "test", "dev")] == [6, 2, 2]
@@ -80,8 +93,8 @@ def test_facts_agree_with_the_clips(coupled: list[Clip]) -> None:
     assert {clip.speaker for clip in coupled} == set(facts.speakers)
 
 
-def test_the_same_parameters_give_the_same_clips(coupled: list[Clip]) -> None:
-    for one, other in zip(coupled, Puppets(**SMALL).clips(), strict=True):
+def test_the_same_parameters_give_the_same_clips(world: World, coupled: list[Clip]) -> None:
+    for one, other in zip(coupled, Puppets(world, **SMALL).clips(), strict=True):
         assert one.name == other.name
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
         np.testing.assert_array_equal(one.valid, other.valid)
@@ -91,15 +104,17 @@ def test_the_same_parameters_give_the_same_clips(coupled: list[Clip]) -> None:
             np.testing.assert_array_equal(planted, other.planted[name])
 
 
-def test_a_clip_does_not_depend_on_how_many_others_there_are(coupled: list[Clip]) -> None:
-    larger = Puppets(speakers=3, train_clips=5, test_clips=2).clip("test", 1, 0)
+def test_a_clip_does_not_depend_on_how_many_others_there_are(world: World, coupled: list[Clip]) -> None:
+    larger = Puppets(world, speakers=3, train_clips=5, test_clips=2).clip("test", 1, 0)
     small = next(c for c in coupled if c.name == larger.name)
     np.testing.assert_array_equal(small.keypoints, larger.keypoints)
 
 
 @pytest.mark.parametrize("corpus", [Puppets, PuppetsUncoupled])
-def test_dev_clips_leave_those_of_train_and_test_as_they_are(corpus: type[Puppets]) -> None:
-    with_dev = [list(corpus(**{**SMALL, "dev_clips": count, "clip_s": 4.0}).clips()) for count in (0, 2)]
+def test_dev_clips_leave_those_of_train_and_test_as_they_are(world: World, corpus: type[Puppets]) -> None:
+    with_dev = [
+        list(corpus(world, **{**SMALL, "dev_clips": count, "clip_s": 4.0}).clips()) for count in (0, 2)
+    ]
     assert [clip.split for clip in with_dev[1]] == ["train"] * 6 + ["test"] * 2 + ["dev"] * 4
     for without, clip in zip(with_dev[0], with_dev[1][:8], strict=True):
         assert without.name == clip.name
@@ -108,16 +123,18 @@ def test_dev_clips_leave_those_of_train_and_test_as_they_are(corpus: type[Puppet
     assert len({clip.waveform.tobytes() for clip in with_dev[1]}) == 12, "each clip is another"
 
 
-def test_another_seed_gives_other_clips_and_another_fingerprint(coupled: list[Clip]) -> None:
-    other = next(Puppets(**SMALL, seed=1).clips())
+def test_another_seed_gives_other_clips_and_another_fingerprint(world: World, coupled: list[Clip]) -> None:
+    other = next(Puppets(world, **SMALL, seed=1).clips())
     assert not np.array_equal(other.keypoints, coupled[0].keypoints)
     assert not np.array_equal(other.waveform, coupled[0].waveform)
-    made = [Puppets(**SMALL), Puppets(**SMALL, seed=1), Puppets(), PuppetsUncoupled(**SMALL)]
-    assert len({corpus.facts().fingerprint for corpus in made}) == 4
+    one, other = PlainWorld(), LivelyWorld(drift=0.5)
+    made = [Puppets(world, **SMALL), Puppets(world, **SMALL, seed=1), Puppets(world), Puppets(other, **SMALL)]
+    made += [PuppetsUncoupled(world, **SMALL), Puppets(one if world.dials() else LivelyWorld(), **SMALL)]
+    assert len({corpus.facts().fingerprint for corpus in made}) == 6
 
 
-def test_strokes_end_where_they_were_put(coupled: list[Clip]) -> None:
-    for clip in coupled:
+def test_strokes_end_where_they_were_put(plain: list[Clip]) -> None:
+    for clip in plain:
         speed = wrist_speed(clip)
         strokes = clip.planted["stroke_frames"]
         assert len(strokes) >= 8
@@ -142,7 +159,7 @@ def test_mouths_follow_the_amplitude(coupled: list[Clip]) -> None:
 
 @pytest.mark.slow
 def test_words_have_gestures() -> None:
-    clips = list(Puppets(speakers=2, train_clips=8, test_clips=0, dev_clips=0).clips())
+    clips = list(Puppets(PlainWorld(), speakers=2, train_clips=8, test_clips=0, dev_clips=0).clips())
     heights: dict[int, list[float]] = {word: [] for word in range(8)}
     spans: dict[int, list[float]] = {word: [] for word in range(8)}
     for clip in clips:
@@ -175,9 +192,9 @@ def test_pictures_have_the_asked_size_and_move(coupled: list[Clip]) -> None:
 
 
 def test_both_variants_are_on_the_roster_with_the_same_parameters() -> None:
-    names = ["speakers", "train_clips", "test_clips", "clip_s", "seed", "dev_clips"]
+    names = ["world", "speakers", "train_clips", "test_clips", "clip_s", "seed", "dev_clips"]
     for name in ("puppets", "puppets_uncoupled"):
-        assert list(find("corpus", name).parameters) == names
+        assert find("corpus", name).bindable == names
         assert find("corpus", name).shapes == []
 
 
@@ -186,4 +203,4 @@ def test_both_variants_are_on_the_roster_with_the_same_parameters() -> None:
 )
 def test_parameters_out_of_range_are_named(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        Puppets(**wrong)
+        Puppets(PlainWorld(), **wrong)

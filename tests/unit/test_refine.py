@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from rgx.config import build_cell
 from rgx.errors import InputError
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppet_render import FRAME_PX, render
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid, resize
@@ -473,7 +474,7 @@ def train(refiner, inputs, real, steps, rate, weight=1.0):
 @pytest.mark.slow
 @TRAINED_VARIANTS
 def test_blurred_hands_are_sharpened(variant):
-    clip = Puppets(speakers=1, train_clips=1, test_clips=1).clip("train", 0, 0)
+    clip = Puppets(PlainWorld(), speakers=1, train_clips=1, test_clips=1).clip("train", 0, 0)
     frames = slice(20, 300, 70)
     points = torch.from_numpy(clip.keypoints[frames][:, KEPT]) * 2 / FRAME_PX - 1
     valid = torch.from_numpy(clip.valid[frames][:, KEPT])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
@@ -12,30 +12,14 @@ from rgx.gesture.skeleton import FACE, FINGERS, LEFT_HAND, POINTS, RIGHT_HAND
 from rgx.gesture.types import FPS
 
 FRAME_PX = 256
-STROKE_FRAMES = 4
-HOLD_FRAMES = 2
 JITTER_PX = 0.04
-
-Pose = tuple[float, float, float, float, float, float]
-"""Left wrist x, y, right wrist x, y in shoulder widths from mid-shoulder; left and right finger curl."""
-
-REST: Pose = (0.40, 1.18, -0.40, 1.18, 0.7, 0.7)
-READY: Pose = (0.42, 0.86, -0.42, 0.86, 0.45, 0.45)
-WORD_POSES: dict[int, Pose] = {
-    1: (0.14, 0.58, -0.14, 0.58, 0.15, 0.15),
-    2: (0.42, 0.95, -0.95, -0.22, 0.6, 0.0),
-    4: (1.15, 0.28, -0.42, 0.95, 0.0, 0.6),
-    5: (1.18, 0.55, -1.18, 0.55, 0.05, 0.05),
-    6: (0.42, 0.95, 0.02, 0.38, 0.6, 0.3),
-    7: (0.72, 0.15, -0.72, 0.15, 0.9, 0.9),
-}
-"""Where the hands land on a word's stress; words 0 and 3 have a plain beat of the preferred hand."""
 
 
 @dataclass(frozen=True)
 class Puppet:
     """Proportions and manner of one puppet; lengths other than `shoulder_px` in shoulder widths."""
 
+    speaker: int
     shoulder_px: float
     neck: float
     head: float
@@ -50,11 +34,26 @@ class Puppet:
     nod_px: float
 
 
+@dataclass(frozen=True)
+class Gestures:
+    """What hands and trunk do in one clip, and what is known of it.
+
+    poses (T, 6): left wrist x, y, right wrist x, y in shoulder widths from mid-shoulder, left and right
+    finger curl; shift (T, 2) of the trunk in shoulder widths; turn (T,) of the head in half head widths.
+    """
+
+    poses: np.ndarray
+    planted: dict[str, np.ndarray]
+    shift: np.ndarray = field(default_factory=lambda: np.zeros((1, 2)))
+    turn: np.ndarray = field(default_factory=lambda: np.zeros(1))
+
+
 def puppet(speaker: int) -> Puppet:
     """Return the body of a speaker's number; `preferred` is 0 for the left hand, 1 for the right."""
     rng = np.random.default_rng([speaker, 7])
     step = speaker % 4
     return Puppet(
+        speaker=speaker,
         shoulder_px=(58.0, 64.0, 53.0, 60.0)[step] + rng.uniform(-1, 1),
         neck=0.72 + rng.uniform(-0.03, 0.04),
         head=(0.34, 0.31, 0.38, 0.35)[step],
@@ -71,16 +70,18 @@ def puppet(speaker: int) -> Puppet:
 
 
 def move(
-    who: Puppet, speech: PuppetSpeech, rng: np.random.Generator
+    who: Puppet, speech: PuppetSpeech, gestures: Gestures, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the true points of a puppet moved by speech, and what a tracker makes of them.
+    """Return the true points of a puppet that speaks and gestures, and what a tracker makes of them.
 
     true and tracked (T, 133, 2) in px, valid (T, 133); they agree wherever valid. Source: ours.
     """
     frames = len(speech.amplitude)
     points = np.zeros((frames, POINTS, 2))
-    poses = gesture(who, speech, rng)
-    chest = np.array([FRAME_PX / 2, 0.44 * FRAME_PX]) + sway(who, frames, rng)
+    poses = gestures.poses
+    chest = (
+        np.array([FRAME_PX / 2, 0.44 * FRAME_PX]) + gestures.shift * who.shoulder_px + sway(who, frames, rng)
+    )
     half = np.array([who.shoulder_px / 2, 0])
     lean = scipy.ndimage.gaussian_filter1d(poses[:, [0, 2]].sum(1), 4)[:, None] * np.array([1.5, 0.0])
     hips = chest + np.array([0, who.torso * who.shoulder_px]) - 0.6 * (chest - chest.mean(0))
@@ -95,7 +96,7 @@ def move(
         elbow, wrist = _arm(who, points[:, 5 + side], wrist, 1 - 2 * side)
         points[:, 7 + side], points[:, 9 + side] = elbow, wrist
         points[:, hand] = fingers(who, elbow, wrist, poses[:, 4 + side], 1 - 2 * side)
-    _set_head(who, points, chest, speech, rng)
+    _set_head(who, points, chest, gestures.turn, speech, rng)
     points += rng.normal(0, JITTER_PX, points.shape)
     tracked, valid = points.copy(), np.ones((frames, POINTS), dtype=bool)
     valid[:, 13:23] = False
@@ -106,49 +107,6 @@ def move(
 
 def _inside(points: np.ndarray) -> np.ndarray:
     return np.clip(points, 0, FRAME_PX - 1).astype(np.float32)
-
-
-def gesture(who: Puppet, speech: PuppetSpeech, rng: np.random.Generator) -> np.ndarray:
-    """Return hand poses (T, 6): each stroke passes a moving apex and comes to rest on its stress frame."""
-    frames = len(speech.amplitude)
-    at: list[int] = [0]
-    places: list[np.ndarray] = [np.array(REST)]
-    slopes: list[np.ndarray] = [np.zeros(6)]
-    stresses = speech.stress_frames
-    for n, (stress, word) in enumerate(zip(stresses, speech.word_ids, strict=True)):
-        target = _landing(who, int(word), rng)
-        lift = 0.42 * who.energy * rng.uniform(0.85, 1.15)
-        plain = np.where(np.arange(2) == who.preferred, 1.2, 0.35)
-        shares = np.ones(2) if word in WORD_POSES else plain
-        apex = target + 0.3 * (places[-1] - target)
-        apex[[1, 3]] -= lift * shares
-        drift = np.zeros(6)
-        drift[[0, 2]] = np.array([0.09, -0.09]) * who.energy * shares
-        at += [int(stress) - STROKE_FRAMES, int(stress), int(stress) + HOLD_FRAMES]
-        places += [apex, target, target]
-        slopes += [drift, np.zeros(6), np.zeros(6)]
-        following = stresses[n + 1] if n + 1 < len(stresses) else frames + 12
-        if following - stress > 26:
-            at += [int(stress) + 13, int(following) - 10]
-            places += [np.array(REST)] * 2
-            slopes += [np.zeros(6)] * 2
-    if at[-1] < frames:
-        at.append(frames + 1)
-        places.append(places[-1])
-        slopes.append(np.zeros(6))
-    return scipy.interpolate.CubicHermiteSpline(at, np.stack(places), np.stack(slopes))(np.arange(frames))
-
-
-def _landing(who: Puppet, word: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the pose (6,) a stroke ends in, larger for a lively puppet and never twice the same."""
-    target = np.array(WORD_POSES.get(word, READY))
-    target[:4] += (np.array(REST)[:4] - target[:4]) * (1 - who.energy) * 0.35
-    if word not in WORD_POSES:
-        target[2 * who.preferred] *= 1.25
-        target[2 * who.preferred + 1] -= 0.12
-        target[4 + who.preferred] = 0.1
-    target[:4] += rng.normal(0, 0.035, 4)
-    return target
 
 
 def sway(who: Puppet, frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -193,7 +151,12 @@ def fingers(who: Puppet, elbow: np.ndarray, wrist: np.ndarray, curl: np.ndarray,
 
 
 def _set_head(
-    who: Puppet, points: np.ndarray, chest: np.ndarray, speech: PuppetSpeech, rng: np.random.Generator
+    who: Puppet,
+    points: np.ndarray,
+    chest: np.ndarray,
+    turned: np.ndarray,
+    speech: PuppetSpeech,
+    rng: np.random.Generator,
 ) -> None:
     """Place the 68 face points and the five head points: nods on stress, jaw and lips by amplitude."""
     frames = len(chest)
@@ -202,7 +165,7 @@ def _set_head(
     nod = who.nod_px * (near * rng.uniform(0.6, 1.2, len(speech.stress_frames))).sum(1)
     shakes = speech.stress_frames[speech.word_ids == 6]
     away = (np.sin((time - shakes) * 0.9) * np.exp(-0.5 * ((time - shakes) / 4) ** 2)).sum(1)
-    turn = 0.12 * sway(who, frames, rng)[:, 0] / who.sway_px + 0.22 * away
+    turn = 0.12 * sway(who, frames, rng)[:, 0] / who.sway_px + 0.22 * away + turned
     size = who.head * who.shoulder_px
     centre = chest - np.array([0, who.neck * who.shoulder_px]) + 0.5 * sway(who, frames, rng)
     centre[:, 1] += nod

@@ -1,8 +1,8 @@
-"""Synthetic speech of the puppets: eight words, stress, pauses, and a source-filter voice."""
+"""Synthetic speech of the puppets: syllables, stress, and a source-filter voice."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
@@ -31,21 +31,6 @@ CONSONANTS: dict[str, tuple[float, float, float, int]] = {
 }
 """Noise band in Hz, gain, and how many frames it takes before the vowel."""
 
-WORDS: tuple[tuple[tuple[str, str, bool], ...], ...] = (
-    (("k", "a", True), ("t", "o", False)),
-    (("s", "e", False), ("sh", "i", True)),
-    (("p", "o", False), ("t", "u", True), ("k", "u", False)),
-    (("f", "e", True), ("s", "a", False)),
-    (("h", "ae", False), ("k", "er", True)),
-    (("sh", "u", False), ("p", "a", True), ("f", "i", False)),
-    (("t", "i", True), ("h", "o", False)),
-    (("k", "er", False), ("s", "ae", True), ("p", "e", False)),
-)
-"""Syllables of each word: consonant, vowel, whether it is stressed; one stress a word."""
-
-STRESS_GAP_FRAMES = 10
-"""Two stresses never come closer, so that a hand has time to prepare its next stroke."""
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -69,9 +54,20 @@ class Syllable:
     gain: float
 
 
+@dataclass
+class SpokenLine:
+    """What a puppet is to say: syllables, the frame each word starts at and its number, and so of phrases."""
+
+    syllables: list[Syllable] = field(default_factory=list)
+    word_frames: list[int] = field(default_factory=list)
+    word_ids: list[int] = field(default_factory=list)
+    phrase_frames: list[int] = field(default_factory=list)
+    phrase_ids: list[int] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class PuppetSpeech:
-    """One clip's speech: waveform (S,), amplitude and roundness (T,), frames of stresses and words."""
+    """One clip's speech: waveform (S,), amplitude and roundness (T,), frames of what is in it."""
 
     waveform: np.ndarray
     amplitude: np.ndarray
@@ -79,6 +75,16 @@ class PuppetSpeech:
     stress_frames: np.ndarray
     word_frames: np.ndarray
     word_ids: np.ndarray
+    phrase_frames: np.ndarray
+    phrase_ids: np.ndarray
+
+    @property
+    def planted(self) -> dict[str, np.ndarray]:
+        """What is known of the speech: of phrases only where the world has any."""
+        words = {"stress_frames": self.stress_frames, "word_frames": self.word_frames}
+        words |= {"word_ids": self.word_ids, "amplitude": self.amplitude}
+        phrases = {"phrase_frames": self.phrase_frames, "phrase_ids": self.phrase_ids}
+        return words | phrases if len(self.phrase_frames) else words
 
 
 def voice(speaker: int) -> Voice:
@@ -93,9 +99,9 @@ def voice(speaker: int) -> Voice:
     )
 
 
-def speak(who: Voice, frames: int, rng: np.random.Generator) -> PuppetSpeech:
-    """Return new random speech of T = frames. Source: ours."""
-    syllables, word_frames, word_ids = write_line(who, frames, rng)
+def speak(who: Voice, line: SpokenLine, frames: int, rng: np.random.Generator) -> PuppetSpeech:
+    """Return a line as speech of T = frames. Source: ours."""
+    syllables = line.syllables
     waveform = synthesise(who, syllables, frames, rng)
     power = scipy.ndimage.uniform_filter1d(waveform.astype(np.float64) ** 2, 3 * SAMPLES_PER_FRAME // 2)
     amplitude = np.sqrt(np.maximum(power[::SAMPLES_PER_FRAME], 0))
@@ -107,47 +113,20 @@ def speak(who: Voice, frames: int, rng: np.random.Generator) -> PuppetSpeech:
         amplitude=(amplitude / amplitude.max()).astype(np.float32),
         roundness=roundness,
         stress_frames=np.array([s.onset for s in syllables if s.stressed], dtype=np.int64),
-        word_frames=np.array(word_frames, dtype=np.int64),
-        word_ids=np.array(word_ids, dtype=np.int64),
+        word_frames=np.array(line.word_frames, dtype=np.int64),
+        word_ids=np.array(line.word_ids, dtype=np.int64),
+        phrase_frames=np.array(line.phrase_frames, dtype=np.int64),
+        phrase_ids=np.array(line.phrase_ids, dtype=np.int64),
     )
 
 
-def write_line(
-    who: Voice, frames: int, rng: np.random.Generator
-) -> tuple[list[Syllable], list[int], list[int]]:
-    """Return the syllables of a random line, the frame each word starts at, and each word's number."""
-    syllables: list[Syllable] = []
-    word_frames: list[int] = []
-    word_ids: list[int] = []
-    now = int(rng.integers(9, 18))
-    last_stress = -STRESS_GAP_FRAMES
-    until_pause = int(rng.integers(2, 6))
-    word = -1
-    while True:
-        word = int((word + rng.integers(1, len(WORDS))) % len(WORDS))
-        spoken = _pronounce(who, word, now, rng)
-        stress = next(s.onset for s in spoken if s.stressed)
-        # Strokes need time to land: stresses that come too soon are spoken later.
-        late = max(0, last_stress + STRESS_GAP_FRAMES - stress)
-        spoken = [replace(s, onset=s.onset + late) for s in spoken]
-        end = spoken[-1].onset + spoken[-1].frames
-        if end > frames - 5:
-            return syllables, word_frames, word_ids
-        syllables += spoken
-        word_frames.append(now + late)
-        word_ids.append(word)
-        last_stress = stress + late
-        until_pause -= 1
-        now = end + int(rng.integers(0, 4))
-        if until_pause == 0:
-            now += int(rng.integers(7, 20))
-            until_pause = int(rng.integers(2, 6))
-
-
-def _pronounce(who: Voice, word: int, start: int, rng: np.random.Generator) -> list[Syllable]:
+def pronounce(
+    who: Voice, word: tuple[tuple[str, str, bool], ...], start: int, rng: np.random.Generator
+) -> list[Syllable]:
+    """Return a word of (consonant, vowel, stressed) as syllables from a frame on."""
     spoken = []
     now = start
-    for consonant, vowel, stressed in WORDS[word]:
+    for consonant, vowel, stressed in word:
         onset = now + CONSONANTS[consonant][3]
         length = rng.uniform(5, 9) if stressed else rng.uniform(3, 5.5)
         frames = max(3, round(length / who.tempo))

@@ -14,10 +14,11 @@ from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.puppet_body import FRAME_PX, move, puppet
 from rgx.gesture.data.puppet_render import render
 from rgx.gesture.data.puppet_speech import PuppetSpeech, speak, voice
+from rgx.gesture.data.puppet_world import World
 from rgx.gesture.types import FPS, WINDOW_FRAMES, Clip, CorpusFacts, Footage
-from rgx.registry import register
+from rgx.registry import Part, register
 
-VERSION = 1
+VERSION = 2
 """Raise it whenever the same parameters would make other clips or pictures."""
 
 SPLITS = ("train", "test", "dev")
@@ -28,14 +29,16 @@ SPEECH, MOTION, OTHER_SPEECH = range(3)
 
 @register("corpus", "puppets", label="Puppets", source="ours")
 class Puppets(Corpus):
-    """Procedural speakers: mouths follow amplitude, strokes land on stresses, words have gestures.
+    """Procedural speakers: mouths follow amplitude; what is said and how hands go with it is their world's.
 
-    Planted: 'stroke_frames', 'stress_frames', 'word_frames', 'word_ids' (N,) int64, 'amplitude' (T,) float32.
+    Planted: 'stroke_frames', 'stress_frames', 'word_frames', 'word_ids' (N,) int64, 'amplitude' (T,) float32,
+    and what the world adds.
     Raises InputError when a parameter is out of range. Source: ours.
     """
 
     def __init__(
         self,
+        world: Part[World],
         speakers: int = 4,
         train_clips: int = 16,
         test_clips: int = 4,
@@ -58,7 +61,7 @@ class Puppets(Corpus):
             raise InputError(f"puppets.seed = {seed}: expected 0 or more")
         self.names = tuple(f"puppet_{letter}" for letter in string.ascii_lowercase[:speakers])
         self.frames = round(clip_s * FPS)
-        self.seed = seed
+        self.seed, self.world = seed, world
 
     def facts(self) -> CorpusFacts:
         """Return the speakers, the clips per split, and a hash of version and parameters."""
@@ -69,6 +72,7 @@ class Puppets(Corpus):
             "clips": self.counts,
             "frames": self.frames,
             "seed": self.seed,
+            "world": {"world": type(self.world).__name__, **self.world.dials()},
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         clips = {split: len(self.names) * count for split, count in self.counts.items()}
@@ -95,8 +99,9 @@ class Puppets(Corpus):
         """Return one clip and the true points (T, 133, 2) in px, which its keypoints are a track of."""
         speech = self.speech(split, speaker, index, SPEECH)
         driver = self.driver(split, speaker, index, speech)
-        moves = self._stream(split, speaker, index, MOTION)
-        true, keypoints, valid = move(puppet(speaker), driver, moves)
+        moves, who = self._stream(split, speaker, index, MOTION), puppet(speaker)
+        gestures = self.world.gesture(who, driver, moves)
+        true, keypoints, valid = move(who, driver, gestures, moves)
         clip = Clip(
             name=f"{self.names[speaker]}_{split}_{index:03d}",
             speaker=self.names[speaker],
@@ -104,19 +109,14 @@ class Puppets(Corpus):
             keypoints=keypoints,
             valid=valid,
             waveform=speech.waveform,
-            planted={
-                "stroke_frames": driver.stress_frames,
-                "stress_frames": speech.stress_frames,
-                "word_frames": speech.word_frames,
-                "word_ids": speech.word_ids,
-                "amplitude": speech.amplitude,
-            },
+            planted={**speech.planted, **gestures.planted},
         )
         return clip, true
 
     def speech(self, split: str, speaker: int, index: int, stream: int) -> PuppetSpeech:
         """Return the speech of one random stream of a clip."""
-        return speak(voice(speaker), self.frames, self._stream(split, speaker, index, stream))
+        rng, who = self._stream(split, speaker, index, stream), voice(speaker)
+        return speak(who, self.world.write(who, self.frames, rng), self.frames, rng)
 
     def driver(self, split: str, speaker: int, index: int, speech: PuppetSpeech) -> PuppetSpeech:
         """Return the speech that moves the body: here the speech that is heard."""
