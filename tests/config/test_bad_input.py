@@ -95,6 +95,7 @@ BINDINGS = {
     "training.adamw.steps = 1.5": "it is hidden by alignment/training.adamw.steps",
     "judge/training.adamw.steps = 1.5": "expected a whole number, found a number",
     "quantizer.vq.codes = 2": "nothing in this cell reads",
+    "training.adamw.schedule = @schedule.multistep_at()": "schedule.multistep_at.warmup_steps = 2000",
     "QUANTIZER = @quantizer.rvqq()": "did you mean 'quantizer.rvq'",
     "NOBODY = 3": "nothing in this cell reads",
     "training.adamw.steps = ": "--bind",
@@ -192,3 +193,25 @@ def test_the_same_cell_is_told_and_is_no_error(
         main()
     assert stop.value.code == 0
     assert "same cell: p/again is p/row" in capsys.readouterr().out
+
+
+def test_a_schedule_that_ends_elsewhere_is_told_with_its_stage_and_line(refused: Refused) -> None:
+    chosen = ("--bind", "tokenizer/training.adamw.schedule = @schedule.multistep_at()")
+    wide = ("--bind", "schedule.multistep_at.warmup_steps = 700")
+    close = ("--bind", "tokenizer/schedule.multistep_at.warmup_steps = 650")
+    ends = "the training has 600 steps, and never comes so far: expected fewer"
+    told = refused(GOOD, *chosen, *wide, *close)
+    assert f"{close[1]}': tokenizer/schedule.multistep_at.warmup_steps = 650: {ends}" in told
+    told = refused(GOOD, *chosen, *wide)
+    assert f"{wide[1]}': tokenizer/schedule.multistep_at.warmup_steps = 700: {ends}" in told
+    told = refused(GOOD, *chosen, "--bind", "schedule.multistep_at.warmup_steps = 20")
+    assert f"{chosen[1]}': tokenizer/schedule.multistep_at.milestones = (50000,): {ends}" in told
+
+
+def test_an_opponent_has_no_steps_and_its_schedule_ends_with_its_player(refused: Refused) -> None:
+    text = GOOD.replace("panels:", "targets: {p: [refiner]}\npanels:")
+    told = refused(text, "--bind", "discriminator/optimiser.adamw.steps = 9")
+    assert "optimiser.adamw has no parameter 'steps'" in told
+    chosen = "discriminator/optimiser.adamw.schedule = @schedule.multistep_at()"
+    told = refused(text, "--bind", chosen)
+    assert "discriminator/schedule.multistep_at.warmup_steps = 2000: the training has 300 steps" in told

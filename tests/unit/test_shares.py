@@ -19,7 +19,9 @@ from rgx.run.fork_server import FORKS
 from rgx.run.worker import seed_all
 from rgx.shares import share_mean, share_rows, step_shared
 from rgx.train.exchange import average_gradients
+from rgx.train.keeping import Best, Validation
 from rgx.train.loop import Opponent, fit
+from rgx.train.optimiser import AdamW
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="only Linux forks safely with torch loaded")
 
@@ -248,3 +250,29 @@ def test_both_players_are_shared(tmp_path: Path) -> None:
     for shared in in_processes(2, play, tmp_path):
         for own, expected in zip(shared, alone, strict=True):
             assert own == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_first_looks_at_what_is_held_out_and_all_keep_the_same(tmp_path: Path) -> None:
+    def learn(number: int) -> list[float]:
+        torch.manual_seed(0)
+        network, looked = nn.Linear(1, 1).double(), []
+        for weight in network.parameters():
+            nn.init.zeros_(weight)
+
+        def losses() -> dict[str, Tensor]:
+            return {"loss": (share_rows(network)(torch.ones(5, 1, dtype=torch.float64)) - 1).square().mean()}
+
+        def measure() -> dict[str, float]:
+            looked.append(1)
+            return {"apart": abs(float(network(torch.ones(1, 1, dtype=torch.float64))) - 0.4)}
+
+        settings = AdamW(steps=40, batch=5, learning_rate=0.05, keep=Best(), validate_every=0.025)
+        facts = fit(network, losses, settings, Memory(), validation=Validation(measure, "apart"))
+        weights = [float(p) for p in network.parameters()]
+        return [*weights, facts["kept_step"], facts["dev_apart"], len(looked)]
+
+    (alone,) = in_processes(1, learn, tmp_path)
+    first, second = in_processes(2, learn, tmp_path)
+    assert first == pytest.approx(alone, rel=1e-9)
+    assert second[:-1] == pytest.approx(alone[:-1], rel=1e-9)
+    assert (alone[-1], second[-1]) == (40, 0) and 1 < alone[2] < 40

@@ -48,6 +48,12 @@ class CorpusStage(Stage):
                 raise InputError(f"the {split} split of the corpus is empty; found {facts.clips}")
         return facts
 
+    def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        dev = self.facts.windows("dev")
+        if dev or (dev is None and self.facts.clips.get("dev")):
+            return []
+        return ["no dev clip of a window's length: what is trained is left as its last step made it"]
+
     def run(self, inputs: Inputs, workspace: Workspace, built: CorpusFacts) -> dict[str, Any]:
         motions, valids, sounds, spans = [], [], [], []
         start, total = 0, sum(built.clips.values())
