@@ -1,9 +1,9 @@
-"""Whether the judge of synchrony is right where it can be: `python benchmarks/claims_sync.py [--real FOLDER]`.
+"""Whether the judge of synchrony is right where it can be: `python benchmarks/claims_sync.py [--real DIR]`.
 
 Trains it on puppets, on puppets whose speech moves nobody (`puppets_uncoupled`) and, with --real, on a corpus
-of recordings, and prints for the clips of the test split, which it never saw: the mismatch of real motion with
-its 95 % interval over clips (bootstrap), and the same of real motion that changed places. Coupled puppets are to
-reach 90 %, uncoupled ones 50 ± 3 %. Stages are kept in --store, so that a second call only measures.
+of recordings, and prints for the clips of dev and test, which it never saw: the mismatch of real motion with
+its 95 % interval over clips (bootstrap), and the same of real motion that changed places. Coupled puppets are
+to reach 90 %, uncoupled ones 50 ± 3 %. Stages are kept in --store, so that a second call only measures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 import yaml
 from rich.console import Console
@@ -20,10 +19,9 @@ from rich.console import Console
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.evaluation import synchrony
-from rgx.gesture.metrics.base import Evaluation, Synchrony
+from rgx.gesture.metrics.base import Evaluation
 from rgx.gesture.metrics.mismatch import Mismatch
 from rgx.gesture.scoring import by_clip, intervals
-from rgx.gesture.skeleton import stream_slice
 from rgx.run.invocation import Execution, run_sweep
 from rgx.store.artifacts import artifact_folder
 from rgx.store.workspace import Inputs, load_network

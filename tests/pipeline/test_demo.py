@@ -16,8 +16,8 @@ from rgx.gesture.types import SAMPLE_RATE_HZ, WINDOW_FRAMES
 
 pytestmark = pytest.mark.slow
 STEPS = {
-    "judge": 20, "sync_judge": 5, "alignment": 10, "tokenizer": 30, "generator": 15, "residual": 10, "animator": 20,
-    "refiner": 2,
+    "judge": 20, "sync_judge": 5, "alignment": 10, "tokenizer": 30, "generator": 15, "residual": 10,
+    "animator": 20, "refiner": 2,
 }  # fmt: skip
 PANELS = {"motion": ["regression", "full-model"], "decoding": ["one shot", "full-model"]}
 

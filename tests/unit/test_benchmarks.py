@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -337,3 +338,25 @@ def test_the_reference_of_the_steps_has_the_size_that_was_counted_of_momask() ->
     for tables, millions in ((1, 12.05), (steps.LAYERS, 12.84)):
         size = sum(p.numel() for p in steps.Reference(tables).parameters())
         assert size / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+def test_a_generator_that_knows_nothing_loses_the_same_whatever_is_given(
+    finished: Path, tmp_path: Path
+) -> None:
+    conditions = load("conditions")
+    (tmp_path / "little.yaml").write_text(LITTLE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        plan = make_plan(read_sweep(tmp_path / "little.yaml", Overrides()))
+    regressed, full = (conditions.read_row(plan, cell["stages"], finished) for cell in plan.cells)
+    for head in full.generator.head.values():
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+    windows = full.windows
+    real = windows.batch(torch.arange(len(windows))).motion
+    figures = conditions.measure(conditions.replace(full, motion=real))
+    assert [figures[name] for name in conditions.LOSSES] == pytest.approx([math.log(128)] * 4)
+    assert figures["jump"] == figures["real_jump"] > 0
+    figures = conditions.measure(regressed)
+    assert figures["before"] != figures["before_wrong"] and figures["jump"] > 0
+    assert conditions.read_row(plan, plan.cells[0]["stages"], tmp_path) is None

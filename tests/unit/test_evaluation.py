@@ -1,4 +1,4 @@
-"""What motion metrics look at: one kind of beat from one place, and a judge's views of the windows it scored."""
+"""What motion metrics look at: beats from one place, and a judge's views of the windows it scored."""
 
 from __future__ import annotations
 

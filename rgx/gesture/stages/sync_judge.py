@@ -147,12 +147,13 @@ class SyncJudgeStage(Stage):
         rate = len(sound) // len(speech)
         for split in SPLITS[1:]:
             starts = window_starts(spans, split)[0]
+            if not len(starts):
+                continue
             frames = starts[:, None] + torch.arange(WINDOW_FRAMES)
             views = [built.hear(speech[part].to(workspace.device)).cpu() for part in frames.split(256)]
             pieces = (sound[start * rate : (start + WINDOW_FRAMES) * rate] for start in starts.tolist())
             heard = torch.tensor([bool((piece != piece[0]).any()) for piece in pieces], dtype=torch.bool)
-            if views:
-                workspace.save_arrays({"speech": torch.cat(views), "heard": heard}, split)
+            workspace.save_arrays({"speech": torch.cat(views), "heard": heard}, split)
 
 
 def draw_of_one_speaker(clips: Sequence[Sequence[ClipSpan]], size: int) -> Tensor:
