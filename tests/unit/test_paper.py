@@ -276,10 +276,11 @@ def test_one_random_residual_layer_is_learned_in_a_step(
 
     monkeypatch.setattr(residual, "predict", noted)
     batch = windows_of(built["speech"].width)
-    for _ in range(40):
+    torch.manual_seed(0)
+    for _ in range(24):
         residual.losses(batch, built["tokenizer"])
     counts = [learned.count(layer) for layer in range(1, built["tokenizer"].layers)]
-    assert len(learned) == 40 == sum(counts) and min(counts) > 4
+    assert len(learned) == 24 == sum(counts) and min(counts) > 3
 
 
 def outputs(store: Path, stage: str) -> list[dict[str, Any]]:
