@@ -1,4 +1,4 @@
-"""`make demo` with fewer steps: from an empty folder to two tables, a page and films."""
+"""`make demo` with fewer steps and smaller pictures: from an empty folder to two tables, a page and films."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ STEPS = {
     "judge": 20, "alignment": 10, "tokenizer": 30, "generator": 15, "residual": 10, "animator": 20,
     "refiner": 2,
 }  # fmt: skip
+FEWER = [f"{stage}/training.adamw.steps = {steps}" for stage, steps in STEPS.items()]
+SIZE_PX = 32
 PANELS = {"motion": ["regression", "full-model"], "decoding": ["one shot", "full-model"]}
 
 
@@ -26,11 +28,11 @@ PANELS = {"motion": ["regression", "full-model"], "decoding": ["one shot", "full
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the report that the demo leaves in an empty folder."""
     folder = tmp_path_factory.mktemp("demo")
-    fewer = [x for s, n in STEPS.items() for x in ("--bind", f"{s}/training.adamw.steps = {n}")]
+    bound = [x for line in (*FEWER, f"stage.frames.size_px = {SIZE_PX}") for x in ("--bind", line)]
     command = [sys.executable, "-m", "rgx", "sweep", "sweeps/demo.yaml", "--store", "store"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *fewer, "--engine", "inline"], cwd=folder, env=environment, capture_output=True, text=True
+        [*command, *bound, "--engine", "inline"], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     [report] = (folder / "reports" / "build").iterdir()  # its name tells what was bound
@@ -65,11 +67,11 @@ def test_the_page_has_both_tables_and_the_films(built: Path) -> None:
 def test_a_film_is_one_window_with_its_speech(built: Path) -> None:
     for film in (built / "videos").glob("*.mp4"):
         with av.open(str(film)) as container:
-            pictures = sum(1 for _ in container.decode(video=0))
+            sizes = [(picture.width, picture.height) for picture in container.decode(video=0)]
         with av.open(str(film)) as container:
             [sound] = container.streams.audio
             assert sound.rate == SAMPLE_RATE_HZ and any(container.decode(sound))
-        assert pictures == WINDOW_FRAMES
+        assert sizes == [(SIZE_PX, SIZE_PX)] * WINDOW_FRAMES
 
 
 def test_a_regression_moves_alike_whatever_it_hears(built: Path) -> None:
