@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,15 @@ from little import sweep
 
 FIRST = ("ray", "ray clusters", "ray in pipelines", "extractors")
 """Groups that are begun first: what starts Ray and waits for it; what waits for environments of pip's."""
+
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect from now on, and nothing of what all tests import, which stays."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -90,6 +90,7 @@ def main() -> None:
     SIGTERM goes to the stage that runs, which saves and ends; where none runs, this process ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # what is imported here stays; a child collects what it leaves
     importlib.import_module("rgx.run.worker")
     with os.fdopen(int(sys.argv[1]), "w") as answers:
         while asked := sys.stdin.readline():
@@ -160,6 +161,7 @@ def _raise(asked: str) -> str:
 
 def _live(asked: str, answers: int) -> NoReturn:
     """Be the child: do the stage, say what became of it, and end."""
+    gc.enable()
     os.setpgid(0, 0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)

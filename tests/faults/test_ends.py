@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from little import LITTLE, ROOT, copy_row, manifests, results, sweep
-from nodes import OURS, Run, kill, leases, wait_for
+from nodes import OURS, Run, kill, wait_for
 
 from rgx.run import ray_failures
 from rgx.run import time_limit as limits
@@ -110,35 +110,51 @@ def test_a_stage_that_hangs_or_starves_fails_with_its_reason(finished: Path, tmp
     assert results(tmp_path / "store") == results(finished)
 
 
+@pytest.fixture(scope="module")
+def on_ray(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One sweep on Ray with all that can go wrong there: its folder and what it said."""
+    folder = tmp_path_factory.mktemp("on_ray")
+    run = start(finished, folder, HANGS + DEATHS + STALLS)
+    assert run.wait() == 1, run.text
+    return folder, run.text
+
+
 @pytest.mark.slow
 def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
-    finished: Path, tmp_path: Path
+    on_ray: tuple[Path, str],
 ) -> None:
-    run = start(finished, tmp_path, HANGS + DEATHS)
-    assert run.wait() == 1, run.text
-    assert "ran past its time limit of 4 s" in run.text
-    assert f"from its last checkpoint on, try 2 of {ray_failures.MOST}" in run.text
-    assert "failed: generator-" in run.text
-    assert f"died {ray_failures.MOST} times, last killed without a word; probably out of memory" in run.text
-    assert len(list(tmp_path.glob("death-99-*"))) == ray_failures.MOST
-    assert len(list(tmp_path.glob("death-1-*"))) == 1
-    made = [m for m in manifests(tmp_path / "store").values() if m["row"] == "3b/once"]
+    folder, text = on_ray
+    assert "ran past its time limit of 4 s" in text
+    assert f"from its last checkpoint on, try 2 of {ray_failures.MOST}" in text
+    assert "failed: generator-" in text and "3 failed" in text
+    assert f"died {ray_failures.MOST} times, last killed without a word; probably out of memory" in text
+    assert len(list(folder.glob("death-99-*"))) == ray_failures.MOST
+    assert len(list(folder.glob("death-1-*"))) == 1
+    made = [m for m in manifests(folder / "store").values() if m["row"] == "3b/once"]
     assert sorted(m["stage"] for m in made) == ["generator", "motion", "motion_scores"]
-    assert "Traceback" not in run.text
+    assert "Traceback" not in text
+
+
+STALLED = "made no progress for 0.2 min and was ended as bound; its last step was "
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_a_stage_that_no_longer_moves_is_ended_where_that_is_bound(
-    finished: Path, tmp_path: Path, engine: str
-) -> None:
-    run = start(finished, tmp_path, STALLS, "--engine", engine, "--only", "3b/stalls")
+def test_a_stage_that_no_longer_moves_is_ended_where_that_is_bound(finished: Path, tmp_path: Path) -> None:
+    run = start(finished, tmp_path, STALLS, "--engine", "inline", "--only", "3b/stalls")
     assert run.wait() == 1, run.text
-    reason = "made no progress for 0.2 min and was ended as bound; its last step was "
-    assert f": {reason}" in run.text and "1 failed" in run.text and "Traceback" not in run.text
+    assert f": {STALLED}" in run.text and "1 failed" in run.text and "Traceback" not in run.text
     (folder,) = (tmp_path / "store" / "running").glob("generator-*")
-    assert read_json(folder / "failure.json")["reason"].startswith(reason)
+    assert read_json(folder / "failure.json")["reason"].startswith(STALLED)
     assert (folder / "checkpoint.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_stage_that_no_longer_moves_is_ended_on_ray_too(on_ray: tuple[Path, str]) -> None:
+    folder, text = on_ray
+    assert f": {STALLED}" in text
+    reasons = {path.parent: read_json(path) for path in (folder / "store/running").glob("*/failure.json")}
+    (stalled,) = (path for path, told in reasons.items() if told["reason"].startswith(STALLED))
+    assert (stalled / "checkpoint.safetensors").is_file()
 
 
 @pytest.fixture
@@ -202,14 +218,21 @@ def test_two_drivers_on_one_store_make_each_stage_once(finished: Path, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_ctrl_c_in_a_terminal_stops_soon_and_leaves_the_cursor_shown(tmp_path: Path, engine: str) -> None:
+def test_ctrl_c_in_a_terminal_stops_soon_and_the_same_command_goes_on(
+    finished: Path, tmp_path: Path, engine: str
+) -> None:
+    """In a training that has a checkpoint; the cursor is shown afterwards."""
     (tmp_path / "little.yaml").write_text(LITTLE)
+    own = ("judge", "tokenizer", "generator", "residual", "motion", "motion_scores")
+    store = copy_row(finished, tmp_path / "store", "+distill", *own)
     ours, theirs = pty.openpty()
-    options = ["--engine", engine, "--only", "3b/+distill", "--no-report", "--store", str(tmp_path / "store")]
+    options = ["--engine", engine, "--only", "3b/+distill", "--no-report", "--store", str(store)]
+    options += ["--bind", "judge/training.adamw.steps = 100000"]
     run = subprocess.Popen(
         [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), *options],
         cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         env={**os.environ, **OURS, "TERM": "xterm"},
+        # A shell that runs things in the background has them ignore Ctrl-C; a user's terminal does not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     os.close(theirs)
@@ -222,7 +245,9 @@ def test_ctrl_c_in_a_terminal_stops_soon_and_leaves_the_cursor_shown(tmp_path: P
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        wait_for(lambda: leases(tmp_path / "store"))
+        wait_for(
+            lambda: run.poll() is not None or list((store / "running").glob("judge-*/checkpoint.safetensors"))
+        )
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
         code = run.wait(60)
@@ -233,9 +258,12 @@ def test_ctrl_c_in_a_terminal_stops_soon_and_leaves_the_cursor_shown(tmp_path: P
     text = b"".join(shown)
     assert code == 130, text.decode()
     assert text.rfind(b"\x1b[?25h") > text.rfind(b"\x1b[?25l") > -1
+    assert "the same command goes on" in " ".join(text.decode().split())
     assert b"Traceback" not in text
     print(f"\n{engine}: stopped {took:.1f} s after Ctrl-C")
     assert took < 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    before = results(store)
+    assert before and all(facts == results(finished)[name] for name, facts in before.items())
 
 
 def _read(descriptor: int) -> bytes:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from keyed import digest, manifest_of
-from little import LITTLE, ONE_WORKER, ROOT, command, copy_row, manifests, results
+from little import LITTLE, ROOT, command, manifests, results
 from little import sweep as rgx
 from roster import load_roster
 
@@ -243,46 +241,6 @@ def test_ray_gives_the_same_results_as_inline(finished: Path, tmp_path: Path) ->
     (tmp_path / "little.yaml").write_text(LITTLE)
     assert command("sweep", str(tmp_path / "little.yaml"), "--store", str(tmp_path / "store")) == 0
     assert results(tmp_path / "store") == results(finished)
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("ray in pipelines")
-@pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(
-    finished: Path, tmp_path: Path, engine: str
-) -> None:
-    (tmp_path / "little.yaml").write_text(LITTLE)
-    own = ("judge", "tokenizer", "generator", "residual", "motion", "motion_scores")
-    store = copy_row(finished, tmp_path / "store", "+distill", *own)
-    options = ["--bind", "judge/training.adamw.steps = 100000"]
-    command = [sys.executable, "-m", "rgx", "sweep", str(tmp_path / "little.yaml"), "--engine", engine]
-    command += ["--store", str(store), "--only", "3b/+distill"]
-    # A shell that runs things in the background has them ignore Ctrl-C; a user's terminal does not.
-    run = subprocess.Popen(
-        [*command, *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **ONE_WORKER},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        for _ in range(1500):
-            if run.poll() is not None or list((store / "running").glob("judge-*/checkpoint.safetensors")):
-                break
-            time.sleep(0.2)
-        began = time.monotonic()
-        run.send_signal(signal.SIGINT)
-        told, wrong = run.communicate(timeout=60)
-    finally:
-        run.kill()
-    assert time.monotonic() - began < 15
-    assert run.returncode == 130, told + wrong
-    assert "the same command goes on" in " ".join(told.split())
-    assert "Traceback" not in told + wrong
-    before = results(store)
-    assert before and all(facts == results(finished)[name] for name, facts in before.items())
 
 
 def flip(path: Path) -> None:
