@@ -31,7 +31,7 @@ PICTURES = {"keypoints", "animator", "refiner", "discriminator", "adversarial", 
 """Held to their contracts in test_picture_axes.py."""
 REPORTS = {"caption", "figure", "format"}
 """Held to their contracts in the tests of reports."""
-WEIGHTS_NEEDED = {"speech/wavlm"}
+WEIGHTS_NEEDED = {"speech/wavlm", "speech/whisper"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
 PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init", "split"}
 SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
