@@ -54,6 +54,12 @@ def drawn(block, x, memory, place, speaker):
     return block.feed_norm(x + styled(block, block.feed(x), speaker))
 
 
+def both_added(block, x, memory, place, speaker):
+    attended = attention(block.attend, x, x)
+    x = block.attend_norm(x + attended + taken(block, attended, memory, place))
+    return block.feed_norm(x + styled(block, block.feed(x), speaker))
+
+
 def on_the_stream(block, x, memory, place, speaker):
     normal = block.attend_norm(x)
     x = x + attention(block.attend, normal, normal)
@@ -61,8 +67,11 @@ def on_the_stream(block, x, memory, place, speaker):
     return styled(block, x + block.feed(block.feed_norm(x)), speaker)
 
 
+BLOCKS = [("paper", drawn), ("shared_sum", both_added), ("transformer", on_the_stream)]
+
+
 @pytest.mark.parametrize("fusion", ["cross_attention", "concat"])
-@pytest.mark.parametrize(("name", "reference"), [("paper", drawn), ("transformer", on_the_stream)])
+@pytest.mark.parametrize(("name", "reference"), BLOCKS)
 def test_a_block_is_its_slow_reference(name, reference, fusion):
     built, x, content, speaker = made(name, fusion, layers=2)
     place = torch.tensor([-2, -1, 0, 1, 2, 3])
