@@ -31,9 +31,9 @@ from rgx.gesture.generate.decode import IterativeDecoding, choose
 from rgx.gesture.generate.fusion import CrossAttention
 from rgx.gesture.generate.mask_ratio import UniformRatio
 from rgx.gesture.generate.masked import MaskedGenerator
-from rgx.gesture.generate.residual import ResidualTransformer
+from rgx.gesture.generate.residual import PrefixTokenResidual
 from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm
-from rgx.gesture.generate.trunk import Trunk
+from rgx.gesture.generate.trunk_blocks import PaperTrunk
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.parts import SeparateParts
 from rgx.gesture.tokens.residual_vq import ResidualVQ
@@ -119,18 +119,18 @@ class Operators(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def ours() -> tuple[Tokenizer, MaskedGenerator, ResidualTransformer]:
+def ours() -> tuple[Tokenizer, MaskedGenerator, PrefixTokenResidual]:
     """Return the tokenizer, frozen, and both generators at the paper's sizes with random weights."""
     tokenizer = Tokenizer(SeparateParts(), ResidualVQ, width=512, depth=3).eval().requires_grad_(False)
 
-    def trunk(content: int, speakers: int) -> Trunk:
-        return Trunk(content, speakers, CrossAttention, AdaptiveInstanceNorm)
+    def trunk(content: int, speakers: int) -> PaperTrunk:
+        return PaperTrunk(content, speakers, CrossAttention, AdaptiveInstanceNorm)
 
     def speech() -> nn.ModuleDict:
         return ContrastiveAlignment(FEATURES).speech
 
     masked = MaskedGenerator(tokenizer, speech(), SPEAKERS, trunk, UniformRatio())
-    return tokenizer, masked, ResidualTransformer(tokenizer, speech(), SPEAKERS, trunk)
+    return tokenizer, masked, PrefixTokenResidual(tokenizer, speech(), SPEAKERS, trunk)
 
 
 def windows(size: int, tokenizer: Tokenizer) -> Batch:

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 import torch
-from test_generate import make_batch, make_generator, parts
+from test_generate import make_batch, make_generator, parts, recipe, speech, trunk
 
 from rgx.errors import InputError
 from rgx.gesture.align.contrastive import ContrastiveAlignment
@@ -35,6 +35,10 @@ def networks(parts):
     alignment = ContrastiveAlignment(5, width=8, layers=1, heads=2, dropout=0.0, span_frames=4)
     yield from ((masked, (tokenizer,)), (residual, (tokenizer,)), (alignment, ()))
     yield make_generator("regression", None), (None,)
+    old = trunk("transformer")
+    yield make_generator("masked", tokenizer, trunk=old), (tokenizer,)
+    yield make_generator("masked", tokenizer, trunk=trunk("shared_sum")), (tokenizer,)
+    yield recipe("residual", "transformer", trunk=old)(tokenizer, speech(), 2), (tokenizer,)
 
 
 def test_what_may_be_compiled_is_one_graph_each(parts):

@@ -19,6 +19,7 @@ from rgx.gesture.generate.chaining import chain_windows, go_on
 from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
 from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
 from rgx.gesture.generate.masked import after_prefix, mask_some
+from rgx.gesture.generate.masking import deal
 from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm, ConditionalLayerNorm
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT
@@ -70,7 +71,7 @@ def make_generator(name, tokenizer, **overrides):
     """Return a generator whose speakers differ, as they do once it is trained."""
     if name == "masked":
         overrides = {"mask_ratio": recipe("mask_ratio", "uniform")()} | overrides
-    made = recipe("generator", name, trunk=trunk(), **overrides)(tokenizer, speech(), 2)
+    made = recipe("generator", name, **{"trunk": trunk(), **overrides})(tokenizer, speech(), 2)
     for block in made.trunk.blocks:
         nn.init.normal_(block.style.modulation[-1].weight)
     return made
@@ -234,6 +235,99 @@ def test_residual_head_is_not_added_to_itself(residual_parts):
         for stream, y in zip(residual.streams, seen[-1][:, -10:].chunk(2, dim=1), strict=True):
             head = residual.head[stream][layer - 1]
             assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)
+
+
+def test_the_residual_layer_is_one_token_before_all_others_in_place_and_time():
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    residual = recipe("residual", "prefix_token", trunk=trunk())(tokenizer, speech(), 2).eval()
+    batch, seen = make_batch(), []
+    residual.trunk.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs))
+    tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
+    memory = residual.trunk.read(residual.content(batch))
+    for layer in (1, 2):
+        residual.predict({s: t[..., :layer] for s, t in tokens.items()}, layer, memory, batch.speaker)
+    for layer, (x, _, place, _) in enumerate(seen, start=1):
+        assert x.shape[1] == len(place) == 11
+        assert torch.equal(x[:, 0], residual.layer[layer].expand(3, -1))
+        assert place[0] < place[1:].min()
+    # The tokens themselves know nothing of it: of the first layer both have the same embedding.
+    below = [residual.embedding[s][0](tokens[s][..., 0]) for s in residual.streams]
+    assert torch.equal(seen[0][0][:, 1:6], residual.stream_type[0] + below[0])
+
+
+def test_residual_codes_are_drawn_under_the_seed_among_the_best():
+    torch.manual_seed(0)
+    tokenizer, base = (
+        make_tokenizer(),
+        {"face": torch.zeros(3, 5, 1).long(), "body": torch.ones(3, 5, 1).long()},
+    )
+
+    def extended(seed, **settings):
+        torch.manual_seed(1)
+        residual = recipe("residual", "prefix_token", trunk=trunk(), **settings)(
+            tokenizer, speech(), 2
+        ).eval()
+        torch.manual_seed(seed)
+        return torch.cat(list(residual.extend(base, make_batch()).values()), dim=-1)
+
+    wide = [extended(seed, top_share=1.0, temperature=3.0) for seed in (0, 0, 1)]
+    assert torch.equal(wide[0], wide[1])
+    assert not torch.equal(wide[0], wide[2])
+    # One code may be drawn: the likeliest.
+    assert torch.equal(extended(0, top_share=1e-6), extended(1, top_share=1e-6))
+
+
+@pytest.mark.parametrize("given", [{"temperature": 0.0}, {"top_share": 0.0}, {"condition_dropout": 1.0}])
+def test_a_residual_generator_refuses_settings_that_cannot_work(given):
+    with pytest.raises(InputError, match=r"residual\.prefix_token"):
+        recipe("residual", "prefix_token", trunk=trunk(), **given)(make_tokenizer(), speech(), 2)
+
+
+@pytest.mark.parametrize("name", ["residual", "masked"])
+def test_speech_is_silent_for_a_share_of_the_windows_in_training_only(parts, name):
+    generator = parts[0] if name == "masked" else parts[2]
+    generator.silence.data.fill_(7.0)
+    many = replace(make_batch(), speech=make_batch().speech.repeat(400, 1, 1))
+    torch.manual_seed(0)
+    silent = (generator.train().content(many) == 7.0).flatten(1)
+    assert torch.equal(silent.all(1), silent.any(1))
+    assert float(silent.all(1).float().mean()) == pytest.approx(0.1, abs=0.03)
+    assert not (generator.eval().content(many) == 7.0).any()
+
+
+def test_of_the_chosen_a_tenth_are_another_code_and_of_the_rest_88_in_100_are_masked():
+    torch.manual_seed(0)
+    chosen = torch.rand(500, 400) < 0.7
+    replaced, hidden = deal(chosen, 0.1, 0.88)
+    assert not (replaced & hidden).any()
+    assert not ((replaced | hidden) & ~chosen).any()
+    shares = [float(x.sum() / chosen.sum()) for x in (replaced, hidden, chosen & ~replaced & ~hidden)]
+    assert shares == pytest.approx([0.1, 0.792, 0.108], abs=0.003)
+    assert torch.equal(deal(chosen, 0.0, 1.0)[1], chosen)
+    assert torch.equal(deal(chosen, 1.0, 1.0)[0], chosen)
+    assert not torch.stack(deal(chosen, 0.0, 0.0)).any()
+
+
+def test_a_generator_sees_what_the_recipe_deals(parts, monkeypatch):
+    _, tokenizer, _ = parts
+    generator = make_generator("masked", tokenizer, replaced_share=0.5, masked_share=0.0)
+    batch, seen, predict = make_batch(), [], generator.predict
+    monkeypatch.setattr(generator, "predict", lambda *given: seen.append(given) or predict(*given))
+    true = torch.cat([t[..., 0] for t in tokenizer.window_tokens(batch).values()], dim=1)
+    generator.losses(batch, tokenizer)
+    generator.replaced_share, generator.masked_share = 0.0, 1.0
+    generator.losses(batch, tokenizer)
+    assert not seen[0][1].any()
+    assert (seen[0][0] != true).any()
+    assert seen[1][1].any()
+    assert torch.equal(seen[1][0], true)
+
+
+@pytest.mark.parametrize("given", [{"replaced_share": 1.1}, {"masked_share": -0.1}])
+def test_a_mask_recipe_that_is_none_is_refused(given):
+    with pytest.raises(InputError, match=r"generator\.masked: expected 0 <= replaced_share"):
+        make_generator("masked", make_tokenizer(), **given)
 
 
 def test_residual_extends_each_base_token_and_keeps_it(residual_parts):

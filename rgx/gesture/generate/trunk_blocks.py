@@ -22,6 +22,18 @@ class DrawnBlock(TrunkBlock):
         return cast(Tensor, self.feed_norm(x + self.style(self.feed(x), speaker)))
 
 
+class SharedSumBlock(TrunkBlock):
+    """One layer as drawn, but that what self-attention reads is added beside what the fusion takes in.
+
+    As drawn, tokens know of one another only by what they ask of the speech. Source: reading 50.
+    """
+
+    def forward(self, x: Tensor, memory: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
+        attended = attend(self.attend, x)
+        x = self.attend_norm(x + attended + self.fusion(attended, memory, place))
+        return cast(Tensor, self.feed_norm(x + self.style(self.feed(x), speaker)))
+
+
 class StreamStyleBlock(TrunkBlock):
     """One layer with three sums, each of what was normalised before; style is of the whole stream."""
 
@@ -37,6 +49,14 @@ class PaperTrunk(Trunk):
 
     name = "trunk.paper"
     block, last = DrawnBlock, nn.Identity
+
+
+@register("trunk", "shared_sum", label="Both attentions added", source="reading 50")
+class SharedSumTrunk(Trunk):
+    """As drawn, and what self-attention reads is added too."""
+
+    name = "trunk.shared_sum"
+    block, last = SharedSumBlock, nn.Identity
 
 
 @register("trunk", "transformer", label="Style on the stream", source="Sec. 4.2 alone; sizes: reading 21")
