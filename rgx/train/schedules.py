@@ -63,7 +63,7 @@ class Multistep(Schedule):
         return warm * self.gamma ** sum(step >= share * steps for share in self.milestones)
 
 
-@register("schedule", "multistep_at", label="Multistep", source="MoMask: all at steps")
+@register("schedule", "multistep_at", label="Multistep at steps", source="MoMask: all at steps")
 class MultistepAt(Schedule):
     """Linear warm-up, then × gamma at each milestone, both at steps: as published code has it.
 
