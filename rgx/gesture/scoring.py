@@ -85,7 +85,7 @@ def by_clip(metrics: Sequence[MotionMetric], evaluation: Evaluation, names: Sequ
 def intervals(samples: Samples) -> dict[str, tuple[float, float]]:
     """Return the 95 % bootstrap interval over clips of each score that is their mean.
 
-    Source: percentile bootstrap, Efron 1979. Clips of which it measures nothing are none; of one there is none.
+    Source: percentile bootstrap, Efron 1979. Clips of which it measures nothing count for none.
     """
     ends = {}
     for name, parts in samples.scores.items():
