@@ -41,6 +41,9 @@ panels:
     +distill: {}
 """
 
+SYNC = "  sync_judge/training.adamw.steps: 3\n"
+"""The line of it that only metrics taken in the judge of synchrony give an effect."""
+
 
 def command(*arguments: str) -> int:
     """Run a command of rgx in this process and return its exit code."""

@@ -85,17 +85,16 @@ def by_clip(metrics: Sequence[MotionMetric], evaluation: Evaluation, names: Sequ
 def intervals(samples: Samples) -> dict[str, tuple[float, float]]:
     """Return the 95 % bootstrap interval over clips of each score that is their mean.
 
-    Source: percentile bootstrap, Efron 1979. A score that some draws do not hold has none.
+    Source: percentile bootstrap, Efron 1979. Clips of which it measures nothing count for none.
     """
-    clips = len(samples.names)
-    times = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), RESAMPLES)
     ends = {}
     for name, parts in samples.scores.items():
         weights = np.asarray(parts.weights)
-        below = times @ weights
-        if clips > 1 and below.all():
-            means = times @ (weights * parts.values) / below
-            low, high = np.percentile(means, (2.5, 97.5))
+        some = weights > 0
+        values, weights, clips = np.asarray(parts.values)[some], weights[some], int(some.sum())
+        if clips > 1:
+            times = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), RESAMPLES)
+            low, high = np.percentile(times @ (weights * values) / (times @ weights), (2.5, 97.5))
             ends[name] = (float(low), float(high))
     return ends
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from little import LITTLE, ONE_WORKER, ROOT, command, copy_row, manifests, results, sweep
+from little import LITTLE, ONE_WORKER, ROOT, SYNC, command, copy_row, manifests, results, sweep
 from roster import load_roster
 
 from rgx import registry
@@ -43,7 +43,7 @@ class Peak(MotionMetric):
 """
 HEAD = LITTLE.split("panels:")[0]
 PEAK = (
-    HEAD.replace("realistic_gesture.gin]", "realistic_gesture.gin, peak.gin]")
+    HEAD.replace("realistic_gesture.gin]", "realistic_gesture.gin, peak.gin]").replace(SYNC, "")
     + """\
 imports: [peak_plugin_for_a_test]
 search:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keyed import digest, manifest_of
-from little import LITTLE, ROOT, command, manifests
+from little import LITTLE, ROOT, SYNC, command, manifests
 from ray.tune.search import Searcher
 from rich.console import Console
 from roster import load_roster
@@ -43,7 +43,8 @@ from rgx.sweep.search.searchers import SEARCHERS, History
 from rgx.sweep.search.space import Choices, Range, Space
 from rgx.sweep.spec import read_sweep
 
-HEAD = LITTLE.split("panels:")[0].replace("realistic_gesture.gin]", "realistic_gesture.gin, planted.gin]")
+HEAD = LITTLE.split("panels:")[0].replace(SYNC, "")
+HEAD = HEAD.replace("realistic_gesture.gin]", "realistic_gesture.gin, planted.gin]")
 SEARCH = """\
 search:
   peak:

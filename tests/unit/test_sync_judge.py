@@ -120,6 +120,8 @@ def test_intervals_over_clips_are_a_bootstrap_and_none_of_one_clip() -> None:
         means.append(np.average(values[drawn], weights=weights[drawn]))
     assert (low, high) == pytest.approx(np.percentile(means, (2.5, 97.5)), abs=0.05)
     assert low < parts.mean() < high
+    unheard = SampleParts(values=[*values.tolist(), 9.0], weights=[*weights.tolist(), 0.0])
+    assert intervals(Samples(unit="c", names=[*names, "x"], scores={"m": unheard})) == {"m": (low, high)}
     alone = Samples(unit="clips", names=["a"], scores={"m": SampleParts(values=[1.0], weights=[1.0])})
     assert intervals(alone) == {}
 

@@ -157,6 +157,21 @@ def test_ssim_is_torchmetrics_in_float64(size: tuple[int, int]) -> None:
     assert (ssim_map(pair(real, made)) - full.mean(1)).abs().max() < 1e-9
 
 
+def test_psnr_and_ssim_are_scikit_image_s() -> None:
+    theirs = pytest.importorskip("skimage.metrics", reason="a second implementation, where it is installed")
+    real = video(3, 32).double()
+    made = (real + 0.3 * (video(3, 32, seed=1) - 0.5)).clamp(0, 1)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    maps = ssim_map(pair(real, made)).numpy()
+    decibels = ReconstructionPSNR().measure(pair(real, made))
+    for one, two, similar, decibel in zip(real.numpy(), made.numpy(), maps, decibels, strict=True):
+        _, full = theirs.structural_similarity(one, two, channel_axis=0, full=True, **window)
+        # Theirs mirrors the outermost pixel with the rest, so that only windows inside the picture are alike.
+        inner = (slice(5, -5), slice(5, -5))
+        assert np.allclose(similar[inner], full.mean(axis=0)[inner], atol=1e-9)
+        assert decibel == pytest.approx(theirs.peak_signal_noise_ratio(one, two, data_range=1.0), rel=1e-6)
+
+
 def test_what_two_metrics_read_is_worked_out_once() -> None:
     window, count = pair(video(), video(seed=1), (2, 9, 5, 17)), 0
 
