@@ -133,7 +133,7 @@ def preflight(absences: Mapping[Absence, Sequence[str]]) -> str:
         needed_by = dict.fromkeys(name for absence in some for name in absences[absence])
         lines += dict.fromkeys(line for absence in some for line in absence.bindings)
         facts = [fault, *dict.fromkeys(whence), f"needed by {in_short(list(needed_by))}"]
-        lines += [f"    {fact}" for fact in facts]
+        lines += [f"    {line}" for fact in facts for line in fact.splitlines()]
     return "\n".join(lines)
 
 
