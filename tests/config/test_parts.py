@@ -37,6 +37,7 @@ SHAPES = {
 PARTS = {
     "animator/tps": ["keypoints"],
     "corpus/pats": ["split"],
+    **{f"corpus/{name}": ["world"] for name in ("puppets", "puppets_uncoupled")},
     "generator/masked": ["trunk", "mask_ratio"],
     "generator/regression": ["trunk"],
     "residual/transformer": ["trunk"],
