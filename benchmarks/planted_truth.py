@@ -1,6 +1,7 @@
 """What is planted in the puppets must be found: `python benchmarks/planted_truth.py [--store DIR]`.
 
-Needs a store in which `rgx sweep sweeps/ablation_table3.yaml --only 3b/+distill --seeds 0,1,2` has run.
+Needs a store in which `rgx sweep sweeps/ablation_table3.yaml --only 3b/+distill --seeds 0,1,2` has run, with
+`--bind 'WORLD = @world.plain()'` there as here for the world in which all of it shows within minutes.
 For each seed: retrieval R@1 of the alignment against chance; the full model against itself with every
 window's speech swapped for another clip's (`bas_gt_relative`), and against the same networks untrained (FGD).
 """

@@ -38,6 +38,7 @@ SHAPES = {
 PARTS = {
     "animator/tps": ["keypoints"],
     "corpus/pats": ["split"],
+    **{f"corpus/{name}": ["world"] for name in ("puppets", "puppets_uncoupled")},
     "generator/masked": ["trunk", "mask_ratio"],
     "generator/regression": ["trunk"],
     **{f"residual/{name}": ["trunk"] for name in ("prefix_token", "transformer")},

@@ -51,8 +51,8 @@ class LivelyWorld(World):
     ) -> None:
         if not 0 <= homophones <= words - homophones <= len(SPELT) or words - homophones < 2:
             raise InputError(
-                f"lively.words = {words}, homophones = {homophones}: expected 2 to {len(SPELT)} words that "
-                "sound unlike, and no more homophones than those"
+                f"world.lively.words = {words}, homophones = {homophones}: expected 2 to {len(SPELT)} words "
+                "that sound unlike, and no more homophones than those"
             )
         shares = {"silent_share": silent_share, "habit": habit}
         sizes = {"stroke_size": stroke_size, "phrase_size": phrase_size, "jitter_frames": jitter_frames}
@@ -60,7 +60,7 @@ class LivelyWorld(World):
         for name, value in (shares | sizes).items():
             if value < 0 or (name in shares and value > 1):
                 expected = "0 to 1" if name in shares else "0 or more"
-                raise InputError(f"lively.{name} = {value}: expected {expected}")
+                raise InputError(f"world.lively.{name} = {value}: expected {expected}")
         self.words, self.homophones = words, homophones
         self.stroke_size, self.phrase_size = stroke_size, phrase_size
         self.silent_share, self.jitter_frames, self.habit = silent_share, jitter_frames, habit
