@@ -21,6 +21,7 @@ AXIS, BASES = "parts_test", "parts_test_base"
 LEARNT = ("tokenizer", "speech", "speakers")
 SHAPES = {
     "alignment/contrastive": ["features"],
+    "alignment/chronological": ["features"],
     "animator/tps": ["size_px"],
     "discriminator/patch": ["map_channels"],
     **{key: ["width", "members", "teacher_width"] for key in ("distillation/cosine", "distillation/none")},

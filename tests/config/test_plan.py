@@ -135,7 +135,8 @@ def test_every_scale_builds(scale: str) -> None:
 
 
 def test_no_gin_binding_is_dead(shipped: Plan) -> None:
-    single = read_sweep(SHIPPED, Overrides({"quantizer": "vq", "residual": "none"}, only=[ROW])).rows[0]
+    others = {"quantizer": "vq", "residual": "none", "alignment": "chronological"}
+    single = read_sweep(SHIPPED, Overrides(others, only=[ROW])).rows[0]
     records = [t.record for t in shipped.tasks.values()]
     records += [s.record for s in plan_cell(single.texts, single.targets).stages.values()]
     records += [t.record for t in planned(scale="paper").tasks.values()]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import in_processes
 from scipy.signal import resample_poly
 
 from rgx.gesture.align.chronological import ChronologicalAlignment, another_order, disorder, phrases
@@ -19,6 +20,9 @@ from rgx.gesture.speech.pats_mel import PatsMel
 from rgx.gesture.speech.pauses import level_db, pauses_of
 from rgx.gesture.stages.alignment import order
 from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Batch, ClipSpan
+from rgx.run.fork_server import FORKS
+from rgx.shares import step_shared
+from rgx.train.exchange import average_gradients
 
 torch.set_num_threads(1)
 SPEECH = Path(__file__).resolve().parents[2].parent / "shared/data/speech"
@@ -174,6 +178,25 @@ def test_without_pauses_it_is_the_contrastive_alignment():
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-5, atol=1e-7, msg=name)
+
+
+@pytest.mark.skipif(not FORKS, reason="only Linux forks safely with torch loaded")
+def test_processes_that_share_rows_have_the_losses_and_gradients_of_one(tmp_path):
+    def gradients(number: int) -> list[float]:
+        torch.manual_seed(0)
+        network = ChronologicalAlignment(5, **SMALL).double()
+        batch = batch_of(torch.randn(3, 80, 5).double(), torch.arange(80).expand(3, 80) % 30 > 24)
+        batch.motion = batch.motion.double()
+        with step_shared(0):
+            losses = network.losses(batch)
+            sum(losses.values()).backward()
+        average_gradients([*network.parameters()])
+        norms = [float(p.grad.norm()) for p in network.parameters() if p.grad is not None]
+        return [*(float(loss.detach()) for loss in losses.values()), *norms]
+
+    (alone,) = in_processes(1, gradients, tmp_path)
+    for shared in in_processes(2, gradients, tmp_path):
+        assert shared == pytest.approx(alone, rel=1e-6)
 
 
 def world(clips: int, seed: int) -> Windows:
