@@ -115,7 +115,7 @@ def on_ray(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """One sweep on Ray with all that can go wrong there: its folder and what it said."""
     folder = tmp_path_factory.mktemp("on_ray")
     run = start(finished, folder, HANGS + DEATHS + STALLS)
-    assert run.wait() == 1, run.text
+    assert run.wait(600) == 1, run.text
     return folder, run.text
 
 
