@@ -15,7 +15,12 @@ from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
-ONE_WORKER = {"RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 1})}
+ONE_WORKER = {
+    "RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": 1}),
+    # Tune's trials take none of the workers that Ray starts ahead.
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
+}
 """The environment of a Ray with one worker, which starts in half the time, where nothing is asked of two."""
 LITTLE = """\
 name: little

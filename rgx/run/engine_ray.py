@@ -117,7 +117,7 @@ class StageSearcher(Searcher):
             # Whatever its worker could not give back itself, so that nobody waits for the dead.
             release(folder, trial_id)
         if record is None:
-            self._died(task, self.started.get(trial_id))
+            self._died(task, self.started.get(trial_id), answer.get("died", ""))
         elif "damaged" in record:
             graph.rebuild(task.key, record["damaged"])
             progress.ended(task, "again")
@@ -130,10 +130,10 @@ class StageSearcher(Searcher):
         else:
             self._tell_failure(task, record["reason"], graph.fail(task.key, record["reason"]))
 
-    def _died(self, task: Task, trial: Any) -> None:
+    def _died(self, task: Task, trial: Any, said: str) -> None:
         if trial is None and self._retry_unstarted(task):
             return
-        how, count = ray_failures.how_it_died(trial), self.graph.die(task.key)
+        how, count = ray_failures.how_it_died(trial, said), self.graph.die(task.key)
         if count >= ray_failures.MOST:
             reason = ray_failures.verdict(count, how)
             self._tell_failure(task, reason, self.graph.give_up(task.key, reason))

@@ -33,6 +33,10 @@ class DiedError(Exception):
     """The process of a stage ended without a word."""
 
 
+class AllDiedError(DiedError):
+    """So did its fork server, which takes no other."""
+
+
 class ForkServer:
     """A process that has torch and every room imported, and forks a child for each stage it is given.
 
@@ -55,11 +59,14 @@ class ForkServer:
         self.answers = os.fdopen(ours)
 
     def run(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `work` says of a stage, done in a child; raises DiedError."""
+        """Return what `work` says of a stage, done in a child; raises DiedError or AllDiedError."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(asked), file=self.process.stdin, flush=True)
-        answer = json.loads(self.answers.readline() or '{"ended": 9}')
+        line = self.answers.readline()
+        if not line:
+            raise AllDiedError(f"its process ended by {_name(signal.SIGKILL)}")
+        answer = json.loads(line)
         if "ended" in answer:
             raise DiedError(f"its process ended by {_name(answer['ended'])}")
         return answer

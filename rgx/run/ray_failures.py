@@ -35,9 +35,9 @@ def may_save(trial: Any) -> bool:
     return bool(text) and not ENDED.search(text) and not any(phrase in text for phrase in GONE)
 
 
-def how_it_died(trial: Any) -> str:
-    """Return what Tune's error file of a trial says, in a few words."""
-    text = _error(trial)
+def how_it_died(trial: Any, said: str = "") -> str:
+    """Return what a fork server said of a death, or else Tune's error file of a trial, in a few words."""
+    text = said or _error(trial)
     ended = ENDED.search(text)
     if ended and ended[1] != "SIGKILL":
         return f"ended by {ended[1]}"

@@ -9,18 +9,26 @@ from typing import Any
 import ray
 from ray import tune
 
-from rgx.run.fork_server import FORKS, ForkServer, work
+from rgx.run.fork_server import FORKS, AllDiedError, DiedError, ForkServer, work
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Run one stage and tell what became of it; a trial that ends in an error has died."""
+    """Run one stage and tell what became of it; a trial that ends in an error has died with its worker.
+
+    Where only the process of the stage died, the worker is left for the next.
+    """
     asked = {
         "task": json.loads(config["task"]),
         "store": config["store"],
         "folder": config["folder"],
         "device": "cuda" if ray.get_gpu_ids() else "cpu",
     }
-    answer = _fork_server().run(asked) if FORKS else work(asked)
+    try:
+        answer = _fork_server().run(asked) if FORKS else work(asked)
+    except AllDiedError:
+        raise
+    except DiedError as error:
+        answer = {"made": "died", "died": str(error)}
     tune.report({"made": answer["made"], "failure": json.dumps(answer)})
 
 

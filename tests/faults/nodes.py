@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from little import ONE_WORKER, ROOT
+from nursery import Started
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """Only who was given the token may join the cluster of a test."""
@@ -197,13 +198,9 @@ class Run:
         folder: Path = ROOT,
     ) -> None:
         self.printed = file.with_name(f"printed-{time.monotonic_ns()}.txt")
-        command = [sys.executable, "-m", "rgx", "sweep", str(file), "--no-report", "--store", str(store)]
-        with self.printed.open("w") as out:
-            self.process = subprocess.Popen(
-                [*command, *options], cwd=folder, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )  # fmt: skip
+        self.printed.touch()
+        command = ["sweep", str(file), "--no-report", "--store", str(store), *options]
+        self.process = Started(command, folder, {**os.environ, **environment}, self.printed)
 
     @property
     def text(self) -> str:

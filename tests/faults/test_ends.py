@@ -64,7 +64,7 @@ class Dies(MaskRatio):
         folder = pathlib.Path("FOLDER")
         before = len(list(folder.glob(f"death-{self.times}-*")))
         if self.calls == 3 and before < self.times:
-            (folder / f"death-{self.times}-{before}").touch()
+            (folder / f"death-{self.times}-{before}").write_text(str(os.getppid()))
             os.kill(os.getpid(), signal.SIGKILL)
         if self.calls == 3 and self.hangs:
             time.sleep(600)
@@ -115,7 +115,7 @@ def on_ray(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """One sweep on Ray with all that can go wrong there: its folder and what it said."""
     folder = tmp_path_factory.mktemp("on_ray")
     run = start(finished, folder, HANGS + DEATHS + STALLS)
-    assert run.wait() == 1, run.text
+    assert run.wait(600) == 1, run.text
     return folder, run.text
 
 
@@ -130,6 +130,7 @@ def test_a_worker_that_dies_is_tried_again_and_one_that_always_does_has_failed(
     assert f"died {ray_failures.MOST} times, last killed without a word; probably out of memory" in text
     assert len(list(folder.glob("death-99-*"))) == ray_failures.MOST
     assert len(list(folder.glob("death-1-*"))) == 1
+    assert len({path.read_text() for path in folder.glob("death-*")}) == 1, "one fork server for all"
     made = [m for m in manifests(folder / "store").values() if m["row"] == "3b/once"]
     assert sorted(m["stage"] for m in made) == ["generator", "motion", "motion_scores"]
     assert "Traceback" not in text
@@ -384,3 +385,8 @@ def test_what_ray_says_of_a_death_is_told_shortly(tmp_path: Path, told: str, how
     Path(Trial.error_file).write_text(told)
     assert ray_failures.how_it_died(Trial()).startswith(how)
     assert ray_failures.how_it_died(None) == ray_failures.UNTOLD
+
+
+@pytest.mark.parametrize(("name", "how"), [("SIGKILL", ray_failures.UNTOLD), ("SIGTERM", "ended by SIGTERM")])
+def test_what_a_fork_server_says_of_a_death_is_told_shortly(name: str, how: str) -> None:
+    assert ray_failures.how_it_died(None, f"its process ended by {name}") == how

@@ -25,8 +25,8 @@ from rgx.errors import InputError
 from rgx.run.ray_start import check_address
 
 pytestmark = pytest.mark.xdist_group("ray clusters")
-SPOKEN = """\
-name: spoken
+DRAWN = """\
+name: drawn
 config: [gin/realistic_gesture.gin]
 scale: tiny
 bind:
@@ -35,7 +35,7 @@ bind:
   corpus.puppets.test_clips: 1
   corpus.puppets.dev_clips: 0
   corpus.puppets.clip_s: 4.0
-targets: {p: [speech]}
+targets: {p: [frames]}
 panels: {p: {a: {}}}
 """
 UNTOLD = dict.fromkeys(("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"), "")
@@ -45,8 +45,8 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 def start(folder: Path, *options: str, **environment: str) -> Run:
     """Sweep two short stages, with a home folder of their own."""
-    file = folder / "spoken.yaml"
-    file.write_text(SPOKEN)
+    file = folder / "drawn.yaml"
+    file.write_text(DRAWN)
     (folder / "home").mkdir(exist_ok=True)
     everything = {**UNTOLD, **ONE_WORKER, **QUIET, "HOME": str(folder / "home"), **environment}
     return Run(file, folder / "store", *options, environment=everything)
@@ -117,7 +117,7 @@ def test_two_nodes_let_in_who_has_their_token(tmp_path: Path, nodes: Cluster) ->
     run = start(tmp_path, RAY_ADDRESS=nodes.address, **OURS)
     assert run.wait() == 0, run.text
     assert f"joins the Ray cluster of RAY_ADDRESS={nodes.address}" in run.text
-    assert sorted(m["stage"] for m in manifests(tmp_path / "store").values()) == ["corpus", "speech"]
+    assert sorted(m["stage"] for m in manifests(tmp_path / "store").values()) == ["corpus", "frames"]
 
 
 @pytest.mark.slow
@@ -167,8 +167,8 @@ def started_by_uv_run(folder: Path, *options: str, **environment: str) -> subpro
     """Sweep below a process that looks like `uv run`, in a folder larger than the 512 MiB that Ray packs."""
     with (folder / "store_like.bin").open("wb") as large:
         large.truncate(650_000_000)
-    (folder / "spoken.yaml").write_text(SPOKEN)
-    command = [sys.executable, "-m", "rgx", "sweep", "spoken.yaml", "--no-report", "--store", "store"]
+    (folder / "drawn.yaml").write_text(DRAWN)
+    command = [sys.executable, "-m", "rgx", "sweep", "drawn.yaml", "--no-report", "--store", "store"]
     (folder / "run").write_text(f"import subprocess, sys\nsys.exit(subprocess.call({[*command, *options]}))")
     return subprocess.run(
         ["uv", "run"], executable=sys.executable, cwd=folder, capture_output=True, text=True, timeout=300,

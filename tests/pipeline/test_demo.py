@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import av
+import nursery
 import pytest
 from little import ROOT
 
@@ -28,11 +28,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the report that the demo leaves in an empty folder."""
     folder = tmp_path_factory.mktemp("demo")
     bound = [x for line in LESS for x in ("--bind", line)]
-    command = [sys.executable, "-m", "rgx", "sweep", "sweeps/demo.yaml", "--store", "store"]
+    command = ["sweep", "sweeps/demo.yaml", "--store", "store", *bound, "--engine", "inline"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, *bound, "--engine", "inline"], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = nursery.rgx(command, folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     [report] = (folder / "reports" / "build").iterdir()  # its name tells what was bound
     return report

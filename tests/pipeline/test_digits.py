@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nursery
 import pytest
 from little import ONE_WORKER, manifests, results
 
@@ -22,8 +23,7 @@ def rgx(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of rgx in a folder, as a user whose environment has rgx would."""
     environment = {**os.environ, **ONE_WORKER, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("RGX_STORE", None)
-    command = [sys.executable, "-m", "rgx", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return nursery.rgx(arguments, folder, environment)
 
 
 def copy_example(folder: Path, steps: int | None = None) -> Path:

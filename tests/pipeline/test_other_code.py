@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import nursery
 import pytest
 from little import LITTLE, ROOT, copy_row, manifests
 
@@ -41,10 +42,10 @@ def sweep(folder: Path, body: str, *options: str) -> tuple[int, str]:
     """Sweep the row with a plugin of this body in a process of its own; returns exit code and output."""
     (folder / "little.yaml").write_text(LITTLE)
     (folder / "edited_for_a_test.py").write_text(LOSS.replace("BODY", body))
-    command = [sys.executable, "-m", "rgx", "sweep", str(folder / "little.yaml"), "--no-report"]
+    command = ["sweep", str(folder / "little.yaml"), "--no-report"]
     command += ["--engine", "inline", "--store", str(folder / "store"), "--only", "3b/+distill"]
     command += ["--import", str(folder / "edited_for_a_test.py"), "--set", "distillation=edited_for_a_test"]
-    run = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    run = nursery.rgx([*command, *options], ROOT, os.environ, timeout=200)
     return run.returncode, " ".join((run.stdout + run.stderr).split())
 
 
@@ -57,14 +58,21 @@ def steps(store: Path) -> list[tuple[int, int]]:
     return [(segment["from"], segment["to"]) for segment in segments]
 
 
-@pytest.fixture
-def cut(finished: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in whose store the tokenizer was stopped by a bug in its loss after two of three steps."""
-    copy_row(finished, tmp_path / "store", "+distill", "tokenizer", "generator", "residual")
-    code, shown = sweep(tmp_path, BUG)
+    folder = tmp_path_factory.mktemp("stopped")
+    copy_row(finished, folder / "store", "+distill", "tokenizer", "generator", "residual")
+    code, shown = sweep(folder, BUG)
     assert code == 1 and "a bug" in shown, shown
-    assert list((tmp_path / "store" / "running").glob("tokenizer-*/checkpoint.safetensors"))
-    return tmp_path
+    assert list((folder / "store" / "running").glob("tokenizer-*/checkpoint.safetensors"))
+    return folder
+
+
+@pytest.fixture
+def cut(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.mark.slow

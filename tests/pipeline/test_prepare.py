@@ -23,6 +23,7 @@ import planted_people
 import pytest
 from extractors import mediapipe_python
 from little import ROOT, command
+from nursery import Started
 from pats_folder import HEAD
 from PIL import Image
 from planted_people import Person, Planted, every, one, plain, record, waving
@@ -332,13 +333,11 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(tmp_path: Path) -> Non
     out = tmp_path / "out"
     arguments = ["prepare", str(folder), "--out", str(out), "--poses", "planted", "--import", PLUGIN]
     for begun in range(1, 5):
-        run = subprocess.Popen(
-            [sys.executable, "-m", "rgx", *arguments, "--cpus", "1"], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
+        run = Started([*arguments, "--cpus", "1"], ROOT, os.environ, tmp_path / "printed.txt")
         while run.poll() is None and len(list(out.glob("sources/*"))) < begun:
             time.sleep(0.05)
         time.sleep(0.5 * begun)
-        os.kill(run.pid, signal.SIGKILL)
+        run.send_signal(signal.SIGKILL)
         run.wait()
     assert prepare(folder, out) == 0
     assert {k: v for k, v in content(out).items() if k != "quality.html"} == {

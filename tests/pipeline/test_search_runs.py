@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from little import LITTLE, ONE_WORKER, ROOT, SYNC, command, copy_row, manifests, results, sweep
+from nursery import Started
 from roster import load_roster
 
 from rgx import registry
@@ -172,19 +173,16 @@ def test_ray_optuna_and_asha_find_a_planted_peak_and_go_on_after_a_kill(
     shutil.copytree(searched / "store", store)
     shutil.rmtree(store / "searches")
     line = ray(tmp_path, PEAK, store)
-    run = subprocess.Popen(
-        line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, **ONE_WORKER},
-    )  # fmt: skip
+    run = Started(line[3:], ROOT, {**os.environ, **ONE_WORKER}, tmp_path / "printed.txt")
     try:
         for _ in range(1500):
             if run.poll() is not None or ended(store):
                 break
             time.sleep(0.2)
         run.send_signal(signal.SIGKILL)
-        run.communicate(timeout=60)
+        run.wait(60)
     finally:
-        run.kill()
+        run.send_signal(signal.SIGKILL)
     before = ended(store)
     assert 0 < len(before) < 6
     assert command(*line[3:]) == 0

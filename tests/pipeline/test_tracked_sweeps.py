@@ -7,12 +7,12 @@ import json
 import os
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nursery
 import pytest
 from little import LITTLE, ONE_WORKER, ROOT, copy_row, manifests
 
@@ -61,9 +61,9 @@ def sweep(folder: Path, *options: str, text: str = TEXT) -> subprocess.Completed
     clean = {n: v for n, v in os.environ.items() if not n.startswith(SETTINGS)} | ONE_WORKER
     (folder / "little.yaml").write_text(text)
     (folder / "breaks_plugin_for_a_test.py").write_text(PLUGIN)
-    command = [sys.executable, "-m", "rgx", "sweep", str(folder / "little.yaml"), "--no-report"]
+    command = ["sweep", str(folder / "little.yaml"), "--no-report"]
     command += ["--store", str(folder / "store"), "--import", "breaks_plugin_for_a_test", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=clean)
+    return nursery.rgx(command, ROOT, clean, timeout=600)
 
 
 @pytest.fixture(scope="module")
