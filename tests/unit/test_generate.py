@@ -412,7 +412,7 @@ def test_what_tokens_miss_of_the_source_frame_fades_over_eight_frames():
     decoded = torch.randn(3, PREFIX_FRAMES + FRAMES, len(KEPT), 2)
     motion, off = go_on(decoded, batch), batch.prefix[:, -1] - decoded[:, PREFIX_FRAMES - 1]
     for frame in range(FRAMES):
-        by_hand = decoded[:, PREFIX_FRAMES + frame] + max(0, 8 - frame) / 9 * off
+        by_hand = decoded[:, PREFIX_FRAMES + frame] + max(0, 8 - frame) / 8 * off
         by_hand[1, 0] = decoded[1, PREFIX_FRAMES + frame, 0]
         assert torch.allclose(motion[:, frame], by_hand, atol=1e-6)
 

@@ -425,3 +425,14 @@ def test_published_numbers_of_table_3_stand_in_the_papers_text() -> None:
         if metric != "video_fvd"
     }
     assert len(values) > 40 and values - printed == {377.14, 6.713, 21.473}
+
+
+def test_the_speaker_enters_by_an_mlp(built: dict[str, Any]) -> None:
+    for block in built["generator"].trunk.blocks:
+        layers = list(block.style.modulation)
+        assert isinstance(layers[0], nn.Embedding) and sum(type(layer) is nn.Linear for layer in layers) == 2
+
+
+def test_a_random_audio_encoder_learns_at_the_whole_rate() -> None:
+    rates = {name: find("audio_init", name).parameters["rate"] for name in ("aligned", "random")}
+    assert rates == {"aligned": 0.1, "random": 1.0}

@@ -14,11 +14,11 @@ from rgx.registry import register
 from rgx.shares import share_rows
 
 
-@register("alignment", "chronological", label="Chronological", source="the later version; readings 90, 91")
+@register("alignment", "chronological", label="Chronological", source="the later version; readings 70, 71")
 class ChronologicalAlignment(ContrastiveAlignment):
     """As `contrastive`, with a window's own speech, cut at pauses and disordered, as one more negative.
 
-    Source: the later version's headline; reading 90.
+    Source: the later version's headline; reading 70.
     """
 
     @staticmethod
@@ -39,7 +39,7 @@ def disorder(batch: Batch) -> tuple[Batch, Tensor]:
     """Return the windows with their speech's phrases in another random order, and which are changed (B,).
 
     Features move as whole frames. A window of one phrase has no other order; nor has one whose phrases are
-    all alike, since its speech stays what it was. Source: reading 90.
+    all alike, since its speech stays what it was. Source: reading 70.
     """
     if batch.pauses is None:
         raise ValueError("an order of phrases needs the pauses of the windows, which these lack")

@@ -20,7 +20,7 @@ def contrastive_loss(z_s: Tensor, z_g: Tensor, temperature: float, further: Tens
     """Return eq. (1): both directions of InfoNCE over matching rows, summed without ½.
 
     z_s, z_g (B, D), L2-normalised; further (B, E): how like each gesture is to more speech that is not its
-    own, −∞ for none. Source: eq. (1), readings 10 and 90.
+    own, −∞ for none. Source: eq. (1), readings 10 and 70.
     """
     logits = z_s @ z_g.T / temperature
     target = torch.arange(len(logits), device=logits.device)

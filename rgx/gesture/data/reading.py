@@ -50,7 +50,7 @@ def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
     if "speech" in inputs.folders:
         speech = inputs.arrays("speech")
         features = (speech["features"] - speech["mean"]) / speech["std"]
-        # Onsets: a tempo grid from a beat tracker does not follow speech. Source: reading 74.
+        # Onsets: a tempo grid from a beat tracker does not follow speech. Source: reading 67.
         beats, pauses = speech["onsets"], speech["pauses"]
     else:
         features, beats = torch.zeros(frames, 0), torch.zeros(frames, dtype=torch.bool)

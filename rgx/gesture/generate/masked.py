@@ -193,7 +193,7 @@ class MaskedGenerator(Generator):
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """Return `predict` of tokens and masks: u + guidance · (c − u), with speech c, without it u.
 
-        Source: Ho & Salimans 2022, reading 111.
+        Source: Ho & Salimans 2022, reading 76.
         """
         if guidance == 1:
             memory = self.trunk.read(content)

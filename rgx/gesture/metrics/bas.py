@@ -29,7 +29,7 @@ def alignment(anchors: np.ndarray, beats: np.ndarray, sigma: float, whose: str) 
     """Return the mean over windows of the mean over anchors of exp(−d²/2σ²), d to the nearest beat.
 
     anchors, beats (W, T) bool. Windows without anchors are skipped, a window with anchors but no
-    beats scores 0; raises NotMeasurableError when no window has an anchor. Source: reading 70.
+    beats scores 0; raises NotMeasurableError when no window has an anchor. Source: reading 63.
     """
     if not sigma > 0:
         raise ValueError(f"sigma must be above 0 frames, found {sigma}")
@@ -110,7 +110,7 @@ class BasAudioToMotion(BeatAlignment):
 
 @register("metric", "bas_motion_to_audio", label="BAS (motion→audio)", source="AIST++")
 class BasMotionToAudio(BeatAlignment):
-    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 70.
+    """Mean over motion beats of exp(−d²/2σ²), d to the nearest audio beat. Source: AIST++, reading 63.
 
     A window without a motion beat counts 0: its anchors are what is judged, and who stands still has none.
     """

@@ -102,9 +102,9 @@ class FGD(MotionMetric):
         return floor(evaluation.real_features, self.seed)
 
 
-@register("metric", "fgd_sync", label="FGD-sync", source="Crnek 2025; reading 73")
+@register("metric", "fgd_sync", label="FGD-sync", source="Crnek 2025; reading 66")
 class FGDSync(FGD):
-    """The distance of FGD in the mean views of the judge of synchrony. Source: Crnek 2025, reading 73.
+    """The distance of FGD in the mean views of the judge of synchrony. Source: Crnek 2025, reading 66.
 
     The reference is the floor, as of FGD.
     """

@@ -52,9 +52,9 @@ class MovementMetric(MotionMetric):
         return float(np.average(values, weights=weights))
 
 
-@register("metric", "jerk", label="Jerk", source="ours, reading 75")
+@register("metric", "jerk", label="Jerk", source="ours, reading 68")
 class Jerk(MovementMetric):
-    """Mean ‖Δ³x‖ · 25³ of body and hand points over four valid frames. Source: ours, reading 75."""
+    """Mean ‖Δ³x‖ · 25³ of body and hand points over four valid frames. Source: ours, reading 68."""
 
     unit: ClassVar[str] = "sw/s³"
     decimals: ClassVar[int] = 1
@@ -67,9 +67,9 @@ class Jerk(MovementMetric):
         return sums / counts.clip(min=1.0), counts
 
 
-@register("metric", "log_jerk", label="Log jerk", source="Balasubramanian 2015; reading 75")
+@register("metric", "log_jerk", label="Log jerk", source="Balasubramanian 2015; reading 68")
 class LogJerk(MovementMetric):
-    """Mean ln(T³ / v² · ∫ ‖jerk‖² dt) of moving points, v their peak speed. Source: reading 75.
+    """Mean ln(T³ / v² · ∫ ‖jerk‖² dt) of moving points, v their peak speed. Source: reading 68.
 
     Without dimension: a large gesture as smooth as a small one has the same. Of points valid in all frames
     that move at all.
@@ -92,9 +92,9 @@ class LogJerk(MovementMetric):
         return (logs * moving).sum(axis=1) / counts.clip(min=1.0), counts
 
 
-@register("metric", "hand_variance", label="HKV", source="OmniHuman 2025; reading 76")
+@register("metric", "hand_variance", label="HKV", source="OmniHuman 2025; reading 69")
 class HandVariance(MovementMetric):
-    """Mean variance in time of hand points within a window. Source: hand keypoint variance, reading 76."""
+    """Mean variance in time of hand points within a window. Source: hand keypoint variance, reading 69."""
 
     unit: ClassVar[str] = "sw²"
 

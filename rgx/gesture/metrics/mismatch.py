@@ -43,9 +43,9 @@ def shares(seen: np.ndarray, speech: np.ndarray, partners: list[np.ndarray]) -> 
     return values, weights
 
 
-@register("metric", "mismatch", label="Mismatch", source="GENEA 2022; arXiv 2511.01233; reading 71")
+@register("metric", "mismatch", label="Mismatch", source="GENEA 2022; arXiv 2511.01233; reading 64")
 class Mismatch(MotionMetric):
-    """Share of windows whose own speech fits better than another's of the speaker. Source: GENEA, reading 71.
+    """Share of windows whose own speech fits better than another's of the speaker. Source: GENEA, reading 64.
 
     partners: how many other windows each is held against, drawn by `seed`. 50 is chance.
     """

@@ -40,13 +40,13 @@ class LocalEncoder(nn.Module):
         return F.normalize(self.layers(x.transpose(1, 2)).transpose(1, 2), dim=-1)
 
 
-@register("sync_judge", "local", label="local sync judge", source="ours, reading 72")
+@register("sync_judge", "local", label="local sync judge", source="ours, reading 65")
 class SyncJudge(nn.Module):
     """Speech and body motion side by side, moment by moment: a window fits by the mean cosine of its moments.
 
     posture, noise: how far, in standard deviations, each coordinate of a window is moved in training as a
     whole and frame by frame, so that neither how one sits nor a window known by heart decides. Source: ours,
-    reading 72.
+    reading 65.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ def edge_conv(
 ) -> nn.Conv1d:
     """Return a convolution over time to which the frames beyond an edge look like the one at the edge.
 
-    Zeros would say that all joints are at their mean there, which no person's are. Source: reading 110.
+    Zeros would say that all joints are at their mean there, which no person's are. Source: reading 75.
     """
     return nn.Conv1d(inward, outward, size, stride, padding, dilation, padding_mode="replicate")
 

@@ -11,11 +11,11 @@ from rgx.gesture.speech.pauses import frame_power
 from rgx.registry import register
 
 
-@register("speech", "envelope_only", label="Envelope only", source="ours, reading 92")
+@register("speech", "envelope_only", label="Envelope only", source="ours, reading 72")
 class EnvelopeOnly(Speech):
     """Level, onset envelope and beats, F = 3: what is left of `mel_beat` when all of the sound is one band.
 
-    Beside it `mel_beat` says what content adds to rhythm. Source: ours, reading 92.
+    Beside it `mel_beat` says what content adds to rhythm. Source: ours, reading 72.
     """
 
     @property

@@ -31,7 +31,7 @@ def pauses_of(level: np.ndarray, share: float, shortest: int) -> np.ndarray:
     """Return (T,) bool, true in a clip's pauses, of its level (T,) in dB.
 
     A pause is a run of at least `shortest` frames below `share` of the way from quiet to loud: by shares,
-    since recordings differ in how much they hiss. Source: reading 91.
+    since recordings differ in how much they hiss. Source: reading 71.
     """
     if not len(level):
         return np.zeros(0, bool)

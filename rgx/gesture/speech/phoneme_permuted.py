@@ -15,13 +15,13 @@ ALIKE = 8
 """Segments exchange their sounds among so many of the most similar level, up to twice as many at the ends."""
 
 
-@register("speech", "phoneme_permuted", label="Phonemes permuted", source="ours, reading 93")
+@register("speech", "phoneme_permuted", label="Phonemes permuted", source="ours, reading 73")
 class PhonemePermuted(Speech):
     """`mel_beat` whose spectra have changed places, F = mels + 2; raises InputError for an unusable `mels`.
 
     Between two onsets lies a segment, about a syllable; each takes the spectra of another one of like level,
     stretched to its length, and keeps the level of each frame, onsets and beats. The same clip is always
-    permuted alike; one with fewer than two segments stays as it is. Source: ours, reading 93.
+    permuted alike; one with fewer than two segments stays as it is. Source: ours, reading 73.
     """
 
     def __init__(self, mels: int = 128) -> None:

@@ -28,13 +28,13 @@ STEPS_PER_FRAME = SAMPLES_PER_FRAME // STEP_SAMPLES
 FFT_SAMPLES, HOP_SAMPLES, MELS = 400, 160, 80
 
 
-@register("speech", "whisper", label="Whisper tiny.en + mel + beat", source="ours, reading 94")
+@register("speech", "whisper", label="Whisper tiny.en + mel + beat", source="ours, reading 74")
 class Whisper(Speech):
     """The encoder of Whisper tiny.en at 25 Hz, log-mel, onset and beats, F = 384 + mels + 2.
 
     Sound is read 30 s at a time, as Whisper was trained, silence after its end; a longer clip in pieces with
     `overlap_s` more on either side. It reads on the processor, 30 s in 0.6 s of one core, and knows English
-    only. Raises InputError for unusable values. Source: ours, reading 94.
+    only. Raises InputError for unusable values. Source: ours, reading 74.
     """
 
     def __init__(self, mels: int = 128, overlap_s: float = 2.0) -> None:

@@ -130,7 +130,7 @@ def order(network: Alignment, windows: Windows) -> dict[str, float]:
 
     Chance is ½. orders: how many windows have another order; order_…_other: the share when the gesture is
     another window's: what it is above ½ is known of disordered speech without a look at the gesture.
-    Source: reading 90.
+    Source: reading 70.
     """
     pieces: list[dict[str, Tensor]] = []
     with torch.random.fork_rng(devices=[]):

@@ -28,7 +28,7 @@ NETWORK, SCALE = "network.safetensors", "arrays.safetensors"
 BODY = stream_slice("body")
 
 
-@register("stage", "sync_judge", label="Sync judge", source="Sec. 5.2, reading 72")
+@register("stage", "sync_judge", label="Sync judge", source="Sec. 5.2, reading 65")
 class SyncJudgeStage(Stage):
     """Trained on real speech and body motion of training clips only; shared by every cell and every seed.
 
