@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,3 +193,9 @@ def test_the_speech_of_uncoupled_puppets_is_heard_and_its_gestures_are_those_of_
 def test_dials_out_of_range_are_named(wrong: dict[str, float], named: str) -> None:
     with pytest.raises(InputError, match=re.escape(named)):
         LivelyWorld(**wrong)
+
+
+def test_the_page_about_the_world_says_every_dial_and_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/world.md").read_text(encoding="utf-8")
+    shown = {name: float(value) for name, value in re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, re.M)}
+    assert shown == LivelyWorld().dials()
