@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_a_line_is_phrases_with_markers_and_a_pause_after_each() -> None:
     for start in speech.phrase_frames[1:]:
         assert speech.amplitude[start - 4 : start - 1].max() < 0.1, "silence before each phrase"
     phrase = np.searchsorted(speech.phrase_frames, speech.word_frames, side="right") - 1
-    assert set(np.bincount(phrase)[:-1]) == {2, 3, 4}
+    assert set(np.bincount(phrase)[1:-1]) == {2, 3, 4}
     later = speech.word_ids[speech.phrase_ids[phrase] >= 2]
     assert not (speech.word_ids[speech.phrase_ids[phrase] < 2] >= 40).any() and (later >= 8).all()
 
@@ -192,3 +193,9 @@ def test_the_speech_of_uncoupled_puppets_is_heard_and_its_gestures_are_those_of_
 def test_dials_out_of_range_are_named(wrong: dict[str, float], named: str) -> None:
     with pytest.raises(InputError, match=re.escape(named)):
         LivelyWorld(**wrong)
+
+
+def test_the_page_about_the_world_says_every_dial_and_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/world.md").read_text(encoding="utf-8")
+    shown = {name: float(value) for name, value in re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", page, re.M)}
+    assert shown == LivelyWorld().dials()

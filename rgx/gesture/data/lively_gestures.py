@@ -115,7 +115,7 @@ def idle_motion(frames: int, rate_hz: float, rng: np.random.Generator) -> tuple[
     starts = _moments(frames, rate_hz, rng)
     for start in starts:
         hand, offset = rng.integers(2), rng.normal(0, 0.22, 2)
-        weight = _bump(frames, start, rng.integers(4, 12), rng.integers(4, 50))
+        weight = _bump(frames, start, int(rng.integers(4, 12)), int(rng.integers(4, 50)))
         motion[:, 2 * hand : 2 * hand + 2] += weight[:, None] * offset
         motion[:, 4 + hand] += weight * rng.normal(0, 0.2)
     return motion, starts
@@ -130,7 +130,7 @@ def touched(
     poses = poses.copy()
     for start in starts:
         hand, place = rng.integers(2), TOUCHES[rng.integers(len(TOUCHES))] + rng.normal(0, 0.02, 2)
-        weight = _bump(frames, start, rng.integers(10, 18), rng.integers(12, 50))[:, None]
+        weight = _bump(frames, start, int(rng.integers(10, 18)), int(rng.integers(12, 50)))[:, None]
         wrist = poses[:, 2 * hand : 2 * hand + 2]
         wrist += weight * (place * np.array([1 - 2 * hand, 1]) - wrist)
     return poses, starts

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rgx.gesture.data.puppet_speech import VOWELS_HZ, SpokenLine, Syllable, Voice, pronounce
+from rgx.gesture.types import FPS
 
 SPELLING = """
 KA-to    se-SHI   PO-tu    fe-SA    hae-KER  SHU-pa   ti-HO    ker-SAE  PE-shi   to-FU
@@ -22,6 +23,9 @@ MARKERS = ("ta", "pi", "sho", "fer")
 """What a phrase of each kind begins with: one syllable without stress."""
 STRESS_GAP_FRAMES = 10
 """Two stresses never come closer, so that a hand has time for its next stroke."""
+
+FIRST_FRAME = 2
+"""No syllable begins earlier in a clip."""
 
 Sounds = tuple[tuple[str, str, bool], ...]
 
@@ -55,15 +59,18 @@ class Lexicon:
         return sound + self.sounds * (sound < self.homophones and kind >= len(MARKERS) // 2)
 
     def write(self, who: Voice, frames: int, rng: np.random.Generator) -> SpokenLine:
-        """Return a random line: phrases of a marker and two to four words, and a pause after each."""
+        """Return a random line: phrases of a marker and two to four words, and a pause after each.
+
+        It has begun before the clip: a silence that all clips open with would link what nothing else does.
+        """
         line = SpokenLine()
-        now, last_stress = int(rng.integers(6, 16)), -STRESS_GAP_FRAMES
+        now, last_stress = int(rng.integers(-3 * FPS, 4)), -3 * FPS - STRESS_GAP_FRAMES
         kind, sound = int(rng.integers(len(MARKERS))), int(rng.integers(self.sounds))
         while True:
             kind = int((kind + rng.integers(1, len(MARKERS))) % len(MARKERS))
             marker = pronounce(who, sounds_of(MARKERS[kind]), now, rng)
-            began, now = now, _end(marker)
-            for place in range(int(rng.integers(2, 5))):
+            began, now, opened = now, _end(marker), False
+            for _ in range(int(rng.integers(2, 5))):
                 sound = int((sound + rng.integers(1, self.sounds)) % self.sounds)
                 spoken = pronounce(who, sounds_of(SPELT[sound]), now, rng)
                 stress = next(s.onset for s in spoken if s.stressed)
@@ -71,13 +78,15 @@ class Lexicon:
                 spoken = [replace(s, onset=s.onset + late) for s in spoken]
                 if _end(spoken) > frames - 5:
                     return line
-                if place == 0:
-                    line.syllables += marker
-                    line.phrase_frames.append(began)
-                    line.phrase_ids.append(kind)
-                line.syllables += spoken
-                line.word_frames.append(now + late)
-                line.word_ids.append(self.meaning(sound, kind))
+                if now + late >= FIRST_FRAME:
+                    if not opened:
+                        line.syllables += marker if began >= FIRST_FRAME else []
+                        line.phrase_frames.append(max(began, 0))
+                        line.phrase_ids.append(kind)
+                        opened = True
+                    line.syllables += spoken
+                    line.word_frames.append(now + late)
+                    line.word_ids.append(self.meaning(sound, kind))
                 last_stress = stress + late
                 now = _end(spoken) + int(rng.integers(0, 4))
             now += int(rng.integers(8, 22))
