@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.gesture.align.base import Alignment
-from rgx.gesture.nn.encoders import SequenceEncoder
+from rgx.gesture.nn.encoders import SequenceEncoder, gesture_steps
 from rgx.gesture.nn.precision import sent
-from rgx.gesture.skeleton import STREAMS, stream_slice
+from rgx.gesture.skeleton import STREAMS
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 from rgx.registry import register
 from rgx.shares import share_rows
@@ -83,7 +83,7 @@ class ContrastiveAlignment(Alignment):
 
     def embed(self, batch: Batch, stream: str) -> tuple[Tensor, Tensor]:
         z_s = self.speech[stream](batch.speech)
-        z_g = self.gesture[stream](_gesture(batch, stream))
+        z_g = self.gesture[stream](gesture_steps(batch, stream))
         return self.pooled(z_s), self.pooled(z_g)
 
     def further(self, batch: Batch, mask: Tensor, stream: str, z_g: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class ContrastiveAlignment(Alignment):
         terms: dict[str, Tensor] = {}
         for stream in STREAMS:
             # The same mask: what is hidden of the speech cannot be read off the gesture beside it.
-            gesture = torch.where(mask, self.hidden_gesture[stream], _gesture(batch, stream))
+            gesture = torch.where(mask, self.hidden_gesture[stream], gesture_steps(batch, stream))
             c_s = share_rows(self.speech[stream])(speech)
             c_g = share_rows(self.gesture[stream])(gesture)
             z_s, z_g = self.pooled(c_s), self.pooled(c_g)
@@ -119,10 +119,6 @@ class ContrastiveAlignment(Alignment):
                 logits, batch.beats.float(), pos_weight=self.beat_positive
             )
         return terms
-
-
-def _gesture(batch: Batch, stream: str) -> Tensor:
-    return rearrange(batch.motion[:, :, stream_slice(stream)], "b t k c -> b t (k c)")
 
 
 def recall(z_s: Tensor, z_g: Tensor, rank: int) -> float:

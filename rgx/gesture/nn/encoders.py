@@ -10,7 +10,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from rgx.gesture.nn.attention import encode
-from rgx.gesture.types import FRAMES_PER_TOKEN
+from rgx.gesture.skeleton import stream_slice
+from rgx.gesture.types import FRAMES_PER_TOKEN, Batch
 
 
 def positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
@@ -86,6 +87,19 @@ class SequenceEncoder(nn.Module):
             y = encode(cast(nn.TransformerEncoderLayer, layer), y)
         normal: Tensor = self.norm(y)
         return normal
+
+
+def gesture_steps(batch: Batch, stream: str) -> Tensor:
+    """Return what a gesture encoder sees: how far each coordinate of a stream has come in a frame (B, T, C).
+
+    Not where it is: by its posture a clip is known by heart, whatever is said in it. The first step is from
+    the source frame; 0 where one of two frames is not valid. Source: ours, reading 79.
+    """
+    points = stream_slice(stream)
+    motion = torch.cat([batch.prefix[:, -1:], batch.motion], dim=1)[:, :, points]
+    valid = torch.cat([batch.prefix_valid[:, -1:], batch.valid], dim=1)[:, :, points]
+    steps = motion.diff(dim=1) * (valid[:, 1:] & valid[:, :-1])[..., None]
+    return rearrange(steps, "b t k c -> b t (k c)")
 
 
 def content_width(encoders: nn.ModuleDict) -> int:

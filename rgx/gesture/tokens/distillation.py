@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rgx.gesture.skeleton import stream_slice
+from rgx.gesture.nn.encoders import gesture_steps
 from rgx.gesture.tokens.base import Distillation
 from rgx.gesture.types import Batch
 from rgx.registry import register
@@ -44,13 +43,7 @@ class CosineDistillation(Distillation):
         with torch.no_grad():
             # What eq. (2) writes as sg: the teacher is looked at, never taught.
             target = torch.cat(
-                [
-                    share_rows(teacher[m])(
-                        rearrange(batch.motion[:, :, stream_slice(m)], "b t k c -> b t (k c)")
-                    )
-                    for m in self.members
-                ],
-                dim=-1,
+                [share_rows(teacher[m])(gesture_steps(batch, m)) for m in self.members], dim=-1
             )
         similarity = F.cosine_similarity(self.projection(quantized), target, dim=-1)
         return self.weight * (1 - similarity).mean()
