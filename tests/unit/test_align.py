@@ -54,11 +54,11 @@ def test_the_same_mask_hits_both_modalities():
 
             getattr(align, side)[stream].register_forward_pre_hook(note)
     batch = Batch(
-        motion=torch.ones(3, 80, len(KEPT), 2),
+        motion=torch.arange(1.0, 81)[None, :, None, None].repeat(3, 1, len(KEPT), 2),
         valid=torch.ones(3, 80, len(KEPT), dtype=torch.bool),
         speech=torch.ones(3, 80, 5),
         beats=torch.zeros(3, 80, dtype=torch.bool),
-        prefix=torch.ones(3, PREFIX_FRAMES, len(KEPT), 2),
+        prefix=torch.zeros(3, PREFIX_FRAMES, len(KEPT), 2),
         prefix_valid=torch.ones(3, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
         speaker=torch.zeros(3, dtype=torch.long),
         clip=torch.arange(3),

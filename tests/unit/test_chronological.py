@@ -19,7 +19,7 @@ from rgx.gesture.skeleton import KEPT
 from rgx.gesture.speech.pats_mel import PatsMel
 from rgx.gesture.speech.pauses import level_db, pauses_of
 from rgx.gesture.stages.alignment import order
-from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Batch, ClipSpan
+from rgx.gesture.types import PREFIX_FRAMES, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Batch, ClipSpan
 from rgx.run.fork_server import FORKS
 from rgx.shares import step_shared
 from rgx.train.exchange import average_gradients
@@ -130,6 +130,9 @@ def batch_of(speech: torch.Tensor, pauses: torch.Tensor | None) -> Batch:
         **{
             **dict.fromkeys(Batch.__dataclass_fields__, torch.zeros(0)),
             "motion": torch.randn(rows, frames, len(KEPT), 2),
+            "valid": torch.ones(rows, frames, len(KEPT), dtype=torch.bool),
+            "prefix": torch.zeros(rows, PREFIX_FRAMES, len(KEPT), 2),
+            "prefix_valid": torch.ones(rows, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
             "speech": speech,
             "beats": torch.zeros(rows, frames, dtype=torch.bool),
             "tokens": {},
@@ -211,10 +214,10 @@ def world(clips: int, seed: int) -> Windows:
     pauses = (place - middle).abs() < 4
     spoken = words[torch.where(place < middle, pairs[:, :1], pairs[:, 1:])]
     speech = spoken.masked_fill(pauses[..., None], 0.0) + 0.1 * torch.randn(clips, 81, 6, generator=draw)
-    motion = 0.1 * torch.randn(clips, 81, len(KEPT), 2, generator=draw)
-    motion[..., :3, :] += spoken.unflatten(-1, (3, 2))
-    motion[..., -3:, :] += spoken.unflatten(-1, (3, 2))
-    flat = (x.flatten(0, 1) for x in (motion, torch.ones(motion.shape[:3]).bool(), speech))
+    steps = 0.6 * torch.randn(clips, 81, len(KEPT), 2, generator=draw)
+    steps[..., :3, :] += spoken.unflatten(-1, (3, 2))
+    steps[..., -3:, :] += spoken.unflatten(-1, (3, 2))
+    flat = (x.flatten(0, 1) for x in (steps.cumsum(dim=1), torch.ones(steps.shape[:3]).bool(), speech))
     beats = torch.zeros(81 * clips, dtype=torch.bool)
     return Windows(spans, "test", *flat, beats, pauses.flatten())
 
@@ -235,7 +238,7 @@ def test_it_learns_the_order_that_contrastive_alignment_has_no_need_of():
     for stream in ("face", "body"):
         learned, other = shares[ChronologicalAlignment], shares[ContrastiveAlignment]
         assert learned["orders"] == other["orders"] == 128
-        assert learned[f"order_{stream}"] > 0.95
+        assert learned[f"order_{stream}"] > 0.9
         assert other[f"order_{stream}"] < 0.9
         # Of another window the gesture does not say in which order this one's phrases came.
         assert 0.35 < learned[f"order_{stream}_other"] < 0.65
