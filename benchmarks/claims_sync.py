@@ -37,10 +37,10 @@ def sweep_of(scale: str, real: Path | None, binds: list[str]) -> dict[str, objec
     puppets = {"corpus.puppets.test_clips": CLIPS // 4, "corpus.puppets_uncoupled.test_clips": CLIPS // 4}
     own = dict(line.split(" = ", 1) for line in binds)
     sizes = {key.strip(): yaml.safe_load(value) for key, value in own.items()}
-    rows = {"coupled": {}, "uncoupled": {"corpus": "puppets_uncoupled"}}
+    rows = {"coupled": {"corpus": "puppets"}, "uncoupled": {}}
     return {
         "name": "claims_sync",
-        "config": ["gin/realistic_gesture.gin", *(["gin/data/videos.gin"] if real else [])],
+        "config": ["gin/realistic_gesture.gin", f"gin/data/{'videos' if real else 'uncoupled'}.gin"],
         "scale": scale,
         "bind": ({"corpus.videos.folder": str(real.resolve())} if real else puppets) | sizes,
         "targets": {"sync": ["sync_judge"]},
