@@ -34,7 +34,7 @@ from rgx.store.workspace import Inputs, load_network
 from rgx.sweep.plan import Plan, make_plan
 from rgx.sweep.spec import Overrides, read_sweep
 
-BEFORE = ("condition",)
+BEFORE = ("prefix", "prefix_valid")
 """What a batch knows of the frames before its windows."""
 PARTNERS, BATCH = 4, 64
 LOSSES = ("speech", "speech_wrong", "before", "before_wrong")
@@ -50,11 +50,6 @@ class Row:
     networks: dict[str, Any]
     windows: Windows
     motion: Tensor | None
-
-    def source(self, batch: Batch) -> Tensor:
-        """Return the frame (B, K, 2) just before each window."""
-        before: Tensor = getattr(batch, BEFORE[0])
-        return before if before.ndim == batch.motion.ndim - 1 else before[:, -1]
 
 
 def read_row(plan: Plan, keys: dict[str, str], store: Path) -> Row | None:
@@ -136,7 +131,7 @@ def measure(row: Row) -> dict[str, float]:
     figures = {name: total / len(pairs) for name, total in sums.items()}
     if row.motion is not None:
         batch = windows.batch(torch.arange(len(windows)))
-        source, seen = row.source(batch), batch.valid[:, 0]
+        source, seen = batch.prefix[:, -1], batch.valid[:, 0]
         jumps = ((motion[:, 0] - source).abs()[seen].mean() for motion in (row.motion, batch.motion))
         figures["jump"], figures["real_jump"] = (float(jump) for jump in jumps)
     return figures
