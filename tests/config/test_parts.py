@@ -34,7 +34,7 @@ SHAPES = {
     **{key: [*LEARNT] for key in ("residual/none", "residual/prefix_token", "residual/transformer")},
     **{f"style/{name}": ["width", "speakers"] for name in ("adain", "conditional_layer_norm", "none")},
     "sync_judge/local": ["features", "points_width"],
-    **{key: ["content", "speakers"] for key in ("trunk/paper", "trunk/shared_sum", "trunk/transformer")},
+    **{key: ["content", "speakers"] for key in ("trunk/paper", "trunk/letter", "trunk/transformer")},
 }
 PARTS = {
     "animator/tps": ["keypoints"],
@@ -43,7 +43,7 @@ PARTS = {
     "generator/masked": ["trunk", "mask_ratio"],
     "generator/regression": ["trunk"],
     **{f"residual/{name}": ["trunk"] for name in ("prefix_token", "transformer")},
-    **{f"trunk/{name}": ["fusion", "style"] for name in ("paper", "shared_sum", "transformer")},
+    **{f"trunk/{name}": ["fusion", "style"] for name in ("paper", "letter", "transformer")},
     "stage/alignment": ["alignment", "training"],
     "stage/animator": ["animator", "perceptual", "training"],
     "stage/corpus": ["corpus"],

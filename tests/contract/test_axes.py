@@ -24,6 +24,9 @@ torch.set_num_threads(1)
 
 ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignment", "training", "trunk"} | {
     "sync_judge",
+    "schedule",
+    "keep",
+    "optimiser",
     "poses",
     "submission",
 }
@@ -163,10 +166,13 @@ def run_residual(module, x):
     if not module.present:
         return {}
     tokenizer, batch = make_tokenizer(), make_batch()
-    base = {s: t[..., :1] for s, t in tokenizer.window_tokens(batch).items()}
-    full = module.extend(base, batch)
+    tokens = tokenizer.window_tokens(batch)
+    prefix = {s: t[:, :PREFIX_TOKENS] for s, t in tokens.items()}
+    base = {s: t[:, PREFIX_TOKENS:, :1] for s, t in tokens.items()}
+    full = module.extend(base, prefix, batch)
     assert all(t.shape == (3, PREFIX_TOKENS + TOKENS, tokenizer.layers) for t in full.values())
-    assert all(torch.equal(full[s][..., :1], base[s]) for s in base)
+    assert all(torch.equal(full[s][:, PREFIX_TOKENS:, :1], base[s]) for s in base)
+    assert all(torch.equal(full[s][:, :PREFIX_TOKENS], prefix[s]) for s in base)
     losses = module.losses(batch, tokenizer)
     assert all(v.shape == () for v in losses.values())
     return {**losses, **{f"full_{s}": t for s, t in full.items()}}

@@ -37,7 +37,7 @@ def networks(parts):
     yield make_generator("regression", None), (None,)
     old = trunk("transformer")
     yield make_generator("masked", tokenizer, trunk=old), (tokenizer,)
-    yield make_generator("masked", tokenizer, trunk=trunk("shared_sum")), (tokenizer,)
+    yield make_generator("masked", tokenizer, trunk=trunk("letter")), (tokenizer,)
     yield recipe("residual", "transformer", trunk=old)(tokenizer, speech(), 2), (tokenizer,)
 
 

@@ -232,7 +232,7 @@ def test_residual_head_is_not_added_to_itself(residual_parts):
         below = {s: t[..., :layer] for s, t in tokens.items()}
         logits = residual.predict(below, layer, memory, batch.speaker)
         # What goes before the tokens, as R_j does, is no token.
-        for stream, y in zip(residual.streams, seen[-1][:, -10:].chunk(2, dim=1), strict=True):
+        for stream, y in zip(residual.streams, seen[-1][:, -2 * TOKENS :].chunk(2, dim=1), strict=True):
             head = residual.head[stream][layer - 1]
             assert torch.allclose(logits[stream], y @ head.weight.T + head.bias, atol=1e-6)
 
@@ -243,25 +243,24 @@ def test_the_residual_layer_is_one_token_before_all_others_in_place_and_time():
     residual = recipe("residual", "prefix_token", trunk=trunk())(tokenizer, speech(), 2).eval()
     batch, seen = make_batch(), []
     residual.trunk.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs))
-    tokens = {s: torch.randint(CODES, (3, 5, 3)) for s in tokenizer.members}
+    tokens = {s: torch.randint(CODES, (3, TOKENS, 3)) for s in tokenizer.members}
     memory = residual.trunk.read(residual.content(batch))
     for layer in (1, 2):
         residual.predict({s: t[..., :layer] for s, t in tokens.items()}, layer, memory, batch.speaker)
     for layer, (x, _, place, _) in enumerate(seen, start=1):
-        assert x.shape[1] == len(place) == 11
+        assert x.shape[1] == len(place) == 1 + 2 * TOKENS
         assert torch.equal(x[:, 0], residual.layer[layer].expand(3, -1))
         assert place[0] < place[1:].min()
     # The tokens themselves know nothing of it: of the first layer both have the same embedding.
     below = [residual.embedding[s][0](tokens[s][..., 0]) for s in residual.streams]
-    assert torch.equal(seen[0][0][:, 1:6], residual.stream_type[0] + below[0])
+    assert torch.equal(seen[0][0][:, 1 : 1 + TOKENS], residual.stream_type[0] + below[0])
 
 
 def test_residual_codes_are_drawn_under_the_seed_among_the_best():
     torch.manual_seed(0)
-    tokenizer, base = (
-        make_tokenizer(),
-        {"face": torch.zeros(3, 5, 1).long(), "body": torch.ones(3, 5, 1).long()},
-    )
+    tokenizer = make_tokenizer()
+    base = {"face": torch.zeros(3, 4, 1).long(), "body": torch.ones(3, 4, 1).long()}
+    prefix = {s: torch.zeros(3, PREFIX_TOKENS, 3).long() for s in base}
 
     def extended(seed, **settings):
         torch.manual_seed(1)
@@ -269,7 +268,7 @@ def test_residual_codes_are_drawn_under_the_seed_among_the_best():
             tokenizer, speech(), 2
         ).eval()
         torch.manual_seed(seed)
-        return torch.cat(list(residual.extend(base, make_batch()).values()), dim=-1)
+        return torch.cat(list(residual.extend(base, prefix, make_batch()).values()), dim=-1)
 
     wide = [extended(seed, top_share=1.0, temperature=3.0) for seed in (0, 0, 1)]
     assert torch.equal(wide[0], wide[1])
@@ -333,11 +332,14 @@ def test_a_mask_recipe_that_is_none_is_refused(given):
 def test_residual_extends_each_base_token_and_keeps_it(residual_parts):
     tokenizer, residual = residual_parts
     residual.eval()
-    base = {s: torch.randint(CODES, (3, TOKENS, 1)) for s in tokenizer.members}
-    full = residual.extend(base, make_batch())
+    true = {s: torch.randint(CODES, (3, TOKENS, 3)) for s in tokenizer.members}
+    base = {s: t[:, PREFIX_TOKENS:, :1] for s, t in true.items()}
+    prefix = {s: t[:, :PREFIX_TOKENS] for s, t in true.items()}
+    full = residual.extend(base, prefix, make_batch())
     for stream, tokens in full.items():
         assert tokens.shape == (3, TOKENS, 3)
-        assert torch.equal(tokens[..., :1], base[stream])
+        assert torch.equal(tokens[:, PREFIX_TOKENS:, :1], base[stream])
+        assert torch.equal(tokens[:, :PREFIX_TOKENS], prefix[stream]), "what is known is not predicted"
         assert 0 <= int(tokens.min()) <= int(tokens.max()) < CODES
 
 

@@ -50,13 +50,13 @@ def styled(block, x, speaker):
 
 
 def drawn(block, x, memory, place, speaker):
-    x = block.attend_norm(x + taken(block, attention(block.attend, x, x), memory, place))
+    asked = x + attention(block.attend, x, x)
+    x = block.attend_norm(x + taken(block, asked, memory, place))
     return block.feed_norm(x + styled(block, block.feed(x), speaker))
 
 
-def both_added(block, x, memory, place, speaker):
-    attended = attention(block.attend, x, x)
-    x = block.attend_norm(x + attended + taken(block, attended, memory, place))
+def to_the_letter(block, x, memory, place, speaker):
+    x = block.attend_norm(x + taken(block, attention(block.attend, x, x), memory, place))
     return block.feed_norm(x + styled(block, block.feed(x), speaker))
 
 
@@ -67,7 +67,7 @@ def on_the_stream(block, x, memory, place, speaker):
     return styled(block, x + block.feed(block.feed_norm(x)), speaker)
 
 
-BLOCKS = [("paper", drawn), ("shared_sum", both_added), ("transformer", on_the_stream)]
+BLOCKS = [("paper", drawn), ("letter", to_the_letter), ("transformer", on_the_stream)]
 
 
 @pytest.mark.parametrize("fusion", ["cross_attention", "concat"])
@@ -77,10 +77,7 @@ def test_a_block_is_its_slow_reference(name, reference, fusion):
     place = torch.tensor([-2, -1, 0, 1, 2, 3])
     memory = built.memory(content) + positions(4, WIDTH)
     y = x + torch.stack(
-        [
-            positions(9, WIDTH)[n + 1] if n >= -1 else place_codes(n + 1 + torch.zeros(1), WIDTH)[0]
-            for n in place
-        ]
+        [positions(9, WIDTH)[n] if n >= 0 else place_codes(n + torch.zeros(1), WIDTH)[0] for n in place]
     )
     for block in built.blocks:
         y = reference(block, y, memory, place.clamp(min=0), speaker)

@@ -120,5 +120,5 @@ class Residual(nn.Module):
         """Return the named scalar losses of a batch."""
 
     @abstractmethod
-    def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return tokens (B, P + N, Q) of base tokens (B, P + N, 1), those of the prefix first."""
+    def extend(self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return tokens (B, P + N, Q) of base tokens (B, N, 1) after those of the prefix (B, P, Q)."""

@@ -180,13 +180,11 @@ class MaskedGenerator(Generator):
         predict = self._guided(content, batch.speaker, decode.guidance)
         each = decode.fill(Decoding(tokens, masked, predict)).chunk(len(self.streams), dim=1)
         base = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
-        full = residual.extend(base, batch) if residual is not None else base
-        layers = next(iter(full.values())).shape[-1]
-        # All that is known of the prefix is decoded with the window, which so goes on from there.
-        whole = {
-            s: torch.cat([prefix[s][..., :layers], t[:, PREFIX_TOKENS:]], dim=1) for s, t in full.items()
-        }
-        return go_on(tokenizer.decode(whole), batch)
+        if residual is not None:
+            window = {s: t[:, PREFIX_TOKENS:] for s, t in base.items()}
+            base = residual.extend(window, prefix, batch)
+        # Decoded with its prefix, a window goes on from there.
+        return go_on(tokenizer.decode(base), batch)
 
     def _guided(
         self, content: Tensor, speaker: Tensor, guidance: float

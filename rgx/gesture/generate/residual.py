@@ -16,7 +16,7 @@ from rgx.gesture.generate.decode import choose
 from rgx.gesture.generate.speech_content import encode_speech, silence_some
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
-from rgx.gesture.types import Batch, MotionTokenizer
+from rgx.gesture.types import PREFIX_TOKENS, Batch, MotionTokenizer
 from rgx.registry import Recipe, register
 from rgx.shares import share_rows
 
@@ -115,13 +115,14 @@ class ResidualGenerator(Residual):
         }
 
     @torch.no_grad()
-    def extend(self, base: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        tokens, memory = dict(base), self.trunk.read(self.content(batch))
+    def extend(self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        memory = self.trunk.read(self.content(batch))
+        tokens = {s: torch.cat([prefix[s][..., :1], base[s]], dim=1) for s in self.streams}
         for layer in range(1, self.layers):
             logits = self.predict(tokens, layer, memory, batch.speaker)
-            tokens = {
-                s: torch.cat([tokens[s], self.take(logits[s])[..., None]], dim=-1) for s in self.streams
-            }
+            for s in self.streams:
+                taken = torch.cat([prefix[s][..., layer], self.take(logits[s][:, PREFIX_TOKENS:])], dim=1)
+                tokens[s] = torch.cat([tokens[s], taken[..., None]], dim=-1)
         return tokens
 
 

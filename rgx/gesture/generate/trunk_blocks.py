@@ -14,23 +14,22 @@ from rgx.registry import register
 class DrawnBlock(TrunkBlock):
     """One layer as the authors drew it: two sums, each normalised; style is inside the second.
 
-    What the tokens of a window share in time passes by the style, which takes it away. Source: reading 50.
+    What the tokens of a window share in time passes by the style, which takes it away. A token asks the
+    speech as what it is and what it reads of the others: without the one it would not know its own place.
+    Source: reading 50.
     """
 
     def forward(self, x: Tensor, memory: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
-        x = self.attend_norm(x + self.fusion(attend(self.attend, x), memory, place))
+        asked = x + attend(self.attend, x)
+        x = self.attend_norm(x + self.fusion(asked, memory, place))
         return cast(Tensor, self.feed_norm(x + self.style(self.feed(x), speaker)))
 
 
-class SharedSumBlock(TrunkBlock):
-    """One layer as drawn, but that what self-attention reads is added beside what the fusion takes in.
-
-    As drawn, tokens know of one another only by what they ask of the speech. Source: reading 50.
-    """
+class LetterBlock(TrunkBlock):
+    """One layer as drawn, to the letter: only what a token reads of the others asks the speech."""
 
     def forward(self, x: Tensor, memory: Tensor, place: Tensor, speaker: Tensor) -> Tensor:
-        attended = attend(self.attend, x)
-        x = self.attend_norm(x + attended + self.fusion(attended, memory, place))
+        x = self.attend_norm(x + self.fusion(attend(self.attend, x), memory, place))
         return cast(Tensor, self.feed_norm(x + self.style(self.feed(x), speaker)))
 
 
@@ -51,12 +50,12 @@ class PaperTrunk(Trunk):
     block, last = DrawnBlock, nn.Identity
 
 
-@register("trunk", "shared_sum", label="Both attentions added", source="reading 50")
-class SharedSumTrunk(Trunk):
-    """As drawn, and what self-attention reads is added too."""
+@register("trunk", "letter", label="To the letter", source="Sec. 4.2, authors' figure; reading 50")
+class LetterTrunk(Trunk):
+    """As drawn, and what asks the speech has no skip either."""
 
-    name = "trunk.shared_sum"
-    block, last = SharedSumBlock, nn.Identity
+    name = "trunk.letter"
+    block, last = LetterBlock, nn.Identity
 
 
 @register("trunk", "transformer", label="Style on the stream", source="Sec. 4.2 alone; sizes: reading 21")
