@@ -47,7 +47,7 @@ def steps(path: Path, **changes: object) -> int:
 
 UNREAD = {
     "genrator/training.adamw.steps: 3": "did you mean 'generator'?",
-    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps (gin/scale/tiny.gin:20), ",
+    "training.adamw.steps: 5": "it is hidden by alignment/training.adamw.steps (gin/scale/tiny.gin:22), ",
     "corpus/stage.corpus.corpus: 4": "did you mean 'stage.corpus.corpus'?",
     "quantizer.vq.codes: 4": "nothing in this cell reads 'quantizer.vq.codes'",
     "QUANTISER: 4": "did you mean 'QUANTIZER'?",
@@ -126,7 +126,7 @@ def test_one_s_own_file_is_stronger_than_the_method_s_wherever_it_stands_in_conf
 def test_what_is_overridden_is_listed_with_both_lines(tmp_path: Path) -> None:
     row = f"{{p: {{full: {{bind: {{{STEPS}: 60}}}}, plain: {{}}}}}}"
     path = write(tmp_path, own=f"{STEPS} = 90\n", bind=f"{{{STEPS}: 80}}", panels=row)
-    scale = "gin/scale/tiny.gin:22 'generator/training.adamw.steps = 700'"
+    scale = "gin/scale/tiny.gin:24 'generator/training.adamw.steps = 700'"
     own, bind, last = f"my.gin:1 '{STEPS} = 90'", f"{path}:4 '{STEPS} = 80'", f"{path}:5 '{STEPS} = 60'"
     assert planned(path).overridden == [
         *(f"{line} by {last}" for line in (scale, own, bind)),
@@ -141,7 +141,7 @@ def test_what_is_overridden_is_listed_with_both_lines(tmp_path: Path) -> None:
 def test_what_closer_scopes_hide_is_listed_with_both_lines(tmp_path: Path) -> None:
     batch, row = "training.adamw.batch", "{full: {}, short: {bind: {judge/training.adamw.batch: 4}}}"
     path = write(tmp_path, own=f"{batch} = 8\n", panels=f"{{p: {row}}}")
-    scale = f"gin/scale/tiny.gin:17 '{batch} = 32' by my.gin:1 '{batch} = 8'"
+    scale = f"gin/scale/tiny.gin:19 '{batch} = 32' by my.gin:1 '{batch} = 8'"
     hidden = f"my.gin:1 '{batch} = 8' in scope judge by {path}:5 'judge/{batch} = 4'"
     assert planned(path).overridden == [scale, hidden]
 
@@ -160,7 +160,7 @@ def test_a_sweep_says_what_is_overridden(tmp_path: Path) -> None:
     path = write(tmp_path, own=f"{STEPS} = 90\n")
     few = planned(path)
     assert [line.partition(" by ")[0] for line in told_overridden(few)] == [
-        f"overridden: gin/scale/tiny.gin:22 '{STEPS} = 700'"
+        f"overridden: gin/scale/tiny.gin:24 '{STEPS} = 700'"
     ]
     many = Plan("lines", (0,), overridden=[f"line {number}" for number in range(40)])
     assert told_overridden(many) == [
@@ -176,7 +176,7 @@ def test_plan_prints_what_is_overridden(tmp_path: Path, capsys: pytest.CaptureFi
     path = write(tmp_path, own=f"{STEPS} = 90\n")
     plan_command(path, store=tmp_path / "store")
     told = capsys.readouterr().out
-    assert f"overridden: gin/scale/tiny.gin:22 '{STEPS} = 700' by my.gin:1 '{STEPS} = 90'\n" in told
+    assert f"overridden: gin/scale/tiny.gin:24 '{STEPS} = 700' by my.gin:1 '{STEPS} = 90'\n" in told
 
 
 @pytest.mark.parametrize("only", [["p", "p/fll"], ["p/fll", "p"]])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
 from rgx.gesture.align.contrastive import ContrastiveAlignment, contrastive_loss, recall, span_mask
-from rgx.gesture.skeleton import KEPT, STREAMS
+from rgx.gesture.nn.encoders import gesture_steps
+from rgx.gesture.skeleton import KEPT, STREAMS, stream_slice
 from rgx.gesture.types import PREFIX_FRAMES, Batch
 
 torch.set_num_threads(1)
@@ -87,3 +89,32 @@ def test_recall_by_hand():
 def test_recall_of_collapsed_embeddings_is_not_perfect() -> None:
     z = torch.ones(8, 4) / 2
     assert recall(z, z, 1) <= 1 / 8
+
+
+def test_gesture_encoders_see_steps_and_none_to_or_from_what_is_not_valid():
+    windows = 2
+    valid = torch.ones(windows, 80, len(KEPT), dtype=torch.bool)
+    valid[0, 5, 0] = False
+    before = torch.ones(windows, PREFIX_FRAMES, len(KEPT), dtype=torch.bool)
+    before[1, -1] = False
+    places = torch.randn(windows, 81, len(KEPT), 2)
+    batch = Batch(
+        motion=places[:, 1:],
+        valid=valid,
+        speech=torch.zeros(windows, 80, 1),
+        beats=torch.zeros(windows, 80, dtype=torch.bool),
+        prefix=places[:, :1].expand(-1, PREFIX_FRAMES, -1, -1),
+        prefix_valid=before,
+        speaker=torch.zeros(windows, dtype=torch.long),
+        clip=torch.arange(windows),
+    )
+    # The posture of a clip is no part of it.
+    moved = dataclasses.replace(batch, motion=batch.motion + 3, prefix=batch.prefix + 3)
+    for stream, points in STREAMS.items():
+        steps = gesture_steps(batch, stream).unflatten(-1, (len(points), 2))
+        assert torch.allclose(gesture_steps(moved, stream), gesture_steps(batch, stream), atol=1e-5)
+        by_hand = (places[:, 1:] - places[:, :-1])[:, :, stream_slice(stream)].clone()
+        by_hand[1, 0] = 0
+        if stream_slice(stream).start == 0:
+            by_hand[0, 5:7, 0] = 0
+        assert torch.allclose(steps, by_hand)

@@ -45,8 +45,17 @@ class Heard:
     def __init__(self, windows: int = 3, frames: int = 80, features: int = 5) -> None:
         draw = torch.Generator().manual_seed(1)
         self.motion = motion(windows, frames)
+        self.valid = torch.ones(self.motion.shape[:3], dtype=torch.bool)
+        self.prefix = self.motion[:, :8].flip(1)
+        self.prefix_valid = self.valid[:, :8]
         self.speech = torch.randn(windows, frames, features, generator=draw)
         self.beats = torch.rand(windows, frames, generator=draw) < 0.1
+
+
+def steps_of(batch: Heard, stream: str) -> torch.Tensor:
+    """Return how far each coordinate has come in a frame, the first from the source frame: (B, T, C)."""
+    whole = torch.cat([batch.prefix[:, -1:], batch.motion], dim=1)[:, :, stream_slice(stream)].flatten(2)
+    return whole[:, 1:] - whole[:, :-1]
 
 
 def small_alignment(**given: Any) -> ContrastiveAlignment:
@@ -87,7 +96,7 @@ def test_four_encoders_share_nothing() -> None:
 def test_an_embedding_is_the_mean_over_time_of_its_encoders_sequence() -> None:
     align, batch = small_alignment(), Heard()
     z_s, z_g = align.embed(batch, "body")  # type: ignore[arg-type]
-    own = batch.motion[:, :, stream_slice("body")].flatten(2)
+    own = steps_of(batch, "body")
     for z, sequence in ((z_s, align.speech["body"](batch.speech)), (z_g, align.gesture["body"](own))):
         assert torch.allclose(z, F.normalize(sequence.mean(1), dim=-1), atol=1e-6)
 
@@ -103,7 +112,7 @@ def test_beats_are_told_from_the_gesture_embedding_by_one_linear_layer() -> None
     terms = align.losses(batch)  # type: ignore[arg-type]
     for stream in STREAMS:
         assert type(align.beat[stream]) is nn.Linear
-        sequence = align.gesture[stream](batch.motion[:, :, stream_slice(stream)].flatten(2))
+        sequence = align.gesture[stream](steps_of(batch, stream))
         logits = align.beat[stream](sequence).flatten(1)
         likely = F.logsigmoid(torch.where(batch.beats, logits, -logits))
         by_hand = -(likely * torch.where(batch.beats, 3.0, 1.0)).mean()
@@ -116,7 +125,7 @@ def test_distillation_is_eq_2_by_hand_and_teaches_no_teacher() -> None:
     teacher = nn.ModuleDict({"face": small_alignment().gesture["face"]})
     quantized = torch.randn(2, 20, 6, requires_grad=True)
     loss = distillation(quantized, batch, teacher)  # type: ignore[arg-type]
-    target = teacher["face"](batch.motion[:, :, stream_slice("face")].flatten(2)).detach()
+    target = teacher["face"](steps_of(batch, "face")).detach()
     projected = quantized @ distillation.projection.weight.T + distillation.projection.bias
     projected = projected.detach()
     cosines = [

@@ -13,6 +13,7 @@ import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.picture_file import PictureFile, PictureWriter
+from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.stages.frames import FramesStage
 from rgx.gesture.types import Footage, PictureFacts
@@ -104,7 +105,7 @@ class Recorded(Puppets):
 
 
 def test_footage_of_another_length_is_refused(tmp_path: Path) -> None:
-    corpus = Recorded(speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
+    corpus = Recorded(PlainWorld(), speakers=1, train_clips=1, dev_clips=0, test_clips=0, clip_s=4.0)
     span = {"speaker": 0, "split": "train", "start": 0, "frames": 100, "origin_px": (16, 16), "scale_px": 8}
     (name,) = (clip.name for clip in corpus.clips())
     folder = Workspace(tmp_path / "corpus", "cpu", lambda _: None)

@@ -56,7 +56,7 @@ def near(losses: Callable[[], dict[str, Tensor]], network: nn.Module) -> None:
     exact, gradient = step(losses, network)
     with torch.autocast("cpu", torch.bfloat16):
         fast, turned = step(losses, network)
-    assert fast == pytest.approx(exact, rel=0.01) and fast != exact
+    assert fast == pytest.approx(exact, rel=0.02) and fast != exact
     assert F.cosine_similarity(gradient, turned, dim=0) > 0.95
 
 
