@@ -18,10 +18,10 @@ import os, signal
 from rgx.gesture.data.windows import Windows
 
 draw = Windows.draw
-def asked_while_drawing(windows, count):
+def asked_while_drawing(windows, *asked):
     os.kill(os.getppid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
-    return draw(windows, count)
+    return draw(windows, *asked)
 
 Windows.draw = asked_while_drawing
 """
@@ -57,7 +57,7 @@ import os, pathlib, signal, time
 from rgx.gesture.data.windows import Windows
 
 draw = Windows.draw
-def asked_while_drawing(windows, count):
+def asked_while_drawing(windows, *asked):
     told = pathlib.Path("FOLDER") / "told.txt"
     if not told.exists():
         parents = [os.getppid()]
@@ -71,7 +71,7 @@ def asked_while_drawing(windows, count):
         while stat.exists() and ") Z " not in stat.read_text() and time.monotonic() < until:
             time.sleep(0.1)
         time.sleep(2)
-    return draw(windows, count)
+    return draw(windows, *asked)
 
 Windows.draw = asked_while_drawing
 """

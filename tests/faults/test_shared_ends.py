@@ -28,12 +28,12 @@ import torch.distributed as dist
 from rgx.gesture.data.windows import Windows
 
 draw, steps = Windows.draw, []
-def draw_with_a_fault(windows, count):
+def draw_with_a_fault(windows, *asked):
     steps.append(1)
     pathlib.Path("FOLDER", str(os.getpid())).touch()
     if len(steps) == STEP:
         DO
-    return draw(windows, count)
+    return draw(windows, *asked)
 
 Windows.draw = draw_with_a_fault
 """

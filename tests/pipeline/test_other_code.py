@@ -29,7 +29,7 @@ class Edited(Distillation):
         self.calls = 0
 
     def forward(self, quantized, batch, teacher):
-        self.calls += 1
+        self.calls += self.training  # what is held out is looked at, too
         BODY
         return 0 * quantized.sum()
 """

@@ -619,7 +619,7 @@ def test_memory_stays_flat_in_a_recording_s_length(tmp_path: Path) -> None:
         )
         peaks.append(int(done.stdout.split()[-1]))
         assert len(rows(tmp_path / f"out {seconds}")) > 1
-    assert peaks[1] < 1.05 * peaks[0], peaks
+    assert peaks[1] < 1.08 * peaks[0], peaks
 
 
 @pytest.mark.slow

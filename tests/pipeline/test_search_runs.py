@@ -116,7 +116,7 @@ def ray(folder: Path, text: str, store: Path) -> list[str]:
 def test_a_trial_trains_what_its_values_change_and_nothing_else(searched: Path) -> None:
     made = list(manifests(searched / "store").values())
     counts = {stage: sum(m["stage"] == stage for m in made) for stage in {m["stage"] for m in made}}
-    shared = ("corpus", "speech", "judge", "alignment", "tokenizer", "residual")
+    shared = ("corpus", "speech", "judge", "sync_judge", "alignment", "tokenizer", "residual")
     own = ("generator", "motion", "motion_scores")
     splits = [m["outputs"]["metrics"]["fgd"]["split"] for m in made if m["stage"] == "motion_scores"]
     assert sorted(splits) == ["dev", "dev", "test"], "a search chooses by dev, the table reads test"
