@@ -94,9 +94,9 @@ def other_code(tmp_path: Path) -> list[str]:
     """A command that starts what is given to it where rgx is another copy, whose loss is nothing at all."""
     other = tmp_path / "rgx"
     shutil.copytree(ROOT / "rgx", other, ignore=shutil.ignore_patterns("__pycache__"))
-    loop = other / "train" / "loop.py"
-    loop.write_text(loop.read_text().replace("total.backward()", "(0 * total).backward()"))
-    assert "(0 * total).backward()" in loop.read_text()
+    players = other / "train" / "players.py"
+    players.write_text(players.read_text().replace("total.backward()", "(0 * total).backward()"))
+    assert "(0 * total).backward()" in players.read_text()
     command = ["unshare", "--mount", "sh", "-c", f'mount --bind {other} {ROOT / "rgx"} && exec "$@"', "sh"]
     if subprocess.run([*command, "true"], capture_output=True).returncode:
         pytest.skip("needs the right to mount a folder for one process")
@@ -117,6 +117,6 @@ def test_a_node_with_other_code_refuses_and_commits_nothing(
         )  # fmt: skip
         assert run.wait() == 1, run.text
     node = f"node {socket.gethostname()} has other code than the sweep was planned with, in {ROOT}"
-    assert f"{node}: rgx.train.loop; every node needs" in run.text
+    assert f"{node}: rgx.train.players; every node needs" in run.text
     assert "0 stages run" in run.text and "2 blocked" in run.text and "Traceback" not in run.text
     assert sorted(manifests(store)) == before
