@@ -104,6 +104,12 @@ def stands(gathered: Gathered, out: Path) -> bool:
     return bool(same and all((folder / str(name)).is_file() for name in files))
 
 
+def displaced(gathered: Gathered, out: Path) -> str:
+    """Return the name of another report's file whose tables lie where this one's would, or nothing."""
+    other = _held(out / gathered.results.sweep.name).get("report")
+    return other if isinstance(other, str) and other != gathered.report_file.name else ""
+
+
 def _held(folder: Path) -> dict[str, Any]:
     """Return what the last report here said of itself, or nothing."""
     try:

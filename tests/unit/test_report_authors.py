@@ -26,7 +26,7 @@ from rgx.report.macros import LOOK, PREAMBLE
 from rgx.report.panel import Panel, Pivot, Show
 from rgx.report.phrase import Phrase
 from rgx.report.quoted import digits_of, read, scaled, spread_of
-from rgx.report.render import render, stands
+from rgx.report.render import displaced, render, stands
 from rgx.report.summary import terminal_summary
 from rgx.sweep.factors import factors_of, name_of
 
@@ -429,3 +429,13 @@ def test_the_look_that_the_page_gives_compiles(tmp_path: Path) -> None:
     files = files_of(tmp_path, SEEDS, HIDDEN | PUBLISHED)
     lines = [r"\documentclass[twocolumn]{article}", *PREAMBLE, look, r"\begin{document}", files["3b.tex"]]
     assert faults([log_of(tmp_path, [*lines, r"\end{document}"]) for _ in range(2)][-1]) == []
+
+
+def test_a_report_in_the_place_of_another_is_named(tmp_path: Path) -> None:
+    report, store = build(tmp_path, TWO, FORMULAS)
+    out, other = tmp_path / "out", report.with_name("other.yaml")
+    other.write_text(report.read_text())
+    assert displaced(gather(report, store), out) == ""
+    render(report, store, out)
+    assert displaced(gather(report, store), out) == ""
+    assert displaced(gather(other, store), out) == "small.yaml"
