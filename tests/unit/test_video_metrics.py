@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, technical
 from rgx.gesture.metrics.fgd import frechet
 from rgx.gesture.metrics.fvd import ReconstructionFVD, VideoFVD
 from rgx.gesture.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
+from rgx.gesture.metrics.hand_confidence import HANDS, VideoHandConfidence
 from rgx.gesture.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
 from rgx.gesture.metrics.pixels import (
     ReconstructionHandPSNR,
@@ -32,6 +33,9 @@ from rgx.gesture.metrics.pixels import (
     ssim_map,
 )
 from rgx.gesture.nn.weights import fingerprint_of
+from rgx.gesture.poses.base import Extractor
+from rgx.gesture.poses.mediapipe import MediaPipe
+from rgx.gesture.skeleton import POINTS
 from rgx.registry import find
 
 FRAMES, SIZE = 12, 24
@@ -614,6 +618,29 @@ def test_the_aesthetic_view_is_the_whole_picture_over_the_whole_window() -> None
     assert view[:, 0, 0, 0].tolist() == pytest.approx([math.floor((i + 0.5) * 2.5) for i in range(32)])
 
 
+# Hand confidence
+
+
+class Brightness(Extractor):
+    """Finds two people whose hand points are as sure as a picture is bright; the first is half as sure."""
+
+    def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            people = np.zeros((2, POINTS, 3), np.float32)
+            people[0, HANDS, 2] = frame.mean() / 510
+            people[1, HANDS, 2] = frame.mean() / 255
+            yield people if frame.any() else people[:0]
+
+
+def test_hand_confidence_is_the_mean_over_frames_of_the_surest_person() -> None:
+    metric = VideoHandConfidence(Brightness())
+    real, generated = torch.full((4, 3, 8, 8), 0.8), torch.full((4, 3, 8, 8), 0.4)
+    generated[0] = 0  # nobody is found there
+    measured = [metric.measure(pair(real, generated)), metric.measure(pair(real, real))]
+    assert metric.score(measured) == pytest.approx((0.75 * 0.4 + 0.8) / 2)
+    assert metric.reference(measured) == pytest.approx(0.8)
+
+
 # All of them
 
 ROSTER = {
@@ -629,7 +656,9 @@ ROSTER = {
     "video_fvd_random": ("FVD-random", "down", True),
     "video_dover_aesthetic": ("VQA_A", "up", False),
     "video_dover_technical": ("VQA_T", "up", False),
+    "video_hand_confidence": ("HKC", "up", False),
 }
+PARTS = {"video_hand_confidence": {"poses": MediaPipe()}}
 WEIGHTS = {
     "reconstruction_lpips": ("backbone", "AlexNet"),
     "reconstruction_fvd": ("network", "I3D"),
@@ -644,7 +673,7 @@ def test_every_video_metric_says_how_to_read_it(name: str) -> None:
     variant = find("metric", name)
     label, direction, stand_in = ROSTER[name]
     with torch.device("meta"):
-        metric = variant.cls()
+        metric = variant.cls(**PARTS.get(name, {}))
     assert isinstance(metric, VideoMetric) and not isinstance(metric, MotionMetric) and not variant.shapes
     assert (variant.label, metric.direction, metric.stand_in) == (label, direction, stand_in)
     protocol = {"reconstruction": "self-reconstruction, ", "video": "speech-driven, "}[name.split("_")[0]]
@@ -672,7 +701,7 @@ def test_prepare_comes_first(name: str) -> None:
         find("metric", name).cls().measure(pair(video(80), video(80)))
 
 
-@pytest.mark.parametrize("name", [n for n in ROSTER if n not in WEIGHTS])
+@pytest.mark.parametrize("name", [n for n in ROSTER if n not in {*WEIGHTS, *PARTS}])
 def test_a_window_of_eighty_frames_leaves_the_random_state_alone(name: str) -> None:
     metric = prepared(find("metric", name).cls())
     torch.manual_seed(0)

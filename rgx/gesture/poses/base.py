@@ -20,6 +20,10 @@ class Extractor(ABC):
     people: int | None = None
     alone: bool = False
 
+    def fingerprint(self) -> str:
+        """Return the identity of the weights it is given; raises InputError for a file that is not there."""
+        return ""
+
     @abstractmethod
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield, for each picture (H, W, 3) uint8 RGB, its people (P, 133, 3) float32: x px, y px, score.

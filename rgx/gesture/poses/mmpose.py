@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from rgx.errors import InputError
+from rgx.gesture.nn.weights import fingerprint_of
 from rgx.gesture.poses.base import Extractor, same_size, scored
 from rgx.gesture.poses.isolated import Environment, run_child
 from rgx.registry import Outside, Place, register
@@ -72,24 +73,25 @@ class MMPose(Extractor):
         python: Place = "",
     ) -> None:
         for name, path in (("checkpoint", checkpoint), ("detector_checkpoint", detector_checkpoint)):
-            needed = bool(detector) or name == "checkpoint"
-            if needed and not path:
+            if not path and (detector or name == "checkpoint"):
                 whence = "none is fetched (`rgx variants poses` says whence)"
                 raise InputError(f"poses.mmpose.{name}: expected a file of weights; {whence}")
-            if path and not Path(path).is_file():
-                raise InputError(f"poses.mmpose.{name}: {path}: no such file")
         if not 0 <= least_score <= 1:
             raise InputError(f"poses.mmpose.least_score = {least_score}: expected 0 to 1")
+        self.weights = {"checkpoint": checkpoint, "detector_checkpoint": detector_checkpoint}
         self.people = None if detector else 1
         self.python = python
         self.settings = {
             "config": config,
-            "checkpoint": checkpoint,
             "detector": detector,
-            "detector_checkpoint": detector_checkpoint,
+            **self.weights,
             "least_score": least_score,
             "device": device,
         }
+
+    def fingerprint(self) -> str:
+        """Return the digests of its weights."""
+        return " ".join(fingerprint_of(path) for path in self.weights.values() if path)
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield (P, 133, 3) for each picture, its people in order of the detector's scores."""

@@ -86,7 +86,7 @@ def read_choice(name: str, plugins: tuple[tuple[str, str], ...], bindings: Itera
         values[parameter] = _value(binding, text, variant.parameters[parameter])
     choice = choice._replace(values=tuple(values.items()))
     if not choice.reads_files():
-        make(variant, values)
+        make(variant, values).fingerprint()
     return choice
 
 
