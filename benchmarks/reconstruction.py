@@ -8,6 +8,7 @@ on the same windows with the same metrics. Prints one row each.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +31,8 @@ from rgx.sweep.spec import Overrides, read_sweep
 SWEEP = Path("sweeps/ablation_table3.yaml")
 
 
-def repeated(inputs: Inputs, per_clip: int, split: str = "test") -> tuple[int, Iterator[VideoPair]]:
-    """Return how many windows there are, and each with its condition frame in place of every frame."""
+def repeated(inputs: Inputs, per_clip: int, split: str = "test") -> tuple[list[str], Iterator[VideoPair]]:
+    """Return the clip of each window, and the windows with their condition frame in place of every frame."""
     pictures = load_pictures(inputs, "cpu")
     windows = pictures.windows(split, per_clip)
     size = (pictures.size_px, pictures.size_px)
@@ -43,7 +44,7 @@ def repeated(inputs: Inputs, per_clip: int, split: str = "test") -> tuple[int, I
             hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
             yield VideoPair(pictures.pictures(index), still, hands)
 
-    return len(windows), pairs()
+    return [span.name for _, span, _ in windows], pairs()
 
 
 def main() -> None:
@@ -71,10 +72,10 @@ def main() -> None:
     stage, windows = stages[stage_name], stages["reconstruction"]
     assert isinstance(stage, ReconstructionScoresStage) and isinstance(windows, ReconstructionStage)
     inputs = Inputs({}, {"frames": artifact_folder(given.store, "frames", first["frames"])})
-    count, pairs = repeated(inputs, windows.windows_per_clip)
-    workspace = Workspace(given.store / "running" / "benchmark", "cpu", lambda progress: None)
-    still = score_windows(stage.metrics, pairs, count, workspace)
-    workspace.folder.rmdir()
+    clips, pairs = repeated(inputs, windows.windows_per_clip)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder), "cpu", lambda progress: None)
+        still = score_windows(stage.metrics, pairs, clips, workspace)
     names = list(still["scores"])
     print("| row | seed | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 2))
     shown = [("repeat the source frame", "", still["scores"])]

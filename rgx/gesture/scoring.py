@@ -11,7 +11,7 @@ import torch
 
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.evaluation import evaluate
-from rgx.gesture.metrics.base import Evaluation, MotionMetric, VideoMetric, VideoPair
+from rgx.gesture.metrics.base import MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
@@ -41,19 +41,25 @@ def remarks_of(
 
 
 def score_windows(
-    metrics: Sequence[VideoMetric], pairs: Iterable[VideoPair], total: int, workspace: Workspace
+    metrics: Sequence[VideoMetric], pairs: Iterable[VideoPair], clips: Sequence[str], workspace: Workspace
 ) -> dict[str, Any]:
-    """Return scores, references and descriptions, the windows taken one at a time."""
+    """Return scores, references and descriptions, the windows taken one at a time; clips: of each its clip.
+
+    What each clip adds to the scores that are means is left as samples.
+    """
     for metric in metrics:
         metric.prepare(workspace.device)
     measured: list[list[np.ndarray]] = [[] for _ in metrics]
+    parts: dict[str, list[tuple[float, float]]] = {}
     size = 0
     for done, pair in enumerate(pairs, start=1):
         size = pair.real.shape[-1]
         for of_metric, metric in zip(measured, metrics, strict=True):
             if len(measures := metric.measure(pair)):
                 of_metric.append(measures)
-        workspace.progress(done, total)
+            part = metric.part(measures) if len(measures) else (0.0, 0.0)
+            parts.setdefault(name_of(metric), []).extend([] if part is None else [part])
+        workspace.progress(done, len(clips))
     scores, references, about = {}, {}, {}
     for of_metric, metric in zip(measured, metrics, strict=True):
         name, description = name_of(metric), describe(metric)
@@ -61,24 +67,29 @@ def score_windows(
         references[name] = value_or_reason(partial(metric.reference, of_metric)) if of_metric else NOTHING
         protocol = f"{metric.protocol}; {len(of_metric)} windows of {WINDOW_FRAMES} frames, {size} px"
         about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
-    return {"scores": scores, "references": references, "metrics": about, "windows": total}
+    means = {
+        name: tuple(np.array(of_metric).T)
+        for name, of_metric in parts.items()
+        if len(of_metric) == len(clips) and isinstance(scores[name], float)
+    }
+    workspace.save_samples(by_clip(means, clips))
+    return {"scores": scores, "references": references, "metrics": about, "windows": len(clips)}
 
 
-def by_clip(metrics: Sequence[MotionMetric], evaluation: Evaluation, names: Sequence[str]) -> Samples:
-    """Return what each clip adds to the scores that are means; names: the clip of each window.
+def by_clip(parts: Mapping[str, tuple[np.ndarray, np.ndarray]], names: Sequence[str]) -> Samples:
+    """Return what each clip adds to scores that are means; names: the clip of each window.
 
-    A clip's windows overlap and are of one speech: what is drawn anew is a clip, never a window.
+    parts: of each score, value and weight (W,) of each window. A clip's windows overlap and are of one
+    speech: what is drawn anew is a clip, never a window.
     """
     clips = list(dict.fromkeys(names))
     places = np.array([clips.index(name) for name in names])
     scores = {}
-    for metric in metrics:
-        if (parts := metric.parts(evaluation)) is not None:
-            values, weights = parts
-            total = np.bincount(places, weights, len(clips))
-            above = np.bincount(places, values * weights, len(clips))
-            means = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
-            scores[name_of(metric)] = SampleParts(values=means.tolist(), weights=total.tolist())
+    for name, (values, weights) in parts.items():
+        total = np.bincount(places, weights, len(clips))
+        above = np.bincount(places, values * weights, len(clips))
+        means = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
+        scores[name] = SampleParts(values=means.tolist(), weights=total.tolist())
     return Samples(unit="test clips", names=clips, scores=scores)
 
 
@@ -138,7 +149,8 @@ class MotionScoring(Stage):
             measured = isinstance(references[name], float)
             if measured and (chance := metric.chance(evaluation)) is not None:
                 chances[name] = chance
-        samples = by_clip(self.metrics, evaluation, names)
+        parts = {name_of(metric): metric.parts(evaluation) for metric in self.metrics}
+        samples = by_clip({name: part for name, part in parts.items() if part is not None}, names)
         workspace.save_samples(samples)
         outputs = {
             **{"scores": scores, "references": references, "metrics": about, "windows": len(names)},
@@ -179,6 +191,7 @@ class VideoScoring(Stage):
         device = workspace.device
         pictures, about = load_pictures(inputs, device), inputs.about(self.judged)
         frames = np.load(inputs.folders[self.judged] / "frames.npy", mmap_mode="r")
+        clips = [pictures.clip_of(start) for start in about["starts"]]
 
         def pairs() -> Iterator[VideoPair]:
             for start, generated in zip(about["starts"], frames, strict=True):
@@ -188,6 +201,6 @@ class VideoScoring(Stage):
                 yield VideoPair(pictures.pictures(index), to_pictures(generated, device), hands.to(device))
 
         return {
-            **score_windows(self.metrics, pairs(), len(frames), workspace),
+            **score_windows(self.metrics, pairs(), clips, workspace),
             "notes": about["notes"],
         }

@@ -12,10 +12,12 @@ import torch
 
 from rgx.errors import InputError
 from rgx.gesture.metrics.bas import BasAudioToMotion, BasGtRelative, BasMotionToAudio
-from rgx.gesture.metrics.base import Evaluation, MotionMetric
+from rgx.gesture.metrics.base import Evaluation, MotionMetric, VideoMetric, VideoPair
 from rgx.gesture.metrics.fgd import FGD
+from rgx.gesture.metrics.fvd_random import ReconstructionFVDRandom
 from rgx.gesture.metrics.pcm import PCM
-from rgx.gesture.scoring import by_clip
+from rgx.gesture.metrics.pixels import ReconstructionHandPSNR
+from rgx.gesture.scoring import by_clip, score_windows
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
 from rgx.store.samples import SAMPLES, SampleParts, Samples, check_samples, read_samples
@@ -82,7 +84,9 @@ def test_clips_add_up_to_the_score(metric: MotionMetric) -> None:
         embed=lambda motion: motion[:, 0, 0],
     )
     metric.record = {"variant": "metric/it"}
-    samples = by_clip([metric, FGD()], evaluation, ["a", "a", "b", "b", "b", "c", "a"])
+    parts = metric.parts(evaluation)
+    assert parts is not None and FGD().parts(evaluation) is None, "a distance is no mean"
+    samples = by_clip({"it": parts}, ["a", "a", "b", "b", "b", "c", "a"])
     assert samples.names == ["a", "b", "c"] and list(samples.scores) == ["it"]
     assert samples.scores["it"].mean() == pytest.approx(metric.score(evaluation), rel=1e-12)
     alone = Evaluation(*(x[[2, 3, 4]] for x in (evaluation.real, evaluation.generated, evaluation.valid)),
@@ -102,3 +106,23 @@ def test_a_finished_stage_holds_its_clips(finished: Path) -> None:
     for metric, parts in samples.scores.items():
         assert parts.mean() == pytest.approx(manifest["outputs"]["scores"][metric])
     assert torch.tensor(samples.scores["pcm"].weights).min() > 0
+
+
+def test_clips_of_videos_add_up_and_a_distance_of_many_is_left_out(tmp_path: Path) -> None:
+    metrics: list[VideoMetric] = [ReconstructionHandPSNR(), ReconstructionFVDRandom()]
+    for metric, name in zip(metrics, ("reconstruction_hand_psnr", "reconstruction_fvd_random"), strict=True):
+        metric.record = {"variant": f"metric/{name}"}
+    hands = torch.zeros(4, 12, 1, 24, 24, dtype=torch.bool)
+    hands[0, :, :, :6, :6] = hands[1, :3, :, 6:] = hands[2, :, :, 3:9] = True  # nobody's in the last window
+    videos = torch.rand(8, 12, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    pairs = [VideoPair(videos[n], videos[4 + n], hands[n]) for n in range(4)]
+    workspace = Workspace(tmp_path, "cpu", lambda progress: None)
+    outputs = score_windows(metrics, pairs, ["a", "b", "a", "c"], workspace)
+    samples = read_samples(tmp_path)
+    assert samples is not None and samples.names == ["a", "b", "c"] and samples.unit == "test clips"
+    assert list(samples.scores) == ["reconstruction_hand_psnr"]
+    parts = samples.scores["reconstruction_hand_psnr"]
+    assert parts.weights == [24, 3, 0], "frames that show a hand"
+    assert parts.mean() == pytest.approx(outputs["scores"]["reconstruction_hand_psnr"], rel=1e-12)
+    assert parts.values[1] == pytest.approx(float(metrics[0].measure(pairs[1]).mean()), rel=1e-12)
+    check_samples("reconstruction_scores", tmp_path, outputs["scores"])

@@ -130,7 +130,8 @@ def test_clips_of_mismatch_add_up() -> None:
     case = evaluation(views(60), views(60), views(60, 1))
     metric: MotionMetric = Mismatch()
     metric.record = {"variant": "metric/mismatch"}
-    samples = by_clip([metric], case, [f"c{clip}" for clip, _, _ in case.places])
+    parts = {"mismatch": metric.parts(case)}
+    samples = by_clip(parts, [f"c{clip}" for clip, _, _ in case.places])
     assert samples.scores["mismatch"].mean() == pytest.approx(metric.score(case))
     assert set(intervals(samples)) == {"mismatch"}
 

@@ -88,6 +88,10 @@ class Pictures:
         lengths = torch.tensor([span.frames for span in spans])
         return torch.tensor([span.start for span in spans]), lengths, lengths.cumsum(0)
 
+    def clip_of(self, frame: int) -> str:
+        """Return the name of the clip that a frame is of."""
+        return next(s.name for s in self.spans if s.start <= frame < s.start + s.frames)
+
     def windows(self, split: str, per_clip: int) -> list[tuple[int, PictureSpan, int]]:
         """Return up to `per_clip` windows of each clip that do not overlap: (number, span, first frame).
 

@@ -149,6 +149,10 @@ class VideoMetric(metric.Metric):
     def score(self, measured: Sequence[np.ndarray]) -> float:
         """Return the score over all windows."""
 
+    def part(self, measures: np.ndarray) -> tuple[float, float] | None:
+        """Return value and weight of one window where the score is their mean; None where it is not."""
+        return None
+
     def reference(self, measured: Sequence[np.ndarray]) -> float:
         """Return what real videos score by the same measure; NaN where that says nothing."""
         return float("nan")

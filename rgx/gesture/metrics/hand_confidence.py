@@ -49,6 +49,9 @@ class VideoHandConfidence(VideoMetric):
     def score(self, measured: Sequence[np.ndarray]) -> float:
         return float(np.mean([generated for generated, _ in measured]))
 
+    def part(self, measures: np.ndarray) -> tuple[float, float]:
+        return float(measures[0]), 1.0
+
     def reference(self, measured: Sequence[np.ndarray]) -> float:
         return float(np.mean([real for _, real in measured]))
 

@@ -41,6 +41,9 @@ class FrameMetric(VideoMetric):
         values = np.concatenate([*measured, np.empty(0)])
         return float(values.mean()) if len(values) else float("nan")
 
+    def part(self, measures: np.ndarray) -> tuple[float, float]:
+        return float(measures.mean()), float(len(measures))
+
 
 def psnr(squared_error: Tensor) -> Tensor:
     """Return PSNR in dB of mean squared errors (n,) of pictures in [0, 1], at most CAP_DB."""

@@ -56,6 +56,7 @@ class ReconstructionScoresStage(Stage):
                 hands = hand_mask(pose, valid, (pictures.size_px, pictures.size_px))
                 yield VideoPair(pictures.pictures(index), rendered, hands.to(device))
 
-        scores = score_windows(self.metrics, pairs(), len(starts), workspace)
+        clips = [pictures.clip_of(start) for start in starts]
+        scores = score_windows(self.metrics, pairs(), clips, workspace)
         notes = inputs.about("refiner" if self.refiner.present else "reconstruction")["notes"]
         return {**scores, "notes": notes}
