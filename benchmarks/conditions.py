@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.data.windows import Windows
-from rgx.gesture.generate.base import Generator
+from rgx.gesture.generate.base import Generator, Inference
 from rgx.gesture.generate.masked import MaskedGenerator
 from rgx.gesture.metrics.mismatch import partners_of
 from rgx.gesture.nn.motion_losses import motion_losses
@@ -69,9 +69,9 @@ def read_row(plan: Plan, keys: dict[str, str], store: Path) -> Row | None:
     if manifest(store, "motion", keys.get("motion", "")):
         drawn = Inputs({}, folders).arrays("motion")["motion"]
         motion = (drawn - corpus["mean"]) / corpus["std"]
-    decode = getattr(cell.stages.get("motion"), "decode", None)
+    parts = {name: getattr(cell.stages.get("motion"), name, None) for name in ("decode", "sampler")}
     generator = cast(Generator, networks["generator"])
-    return Row(generator, {**networks, "decode": decode}, load_windows(inputs, "test", "cpu"), motion)
+    return Row(generator, {**networks, **parts}, load_windows(inputs, "test", "cpu"), motion)
 
 
 def of_tokens(generator: MaskedGenerator, tokenizer: MotionTokenizer) -> Loss:
@@ -97,8 +97,8 @@ def of_motion(row: Row) -> Loss:
     """Return the loss on a window's motion, and on that of its first token's frames."""
 
     def loss(own: Batch, given: Batch) -> tuple[Tensor, Tensor]:
-        known = (row.networks.get("tokenizer"), row.networks["decode"], row.networks.get("residual"))
-        motion = row.generator.sample(given, *known)
+        known = {name: row.networks.get(name) for name in ("tokenizer", "decode", "residual", "sampler")}
+        motion = row.generator.sample(given, Inference(**known))
 
         def each(frames: slice) -> Tensor:
             triples = zip(motion[:, frames], own.motion[:, frames], own.valid[:, frames], strict=True)

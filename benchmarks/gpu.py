@@ -29,6 +29,7 @@ from tabulate import tabulate
 
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_pictures, load_windows
+from rgx.gesture.generate.base import Inference
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.rendering import CHUNK, Renderer, all_valid, poses_in_chunks, source_of, to_bytes
 from rgx.gesture.types import FPS, WINDOW_FRAMES
@@ -145,7 +146,7 @@ def inference(task: Task, store: Path) -> dict[str, Callable[[], Any]]:
     renderer = Renderer(animator, refiner, device)
 
     def motion() -> torch.Tensor:
-        made = generator.sample(batch, tokenizer, decode, residual)[0].cpu()
+        made = generator.sample(batch, Inference(tokenizer, decode, residual))[0].cpu()
         return span.place(made * corpus["std"] + corpus["mean"])
 
     with fast(device):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_windows
+from rgx.gesture.generate.base import Inference
 from rgx.gesture.metrics.bas import BasGtRelative
 from rgx.gesture.metrics.base import Evaluation
 from rgx.gesture.metrics.fgd import FGD
@@ -43,11 +44,8 @@ def generate(networks: dict[str, Any], windows: Any, speech: Tensor | None, seed
         batch = windows.batch(index)
         if speech is not None:
             batch = replace(batch, speech=windows.batch(speech[index]).speech)
-        made.append(
-            networks["generator"].sample(
-                batch, networks["tokenizer"], networks["decode"], networks["residual"]
-            )
-        )
+        parts = (networks[name] for name in ("tokenizer", "decode", "residual"))
+        made.append(networks["generator"].sample(batch, Inference(*parts)))
     return torch.cat(made)
 
 

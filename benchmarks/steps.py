@@ -27,10 +27,12 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rgx.gesture.align.contrastive import ContrastiveAlignment
+from rgx.gesture.generate.base import Inference
 from rgx.gesture.generate.decode import IterativeDecoding, choose
 from rgx.gesture.generate.fusion import CrossAttention
 from rgx.gesture.generate.mask_ratio import UniformRatio
 from rgx.gesture.generate.masked import MaskedGenerator
+from rgx.gesture.generate.noise import Noise
 from rgx.gesture.generate.residual import PrefixTokenResidual
 from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm
 from rgx.gesture.generate.trunk_blocks import PaperTrunk
@@ -177,14 +179,14 @@ def step(network: nn.Module, losses: Callable[[], dict[str, Tensor]], fused: boo
 @torch.no_grad()
 def reference_window(base: Reference, residual: Reference, text: Tensor) -> None:
     """Make the tokens of one window as MoMask does: 10 and 3 passes, each twice for its guidance."""
-    silent = torch.zeros_like(text)
+    silent, noise = torch.zeros_like(text), Noise.drawn(len(text))
     tokens = torch.full((len(text), TOKENS, 1), CODES + 1)
     for _ in range(10):
         own, none = base(tokens, text), base(tokens, silent)
-        tokens = choose(none + 4 * (own - none), 1.0, 0.1)[0][..., None]
+        tokens = choose(none + 4 * (own - none), 1.0, 0.1, noise)[0][..., None]
     for layer in range(1, LAYERS):
         own, none = (residual(tokens, said, layer) for said in (text, silent))
-        tokens = torch.cat([tokens, choose(none + 2 * (own - none), 1.0, 0.1)[0][..., None]], dim=-1)
+        tokens = torch.cat([tokens, choose(none + 2 * (own - none), 1.0, 0.1, noise)[0][..., None]], dim=-1)
 
 
 def captured(networks: Iterable[nn.Module], call: Callable[[], object]) -> int:
@@ -267,7 +269,7 @@ def main() -> None:
     batch, text = windows(1, tokenizer), torch.randn(1, TEXT)
     networks = [network.eval() for name in ("generator", "residual") for network in pairs[name]]
     decode = IterativeDecoding(steps=5)
-    own = partial(networks[0].sample, batch, tokenizer, decode, networks[2])
+    own = partial(networks[0].sample, batch, Inference(tokenizer, decode, networks[2]))
     other = partial(reference_window, networks[1], networks[3], text)
     rows.append(["one window", 1, *ratio(own, other, 3 * args.rounds), count(own), count(other)])
     for network in networks:

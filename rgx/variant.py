@@ -23,7 +23,7 @@ from functools import cached_property
 from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Generic, TypeVar
 
-from rgx.errors import InputError
+from rgx.errors import InputError, nearest
 from rgx.outside import Outside
 
 T = TypeVar("T")
@@ -169,6 +169,15 @@ class Recipe(Generic[T]):
         built = self.variant.cls(**dict(zip(names, shapes, strict=False)), **named, **self.bound)
         object.__setattr__(built, "record", self.record)
         return built
+
+    def given(self, **offered: Any) -> T:
+        """Build it with those of the offered shapes that it names; raises InputError for another."""
+        for name in self.variant.shapes:
+            if name not in offered:
+                raise InputError(
+                    f"{self.variant.key}: '{name}' is no shape of its axis; {nearest(name, offered)}"
+                )
+        return self(**{name: offered[name] for name in self.variant.shapes})
 
     def __getattr__(self, name: str) -> Any:
         """Constants of the class, such as `Augmentation.keeps_size`, can be read before building."""

@@ -149,8 +149,10 @@ class Pairs:
 
 
 class MotionTokenizer(Protocol):
-    """What a generator may ask of a trained tokenizer; motion (B, T, K, 2), tokens (B, N, Q) a stream."""
+    """What a generator may ask of a trained tokenizer; motion (B, T, K, 2); tokens (B, N, Q) a stream, and
+    latents (B, N, D) a stream: what is decoded, the sum of all layers' codes."""
 
+    width: int
     codes: int
     layers: int
     members: dict[str, tuple[str, ...]]
@@ -158,6 +160,8 @@ class MotionTokenizer(Protocol):
     def tokens(self, motion: Tensor) -> dict[str, Tensor]: ...
 
     def window_tokens(self, batch: Batch) -> dict[str, Tensor]: ...
+
+    def latents(self, motion: Tensor) -> dict[str, Tensor]: ...
 
     def codebook(self, stream: str, layer: int) -> Tensor: ...
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rgx.shares import step_shared
+from rgx.train.averaging import Average
 from rgx.train.exchange import (
     KeepsNothing,
     check_agreement,
@@ -68,8 +71,10 @@ def fit(
     refuse_batch_norm([player.network for player in players])
     keeper = keeper if is_first() else KeepsNothing()
     chosen = Chosen(validation, training.keep) if validation is not None else None
-    start, values = _restore(players, chosen, from_first(keeper.load_checkpoint))
-    check_agreement(partial(_state, players, chosen, start, {}))
+    average = Average(network, training.average) if training.average else None
+    course = _Course(players, chosen, average)
+    start, values = course.restore(from_first(keeper.load_checkpoint))
+    check_agreement(partial(course.state, start, {}))
     for player in players:
         player.network.train()
     watch, saved = Watch(), start
@@ -85,46 +90,65 @@ def fit(
             watch.check(saved)
             raise
         done = step + 1
+        if average is not None:
+            average.update(done)
         looks = chosen is not None and training.validates(done)
         if looks or done % max(1, training.steps // 100) == 0 or done == training.steps:
             watch.check(saved)
             values = {name: float(value) for name, value in terms.items()}
-            check_agreement(partial(_state, players, chosen, done, {}))
-            held_out = chosen.look(network, done, players[0].on_gpu) if chosen is not None and looks else {}
+            check_agreement(partial(course.state, done, {}))
+            held_out = course.look(done) if looks else {}
             keeper.append_metrics(done, values | held_out)
         if done % training.checkpoint_every == 0 or keeper.checkpoint_due():
             watch.check(saved)
-            keeper.save_checkpoint(_state(players, chosen, done, values))
+            keeper.save_checkpoint(course.state(done, values))
             saved = done
         keeper.progress(done, training.steps, loss=total)
     for player in players:
         player.network.eval()
+    if average is not None:
+        average.leave()
     if chosen is None:
         return values
     chosen.leave(network)
     return values | chosen.facts()
 
 
-def _state(
-    players: Sequence[Player], chosen: Chosen | None, step: int, values: Mapping[str, float]
-) -> dict[str, Tensor]:
-    state = {"step": torch.tensor(step)} | random_state(players[0].on_gpu)
-    state |= {OF_LOSSES + name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-    for number, player in enumerate(players):
-        state |= player.state(number)
-    return state | (chosen.state() if chosen is not None else {})
+@dataclass(frozen=True)
+class _Course:
+    """All that a training moves: its players, the network it will leave and the average of the weights."""
 
+    players: Sequence[Player]
+    chosen: Chosen | None
+    average: Average | None
 
-def _restore(
-    players: Sequence[Player], chosen: Chosen | None, state: dict[str, Tensor] | None
-) -> tuple[int, dict[str, float]]:
-    """Take up a checkpoint and return its step, and the last losses that were read."""
-    if state is None:
-        return 0, {}
-    for number, player in enumerate(players):
-        player.restore(number, state)
-    if chosen is not None:
-        chosen.restore(state)
-    restore_random_state(state, players[0].on_gpu)
-    losses = {n.removeprefix(OF_LOSSES): float(v) for n, v in state.items() if n.startswith(OF_LOSSES)}
-    return int(state["step"]), losses
+    def look(self, done: int) -> dict[str, float]:
+        """Measure what is held out, of the average where there is one."""
+        if self.chosen is None:
+            return {}
+        player = self.players[0]
+        with self.average.shown() if self.average is not None else nullcontext():
+            return self.chosen.look(player.network, done, player.on_gpu)
+
+    def state(self, step: int, values: Mapping[str, float]) -> dict[str, Tensor]:
+        """Return a checkpoint of it: after so many steps, with the last losses that were read."""
+        state = {"step": torch.tensor(step)} | random_state(self.players[0].on_gpu)
+        state |= {OF_LOSSES + n: torch.tensor(value, dtype=torch.float64) for n, value in values.items()}
+        for number, player in enumerate(self.players):
+            state |= player.state(number)
+        for part in (self.chosen, self.average):
+            state |= part.state() if part is not None else {}
+        return state
+
+    def restore(self, state: dict[str, Tensor] | None) -> tuple[int, dict[str, float]]:
+        """Take up a checkpoint and return its step, and the last losses that were read."""
+        if state is None:
+            return 0, {}
+        for number, player in enumerate(self.players):
+            player.restore(number, state)
+        for part in (self.chosen, self.average):
+            if part is not None:
+                part.restore(state)
+        restore_random_state(state, self.players[0].on_gpu)
+        losses = {n.removeprefix(OF_LOSSES): float(v) for n, v in state.items() if n.startswith(OF_LOSSES)}
+        return int(state["step"]), losses

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from rgx.errors import InputError
-from rgx.registry import Unkeyed, find, make, register
+from rgx.registry import Since, Unkeyed, find, make, register
 from rgx.train.keeping import Keep
 from rgx.train.schedules import Schedule
 
@@ -37,7 +39,9 @@ class Optimiser:
 class AdamW(Optimiser):
     """How long a stage trains with AdamW, how often it looks at what is held out, and what it keeps.
 
-    validate_every: a share of the steps. Raises InputError for a schedule that ends elsewhere than the steps.
+    validate_every: a share of the steps. average: how much of a moving average of the weights stays at each
+    step; the average is what is looked at and left, 0 for the weights themselves. Raises InputError for a
+    schedule that ends elsewhere than the steps.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class AdamW(Optimiser):
         keep: Keep = LAST,
         validate_every: float = 0.05,
         checkpoint_every: Unkeyed[int] = 200,
+        average: Annotated[float, Since(0.0)] = 0.0,
     ) -> None:
         for name, value in (("steps", steps), ("batch", batch), ("learning_rate", learning_rate)):
             if value <= 0:
@@ -60,8 +65,10 @@ class AdamW(Optimiser):
             raise InputError(
                 f"training.adamw.validate_every = {validate_every}: expected a share of the steps, above 0"
             )
+        if not 0 <= average < 1:
+            raise InputError(f"training.adamw.average = {average}: expected 0 or more and below 1")
         super().__init__(learning_rate, weight_decay, betas, schedule, clip_norm)
-        self.steps, self.batch, self.keep = steps, batch, keep
+        self.steps, self.batch, self.keep, self.average = steps, batch, keep, average
         self.validate_every, self.checkpoint_every = validate_every, checkpoint_every
         schedule.check(steps)
 

@@ -44,13 +44,14 @@ PARTS = {
     "generator/regression": ["trunk"],
     **{f"residual/{name}": ["trunk"] for name in ("prefix_token", "transformer")},
     **{f"trunk/{name}": ["fusion", "style"] for name in ("paper", "letter", "transformer")},
+    "metric/video_hand_confidence": ["poses"],
     "stage/alignment": ["alignment", "training"],
     "stage/animator": ["animator", "perceptual", "training"],
     "stage/corpus": ["corpus"],
     "stage/frames": ["corpus"],
     "stage/generator": ["generator", "quantizer", "alignment", "audio_init", "training"],
     "stage/judge": ["judge", "training"],
-    "stage/motion": ["quantizer", "residual", "decode"],
+    "stage/motion": ["generator", "quantizer", "residual", "decode", "sampler"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
         *("refiner", "discriminator", "adversarial", "perceptual", "training", "discriminator_training")

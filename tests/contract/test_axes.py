@@ -13,7 +13,8 @@ from torch import nn
 
 from rgx import registry
 from rgx.gesture.data.splits import Interval
-from rgx.gesture.generate.base import Decoding
+from rgx.gesture.generate.base import Decoding, Denoising, Inference
+from rgx.gesture.generate.noise import Noise
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT, STREAMS
 from rgx.gesture.tokens.tokenizer import Tokenizer
@@ -36,7 +37,7 @@ REPORTS = {"caption", "figure", "format"}
 """Held to their contracts in the tests of reports."""
 WEIGHTS_NEEDED = {"speech/wavlm", "speech/whisper"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
-PLAIN = {"mask_ratio", "decode", "parts", "speech", "audio_init", "split"}
+PLAIN = {"mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "split"}
 SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
 DEVICE = "cpu"
@@ -108,13 +109,17 @@ def build(variant, seed=0):
         "fusion": lambda: (WIDTH, 2, 0.1),
         "style": lambda: (WIDTH, SPEAKERS),
         "residual": lambda: (make_tokenizer(), encoders(), SPEAKERS),
-        "generator": lambda: (make_tokenizer(), encoders(), SPEAKERS),
+        "generator": lambda: (),
     }[variant.axis]()
     made = small(variant)
     if "trunk" in variant.parts:
         made.bound["trunk"] = trunk()
     if "mask_ratio" in variant.parts:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
+    if variant.axis == "generator":
+        tokenizer, speech = make_tokenizer(), encoders()
+        offered = {"tokenizer": tokenizer, "speech": speech, "features": FEATURES, "speakers": SPEAKERS}
+        return made.given(**offered).to(DEVICE)
     return made(*shapes).to(DEVICE)
 
 
@@ -169,7 +174,7 @@ def run_residual(module, x):
     tokens = tokenizer.window_tokens(batch)
     prefix = {s: t[:, :PREFIX_TOKENS] for s, t in tokens.items()}
     base = {s: t[:, PREFIX_TOKENS:, :1] for s, t in tokens.items()}
-    full = module.extend(base, prefix, batch)
+    full = module.extend(base, prefix, batch, Noise.drawn(3))
     assert all(t.shape == (3, PREFIX_TOKENS + TOKENS, tokenizer.layers) for t in full.values())
     assert all(torch.equal(full[s][:, PREFIX_TOKENS:, :1], base[s]) for s in base)
     assert all(torch.equal(full[s][:, :PREFIX_TOKENS], prefix[s]) for s in base)
@@ -179,11 +184,16 @@ def run_residual(module, x):
 
 
 def run_generator(module, x):
-    tokenizer, batch = make_tokenizer() if module.needs_tokens else None, make_batch()
+    tokenizer, batch = make_tokenizer() if module.needs_tokenizer else None, make_batch()
     losses = module.losses(batch, tokenizer)
     assert losses
     assert all(v.shape == () for v in losses.values())
-    motion = module.sample(batch, tokenizer, recipe("decode", "iterative", steps=2)(), None)
+    read = {axis: kind for axis, kind in module.reads.items() if axis != "residual"}
+    fitting = {
+        axis: next(v for v in registry.variants(axis) if issubclass(v.cls, kind))
+        for axis, kind in read.items()
+    }
+    motion = module.sample(batch, Inference(tokenizer, **{axis: small(v)() for axis, v in fitting.items()}))
     assert motion.shape == batch.motion.shape
     return {**losses, "motion": motion}
 
@@ -267,12 +277,36 @@ def test_decode(variant):
     filled = []
     for _ in range(2):
         torch.manual_seed(1)
-        filled.append(small(variant)().fill(Decoding(tokens, masked, lambda t, m: logits)))
+        turns = torch.arange(12) // 2
+        filled.append(
+            small(variant)().fill(Decoding(tokens, masked, lambda t, m: logits, Noise.drawn(3), turns))
+        )
     assert filled[0].shape == tokens.shape
     assert (filled[0][~masked] == 99).all()
     assert ((filled[0][masked] >= 0) & (filled[0][masked] < 6)).all()
     assert torch.equal(*filled)
     assert (tokens == 99).all()
+
+
+@pytest.mark.parametrize("variant", variants("sampler"))
+def test_sampler(variant):
+    def run(seeds):
+        straight = Denoising(
+            (40,),
+            lambda x, time, step: torch.full_like(x, 3.0),
+            lambda t: (1 - t, t),
+            Noise(seeds),
+            torch.device("cpu"),
+        )
+        return small(variant)().run(straight)
+
+    seeds = [(7, number) for number in range(3)]
+    motion = run(seeds)
+    assert torch.equal(motion, run(seeds))
+    assert torch.equal(motion[1:2], run(seeds[1:2])), "a window's motion is its own"
+    assert torch.allclose(motion, torch.full_like(motion, 3.0), atol=1e-5), (
+        "what is known for sure is reached"
+    )
 
 
 @pytest.mark.parametrize("variant", variants("parts"))

@@ -14,12 +14,13 @@ from torch import nn
 from rgx import registry
 from rgx.errors import InputError
 from rgx.gesture.generate import masked as masked_module
-from rgx.gesture.generate.base import Decoding
+from rgx.gesture.generate.base import Decoding, Inference
 from rgx.gesture.generate.chaining import chain_windows, go_on
 from rgx.gesture.generate.decode import IterativeDecoding, OneShotDecoding, choose
 from rgx.gesture.generate.mask_ratio import CosineRatio, FixedRatio, UniformRatio
 from rgx.gesture.generate.masked import after_prefix, mask_some
 from rgx.gesture.generate.masking import deal
+from rgx.gesture.generate.noise import Noise
 from rgx.gesture.generate.speaker_style import AdaptiveInstanceNorm, ConditionalLayerNorm
 from rgx.gesture.nn.encoders import SequenceEncoder
 from rgx.gesture.skeleton import KEPT
@@ -120,7 +121,9 @@ def reference_fill(true, masked, predict, steps):
 @pytest.mark.parametrize("steps", [1, 3, 5])
 def test_iterative_decoding_equals_a_slow_reference(steps):
     true, masked, predict = decoding_case()
-    found = IterativeDecoding(steps, top_share=1e-6).fill(Decoding(true, masked, predict))
+    found = IterativeDecoding(steps, top_share=1e-6).fill(
+        Decoding(true, masked, predict, Noise.drawn(len(true)))
+    )
     assert torch.equal(found, reference_fill(true, masked, predict, steps))
 
 
@@ -135,7 +138,9 @@ def test_iterative_decoding_keeps_what_it_accepted_and_follows_the_cosine():
 
     torch.manual_seed(0)
     steps = 5
-    filled = IterativeDecoding(steps, top_share=1.0).fill(Decoding(true, masked, noted))
+    filled = IterativeDecoding(steps, top_share=1.0).fill(
+        Decoding(true, masked, noted, Noise.drawn(len(true)))
+    )
     assert torch.equal(true, before[0])
     assert torch.equal(masked, before[1])
     assert torch.equal(filled[~masked], true[~masked])
@@ -159,7 +164,7 @@ def test_every_masked_token_is_filled(decode):
     def model(seen, hidden):
         return predict(seen.clamp(min=0), hidden)
 
-    filled = decode.fill(Decoding(outside, masked, model))
+    filled = decode.fill(Decoding(outside, masked, model, Noise.drawn(len(outside))))
     assert filled.min() >= 0
     assert filled.max() < 9
     assert torch.equal(filled[~masked], true[~masked])
@@ -167,14 +172,14 @@ def test_every_masked_token_is_filled(decode):
 
 def test_one_shot_takes_the_likeliest_codes_at_once():
     true, masked, predict = decoding_case()
-    filled = OneShotDecoding().fill(Decoding(true, masked, predict))
+    filled = OneShotDecoding().fill(Decoding(true, masked, predict, Noise.drawn(len(true))))
     assert torch.equal(filled, torch.where(masked, predict(true, masked).argmax(-1), true))
 
 
 def test_choose_draws_among_the_best_and_reports_full_probability():
     torch.manual_seed(0)
     logits = torch.randn(3, 200, 10)
-    codes, confidence = choose(logits, temperature=2.0, top_share=0.2)
+    codes, confidence = choose(logits, 2.0, 0.2, Noise.drawn(len(logits)))
     rank = (logits > logits.gather(-1, codes[..., None])).sum(-1)
     assert set(rank.unique().tolist()) == {0, 1}
     assert torch.equal(confidence, logits.softmax(-1).gather(-1, codes[..., None])[..., 0])
@@ -268,7 +273,7 @@ def test_residual_codes_are_drawn_under_the_seed_among_the_best():
             tokenizer, speech(), 2
         ).eval()
         torch.manual_seed(seed)
-        return torch.cat(list(residual.extend(base, prefix, make_batch()).values()), dim=-1)
+        return torch.cat(list(residual.extend(base, prefix, make_batch(), Noise.drawn(3)).values()), dim=-1)
 
     wide = [extended(seed, top_share=1.0, temperature=3.0) for seed in (0, 0, 1)]
     assert torch.equal(wide[0], wide[1])
@@ -335,7 +340,7 @@ def test_residual_extends_each_base_token_and_keeps_it(residual_parts):
     true = {s: torch.randint(CODES, (3, TOKENS, 3)) for s in tokenizer.members}
     base = {s: t[:, PREFIX_TOKENS:, :1] for s, t in true.items()}
     prefix = {s: t[:, :PREFIX_TOKENS] for s, t in true.items()}
-    full = residual.extend(base, prefix, make_batch())
+    full = residual.extend(base, prefix, make_batch(), Noise.drawn(3))
     for stream, tokens in full.items():
         assert tokens.shape == (3, TOKENS, 3)
         assert torch.equal(tokens[:, PREFIX_TOKENS:, :1], base[stream])
@@ -399,7 +404,7 @@ def test_the_prefix_is_decoded_with_the_window_but_is_no_part_of_the_motion(part
             codes["filled"] = super().fill(decoding)
             return codes["filled"]
 
-    motion = generator.eval().sample(batch, tokenizer, Told(), None)
+    motion = generator.eval().sample(batch, Inference(tokenizer, Told()))
     filled = dict(zip(generator.streams, codes["filled"].chunk(2, dim=1), strict=True))
     whole = tokenizer.decode({s: t[..., None] for s, t in filled.items()})
     assert torch.allclose(motion, go_on(whole, batch), atol=1e-6)
@@ -438,8 +443,8 @@ def test_guidance_goes_on_from_what_is_said_without_speech_and_1_asks_once(parts
         guided = generator._guided(content, batch.speaker, guidance)(tokens, masked)
         assert torch.allclose(guided, unheard + guidance * (heard - unheard), atol=1e-5)
         assert asked == [3 if guidance == 1 else 6], "both in one batch"
-    one = generator.sample(batch, tokenizer, OneShotDecoding(guidance=1000.0), None)
-    assert not torch.equal(one, generator.sample(batch, tokenizer, OneShotDecoding(), None))
+    one = generator.sample(batch, Inference(tokenizer, OneShotDecoding(guidance=1000.0)))
+    assert not torch.equal(one, generator.sample(batch, Inference(tokenizer, OneShotDecoding())))
     with pytest.raises(InputError, match="guidance = 0"):
         OneShotDecoding(guidance=0)
 
@@ -471,7 +476,7 @@ def test_sample_repeats_under_a_seed_and_depends_on_speech_and_speaker(parts, wi
     def sample(batch, seed=0):
         torch.manual_seed(seed)
         kept = residual if with_residual else None
-        return generator.sample(batch, tokenizer, IterativeDecoding(3, top_share=0.5), kept)
+        return generator.sample(batch, Inference(tokenizer, IterativeDecoding(3, top_share=0.5), kept))
 
     batch = make_batch()
     one = sample(batch)
@@ -488,7 +493,7 @@ def test_regression_shapes_and_what_it_depends_on():
     torch.manual_seed(0)
     model = make_generator("regression", None).eval()
     batch = make_batch()
-    motion = model.sample(batch, None, OneShotDecoding(), None)
+    motion = model.sample(batch, Inference())
     assert motion.shape == (3, FRAMES, len(KEPT), 2)
     assert set(model.losses(batch, None)) == {"position", "velocity", "acceleration"}
     others = (
@@ -497,7 +502,7 @@ def test_regression_shapes_and_what_it_depends_on():
         replace(batch, prefix=-batch.prefix),
     )
     for other in others:
-        assert not torch.equal(motion, model.sample(other, None, OneShotDecoding(), None))
+        assert not torch.equal(motion, model.sample(other, Inference()))
 
 
 def test_adain_normalises_over_time_and_drops_offsets():

@@ -20,7 +20,7 @@ from rgx.gesture.align.contrastive import ContrastiveAlignment, span_mask
 from rgx.gesture.data.pats import Pats
 from rgx.gesture.data.splits import RandomSplit, TableSplit
 from rgx.gesture.data.windows import Windows
-from rgx.gesture.generate.base import Decode, Decoding
+from rgx.gesture.generate.base import Decoding, Filling, Inference
 from rgx.gesture.skeleton import KEPT, STREAMS, edges, stream_slice
 from rgx.gesture.tokens.distillation import CosineDistillation
 from rgx.gesture.tokens.parts import SeparateParts
@@ -220,7 +220,7 @@ def test_a_block_takes_in_speech_then_feeds_forward_then_styles(built: dict[str,
     assert called == [(number, name) for number in blocks for name in ("fusion", "feed", "style")]
 
 
-class FirstPass(Decode):
+class FirstPass(Filling):
     """Fills with zeros, and keeps what it was asked to fill."""
 
     def fill(self, decoding: Decoding) -> torch.Tensor:
@@ -231,7 +231,7 @@ class FirstPass(Decode):
 def test_at_first_all_is_masked_but_what_the_source_frame_gives(built: dict[str, Any]) -> None:
     generator, tokenizer = built["generator"].eval(), built["tokenizer"].eval()
     batch, decode = windows_of(built["speech"].width), FirstPass()
-    generator.sample(batch, tokenizer, decode, None)
+    generator.sample(batch, Inference(tokenizer, decode))
     true = tokenizer.window_tokens(batch)
     given = true["face"].shape[1] - WINDOW_FRAMES // FRAMES_PER_TOKEN
     assert given > 0

@@ -8,6 +8,7 @@ from torch import nn
 
 from rgx.errors import InputError, NotFiniteError
 from rgx.gesture.tokens.residual_vq import ResidualVQ
+from rgx.train.keeping import Last, Validation
 from rgx.train.loop import Opponent, fit
 from rgx.train.optimiser import AdamW, Optimiser
 from rgx.train.schedules import Constant, Multistep, MultistepAt
@@ -212,3 +213,47 @@ def test_an_opponent_learns_by_the_clock_of_its_player():
         InputError, match=r"milestones = \(6,\): the training has 6 steps, and never comes so"
     ):
         fit(maker, lambda: {}, player, Memory(), opponents=[Opponent(critic, lambda: {}, short)])
+
+
+def test_the_average_of_the_weights_is_what_is_left_and_looked_at_and_resumes() -> None:
+    def averaged(stop: int | None = None, keeper: Memory | None = None) -> tuple[Net, list[float]]:
+        torch.manual_seed(0)
+        network, seen = Net(), []
+
+        def measure() -> dict[str, float]:
+            seen.append(float(network.out.bias))
+            return {"loss": seen[-1]}
+
+        settings = training(average=0.9, keep=Last(), validate_every=0.5)
+        calls = 0
+
+        def losses() -> dict[str, torch.Tensor]:
+            nonlocal calls
+            calls += 1
+            if calls == stop:
+                raise StoppedError
+            biases.append(float(network.out.bias))
+            return network.losses()
+
+        fit(network, losses, settings, keeper or Memory(), validation=Validation(measure, "loss"))
+        return network, seen
+
+    biases: list[float] = []
+    whole, looks = averaged()
+    torch.manual_seed(0)
+    by_hand, curve = float(Net().out.bias), []
+    for done, bias in enumerate([*biases[1:], None], start=1):
+        share = min(0.9, (1 + done) / (10 + done))
+        if bias is not None:  # what a step is taken on is what the one before it left
+            by_hand = share * by_hand + (1 - share) * bias
+            curve.append(by_hand)
+    half = training().steps // 2
+    assert looks[0] == pytest.approx(curve[half - 1], rel=1e-5)
+    assert float(whole.out.bias) == looks[-1] != pytest.approx(biases[-1], rel=1e-3)
+    keeper = Memory()
+    with pytest.raises(StoppedError):
+        averaged(stop=training().steps - 1, keeper=keeper)
+    again, _ = averaged(keeper=keeper)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.state_dict().items())
+    with pytest.raises(InputError, match=r"training\.adamw\.average = 1"):
+        training(average=1.0)

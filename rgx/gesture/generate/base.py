@@ -1,15 +1,19 @@
-"""The contracts of the axes generator, fusion, style, residual, mask_ratio, decode and audio_init."""
+"""The contracts of the axes by which speech becomes motion: generator, decode, sampler, residual and more."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
+from rgx.gesture.generate.noise import Noise
+from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import Batch, MotionTokenizer
 
 
@@ -44,20 +48,30 @@ class MaskRatio(ABC):
         """Return `count` ratios in [0, 1], from the global random state."""
 
 
+def positive(guidance: float, of: str) -> float:
+    """Return a guidance; raises InputError for one that would turn away from the speech."""
+    if not guidance > 0:
+        raise InputError(f"{of}.guidance = {guidance}: expected a number above 0; 1 is without guidance")
+    return guidance
+
+
 @dataclass
 class Decoding:
     """What a decoder sees: tokens (B, N) with those of the prefix fixed, and the model to ask.
 
-    predict: tokens (B, N), masked positions (B, N) bool → logits (B, N, V).
+    predict: tokens (B, N), masked positions (B, N) bool → logits (B, N, V). turns (N,) long: when each
+    position comes, of a generator that goes on in time.
     """
 
     tokens: Tensor
     masked: Tensor
     predict: Callable[[Tensor, Tensor], Tensor]
+    noise: Noise
+    turns: Tensor | None = None
 
 
 class Decode(ABC):
-    """How masked tokens are filled in at inference, and how much more speech counts there than it did alone.
+    """How tokens come about at inference, and how much more speech counts there than it did alone.
 
     guidance: 1 asks the model once a step, more pushes away from what it says without speech.
     """
@@ -67,6 +81,47 @@ class Decode(ABC):
     @abstractmethod
     def fill(self, decoding: Decoding) -> Tensor:
         """Return tokens (B, N) with every masked position predicted and all others untouched."""
+
+
+class Filling(Decode):
+    """Fills masked tokens in any order: of a model that sees all of the others."""
+
+
+class Continuation(Decode):
+    """Fills masked tokens turn by turn: of a model that sees what came before."""
+
+
+@dataclass
+class Denoising:
+    """What a sampler sees: the path to noise, x_t = signal(t) x₀ + spread(t) ε, and the model to ask.
+
+    predict: x (B, *shape), its time in (0, 1] (1 is all noise) and how far the step goes → x₀ (B, *shape);
+    path: time → (signal, spread). All of it on `device`.
+    """
+
+    shape: tuple[int, ...]
+    predict: Callable[[Tensor, float, float], Tensor]
+    path: Callable[[float], tuple[float, float]]
+    noise: Noise
+    device: torch.device
+
+    def start(self) -> Tensor:
+        """Return the noise (B, *shape) that sampling begins from."""
+        return self.path(1.0)[1] * sent(self.noise.normal(*self.shape), self.device)
+
+
+class Sampler(ABC):
+    """How noise becomes motion at inference; steps and guidance never retrain a generator.
+
+    guidance: 1 asks the model once a step, more pushes away from what it says without speech.
+    """
+
+    steps: int
+    guidance: float = 1.0
+
+    @abstractmethod
+    def run(self, denoising: Denoising) -> Tensor:
+        """Return x₀ (B, *shape)."""
 
 
 class AudioInit(ABC):
@@ -84,10 +139,36 @@ class AudioInit(ABC):
         """Set the weights of the encoders (by stream) in place."""
 
 
-class Generator(nn.Module):
-    """Speech, the frames before a window and a speaker to motion."""
+@dataclass(frozen=True)
+class Inference:
+    """What a generator may use at inference; it reads no more of it than its class says.
 
-    needs_tokens: ClassVar[bool]
+    noise: each window's own random numbers; without it they are drawn anew.
+    """
+
+    tokenizer: MotionTokenizer | None = None
+    decode: Decode | None = None
+    residual: Residual | None = None
+    sampler: Sampler | None = None
+    noise: Noise | None = None
+
+    def draws(self, batch: Batch) -> Noise:
+        """Return the random numbers of a batch's windows."""
+        return self.noise if self.noise is not None else Noise.drawn(len(batch.speaker))
+
+
+class Generator(nn.Module):
+    """Speech, the frames before a window and a speaker to motion.
+
+    Built with those of these shapes that its constructor names: tokenizer (or None), speech (the encoders of
+    the alignment, by stream), features (how many numbers a frame of speech has) and speakers. Without
+    `speech` it has no encoder that alignment could have trained, and `audio_init` says nothing of it.
+    needs_tokenizer: whether it works on what a tokenizer makes of motion. reads: which of decode, residual
+    and sampler it uses at inference, each with the kind that fits; the others are no part of its motion.
+    """
+
+    needs_tokenizer: ClassVar[bool]
+    reads: ClassVar[Mapping[str, type]] = MappingProxyType({})
     speech: nn.ModuleDict
 
     def steady(self) -> Iterator[nn.Module]:
@@ -99,9 +180,7 @@ class Generator(nn.Module):
         """Return the named scalar losses of a batch; their sum is minimised."""
 
     @abstractmethod
-    def sample(
-        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
-    ) -> Tensor:
+    def sample(self, batch: Batch, inference: Inference) -> Tensor:
         """Return motion (B, T, K, 2); reads the batch's speech, prefix and speaker only."""
 
 
@@ -120,5 +199,7 @@ class Residual(nn.Module):
         """Return the named scalar losses of a batch."""
 
     @abstractmethod
-    def extend(self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extend(
+        self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch, noise: Noise
+    ) -> dict[str, Tensor]:
         """Return tokens (B, P + N, Q) of base tokens (B, N, 1) after those of the prefix (B, P, Q)."""

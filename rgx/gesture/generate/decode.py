@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from rgx.errors import InputError
-from rgx.gesture.generate.base import Decode, Decoding
+from rgx.gesture.generate.base import Decoding, Filling, positive
+from rgx.gesture.generate.noise import Noise
+from rgx.gesture.nn.precision import sent
 from rgx.registry import register
 
 
-def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor, Tensor]:
+def choose(logits: Tensor, temperature: float, top_share: float, noise: Noise) -> tuple[Tensor, Tensor]:
     """Return drawn codes (B, N) and their confidence under the full distribution.
 
     logits (B, N, V); only the best `top_share` of the codes may be drawn. Source: reading 27.
@@ -21,21 +23,16 @@ def choose(logits: Tensor, temperature: float, top_share: float) -> tuple[Tensor
     # At least one, however small the share: there must be something to draw.
     keep = max(1, math.ceil(top_share * logits.shape[-1]))
     best, index = logits.topk(keep, dim=-1)
-    drawn = torch.multinomial((best / temperature).softmax(-1).flatten(0, 1), 1)
+    # Where a number of the window's own falls among the shares laid end to end.
+    ends = (best / temperature).softmax(-1).cumsum(-1)
+    drawn = (ends < sent(noise.uniform(logits.shape[1]), logits.device)[..., None]).sum(-1, keepdim=True)
     # `drawn` counts among the best; `index` says which codes those are.
-    codes = index.gather(-1, drawn.view(*index.shape[:-1], 1))
+    codes = index.gather(-1, drawn.clamp(max=keep - 1))
     return codes[..., 0], probability.gather(-1, codes)[..., 0]
 
 
-def positive(guidance: float) -> float:
-    """Return a guidance; raises InputError for one that would turn away from the speech."""
-    if not guidance > 0:
-        raise InputError(f"decode.guidance = {guidance}: expected a number above 0; 1 is without guidance")
-    return guidance
-
-
 @register("decode", "iterative", label="Iterative", source="Sec. 4.2 Inference, Table 3f")
-class IterativeDecoding(Decode):
+class IterativeDecoding(Filling):
     """Fill all, keep the confident, re-mask the lowest; what was accepted is never re-masked.
 
     The share still masked after step l of L is cos(π l / 2L).
@@ -50,13 +47,14 @@ class IterativeDecoding(Decode):
                 f"found {steps}, {temperature}, {top_share}"
             )
         self.steps, self.temperature, self.top_share = steps, temperature, top_share
-        self.guidance = positive(guidance)
+        self.guidance = positive(guidance, "decode.iterative")
 
     def fill(self, decoding: Decoding) -> Tensor:
         tokens, masked = decoding.tokens.clone(), decoding.masked.clone()
         total = masked.sum(dim=1, keepdim=True)
         for step in range(1, self.steps + 1):
-            drawn, confidence = choose(decoding.predict(tokens, masked), self.temperature, self.top_share)
+            logits = decoding.predict(tokens, masked)
+            drawn, confidence = choose(logits, self.temperature, self.top_share, decoding.noise)
             tokens = torch.where(masked, drawn, tokens)
             # Without the millionth, a share that comes to 2.9999999 tokens would leave 2.
             remain = torch.floor(total * math.cos(math.pi / 2 * step / self.steps) + 1e-6)
@@ -67,11 +65,11 @@ class IterativeDecoding(Decode):
 
 
 @register("decode", "one_shot", label="One shot")
-class OneShotDecoding(Decode):
+class OneShotDecoding(Filling):
     """Fill all masked tokens at once with the likeliest codes."""
 
     def __init__(self, guidance: float = 1.0) -> None:
-        self.guidance = positive(guidance)
+        self.guidance = positive(guidance, "decode.one_shot")
 
     def fill(self, decoding: Decoding) -> Tensor:
         best = decoding.predict(decoding.tokens, decoding.masked).argmax(dim=-1)

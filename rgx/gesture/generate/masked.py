@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.errors import InputError
-from rgx.gesture.generate.base import Decode, Decoding, Generator, MaskRatio, Residual
+from rgx.gesture.generate.base import Decoding, Filling, Generator, Inference, MaskRatio, Residual
 from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.generate.masking import deal
 from rgx.gesture.generate.speech_content import encode_speech, silence_some
@@ -51,7 +52,8 @@ class MaskedGenerator(Generator):
     Source: readings 24, 53 and 57.
     """
 
-    needs_tokens = True
+    needs_tokenizer = True
+    reads: ClassVar[Mapping[str, type]] = {"decode": Filling, "residual": Residual}
 
     def __init__(
         self,
@@ -166,10 +168,10 @@ class MaskedGenerator(Generator):
         return tokenizer.decode_latents(latents)[:, PREFIX_FRAMES:]
 
     @torch.no_grad()
-    def sample(
-        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
-    ) -> Tensor:
-        assert tokenizer is not None
+    def sample(self, batch: Batch, inference: Inference) -> Tensor:
+        tokenizer, decode, residual = inference.tokenizer, inference.decode, inference.residual
+        assert tokenizer is not None and isinstance(decode, Filling)
+        noise = inference.draws(batch)
         content = self.content(batch)
         size = content.shape[1]
         prefix = tokenizer.tokens(batch.prefix)
@@ -178,11 +180,11 @@ class MaskedGenerator(Generator):
         blank = torch.ones(len(tokens), size, dtype=torch.bool, device=tokens.device)
         masked = after_prefix([blank] * len(self.streams))
         predict = self._guided(content, batch.speaker, decode.guidance)
-        each = decode.fill(Decoding(tokens, masked, predict)).chunk(len(self.streams), dim=1)
+        each = decode.fill(Decoding(tokens, masked, predict, noise)).chunk(len(self.streams), dim=1)
         base = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
         if residual is not None:
             window = {s: t[:, PREFIX_TOKENS:] for s, t in base.items()}
-            base = residual.extend(window, prefix, batch)
+            base = residual.extend(window, prefix, batch, noise)
         # Decoded with its prefix, a window goes on from there.
         return go_on(tokenizer.decode(base), batch)
 

@@ -8,7 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from rgx.gesture.generate.base import Decode, Generator, Residual
+from rgx.gesture.generate.base import Generator, Inference
 from rgx.gesture.generate.trunk import Trunk
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
@@ -22,7 +22,7 @@ from rgx.shares import share_rows
 class RegressionGenerator(Generator):
     """The same trunk without tokens: four frames of landmarks from each position, in one pass."""
 
-    needs_tokens = False
+    needs_tokenizer = False
 
     def __init__(
         self,
@@ -54,7 +54,5 @@ class RegressionGenerator(Generator):
         return motion_losses(share_rows(self)(batch), batch.motion, batch.valid)
 
     @torch.no_grad()
-    def sample(
-        self, batch: Batch, tokenizer: MotionTokenizer | None, decode: Decode, residual: Residual | None
-    ) -> Tensor:
+    def sample(self, batch: Batch, inference: Inference) -> Tensor:
         return self(batch)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Residual
 from rgx.gesture.generate.decode import choose
+from rgx.gesture.generate.noise import Noise
 from rgx.gesture.generate.speech_content import encode_speech, silence_some
 from rgx.gesture.generate.trunk import Memory, Trunk, place_tokens
 from rgx.gesture.nn.encoders import content_width
@@ -73,7 +74,7 @@ class ResidualGenerator(Residual):
         """Return what the trunk says of one layer at each embedded token of x (B, N, D), place (N,)."""
 
     @abstractmethod
-    def take(self, logits: Tensor) -> Tensor:
+    def take(self, logits: Tensor, noise: Noise) -> Tensor:
         """Return codes (B, N) of logits (B, N, V)."""
 
     def predict(
@@ -115,13 +116,16 @@ class ResidualGenerator(Residual):
         }
 
     @torch.no_grad()
-    def extend(self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extend(
+        self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch, noise: Noise
+    ) -> dict[str, Tensor]:
         memory = self.trunk.read(self.content(batch))
         tokens = {s: torch.cat([prefix[s][..., :1], base[s]], dim=1) for s in self.streams}
         for layer in range(1, self.layers):
             logits = self.predict(tokens, layer, memory, batch.speaker)
             for s in self.streams:
-                taken = torch.cat([prefix[s][..., layer], self.take(logits[s][:, PREFIX_TOKENS:])], dim=1)
+                window = self.take(logits[s][:, PREFIX_TOKENS:], noise)
+                taken = torch.cat([prefix[s][..., layer], window], dim=1)
                 tokens[s] = torch.cat([tokens[s], taken[..., None]], dim=-1)
         return tokens
 
@@ -163,8 +167,8 @@ class PrefixTokenResidual(ResidualGenerator):
         place = torch.cat([place.amin(0, keepdim=True) - 1, place])
         return self.trunk(asked, memory, place, speaker)[:, 1:]
 
-    def take(self, logits: Tensor) -> Tensor:
-        return choose(logits, self.temperature, self.top_share)[0]
+    def take(self, logits: Tensor, noise: Noise) -> Tensor:
+        return choose(logits, self.temperature, self.top_share, noise)[0]
 
 
 @register("residual", "transformer", label="Layer embedding", source="Sec. 4.2, eq. (4)")
@@ -174,7 +178,7 @@ class LayerEmbeddingResidual(ResidualGenerator):
     def ask(self, x: Tensor, place: Tensor, layer: int, memory: Memory, speaker: Tensor) -> Tensor:
         return self.trunk(x + self.layer[layer], memory, place, speaker)
 
-    def take(self, logits: Tensor) -> Tensor:
+    def take(self, logits: Tensor, noise: Noise) -> Tensor:
         # The draw was the base token's, these only say more exactly where it is.
         return logits.argmax(-1)
 

@@ -40,8 +40,10 @@ class GeneratorStage(Stage):
     ) -> None:
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
         self.audio_init, self.training, self.still_share = audio_init, training, still_share
-        if generator.needs_tokens != quantizer.has_tokens:
-            wants = "predicts tokens" if generator.needs_tokens else "predicts raw landmarks"
+        # Its encoders are those of the alignment, unless it takes speech as it is.
+        self.aligned = "speech" in generator.variant.shapes
+        if generator.needs_tokenizer != quantizer.has_tokens:
+            wants = "works on tokens" if generator.needs_tokenizer else "works on raw landmarks"
             raise InputError(
                 f"generator: {generator.variant.name} {wants}, which quantizer: {quantizer.variant.name} "
                 f"does not give: choose another generator or another quantizer"
@@ -49,19 +51,30 @@ class GeneratorStage(Stage):
 
     def parents(self) -> tuple[str, ...]:
         tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
-        return ("corpus", "speech", *tokens, *self.audio_init.needs)
+        return ("corpus", "speech", *tokens, *(self.audio_init.needs if self.aligned else ()))
+
+    def identity(self) -> dict[str, Any]:
+        """Without encoders of the alignment, how they are made and started is no part of it."""
+        unread = () if self.aligned else ("alignment", "audio_init")
+        return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> Generator:
-        speech = self.alignment(parents["speech"].width).speech
-        return self.generator(parents.get("tokenizer"), speech, len(parents["corpus"].speakers))
+        features, speakers = parents["speech"].width, len(parents["corpus"].speakers)
+        speech = self.alignment(features).speech if self.aligned else None
+        return self.generator.given(
+            tokenizer=parents.get("tokenizer"), speech=speech, features=features, speakers=speakers
+        )
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
-        aligned = inputs.built.get("alignment")
-        self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
+        slower = []
+        if self.aligned:
+            alignment = inputs.built.get("alignment")
+            self.audio_init.start(built.speech, alignment.speech if alignment is not None else None)
+            slower = [(built.speech, self.audio_init.rate)]
         tokenizer = inputs.built.get("tokenizer")
         if tokenizer is not None:
             windows.tokenise(tokenizer)
@@ -72,7 +85,7 @@ class GeneratorStage(Stage):
             with fast(workspace.device):
                 return built.losses(batch, tokenizer)
 
-        size, slower = self.training.batch, [(built.speech, self.audio_init.rate)]
+        size = self.training.batch
 
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import torch
 
+from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows, present
-from rgx.gesture.generate.base import Decode, Residual
+from rgx.gesture.generate.base import Decode, Generator, Inference, Residual, Sampler
+from rgx.gesture.generate.noise import Noise
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import WindowFacts
-from rgx.registry import Recipe, Since, register
+from rgx.registry import Recipe, Since, Unkeyed, register, variants
 from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
 
@@ -20,37 +22,52 @@ from rgx.store.workspace import Inputs, Workspace
 class MotionStage(Stage):
     """Generates every window of a split from its speech, its condition frame and its speaker.
 
-    split: 'test' for tables, 'dev' for choices. Raises InputError for one of which the corpus has no clip.
+    Of decode, residual and sampler only what the generator reads counts. Each window draws random numbers of
+    its own, so that `batch` changes nothing. split: 'test' for tables, 'dev' for choices. Raises InputError
+    for one of which the corpus has no clip, and for a part that does not fit the generator.
     """
+
+    version = 2  # since each window draws random numbers of its own
 
     def __init__(
         self,
+        generator: Recipe[Generator],
         quantizer: Recipe[Quantizer],
         residual: Recipe[Residual],
         decode: Decode,
-        batch: int = 64,
+        sampler: Sampler,
+        batch: Unkeyed[int] = 64,
         split: Annotated[Split, Since("test")] = "test",
     ) -> None:
-        self.quantizer, self.residual, self.decode, self.batch = quantizer, residual, decode, batch
+        self.generator, self.quantizer = generator, quantizer
+        self.residual, self.decode, self.sampler, self.batch = residual, decode, sampler, batch
         self.split: Split = split
+        bound = {"decode": type(decode), "residual": residual.variant.cls, "sampler": type(sampler)}
+        for axis, kind in generator.reads.items():
+            names = {variant.cls: variant.name for variant in variants(axis)}
+            if not issubclass(bound[axis], kind):
+                fitting = " or ".join(name for cls, name in names.items() if issubclass(cls, kind))
+                raise InputError(
+                    f"generator: {generator.variant.name} cannot use {axis}: {names[bound[axis]]}; choose "
+                    f"{axis}: {fitting}"
+                )
 
     def uses_gpu(self) -> bool:
         return True
 
     def parents(self) -> tuple[str, ...]:
-        tokens = self.quantizer.has_tokens
-        residual = tokens and self.residual.present
+        residual = "residual" in self.generator.reads and self.residual.present
         return (
             "corpus",
             "speech",
-            *(("tokenizer",) if tokens else ()),
+            *(("tokenizer",) if self.quantizer.has_tokens else ()),
             "generator",
             *(("residual",) if residual else ()),
         )
 
     def identity(self) -> dict[str, Any]:
-        """Without tokens there is nothing to decode and no residual layer."""
-        unread = () if self.quantizer.has_tokens else ("decode", "residual")
+        """What the generator does not read at inference is no part of its motion; itself is a parent's."""
+        unread = {"generator", "decode", "residual", "sampler"} - self.generator.reads.keys()
         return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> WindowFacts:
@@ -61,9 +78,11 @@ class MotionStage(Stage):
         corpus = inputs.arrays("corpus")
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")
-        pieces = []
+        seed, pieces = int(torch.randint(2**31, ())), []
         for index in windows.chunks(self.batch):
-            motion = generator.sample(windows.batch(index), tokenizer, self.decode, residual).cpu()
+            noise = Noise([(seed, window) for window in index.tolist()])
+            inference = Inference(tokenizer, self.decode, residual, self.sampler, noise)
+            motion = generator.sample(windows.batch(index), inference).cpu()
             pieces.append(motion * corpus["std"] + corpus["mean"])
             workspace.progress(sum(map(len, pieces)), len(windows))
         workspace.save_arrays({"motion": torch.cat(pieces)})

@@ -119,6 +119,10 @@ class Tokenizer(nn.Module):
         """Return the tokens (B, N, Q) of each stream."""
         return {s: quantized.codes for s, quantized in self._quantize(motion).items()}
 
+    def latents(self, motion: Tensor) -> dict[str, Tensor]:
+        """Return what each stream decodes (B, N, D): the sum of its layers' codes."""
+        return {s: quantized.output for s, quantized in self._quantize(motion).items()}
+
     @torch.no_grad()
     def window_tokens(self, batch: Batch) -> dict[str, Tensor]:
         """Return tokens (B, P + N, Q), those of the prefix first: the batch's own, if it has any."""
