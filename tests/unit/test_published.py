@@ -17,11 +17,11 @@ from weight_files import Shapes, dover_shapes, drawn, empty, i3d_shapes, video_m
 from rgx.errors import InputError
 from rgx.gesture.metrics import dover, fvd, fvd_videomae
 from rgx.gesture.nn.convnext_3d import ConvNeXt3D
-from rgx.gesture.nn.dover import DOVER
+from rgx.gesture.nn.dover_network import DOVER
 from rgx.gesture.nn.i3d import I3D, Mixed, largest, padded
-from rgx.gesture.nn.published import Layout
 from rgx.gesture.nn.video_mae import Sizes, VideoMAE
-from rgx.gesture.nn.video_swin import Block, VideoSwin
+from rgx.gesture.nn.video_swin import VideoSwin, WindowBlock
+from rgx.gesture.nn.weight_layout import Layout
 
 LAYOUTS = {
     "dover": (dover.LAYOUT, dover_shapes, 381),
@@ -47,11 +47,12 @@ def randomised(network: nn.Module) -> nn.Module:
 def test_every_published_tensor_has_its_place_and_no_other(name: str, tmp_path: Path) -> None:
     layout, shapes, count = LAYOUTS[name]
     published = shapes()
+    whole = empty(published)
     assert len(published) == count
     path = tmp_path / "weights.pth"
     # Whole checkpoints keep the weights under a name, and some files torch's counts of steps.
     counts = {"Conv3d_1a_7x7.bn.num_batches_tracked": torch.tensor(3)}
-    for held in (empty(published), {"epoch": 3, "module": empty(published)}, empty(published) | counts):
+    for held in (whole, {"epoch": 3, "module": whole}, whole | counts):
         torch.save(held, path)
         with torch.device("meta"):
             assert layout.fingerprint(str(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -65,9 +66,9 @@ def test_every_published_tensor_has_its_place_and_no_other(name: str, tmp_path: 
             layout.fingerprint(str(path))
 
     first, *rest = published
-    refused({key: empty(published)[key] for key in rest}, f"lacks 1 of {count} weights, such as '{first}'")
-    refused(empty(published) | {"odd": torch.ones(1)}, f"holds 1 weights beside the {count} .*'odd'")
-    refused(empty(published | {first: (2, 2)}), f"'{first}' has shape \\(2, 2\\), expected")
+    refused({key: whole[key] for key in rest}, f"lacks 1 of {count} weights, such as '{first}'")
+    refused(whole | {"odd": torch.ones(1)}, f"holds 1 weights beside the {count} .*'odd'")
+    refused(whole | {first: torch.ones(2, 2)}, f"'{first}' has shape \\(2, 2\\), expected")
     refused({"epoch": 3}, f"lacks {count} of {count} .*it holds epoch")
 
 
@@ -115,7 +116,7 @@ def test_what_comes_out_at_the_published_sizes(
 # Windows
 
 
-def by_loops(block: Block, tokens: Tensor, fragments: tuple[int, int]) -> Tensor:
+def by_loops(block: WindowBlock, tokens: Tensor, fragments: tuple[int, int]) -> Tensor:
     """Return what a block adds to tokens (1, T, H, W, C) by attention, one pair of tokens after the other."""
     attention, window = block.attn, block.window
     grid, heads = tuple(tokens.shape[1:4]), attention.heads
@@ -152,7 +153,7 @@ def by_loops(block: Block, tokens: Tensor, fragments: tuple[int, int]) -> Tensor
 
 @pytest.mark.parametrize(("shifted", "in_fragments"), [(False, True), (True, True), (True, False)])
 def test_attention_in_windows_of_fragments_is_the_same_by_loops(shifted: bool, in_fragments: bool) -> None:
-    block = randomised(Block(8, 2, (2, 3, 3), shifted, in_fragments))
+    block = randomised(WindowBlock(8, 2, (2, 3, 3), shifted, in_fragments))
     # A picture in 3 × 3 fragments of 2 × 2 tokens: a window sees up to three along a side.
     tokens = noise(1, 4, 6, 6, 8)
     expected = tokens + by_loops(block, tokens, (3, 3))

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from rgx.errors import InputError
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.metrics.dover_views import aesthetic_view, technical_view
-from rgx.gesture.nn.dover import DOVER
+from rgx.gesture.nn.dover_network import DOVER
 from rgx.gesture.nn.frozen import normalise
-from rgx.gesture.nn.published import Layout
+from rgx.gesture.nn.weight_layout import Layout
 from rgx.gesture.nn.weights import fingerprint_of, required
 from rgx.registry import Outside, Place, register
 

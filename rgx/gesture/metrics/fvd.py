@@ -16,7 +16,7 @@ from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.metrics.fgd import FGD, floor, frechet, too_few
 from rgx.gesture.nn.grid import resize
 from rgx.gesture.nn.i3d import I3D
-from rgx.gesture.nn.published import Layout
+from rgx.gesture.nn.weight_layout import Layout
 from rgx.gesture.nn.weights import required
 from rgx.registry import Outside, Place, register
 

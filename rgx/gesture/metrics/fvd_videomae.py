@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from rgx.gesture.metrics.fgd import too_few
 from rgx.gesture.metrics.fvd import FrechetVideoDistance
-from rgx.gesture.nn.published import Layout
 from rgx.gesture.nn.video_mae import GIANT, VideoMAE
+from rgx.gesture.nn.weight_layout import Layout
 from rgx.gesture.nn.weights import required
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import Outside, Place, register

@@ -26,7 +26,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(video.movedim(1, -1)).movedim(-1, 1)
 
 
-class Block(nn.Module):
+class ConvNeXtBlock(nn.Module):
     """A convolution of 7 × 7 pixels in each channel, two layers over each pixel, a scale in each channel."""
 
     def __init__(self, width: int, frames: int) -> None:
@@ -56,7 +56,7 @@ class ConvNeXt3D(nn.Module):
             halving = nn.Conv3d(width, wider, (1, 2, 2), (1, 2, 2))
             self.downsample_layers.append(nn.Sequential(ChannelNorm(width, eps=EPSILON), halving))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Block(width, FRAMES_SEEN[place % 3]) for place in range(depth)))
+            nn.Sequential(*(ConvNeXtBlock(width, FRAMES_SEEN[place % 3]) for place in range(depth)))
             for width, depth in zip(widths, depths, strict=True)
         )
         self.norm = nn.LayerNorm(widths[-1], eps=EPSILON)

@@ -43,7 +43,7 @@ def sinusoids(count: int, width: int, device: torch.device | None = None) -> Ten
     return torch.where(channels % 2 == 0, angles.sin(), angles.cos()).float()
 
 
-class Attention(nn.Module):
+class TokenAttention(nn.Module):
     """Attention among all tokens; queries and values have a bias, keys none."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -74,13 +74,13 @@ class Feedforward(nn.Module):
         return self.fc2(F.gelu(self.fc1(tokens)))
 
 
-class Block(nn.Module):
+class VideoMAEBlock(nn.Module):
     """Attention and two layers, each after a normalisation."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(sizes.width, eps=EPSILON) for _ in range(2))
-        self.attn = Attention(sizes.width, sizes.heads)
+        self.attn = TokenAttention(sizes.width, sizes.heads)
         self.mlp = Feedforward(sizes.width, sizes.hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Block(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))
 
 
-class Patches(nn.Module):
+class TubePatches(nn.Module):
     """Blocks of two frames and a patch of pixels to tokens."""
 
     def __init__(self, sizes: Sizes) -> None:
@@ -108,8 +108,8 @@ class VideoMAE(nn.Module):
     def __init__(self, sizes: Sizes = GIANT) -> None:
         super().__init__()
         self.sizes = sizes
-        self.patch_embed = Patches(sizes)
-        self.blocks = nn.ModuleList(Block(sizes) for _ in range(sizes.depth))
+        self.patch_embed = TubePatches(sizes)
+        self.blocks = nn.ModuleList(VideoMAEBlock(sizes) for _ in range(sizes.depth))
         self.fc_norm = nn.LayerNorm(sizes.width, eps=EPSILON)
         self.head = nn.Linear(sizes.width, sizes.classes)
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from rgx.gesture.nn.video_mae import Feedforward
 
 Size = tuple[int, int, int]
 """Times, rows and columns."""
@@ -107,6 +108,7 @@ class WindowAttention(nn.Module):
         self.heads = heads
         pairs = math.prod(2 * side - 1 for side in window)
         self.relative_position_bias_table = nn.Parameter(torch.zeros(pairs, heads))
+        self.fragment_position_bias_table: nn.Parameter | None
         table = nn.Parameter(torch.zeros(pairs, heads)) if in_fragments else None
         self.register_parameter("fragment_position_bias_table", table)
         self.relative_position_index: Tensor
@@ -137,19 +139,7 @@ class WindowAttention(nn.Module):
         return table[self.relative_position_index].permute(2, 0, 1)[None]
 
 
-class Feedforward(nn.Module):
-    """Two layers over each token."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return tokens (…, C)."""
-        return self.fc2(F.gelu(self.fc1(tokens)))
-
-
-class Block(nn.Module):
+class WindowBlock(nn.Module):
     """Attention within windows, every second time within shifted ones, and two layers over each token."""
 
     def __init__(self, width: int, heads: int, window: Size, shifted: bool, in_fragments: bool) -> None:
@@ -157,7 +147,7 @@ class Block(nn.Module):
         self.window, self.shifted = window, shifted
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attn = WindowAttention(width, heads, window, in_fragments)
-        self.mlp = Feedforward(width)
+        self.mlp = Feedforward(width, 4 * width)
 
     def forward(self, tokens: Tensor, fragments: tuple[int, int]) -> Tensor:
         """Return tokens (B, T, H, W, C)."""
@@ -184,7 +174,7 @@ class Merging(nn.Module):
         return self.reduction(self.norm(rearrange(tokens, "b t (h i) (w j) c -> b t h w (j i c)", i=2, j=2)))
 
 
-class Stage(nn.Module):
+class WindowStage(nn.Module):
     """Blocks of one width, the picture halved after them unless it is the last."""
 
     def __init__(
@@ -192,7 +182,7 @@ class Stage(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            Block(width, heads, window, bool(place % 2), in_fragments) for place in range(depth)
+            WindowBlock(width, heads, window, bool(place % 2), in_fragments) for place in range(depth)
         )
         self.downsample = Merging(width) if halves else None
 
@@ -203,7 +193,7 @@ class Stage(nn.Module):
         return tokens if self.downsample is None else self.downsample(tokens)
 
 
-class Patches(nn.Module):
+class VideoPatches(nn.Module):
     """Blocks of 2 × 4 × 4 pixels to tokens."""
 
     def __init__(self, width: int) -> None:
@@ -232,9 +222,9 @@ class VideoSwin(nn.Module):
         super().__init__()
         self.fragments = window[1:]
         last = len(depths) - 1
-        self.patch_embed = Patches(width)
+        self.patch_embed = VideoPatches(width)
         self.layers = nn.ModuleList(
-            Stage(width * 2**place, depth, heads[place], window, place < last, place < last)
+            WindowStage(width * 2**place, depth, heads[place], window, place < last, place < last)
             for place, depth in enumerate(depths)
         )
         self.norm = nn.LayerNorm(width * 2**last)

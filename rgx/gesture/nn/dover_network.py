@@ -15,7 +15,7 @@ from rgx.gesture.nn.video_swin import VideoSwin
 WIDTH, HIDDEN = 768, 64
 
 
-class Head(nn.Module):
+class ScoreHead(nn.Module):
     """Two layers over the features of each place."""
 
     def __init__(self, width: int = WIDTH, hidden: int = HIDDEN) -> None:
@@ -33,7 +33,7 @@ class DOVER(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.technical_backbone, self.aesthetic_backbone = VideoSwin(), ConvNeXt3D()
-        self.technical_head, self.aesthetic_head = Head(), Head()
+        self.technical_head, self.aesthetic_head = ScoreHead(), ScoreHead()
 
     def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores at all places of the views (B, 3, 32, 224, 224) in ImageNet's normalisation."""
