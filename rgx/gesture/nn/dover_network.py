@@ -37,6 +37,6 @@ class DOVER(nn.Module):
 
     def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores at all places of the views (B, 3, 32, 224, 224) in ImageNet's normalisation."""
-        # One at a time: a clip's first attention alone is 240 MB.
+        # One at a time: the biases of a clip's first attention alone are 240 MB.
         clips = [self.technical_head(self.technical_backbone(clip)) for clip in technical.split(1)]
         return self.aesthetic_head(self.aesthetic_backbone(aesthetic)), torch.cat(clips)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from rgx.gesture.nn.video_mae import Feedforward
 
@@ -118,13 +119,16 @@ class WindowAttention(nn.Module):
 
     def forward(self, windows: Tensor, windowing: Windowing) -> Tensor:
         """Return windows (B, windows, N, C) in which each token has seen its own window."""
+        batch, count, tokens, _ = windows.shape
         query, key, value = rearrange(
-            self.qkv(windows), "b w n (part head c) -> part b w head n c", part=3, head=self.heads
+            self.qkv(windows), "b w n (part head c) -> part (b w) head n c", part=3, head=self.heads
         )
-        match = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + self._biases(windowing)
+        added = self._biases(windowing)
         if any(windowing.shift):
-            match = match + walls(windowing, windows.device)[:, None]
-        return self.proj(rearrange(match.softmax(-1) @ value, "b w head n c -> b w n (head c)"))
+            added = added + walls(windowing, windows.device)[:, None]
+        added = added.expand(batch, count, self.heads, tokens, tokens).flatten(0, 1)
+        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=added)
+        return self.proj(rearrange(seen, "(b w) head n c -> b w n (head c)", b=batch))
 
     def _biases(self, windowing: Windowing) -> Tensor:
         """Return biases (windows, heads, N, N), or (1, heads, N, N) where all windows are alike."""
