@@ -65,7 +65,8 @@ def score_windows(
         name, description = name_of(metric), describe(metric)
         scores[name] = value_or_reason(partial(metric.score, of_metric)) if of_metric else NOTHING
         references[name] = value_or_reason(partial(metric.reference, of_metric)) if of_metric else NOTHING
-        protocol = f"{metric.protocol}; {len(of_metric)} windows of {WINDOW_FRAMES} frames, {size} px"
+        windows = f"{len(of_metric)} windows of {WINDOW_FRAMES} frames, {size} px"
+        protocol = "; ".join(filter(None, (metric.protocol, metric.read_as, windows)))
         about[name] = description | {"protocol": protocol, "stand_in": metric.stand_in}
     means = {
         name: tuple(np.array(of_metric).T)

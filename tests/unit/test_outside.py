@@ -11,7 +11,7 @@ import torch
 import yaml
 from test_videos import index, make_landmarks, make_video
 from torch import nn
-from weight_files import alexnet_state, hollow, vgg19_state
+from weight_files import alexnet_state, dover_shapes, empty, hollow, i3d_shapes, vgg19_state
 
 from rgx.cli import main
 from rgx.report.sweeps import check
@@ -26,8 +26,10 @@ ABSENT = {
     "metric.reconstruction_fvd.network = 'weights/i3d_torchscript.pt'": "i3d_torchscript.pt, named by",
     "metric.video_fvd.network = 'weights/i3d_torchscript.pt'": "i3d_torchscript.pt, named by",
     "metric.reconstruction_lpips.backbone = 'weights/alexnet-owt-7be5be79.pth'": "alexnet-owt-7be5be79.pth",
-    "metric.video_dover_aesthetic.network = 'weights/dover_torchscript.pt'": "VQAssessment/DOVER",
-    "metric.video_dover_technical.network = 'weights/dover_torchscript.pt'": "VQAssessment/DOVER",
+    "metric.video_dover_aesthetic.network = 'weights/DOVER.pth'": "DOVER/releases/download/v0.1.0/DOVER.pth",
+    "metric.video_dover_technical.network = 'weights/DOVER.pth'": "S-Lab License 1.0, not for commerce",
+    "metric.video_dover_aesthetic_raw.network = 'weights/DOVER.pth'": "about 240 MB",
+    "metric.video_dover_technical_raw.network = 'weights/DOVER.pth'": "SHA-256 begins with f4a42c0b",
 }
 """What the paper's configuration binds, and a piece of where people get it."""
 
@@ -74,13 +76,6 @@ class I3D(nn.Module):
         return x.new_zeros(1, 400)
 
 
-class Dover(nn.Module):
-    """Called as DOVER is to be traced."""
-
-    def forward(self, aesthetic: torch.Tensor, technical: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return aesthetic.mean(), technical.mean()
-
-
 def published(folder: Path) -> None:
     """Lay small files in the published layouts where the paper's configuration looks for them."""
     corpus, weights = folder / "data" / "pats25", folder / "weights"
@@ -97,7 +92,7 @@ def published(folder: Path) -> None:
     torch.save(hollow(vgg19_state()), weights / "vgg19-dcbb9e9d.pth")
     torch.save(hollow(alexnet_state()), weights / "alexnet-owt-7be5be79.pth")
     torch.jit.save(torch.jit.script(I3D()), weights / "i3d_torchscript.pt")
-    torch.jit.save(torch.jit.script(Dover()), weights / "dover_torchscript.pt")
+    torch.save(empty(dover_shapes()), weights / "DOVER.pth")
 
 
 def test_with_files_in_the_published_layouts_the_paper_is_planned(
@@ -108,14 +103,17 @@ def test_with_files_in_the_published_layouts_the_paper_is_planned(
     assert ran(monkeypatch, "plan", PAPER, "--json") == 0, capsys.readouterr().err
     plan = json.loads(capsys.readouterr().out)
     assert len(plan["rows"]) == 24
+    # Of I3D's two files the other is as good.
+    torch.save(empty(i3d_shapes()), tmp_path / "weights/i3d_torchscript.pt")
+    assert ran(monkeypatch, "plan", PAPER, "--only", "3d/+ heatmap") == 0, capsys.readouterr().err
     # One that was there and is another file is told with the rest.
     (tmp_path / "weights/vgg19-dcbb9e9d.pth").write_text("an error page")
-    (tmp_path / "weights/dover_torchscript.pt").unlink()
+    (tmp_path / "weights/DOVER.pth").unlink()
     assert ran(monkeypatch, "plan", PAPER, "--only", "3d/+ heatmap") == 2
     told = capsys.readouterr().err
     assert "2 of the files from outside" in told
     assert "vgg19-dcbb9e9d.pth: expected plain tensors" in told
-    assert "dover_torchscript.pt: expected a file of pretrained weights, found no such file" in told
+    assert "DOVER.pth: expected a file of pretrained weights, found no such file" in told
 
 
 def test_the_papers_report_is_of_its_sweep() -> None:

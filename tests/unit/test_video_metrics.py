@@ -14,15 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
-from weight_files import alexnet_state, linear_state
+from weight_files import alexnet_state, dover_shapes, empty, linear_state
 
 from rgx.errors import InputError
 from rgx.gesture.metrics.base import CHUNK, MotionMetric, VideoMetric, VideoPair
-from rgx.gesture.metrics.dover import DoverAesthetic, DoverTechnical
-from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, technical_view
+from rgx.gesture.metrics.dover import DoverAesthetic, DoverAestheticRaw, DoverTechnical, DoverTechnicalRaw
+from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, spread, technical_view
 from rgx.gesture.metrics.fgd import frechet
 from rgx.gesture.metrics.fvd import ReconstructionFVD, VideoFVD
 from rgx.gesture.metrics.fvd_random import ReconstructionFVDRandom, VideoFVDRandom
+from rgx.gesture.metrics.fvd_videomae import VideoFVDVideoMAE
 from rgx.gesture.metrics.hand_confidence import HANDS, VideoHandConfidence
 from rgx.gesture.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
 from rgx.gesture.metrics.pixels import (
@@ -420,6 +421,7 @@ def clip(brightness: float, frames: int = 12) -> Tensor:
 @pytest.mark.parametrize("kind", [ReconstructionFVD, VideoFVD])
 def test_fvd_of_a_scripted_network_by_hand(kind: Callable[..., VideoMetric], i3d: str) -> None:
     metric = prepared(kind(network=i3d))
+    assert metric.read_as == "I3D as TorchScript"
     assert metric.fingerprint() == hashlib.sha256(Path(i3d).read_bytes()).hexdigest()
     measured = [metric.measure(pair(clip(b), clip(b + 0.1))) for b in (0.3, 0.4, 0.5, 0.6)]
     assert all(m.shape == (800,) and m.dtype == np.float64 for m in measured)
@@ -497,10 +499,37 @@ def test_another_network_is_not_i3d(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ten\.pt: expected 400 logits, found shape \(1, 10\)"):
         wide.measure(pair(clip(0.5), clip(0.5)))
     (tmp_path / "text.pt").write_text("no network")
-    with pytest.raises(InputError, match=r"text\.pt: expected a TorchScript network"):
+    with pytest.raises(InputError, match=r"text\.pt: expected plain tensors.*; nor is it a network in Torch"):
         VideoFVD(str(tmp_path / "text.pt")).fingerprint()
     with pytest.raises(InputError, match=r"width = 0"):
         VideoFVDRandom(width=0)
+
+
+class TinyVideoMAE(nn.Module):
+    """The mean of a video of 16 frames, and the brightness of the last, in two of 1,408 features."""
+
+    def forward(self, video: Tensor) -> Tensor:
+        assert list(video.shape) == [1, 3, 16, 224, 224]
+        assert float(video.min()) > -1e-6 and float(video.max()) < 1 + 1e-6
+        features = torch.zeros(1, 1408)
+        features[0, 0], features[0, 1] = video.mean(), video[0, 0, -1, 112, 112]
+        return features
+
+
+def test_content_debiased_fvd_takes_each_sixteen_frames_for_a_video() -> None:
+    metric = VideoFVDVideoMAE()
+    metric._network = TinyVideoMAE()
+    bright = torch.linspace(0, 1, 40)[:, None, None, None].expand(40, 3, 24, 24)
+    measured = metric.measure(pair(bright, 1 - bright))
+    real, generated = metric.sides([measured, measured])
+    assert real.shape == generated.shape == (4, 1408)
+    assert real[:2, 1] == pytest.approx([15 / 39, 31 / 39], abs=1e-6), "the last eight are not seen"
+    assert generated[:2, 1] == pytest.approx([24 / 39, 8 / 39], abs=1e-6)
+    assert real[:2, 0] == pytest.approx([7.5 / 39, 23.5 / 39], abs=1e-5)
+    assert metric.score([measured, measured]) > 0
+    assert "80 windows are fewer than the 1408" in metric.remarks(16)[0] and not metric.remarks(282)
+    with pytest.raises(ValueError, match="at least 16 frames, found 15"):
+        metric.measure(pair(bright[:15], bright[:15]))
 
 
 # DOVER
@@ -510,8 +539,8 @@ class TinyDover(nn.Module):
     """Checks both views; its aesthetic score is the first view's mean, its technical the second's, mapped."""
 
     def forward(self, aesthetic: Tensor, technical: Tensor) -> tuple[Tensor, Tensor]:
+        assert list(aesthetic.shape) == [1, 3, 32, 224, 224] and list(technical.shape) == [3, 3, 32, 224, 224]
         for view in (aesthetic, technical):
-            assert list(view.shape) == [1, 3, 32, 224, 224]
             assert float(view.min()) < -1.0 and float(view.max()) > 1.0
         return aesthetic.mean().reshape(1, 1), technical.mean(dim=1)
 
@@ -555,6 +584,43 @@ def test_dover_is_calibrated_by_hand_in_the_order_aesthetic_technical(tmp_path: 
     assert [aesthetic.score([np.array([x, 0.0])]) for x in (-1e4, 1e4)] == pytest.approx([0.0, 100.0])
 
 
+class CountedPair(VideoPair):
+    """A pair that counts what was worked out of it."""
+
+    def once(self, quantity: Callable[[VideoPair], Tensor]) -> Tensor:
+        asked.append(quantity in self._known)
+        return super().once(quantity)
+
+
+asked: list[bool] = []
+"""Of each question whether its answer was there."""
+
+
+def test_raw_scores_stand_beside_calibrated_ones_and_are_worked_out_once(tmp_path: Path) -> None:
+    path = scripted(KnownDover(), tmp_path / "dover.pt")
+    dark, bright = video(80, 32) * 0.2, 1 - video(80, 32) * 0.2
+    kinds = (DoverAesthetic, DoverAestheticRaw, DoverTechnical, DoverTechnicalRaw)
+    metrics = [prepared(kind(path)) for kind in kinds]
+    window = CountedPair(bright, dark, torch.zeros(80, 1, 32, 32, dtype=torch.bool))
+    asked.clear()
+    measured = [metric.measure(window) for metric in metrics]
+    assert asked == [False, True, True, True]
+    raw = [metric.score([each]) for metric, each in zip(metrics, measured, strict=True)][1::2]
+    assert raw == pytest.approx([0.05, 0.1107])
+    assert [metrics[n].reference([measured[n]]) for n in (1, 3)] == pytest.approx([-0.08285, 0.2])
+    assert {metric.read_as for metric in metrics} == {"weights as TorchScript"}
+    # Another seed sees other fragments.
+    prepared(DoverAesthetic(path, seed=1)).measure(window)
+    assert asked[-1] is False
+
+
+def test_the_published_file_is_dover(tmp_path: Path) -> None:
+    torch.save(empty(dover_shapes()), tmp_path / "DOVER.pth")
+    metric = prepared(DoverTechnicalRaw(str(tmp_path / "DOVER.pth")))
+    assert metric.read_as == "weights of DOVER.pth"
+    assert metric.fingerprint() == fingerprint_of(str(tmp_path / "DOVER.pth"))
+
+
 def test_dover_networks_see_normalised_views_and_maps_are_averaged(tmp_path: Path) -> None:
     path = scripted(TinyDover(), tmp_path / "dover.pt")
     window = pair(video(80, 48), video(80, 48, seed=1))
@@ -573,8 +639,11 @@ def test_dover_networks_see_normalised_views_and_maps_are_averaged(tmp_path: Pat
 
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (256, 256), (300, 500)])
 def test_fragments_lie_in_their_cells_and_follow_the_seed(height: int, width: int) -> None:
-    tops, lefts = fragments((height, width), 3)
-    again = fragments((height, width), 3)
+    def drawn_fragments(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        return fragments((height, width), np.random.default_rng(seed))
+
+    tops, lefts = drawn_fragments(3)
+    again = drawn_fragments(3)
     assert np.array_equal(tops, again[0]) and np.array_equal(lefts, again[1])
     for found, side, index in ((tops, height, np.arange(7)[:, None]), (lefts, width, np.arange(7))):
         cell = side // 7
@@ -582,12 +651,24 @@ def test_fragments_lie_in_their_cells_and_follow_the_seed(height: int, width: in
         assert (found >= index * cell).all() and (found + 32 <= (index + 1) * cell).all()
         assert found.max() + 32 <= side
     if height > 224:
-        assert not np.array_equal(tops, fragments((height, width), 4)[0])
-        starts = {fragments((height, width), s)[0][0, 0] for s in range(100)}
+        assert not np.array_equal(tops, drawn_fragments(4)[0])
+        starts = {drawn_fragments(s)[0][0, 0] for s in range(100)}
         assert starts == set(range(height // 7 - 32 + 1))
 
 
-def test_the_technical_view_is_made_of_unscaled_pieces_of_every_second_frame() -> None:
+def test_frames_are_spread_as_dover_spreads_them() -> None:
+    random = np.random.default_rng(0)
+    # Of 80 frames a third has 26: each clip begins with its third, and the last goes on at the start.
+    first, _, last = spread(80, 3, 32, random).tolist()
+    assert first == list(range(0, 64, 2)) and last == [*range(52, 80, 2), *range(0, 36, 2)]
+    # Of 300 a third has 100, 36 more than a clip spans.
+    for part, clip in enumerate(spread(300, 3, 32, random).tolist()):
+        assert 100 * part <= clip[0] < 100 * part + 36 and clip == list(range(clip[0], clip[0] + 64, 2))
+    starts = {int(spread(300, 3, 32, np.random.default_rng(seed))[0, 0]) for seed in range(300)}
+    assert starts == set(range(36))
+
+
+def test_the_technical_view_is_made_of_unscaled_pieces_of_three_clips() -> None:
     x, y = torch.arange(256.0), torch.arange(256.0)
     real = torch.stack(
         [
@@ -595,27 +676,35 @@ def test_the_technical_view_is_made_of_unscaled_pieces_of_every_second_frame() -
             for t in range(80)
         ]
     )
-    view = technical_view(real, seed=5)
-    assert view.shape == (32, 3, 224, 224)
-    # 63 of 80 frames, from the middle
-    assert view[:, 2, 0, 0].tolist() == list(range(8, 71, 2))
-    assert (view[:, 2] == view[:, 2, :1, :1]).all() and (view[:, :2] == view[:1, :2]).all()
-    tops, lefts = fragments((256, 256), 5)
-    for row, column in np.ndindex(7, 7):
-        piece = view[0, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
-        assert piece[0, 0].tolist() == list(range(lefts[row, column], lefts[row, column] + 32))
-        assert piece[1, :, 0].tolist() == list(range(tops[row, column], tops[row, column] + 32))
-    assert not torch.equal(view, technical_view(real, seed=6))
-    with pytest.raises(ValueError, match="needs 63 frames, found 62"):
-        technical_view(real[:62], seed=5)
-    assert technical_view(real[:63, :, :40, :64], seed=5).shape == (32, 3, 224, 224)
+    views = technical_view(real, seed=5)
+    assert views.shape == (3, 32, 3, 224, 224)
+    assert views[:, 0, 2, 0, 0].tolist() == [0, 26, 52]
+    corners = []
+    for view in views:
+        assert (view[:, 2] == view[:, 2, :1, :1]).all() and (view[:, :2] == view[:1, :2]).all()
+        for row, column in np.ndindex(7, 7):
+            piece = view[0, :, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
+            left, top = int(piece[0, 0, 0]), int(piece[1, 0, 0])
+            assert 36 * column <= left <= 36 * column + 4 and 36 * row <= top <= 36 * row + 4
+            assert piece[0, 0].tolist() == list(range(left, left + 32))
+            assert piece[1, :, 0].tolist() == list(range(top, top + 32))
+            corners.append((top, left))
+    assert corners[:49] != corners[49:98], "each clip has fragments of its own"
+    assert torch.equal(views, technical_view(real, seed=5))
+    assert not torch.equal(views, technical_view(real, seed=6))
+    assert technical_view(real[:20, :, :40, :64], seed=5).shape == (3, 32, 3, 224, 224)
 
 
-def test_the_aesthetic_view_is_the_whole_picture_over_the_whole_window() -> None:
-    real = torch.arange(80.0)[:, None, None, None].expand(80, 3, 32, 32)
-    view = aesthetic_view(real)
+def test_the_aesthetic_view_is_the_whole_picture_over_the_window() -> None:
+    real = torch.arange(160.0)[:, None, None, None].expand(160, 3, 32, 32)
+    view = aesthetic_view(real[:80], seed=0)
     assert view.shape == (32, 3, 224, 224)
-    assert view[:, 0, 0, 0].tolist() == pytest.approx([math.floor((i + 0.5) * 2.5) for i in range(32)])
+    assert view[:, 0, 0, 0].tolist() == pytest.approx(list(range(0, 64, 2)))
+    # A part of five frames is three more than it needs.
+    found = aesthetic_view(real, seed=0)[:, 0, 0, 0] - 5 * torch.arange(32)
+    assert set(found.tolist()) == {0, 1, 2}
+    with pytest.raises(ValueError, match="needs 32 frames, found 31"):
+        aesthetic_view(real[:31], seed=0)
 
 
 # Hand confidence
@@ -657,6 +746,10 @@ ROSTER = {
     "video_dover_aesthetic": ("VQA_A", "up", False),
     "video_dover_technical": ("VQA_T", "up", False),
     "video_hand_confidence": ("HKC", "up", False),
+    "video_dover_aesthetic_raw": ("VQA_A raw", "up", False),
+    "video_dover_technical_raw": ("VQA_T raw", "up", False),
+    "reconstruction_fvd_videomae": ("CD-FVD", "down", False),
+    "video_fvd_videomae": ("CD-FVD", "down", False),
 }
 PARTS = {"video_hand_confidence": {"poses": MediaPipe()}}
 WEIGHTS = {
@@ -665,6 +758,10 @@ WEIGHTS = {
     "video_fvd": ("network", "I3D"),
     "video_dover_aesthetic": ("network", "DOVER"),
     "video_dover_technical": ("network", "DOVER"),
+    "video_dover_aesthetic_raw": ("network", "DOVER"),
+    "video_dover_technical_raw": ("network", "DOVER"),
+    "reconstruction_fvd_videomae": ("network", "VideoMAE"),
+    "video_fvd_videomae": ("network", "VideoMAE"),
 }
 
 

@@ -133,6 +133,8 @@ class VideoMetric(metric.Metric):
 
     protocol: ClassVar[str]
     """Self-reconstruction or speech-driven, the network, and how pictures are resized for it."""
+    read_as: str = ""
+    """Which of the layouts that its weights may be in they were found in, once prepared."""
 
     def fingerprint(self) -> str:
         """Return the identity of pretrained weights; raises InputError for a file that is not them."""
