@@ -55,8 +55,8 @@ ROWS = {
     "two variants": ("mask_ratio: {uniform: {}, cosine: {}}", "bad.yaml:7", "expected one variant"),
     "list as parameters": ("mask_ratio: {uniform: [1]}", "bad.yaml:7", "expected parameters as a mapping"),
     "bound axis": ("bind: {generater.masked.x: 1}", "bad.yaml:7: unknown binding", "generator.masked"),
-    "no tokens": ("quantizer: none", "masked predicts tokens", "choose another"),
-    "no landmarks": ("generator: regression", "regression predicts raw landmarks", "choose another"),
+    "no tokens": ("quantizer: none", "masked needs tokens", "choose another"),
+    "no landmarks": ("generator: regression", "regression works on raw landmarks", "choose another"),
     "one layer": ("quantizer: vq", "residual", "vq"),
 }
 

@@ -51,7 +51,7 @@ PARTS = {
     "stage/frames": ["corpus"],
     "stage/generator": ["generator", "quantizer", "alignment", "audio_init", "training"],
     "stage/judge": ["judge", "training"],
-    "stage/motion": ["generator", "quantizer", "residual", "decode", "sampler"],
+    "stage/motion": ["generator", "quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
         *("refiner", "discriminator", "adversarial", "perceptual", "training", "discriminator_training")

@@ -165,7 +165,10 @@ def test_an_axis_added_inside_the_generator_retrains_nothing(tmp_path: Path) -> 
 
 def test_what_is_left_out_is_kept_for_figures(tmp_path: Path) -> None:
     rows = planned_rows(tmp_path, AFTER, GIN + GATED, SWEEP + MORE)
-    assert rows["noisy"].left_out["generator"] == {"generator": {"gate": {"variant": "gate/none"}}}
+    assert rows["noisy"].left_out["generator"] == {
+        "generator": {"gate": {"variant": "gate/none"}},
+        "training": {"average": 0.0},
+    }
     assert rows["mine"].left_out["generator"]["generator"]["noise"] == 0.0
     record = {"variant": "stage/generator", "generator": {"variant": "generator/mine", "trunk": {}}}
     manifests = {("generator", row.stages["generator"]): {"record": record} for row in rows.values()}

@@ -10,7 +10,7 @@ from torch import Tensor
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Denoising, Sampler, positive
 from rgx.gesture.nn.precision import sent
-from rgx.registry import register
+from rgx.registry import find, make, register
 
 
 class PosteriorSampler(Sampler):
@@ -81,3 +81,6 @@ class Euler(Sampler):
             time = 1 - number * step
             x = x + step * (denoising.predict(x, time, step) - x) / time
         return x
+
+
+DEFAULT: Sampler = make(find("sampler", "ddim"), {})

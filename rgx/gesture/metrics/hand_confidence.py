@@ -29,6 +29,7 @@ class VideoHandConfidence(VideoMetric):
     """Mean score of a tracker's hand points in generated frames; its reference is that of the recording.
 
     Of a tracker that only finds a hand or does not, it is the share of hands that are found.
+    Source: reading 69.
     """
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "up"

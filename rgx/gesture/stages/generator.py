@@ -43,7 +43,7 @@ class GeneratorStage(Stage):
         # Its encoders are those of the alignment, unless it takes speech as it is.
         self.aligned = "speech" in generator.variant.shapes
         if generator.needs_tokenizer != quantizer.has_tokens:
-            wants = "works on tokens" if generator.needs_tokenizer else "works on raw landmarks"
+            wants = "needs tokens" if generator.needs_tokenizer else "works on raw landmarks"
             raise InputError(
                 f"generator: {generator.variant.name} {wants}, which quantizer: {quantizer.variant.name} "
                 f"does not give: choose another generator or another quantizer"

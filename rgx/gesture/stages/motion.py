@@ -11,6 +11,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows, present
 from rgx.gesture.generate.base import Decode, Generator, Inference, Residual, Sampler
 from rgx.gesture.generate.noise import Noise
+from rgx.gesture.generate.samplers import DEFAULT
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, Since, Unkeyed, register, variants
@@ -35,7 +36,7 @@ class MotionStage(Stage):
         quantizer: Recipe[Quantizer],
         residual: Recipe[Residual],
         decode: Decode,
-        sampler: Sampler,
+        sampler: Sampler = DEFAULT,
         batch: Unkeyed[int] = 64,
         split: Annotated[Split, Since("test")] = "test",
     ) -> None:
