@@ -94,7 +94,7 @@ def test_a_pattern_goes_with_the_torso(speaker: int) -> None:
 
 def test_a_body_moved_by_whole_pixels_is_the_same_picture_moved() -> None:
     points = posed(2, OPEN)[0]
-    first, second = render(np.stack([points, points + [6, 4]]), 2, 128).astype(int)
+    first, second = render(np.stack([points, points + np.array((6, 4))]), 2, 128).astype(int)
     inside = np.zeros((128, 128), bool)
     x, y = (torso_points(points, 2) / 2).astype(int).T
     inside[y, x] = True

@@ -76,7 +76,9 @@ def curls(look: Appearance) -> Hair:
     front += [oval(tuple(p * [0.75, 0.7] - [0, 0.75]), (0.3, 0.26), look.hair) for p in ring[2:-2]]
     arc = np.array([(-0.15, 0.04), (-0.08, -0.1), (0.08, -0.1), (0.15, 0.02)])
     for reach, bend in ((0.85, 0.0), (1.02, 0.1), (1.3, 0.0)):
-        front += [band(arc + [reach * u, reach * v - 0.52 + bend], 0.05, pale) for u, v in ring[1:-1]]
+        front += [
+            band(arc + np.array((reach * u, reach * v - 0.52 + bend)), 0.05, pale) for u, v in ring[1:-1]
+        ]
     return back, front
 
 
