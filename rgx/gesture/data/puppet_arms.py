@@ -51,7 +51,7 @@ def arms(look: Appearance, who: Puppet, points: np.ndarray, width: float, canvas
         layers += _bare(look, joints, width)
         for bone in range(int(look.covered) + 1):
             layers += _sleeve(look, who, joints, bone, width, canvas_px)
-        layers += [*_elbow(look, joints, width), *_cuff_shade(look, joints, width)]
+        layers += [*_elbow(look, joints, width), *_sleeve_end(look, joints, width)]
     return layers
 
 
@@ -60,11 +60,9 @@ def _bare(look: Appearance, joints: np.ndarray, width: float) -> list[Layer]:
     layers: list[Layer] = []
     for bone in range(int(look.covered), 2):
         path, radii = joints[:, bone : bone + 2], width * SKIN[bone : bone + 2]
-        layers += [
-            fill(ribbon(path, radii + OUTLINE * width), look.line),
-            fill(ribbon(path, radii), look.shade),
-        ]
-        layers.append(fill(ribbon(path - 0.022 * width, 0.76 * radii), look.skin))
+        lit = ribbon(path - 0.022 * width, 0.76 * radii)
+        layers.append(fill(ribbon(path, radii + OUTLINE * width), look.line))
+        layers += [fill(ribbon(path, radii), look.shade), fill(lit, look.skin)]
     return layers
 
 
@@ -91,9 +89,9 @@ def _sleeve(
 def _elbow(look: Appearance, joints: np.ndarray, width: float) -> list[Layer]:
     """Return the creases inside a bent elbow: three in cloth, one in skin."""
     shoulder, elbow, wrist = (joints[:, joint] for joint in range(3))
-    back, on_ = unit(shoulder - elbow), unit(wrist - elbow)
-    depth = np.clip(0.8 * (1 + (back * on_).sum(-1)) - 0.1, 0, 0.8)
-    inside = unit(back + on_)
+    back, forth = unit(shoulder - elbow), unit(wrist - elbow)
+    depth = np.clip(0.8 * (1 + (back * forth).sum(-1)) - 0.1, 0, 0.8)
+    inside = unit(back + forth)
     along = turned(inside)
     ink, spreads = (look.seam, (-0.75, 0.0, 0.75)) if look.covered > 1 else (look.line, (0.0,))
     layers = []
@@ -104,7 +102,7 @@ def _elbow(look: Appearance, joints: np.ndarray, width: float) -> list[Layer]:
     return layers
 
 
-def _cuff_shade(look: Appearance, joints: np.ndarray, width: float) -> list[Layer]:
+def _sleeve_end(look: Appearance, joints: np.ndarray, width: float) -> list[Layer]:
     """Return the edge of a sleeve on the skin, across the bone it ends on."""
     bone = int(look.covered)
     start, end = joints[:, bone], joints[:, bone + 1]

@@ -14,7 +14,7 @@ from rgx.gesture.data.puppet_body import FRAME_PX
 from rgx.gesture.data.puppet_layers import Layer, Texture, mix, turned, unit, warped
 from rgx.gesture.data.puppet_look import INK, WHITE, Appearance
 from rgx.gesture.data.puppet_textures import (
-    CLIPS_ALIKE,
+    LOOKS_KEPT,
     Box,
     Shape,
     band,
@@ -73,7 +73,7 @@ def torso(look: Appearance, chest: np.ndarray, axes: np.ndarray, canvas_px: int)
     return warped(garment(look, canvas_px), chest, axes, canvas_px)
 
 
-@lru_cache(maxsize=CLIPS_ALIKE)
+@lru_cache(maxsize=LOOKS_KEPT)
 def garment(look: Appearance, canvas_px: int) -> Texture:
     """Return what the torso wears, from neckline to below the picture, seen from the front."""
     detail = SHOULDER_PX * canvas_px / FRAME_PX
@@ -154,7 +154,7 @@ NECKLINES = (((-0.1, -0.06), crew), ((-0.1, -0.04), shirt), ((0.04, 0.26), vee),
 """How deep each neckline dips, beside the middle and there, and what is sewn on."""
 
 
-@lru_cache(maxsize=2 * CLIPS_ALIKE)
+@lru_cache(maxsize=2 * LOOKS_KEPT)
 def sleeve(
     look: Appearance, length: float, radii: tuple[float, float], canvas_px: int, cuff: float
 ) -> Texture:

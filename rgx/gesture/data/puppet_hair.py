@@ -10,7 +10,7 @@ import numpy as np
 from rgx.gesture.data.puppet_layers import Texture, mix
 from rgx.gesture.data.puppet_look import INK, WHITE, Appearance
 from rgx.gesture.data.puppet_textures import (
-    CLIPS_ALIKE,
+    LOOKS_KEPT,
     Box,
     Path,
     Shape,
@@ -96,7 +96,7 @@ def long(look: Appearance) -> Hair:
     return _outlined(look, mane), front
 
 
-@lru_cache(maxsize=CLIPS_ALIKE)
+@lru_cache(maxsize=LOOKS_KEPT)
 def textures(look: Appearance, detail: float) -> tuple[Texture, Texture, Texture]:
     """Return the hair behind, the skull and the hair before it, with `detail` px to half a head's width."""
     back, front = CUTS[look.cut](look)

@@ -1,4 +1,4 @@
-"""How each puppet looks: its colours, its hair, what it wears and where it sits."""
+"""How each puppet looks: its colours, its hair, what it wears and where it stands."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ WHITE: Colour = (248, 248, 246)
 class Appearance:
     """The look of one puppet; what stands in a list is chosen by its number there.
 
-    waist: half its width in shoulder widths; covered: how far a sleeve reaches, 1 to
-    the elbow, 2 to the wrist; cuff: how much of that bone it takes.
+    waist: half its width in shoulder widths; covered: how far a sleeve reaches, 1 to the elbow, 2 to the
+    wrist; cuff: what share of its bone it takes.
     """
 
     wall: Colour

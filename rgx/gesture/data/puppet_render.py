@@ -17,6 +17,9 @@ from rgx.gesture.skeleton import FACE, POINTS
 CANVAS_PX = 384
 """Frames are drawn about this large and shrunk, which smooths the edges; twice as large as asked at least."""
 
+BLOCK = 256
+"""Frames whose outlines are found at once: 90 kB each."""
+
 
 def render(keypoints: np.ndarray, speaker: int, size: int) -> np.ndarray:
     """Return frames (T, size, size, 3) uint8 of keypoints (T, 133, 2) in px of a 256 px frame.
@@ -28,14 +31,16 @@ def render(keypoints: np.ndarray, speaker: int, size: int) -> np.ndarray:
         raise ValueError(f"keypoints have shape {keypoints.shape}: expected (T, {POINTS}, 2)")
     oversample = max(2, min(4, CANVAS_PX // size))
     canvas_px = size * oversample
-    layers = _layers(np.asarray(keypoints, dtype=float) * canvas_px / FRAME_PX, speaker, canvas_px)
     room = scene(look(speaker), canvas_px)
     frames = np.empty((len(keypoints), size, size, 3), dtype=np.uint8)
-    for number, frame in enumerate(frames):
-        canvas = Canvas(room.copy())
-        for layer in layers:
-            layer(canvas, number)
-        frame[:] = np.asarray(canvas.image.reduce(oversample))
+    for first in range(0, len(keypoints), BLOCK):
+        points = keypoints[first : first + BLOCK].astype(float) * canvas_px / FRAME_PX
+        layers = _layers(points, speaker, canvas_px)
+        for number in range(len(points)):
+            canvas = Canvas(room.copy())
+            for layer in layers:
+                layer(canvas, number)
+            frames[first + number] = np.asarray(canvas.image.reduce(oversample))
     return frames
 
 

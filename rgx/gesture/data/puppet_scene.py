@@ -13,7 +13,7 @@ from PIL import Image
 from rgx.gesture.data.puppet_body import FRAME_PX
 from rgx.gesture.data.puppet_layers import Colour, mix
 from rgx.gesture.data.puppet_look import INK, WHITE, Appearance
-from rgx.gesture.data.puppet_textures import CLIPS_ALIKE, Box, Shape, band, blob, oval, painted
+from rgx.gesture.data.puppet_textures import LOOKS_KEPT, Box, Shape, band, blob, oval, painted
 
 RED, BLUE, YELLOW, GREEN, VIOLET = (
     (176, 74, 62),
@@ -27,7 +27,7 @@ LEAF: Colour = (84, 134, 82)
 GLOW: Colour = (255, 246, 214)
 
 
-@lru_cache(maxsize=CLIPS_ALIKE)
+@lru_cache(maxsize=LOOKS_KEPT)
 def scene(look: Appearance, canvas_px: int) -> Image.Image:
     """Return the room of a look, canvas_px wide and high."""
     places = (np.arange(canvas_px) + 0.5) / canvas_px

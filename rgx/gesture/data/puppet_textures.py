@@ -12,8 +12,8 @@ from rgx.gesture.data.puppet_layers import Colour, Texture, ribbon, smooth
 FINER = 3
 """Shapes are painted this much larger and shrunk, which smooths their edges."""
 
-CLIPS_ALIKE = 4
-"""Looks whose textures are kept from one clip to the next."""
+LOOKS_KEPT = 4
+"""How many looks keep their textures from one clip to the next."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
