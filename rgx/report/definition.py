@@ -14,7 +14,7 @@ from rgx.methods import Package, import_method, methods_of
 from rgx.registry import REPORT_ROOMS, import_own, variants
 from rgx.report.claims import wrong_claims
 from rgx.report.figures.base import Figure
-from rgx.report.figures.panel_pictures import kind_for, settings_of
+from rgx.report.figures.panel_pictures import GIVEN, kind_for, settings_of
 from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName, Show
 from rgx.report.phrase import Wording
@@ -167,6 +167,8 @@ def _wrong_pictures(report: Report, source: Source) -> Iterator[str]:
             said = f"no kind of figure shows pictures of '{panel.pictures}'"
             yield f"{source.where(under)}: '{'/'.join(under)}': {said}"
             continue
+        for own in GIVEN & set(panel.pictures_settings):
+            yield f"{source.where([*under, own])}: '{'/'.join([*under, own])}': '{own}' is given by the panel"
         try:
             source.parse(kind, settings_of(name, panel), under)
         except InputError as error:

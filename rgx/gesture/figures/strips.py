@@ -93,7 +93,12 @@ class Strips(PicturesFigure):
         return Film(content, said, partial(_write_film, windows, number, labels))
 
     def _windows(self, material: Material) -> ShownWindows:
-        cells = material.rows(self.panel, self.picked(material)[0])
+        names, table = self.picked(material)[0], self.table(material)
+        if table is not None and not self.rows:
+            names = [row for row in table.rows if row in names] + [
+                row for row in names if row not in table.rows
+            ]
+        cells = material.rows(self.panel, names)
         return ShownWindows(f"figure of panel {self.panel}", cells, self.stage, material)
 
     def _labels(self, windows: ShownWindows, material: Material) -> dict[str, str]:

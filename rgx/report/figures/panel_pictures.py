@@ -45,6 +45,10 @@ def kind_for(stage: str | None) -> type[PicturesFigure] | None:
     return None
 
 
+GIVEN = {"panel", "stage"}
+"""What the figure of a panel's pictures is set to by the panel itself."""
+
+
 def settings_of(name: str, panel: Panel) -> dict[str, Any]:
     """Return the settings of the figure that shows a panel's pictures."""
     return {"width": "page", **panel.pictures_settings, "panel": name, "stage": panel.pictures}
