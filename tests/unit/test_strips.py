@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -348,6 +349,15 @@ def test_a_film_has_every_row_below_its_label_and_the_recording_first() -> None:
             label = picture[top - 16 : top, left : left + 128]
             assert label.max() > 200 and label.min() < 40
         assert not picture[144:, 2 * 128 :].any(), "nothing where no row is"
+    taken: list[int] = []
+
+    def counted(frames: np.ndarray) -> Iterator[np.ndarray]:
+        for frame in frames:
+            taken.append(1)
+            yield frame
+
+    next(laid_out({name: counted(frames) for name, frames in rows.items()}))
+    assert len(taken) == len(rows), "a picture of each row is in memory, and no more"
 
 
 def page_of(folder: Path) -> str:

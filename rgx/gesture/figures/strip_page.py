@@ -149,7 +149,8 @@ def _shown(axes: Axes, picture: np.ndarray, left: float, top: float, side: float
 def _framed(axes: Axes, left: float, top: float, side: float, colour: str) -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor=colour, linewidth=0.6))
+    # Not `add_patch`, which also looks for what it adds to the axes' limits.
+    axes.add_artist(Rectangle((left, top), side, side, fill=False, edgecolor=colour, linewidth=0.6))
 
 
 def _middle(size_pt: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -87,6 +88,7 @@ def film_of(table: Table, material: Material) -> list[ReportVideo]:
 
     def put(target: Path) -> None:
         if not target.is_file():
+            print(f"filming all rows of {table.name}: once, while they stay as they are", file=sys.stderr)
             film.write(target)
 
     return [ReportVideo(f"{FOLDER}/{ROWS}{name}.mp4", put, "", ALL_ROWS, film.shows)]
