@@ -170,9 +170,12 @@ def _wrong_pictures(report: Report, source: Source) -> Iterator[str]:
         for own in GIVEN & set(panel.pictures_settings):
             yield f"{source.where([*under, own])}: '{'/'.join([*under, own])}': '{own}' is given by the panel"
         try:
-            source.parse(kind, settings_of(name, panel), under)
+            figure = source.parse(kind, settings_of(name, panel), under)
         except InputError as error:
             yield str(error)
+            continue
+        for setting, wrong in figure.wrong(report.panels):
+            yield f"{source.where([*under, setting])}: '{'/'.join([*under, setting])}': {wrong}"
 
 
 def _wrong_names(report: Report, source: Source) -> Iterator[str]:

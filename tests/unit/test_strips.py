@@ -25,7 +25,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.picture_file import NAME, PictureWriter
 from rgx.gesture.figures.rows_film import laid_out
 from rgx.gesture.figures.strip_page import GAP_PX, HANDS, LABEL_PX
-from rgx.gesture.figures.strips import NO_WORDS
+from rgx.gesture.figures.strips import NO_SOUND, NO_WORDS
 from rgx.gesture.figures.transcript import columns_of, read_transcript
 from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.report.definition import load
@@ -336,6 +336,30 @@ def test_rows_without_a_window_in_common_are_said(tmp_path: Path) -> None:
         drawn(report, store)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("frames/*/about.json", b'{"size_px": "wide"}', "'size_px' is 'wide', expected a whole number"),
+        ("frames/*/about.json", b'{"size_px": 32, "spans": [3]}', "no clip holds frame 1"),
+        ("frames/*/about.json", b"{", "about.json: cannot be read"),
+        ("video/*/frames.npy", b"no pictures", "frames.npy: window 0 cannot be read"),
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path: Path, file: str, content: bytes, said: str) -> None:
+    report, store = make(tmp_path, window=0)
+    for path in store.glob(file):
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        drawn(report, store)
+
+
+def test_without_words_and_sound_times_stand_over_the_frames(tmp_path: Path) -> None:
+    report, store = make(tmp_path, window=0, frames=1, above="words")
+    (store / "corpus" / digest("corpus")[:16] / "arrays.safetensors").unlink()
+    drawing, _, _ = drawn(report, store)
+    assert NO_SOUND in drawing.axes[0].texts[0].get_text() and heads(drawing)[1] == ["1.6 s"]
+
+
 def test_a_film_has_every_row_below_its_label_and_the_recording_first() -> None:
     random = np.random.default_rng(0)
     rows = {name: random.integers(0, 256, (3, 64, 64, 3), np.uint8) for name in "abcdefgh"}
@@ -402,6 +426,7 @@ def test_a_report_films_all_rows_once_and_shows_posters(tmp_path: Path) -> None:
             {"pictures": "motion", "pictures_settings": {"frames": 3}},
             "no kind of figure shows pictures of 'motion'",
         ),
+        ({"pictures_settings": {"columns": ["fgt"]}}, r"made.yaml:\d+.*'fgt' is not a column of it; did you"),
         ({"pictures_settings": {"stage": "video"}}, r"made.yaml:\d+.*'stage' is given by the panel"),
     ],
 )

@@ -76,6 +76,11 @@ class ShownWindows:
         if self.cells:
             self.frames = folders.pop()
             self.about = _json(self.frames / "about.json")
+            if not isinstance(size := self.about.get("size_px"), int):
+                raise InputError(
+                    f"{self.frames / 'about.json'}: 'size_px' is {size!r}, expected a whole number"
+                )
+            self.size_px = size
             shown = {row: self._starts(cell) for row, cell in self.cells.items()}
             first, *others = shown.values()
             self.starts = [start for start in first if all(start in other for other in others)]
@@ -98,7 +103,7 @@ class ShownWindows:
     def window(self, number: int) -> ShownWindow:
         """Return one of the windows; raises InputError for one that there is not, and for damaged files."""
         span, first = self._span(number)
-        start, size = self.starts[number], int(self.about["size_px"])
+        start, size = self.starts[number], self.size_px
         frames = slice(start, start + WINDOW_FRAMES)
         pictures = PictureFile(self.frames / NAME, read_part(self.frames / ARRAYS, "ends"), size)
         pose, valid = (read_part(self.frames / ARRAYS, name, frames) for name in ("pose", "valid"))
@@ -120,8 +125,12 @@ class ShownWindows:
         if not 0 <= number < len(self):
             raise InputError(f"{self.where}: found window {number}, expected 0 to {len(self) - 1}")
         start = self.starts[number]
-        span = next(s for s in self.about["spans"] if 0 <= start - s["start"] < s["frames"])
-        return span, start - span["start"]
+        try:
+            span = next(s for s in self.about["spans"] if 0 <= start - s["start"] < s["frames"])
+            return span, start - span["start"]
+        except (KeyError, TypeError, StopIteration):
+            path = self.frames / "about.json"
+            raise InputError(f"{path}: no clip holds frame {start}, where a window begins") from None
 
     def _made(self, cell: SweepRow, start: int, size: int, recorded: np.ndarray) -> ShownFrames:
         path, number = self._file(cell), self._starts(cell).index(start)

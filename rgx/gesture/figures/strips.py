@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 REAL = "real"
-NO_WORDS = "no transcript: the curve is how loud the speech is"
+NO_WORDS, NO_SOUND = "no transcript: the curve is how loud the speech is", "neither transcript nor sound"
 LOUDNESS_SAMPLES = SAMPLES_PER_FRAME // 2
 """How much speech one point of the curve is the mean of: half a frame."""
 
@@ -113,13 +113,16 @@ class Strips(PicturesFigure):
 
     def _heads(self, window: ShownWindow, chosen: list[int]) -> tuple[Heads, str]:
         """Return what stands over the columns, and what must be said of it."""
+        times = Heads([f"{t / FPS:.1f} s" for t in chosen])
         if self.above == "time":
-            return Heads([f"{t / FPS:.1f} s" for t in chosen]), ""
+            return times, ""
         words = window.words
         if self.transcripts is not None:
             words = read_transcript(self.transcripts, window.clip, window.first)
         if words:
             return Heads([" ".join(texts) for texts in columns_of(words, chosen)]), ""
+        if not len(window.waveform):
+            return times, NO_SOUND
         whole = len(window.waveform) // LOUDNESS_SAMPLES * LOUDNESS_SAMPLES
         power = (window.waveform[:whole].reshape(-1, LOUDNESS_SAMPLES).astype(np.float64) ** 2).mean(1)
         return Heads(loudness=np.sqrt(power)), NO_WORDS
