@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from rgx.gesture.video.comparison import side_by_side
-from rgx.gesture.video.files import write_mp4
 
 VERSION = 1
 """Raise it whenever the same pictures would be laid out otherwise."""
@@ -18,6 +17,8 @@ LEAST_PX, ACROSS = 128, 6
 
 def write(path: Path, rows: Mapping[str, Iterable[np.ndarray]], waveform: np.ndarray) -> None:
     """Write rows of frames (H, H, 3) uint8 as one mp4; raises InputError where it cannot be written."""
+    from rgx.gesture.video.files import write_mp4  # it brings PyAV, and few reports have a new film
+
     write_mp4(path, laid_out(rows), waveform if len(waveform) else None)
 
 

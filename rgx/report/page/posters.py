@@ -8,6 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 POSTER, QUALITY = ".jpg", 85
+MARK = b"ftyp"
+"""What an mp4 file has after its first four bytes."""
 
 
 def put_poster(video: Path, poster: Path) -> bool:
@@ -33,6 +35,9 @@ def put_poster(video: Path, poster: Path) -> bool:
 
 
 def _first_picture(video: Path) -> Image.Image | None:
+    with video.open("rb") as file:
+        if file.read(8)[4:] != MARK:
+            return None
     import av  # slow to import, and few reports show a new video
 
     try:
