@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from rgx.gesture.animate.base import Animated, Animator
@@ -15,12 +15,11 @@ from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.types import WINDOW_FRAMES
-from rgx.gesture.video.comparison import pick, strip
 from rgx.store.workspace import Workspace
 
 CHUNK = 16
 """Frames rendered at once: memory is flat in the length of a clip."""
-STRIP_COLUMNS = 8
+FRAMES = "frames.npy"
 
 
 Driving = tuple[Tensor, Tensor, Tensor]
@@ -102,9 +101,7 @@ def frames_in_chunks(pictures: Pictures, start: int) -> Iterator[Driving]:
         yield pictures.pose[index], pictures.valid[index], pictures.pictures(index)
 
 
-def save_strip(workspace: Workspace, pictures: Pictures, start: int, generated: np.ndarray) -> None:
-    """Leave strip.png: real frames above generated ones, evenly spaced over one window."""
-    real = pictures.frames[start : start + WINDOW_FRAMES]
-    chosen = pick(WINDOW_FRAMES, STRIP_COLUMNS)
-    rows = {"real": [real[i] for i in chosen], "made": [generated[i] for i in chosen]}
-    Image.fromarray(strip(rows, pictures.size_px)).save(workspace.folder / "strip.png")
+def create_frames(workspace: Workspace, windows: int, size_px: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """Return room on disk for windows of frames (W, T, H, H, 3) uint8, which figures and films show."""
+    shape = (windows, WINDOW_FRAMES, size_px, size_px, 3)
+    return np.lib.format.open_memmap(workspace.folder / FRAMES, mode="w+", dtype=np.uint8, shape=shape)

@@ -18,6 +18,9 @@ STREAMS: dict[str, tuple[int, ...]] = {"face": FACE, "body": BODY + LEFT_HAND + 
 KEPT = STREAMS["face"] + STREAMS["body"]
 """The 123 points of the motion arrays, face first; all motion in rgx is in this order."""
 
+HAND_MARGIN = 0.05
+"""Added on every side of a hand's points where its box is meant, in half picture widths. Source: ours."""
+
 FINGERS = tuple((0, *range(1 + 4 * f, 5 + 4 * f)) for f in range(5))
 
 

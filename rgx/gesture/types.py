@@ -126,11 +126,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Footage:
-    """The pictures of one clip: frames (T, H, H, 3) uint8, resized from square frames `frame_px` wide."""
+    """The pictures of one clip: frames (T, H, H, 3) uint8, resized from square frames `frame_px` wide.
+
+    words: what is said and the frame that it begins at, where the corpus knows.
+    """
 
     name: str
     frames: np.ndarray
     frame_px: float
+    words: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass

@@ -14,6 +14,7 @@ from rgx.methods import Package, import_method, methods_of
 from rgx.registry import REPORT_ROOMS, import_own, variants
 from rgx.report.claims import wrong_claims
 from rgx.report.figures.base import Figure
+from rgx.report.figures.panel_pictures import GIVEN, kind_for, settings_of
 from rgx.report.formats.base import make_formats
 from rgx.report.panel import Panel, PanelName, Show
 from rgx.report.phrase import Wording
@@ -73,6 +74,7 @@ def load(path: Path) -> Report:
     except InputError as error:
         raise InputError("\n".join([*problems, str(error)])) from None
     problems += _wrong_names(report, source)
+    problems += _wrong_pictures(report, source)
     try:
         make_formats(report.formats)
     except InputError as error:
@@ -152,6 +154,28 @@ def _no_kind(settings: Any, under: list[str], kinds: Iterable[str], source: Sour
         return f"{source.where([*under, wanted[0]])}: {key}"
     place, kind = source.where([*under, "kind"]), settings.get("kind")
     return f"{place}: '{'/'.join(under)}/kind' is {shown(kind)}; {nearest(str(kind or ''), kinds)}"
+
+
+def _wrong_pictures(report: Report, source: Source) -> Iterator[str]:
+    """Say of each panel's settings of its pictures what is wrong with them."""
+    for name, panel in report.panels.items():
+        if not panel.pictures_settings:
+            continue
+        under = ["panels", name, "pictures_settings"]
+        kind = kind_for(panel.pictures)
+        if kind is None:
+            said = f"no kind of figure shows pictures of '{panel.pictures}'"
+            yield f"{source.where(under)}: '{'/'.join(under)}': {said}"
+            continue
+        for own in GIVEN & set(panel.pictures_settings):
+            yield f"{source.where([*under, own])}: '{'/'.join([*under, own])}': '{own}' is given by the panel"
+        try:
+            figure = source.parse(kind, settings_of(name, panel), under)
+        except InputError as error:
+            yield str(error)
+            continue
+        for setting, wrong in figure.wrong(report.panels):
+            yield f"{source.where([*under, setting])}: '{'/'.join([*under, setting])}': {wrong}"
 
 
 def _wrong_names(report: Report, source: Source) -> Iterator[str]:

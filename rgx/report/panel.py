@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, field_validator
 
@@ -109,6 +109,10 @@ class Panel(BaseModel):
     """The stage whose pictures and videos are shown, a row each."""
     pictures_note: Wording = "One row each."
     """What stands under the pictures."""
+    pictures_settings: dict[str, Any] = {}
+    """What the figure of the pictures is set to, where a kind of figure shows those of the stage."""
+    film: bool = True
+    """Whether all rows also become one video, where that kind knows how to film them."""
 
     @field_validator("order")
     @classmethod

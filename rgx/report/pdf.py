@@ -77,7 +77,8 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
     if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
         lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:
-        if (pictures := f"{table.name}-pictures.png") in files:
+        shown = [file for kind in ("pdf", "png") if (file := f"{table.name}-pictures.{kind}") in files]
+        for pictures in shown[:1]:
             lines += [
                 r"\clearpage",
                 *_figure(pictures, joined(f"Pictures of {table.name}: ", table.panel.caption)),

@@ -16,12 +16,13 @@ from rgx import __version__
 from rgx.errors import InputError
 from rgx.report import claims_layout, hyperparameters, style
 from rgx.report.escape import escape_markdown
-from rgx.report.figures.base import Material
+from rgx.report.figures.base import Figure, Material
+from rgx.report.figures.panel_pictures import of_panel
 from rgx.report.formats.base import make_formats
 from rgx.report.formats.markdown import appendix, markdown
 from rgx.report.gather import Gathered, gather
 from rgx.report.page.anchors import INDEX
-from rgx.report.page.report_videos import copy_videos, gather_videos, remove_videos
+from rgx.report.page.report_videos import film_of, gather_videos, put_video, remove_videos
 from rgx.report.page.write import pages
 from rgx.report.pictures import gather_pictures, stack
 from rgx.report.results import manifest_path
@@ -44,28 +45,23 @@ def write(gathered: Gathered, out: Path) -> list[Path]:
     results, panels, store = gathered.results, gathered.panels, gathered.store
     folder = out / results.sweep.name
     files = _tables(gathered)
-    shown = {
-        table.name: of_rows
-        for table in panels
-        if table.panel.pictures
-        and (of_rows := gather_pictures(table.name, table.panel.pictures, results, store))
-    }
-    labels = {table.name: {row: table.label(row) for row in table.rows} for table in panels}
-    pictures = {f"{name}-pictures.png": _png(stack(rows, labels[name])) for name, rows in shown.items()}
-    drawings = _drawings(gathered)
+    material = Material(results, store, gathered.drawn)
+    drawings = _drawings(gathered, material)
+    pictured, pictures = _pictures(gathered, material)
     files["index.md"] = _index(gathered, {*files, *pictures, *drawings})
     content = {name: text.encode() for name, text in files.items()} | drawings | pictures
-    films, more = gather_videos(panels, results, store)
-    pictured = {name: [labels[name].get(row, row) for row in rows] for name, rows in shown.items()}
+    videos, more = gather_videos(panels, results, store)
+    for table in panels:
+        videos[table.name] = film_of(table, material) + videos[table.name]
     remarks = absent(gathered.report, results, panels)
     remarks += [f"{more} more videos are in the store and not on this page."] if more else []
-    content |= pages(gathered, remarks, content, pictured, films)
-    carried = [video for of_panel in films.values() for video in of_panel]
-    names = sorted({*content, *(video.file for video in carried)})
     former = _held(folder).get("files")
-    paths = save(folder, content)
     try:
-        paths += copy_videos(carried, folder)
+        shown = {name: [put_video(video, folder) for video in own] for name, own in videos.items()}
+        carried = [file for own in shown.values() for video in own for file in video.files]
+        content |= pages(gathered, remarks, content, pictured, shown)
+        names = sorted({*content, *carried})
+        paths = save(folder, content) + [folder / name for name in carried]
         remove_videos(former, names, folder)
     except OSError as error:
         raise InputError(f"a video cannot be copied to {folder}: {error.strerror}") from None
@@ -134,19 +130,45 @@ def _png(page: Image.Image) -> bytes:
     return data.getvalue()
 
 
-def _drawings(gathered: Gathered) -> dict[str, bytes]:
-    """Return the files of the figures that have something to show, as PDF and PNG."""
-    if not gathered.report.figures:
-        return {}
+def _pictures(gathered: Gathered, material: Material) -> tuple[dict[str, list[str]], dict[str, bytes]]:
+    """Return panel → the labels of the rows whose pictures are shown, and the files that show them.
+
+    A figure draws them where a kind of figure knows the stage; else they are what it left, stacked.
+    """
+    labels: dict[str, list[str]] = {}
+    files: dict[str, bytes] = {}
+    for table in gathered.panels:
+        if (stage := table.panel.pictures) is None:
+            continue
+        figure = of_panel(table.name, table.panel)
+        if figure is not None and (drawn := _drawn(figure, material)):
+            rows = figure.picked(material)[0]
+            files |= {f"{table.name}-pictures{suffix}": data for suffix, data in drawn.items()}
+        elif paths := gather_pictures(table.name, stage, gathered.results, gathered.store):
+            rows = list(paths)
+            stacked = stack(paths, {row: table.label(row) for row in table.rows})
+            files[f"{table.name}-pictures.png"] = _png(stacked)
+        else:
+            continue
+        labels[table.name] = [table.label(row) if row in table.rows else row for row in rows]
+    return labels, files
+
+
+def _drawn(figure: Figure, material: Material) -> dict[str, bytes]:
+    """Return a figure as PDF and PNG by suffix; nothing where it has nothing to show."""
     from matplotlib import rc_context  # slow to import, and many reports have no figure
 
-    material = Material(gathered.results, gathered.store, gathered.drawn)
-    files: dict[str, bytes] = {}
     with rc_context(style.LOOK):
-        for name, figure in gathered.report.figures.items():
-            if (drawing := figure.draw(material)) is not None:
-                files |= {f"{name}{suffix}": data for suffix, data in style.saved(drawing).items()}
-            files |= {f"{name}{end}": text.encode() for end, text in figure.tables(material).items()}
+        drawing = figure.draw(material)
+        return style.saved(drawing) if drawing is not None else {}
+
+
+def _drawings(gathered: Gathered, material: Material) -> dict[str, bytes]:
+    """Return the files of the figures that have something to show, as PDF and PNG."""
+    files: dict[str, bytes] = {}
+    for name, figure in gathered.report.figures.items():
+        files |= {f"{name}{suffix}": data for suffix, data in _drawn(figure, material).items()}
+        files |= {f"{name}{end}": text.encode() for end, text in figure.tables(material).items()}
     return files
 
 
@@ -161,6 +183,7 @@ def _index(gathered: Gathered, files: Collection[str]) -> str:
         links = ", ".join(f"[{kind}]({table.name}.{kind})" for kind in kinds)
         name = f"{table.name}-pictures.png"
         shown = f"\n![pictures of {table.name}]({name})\n" if name in files else ""
+        links += f", [pictures]({pdf})" if (pdf := f"{table.name}-pictures.pdf") in files else ""
         parts.append(f"## {table.name}\n\n{markdown(table)}{shown}\nFiles: {links}\n")
     if gathered.findings:
         parts.append(f"## Claims\n\n{claims_layout.markdown(gathered.findings)}")

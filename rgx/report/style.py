@@ -92,7 +92,10 @@ def legend(figure: Figure, axes: Iterable[Axes]) -> None:
 
 
 def saved(figure: Figure) -> dict[str, bytes]:
-    """Return a figure as vector PDF and PNG by suffix; the same figure gives the same bytes."""
+    """Return a figure as vector PDF and PNG by suffix; the same figure gives the same bytes.
+
+    Pictures in it are in the PDF as they are, pixel by pixel.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
@@ -101,9 +104,14 @@ def saved(figure: Figure) -> dict[str, bytes]:
     figure.set_dpi(PNG_DPI)
     _hold(figure, "")
     (canvas := FigureCanvasAgg(figure)).draw()
-    # So many colours hold a few lines and their edges, in a third of the bytes.
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture.quantize(COLOURS, Image.Quantize.FASTOCTREE).save(png, "png")
+    page = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    if pictures := [image for axes in figure.axes for image in axes.images]:
+        page.save(png, "png")
+        for image in pictures:
+            image.set_interpolation("none")
+    else:
+        # So many colours hold a few lines and their edges, in a third of the bytes.
+        page.quantize(COLOURS, Image.Quantize.FASTOCTREE).save(png, "png")
     figure.set_layout_engine("none")  # it is laid out now, and doing so takes as long as drawing
     _hold(figure)
     FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})

@@ -58,7 +58,8 @@ def test_the_page_has_both_tables_and_the_films(built: Path) -> None:
     page = (built / "index.html").read_text()
     assert all(f'id="panel-{panel}"' in page for panel in PANELS)
     films = sorted((built / "videos").glob("*.mp4"))
-    assert len(films) == 4 and all(f"videos/{film.name}" in page for film in films)
+    assert [film.name.partition("-")[0] for film in films] == ["rows", *["video"] * 4]
+    assert all(f'poster="videos/{film.stem}.jpg" ' in page and film.name in page for film in films)
 
 
 def test_a_film_is_one_window_with_its_speech(built: Path) -> None:

@@ -179,9 +179,12 @@ def test_a_video_plays(browser: Any, page: tuple[Any, str, list[str]]) -> None:
     browser.get(address)
     video = browser.find_element("tag name", "video")
     browser.execute_script("arguments[0].scrollIntoView()", video)
+    # Its poster is shown as high as the video will be, and nothing of the video is loaded until it plays.
+    until(lambda: video.rect["height"] == pytest.approx(video.rect["width"], abs=1))
+    assert video.get_property("readyState") == 0
+    browser.execute_script("arguments[0].play()", video)
     until(lambda: video.get_property("readyState") >= 1)
     assert video.get_property("videoWidth") == 64 and video.get_property("duration") > 1.9
-    browser.execute_script("arguments[0].play()", video)
     until(lambda: video.get_property("currentTime") > 0.2)
     assert video.get_property("error") is None
 

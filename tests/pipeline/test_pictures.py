@@ -68,6 +68,8 @@ panels:
     caption: Refinement.
     columns: [video_fvd_random, reconstruction_hand_psnr]
     pictures: video
+figures:
+  words: {kind: strips, panel: 3d, above: words, hands: false}
 """
 
 
@@ -123,6 +125,8 @@ def test_pictures_hold_the_poses_they_show(home: Path) -> None:
     assert np.array_equal(np.concatenate([footage.frames for footage in puppets.footage(32)]), frames[:])
     clip = next(iter(puppets.clips()))
     assert about["spans"][0]["name"] == clip.name
+    words = dict(map(tuple, about["words"][clip.name]))
+    assert set(clip.planted["word_frames"].tolist()) <= set(words.values()) and all(words)
     from rgx.gesture.skeleton import KEPT
 
     expected = torch.from_numpy(clip.keypoints[:, KEPT]) / 128 - 1
@@ -158,8 +162,12 @@ def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:
     out = home / "build"
     report = str(home / "reports" / "pictures.yaml")
     assert rgx("report", report, "--store", str(home / "store"), "--out", str(out)) == 0
+    files = {path.name for path in (out / "pictures").iterdir()}
+    assert {"3a-pictures.pdf", "3a-pictures.png", "3d-pictures.pdf", "words.pdf"} <= files
     with Image.open(out / "pictures" / "3a-pictures.png") as page:
-        assert page.height > 3 * 2 * 32
+        assert page.height > (1 + 3) * 1.5 * 96, "the recording once, and each row, with hands"
+    films = [path for path in (out / "pictures" / "videos").iterdir() if path.name.startswith("rows-")]
+    assert sorted(path.suffix for path in films) == [".jpg", ".jpg", ".mp4", ".mp4"]
     text = (out / "pictures" / "3d.md").read_text()
     assert "†" in text and "random features" in text
     assert "3d-pictures.png" in (out / "pictures" / "index.md").read_text()

@@ -15,7 +15,7 @@ from jpeg_video import write_jpegs
 
 from rgx.errors import InputError
 from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
-from rgx.gesture.video.comparison import BAR_PX, pick, side_by_side, strip
+from rgx.gesture.video.comparison import BAR_PX, pick, side_by_side
 from rgx.gesture.video.files import check_pictures, fit, probe, read_frames, read_speech, write_mp4
 
 MINI = Path(__file__).resolve().parents[2].parent / "shared/data/pats_mini"
@@ -389,26 +389,6 @@ def test_videos_side_by_side() -> None:
 def test_videos_that_do_not_fit_beside_each_other(videos: dict[str, list[np.ndarray]], words: str) -> None:
     with pytest.raises(InputError, match=words):
         list(side_by_side(videos))
-
-
-def test_a_strip_has_a_row_a_label() -> None:
-    rows = {"Real": [flat(n) for n in (0, 50, 100)], "+distill": [flat(n, 64) for n in (150, 200, 250)]}
-    page = strip(rows, 48)
-    assert page.shape[0] == 2 * 48 + 2 and page.dtype == np.uint8
-    left = page.shape[1] - (3 * 48 + 2 * 2)
-    assert left > 20
-    for row, levels in enumerate(((0, 50, 100), (150, 200, 250))):
-        line = page[row * 50 : row * 50 + 48]
-        assert line[:, :left].min() < 120 and np.ptp(line[:, 0]) == 0, "a label, whole"
-        for column, level in enumerate(levels):
-            start = left + column * 50
-            assert (line[:, start : start + 48] == level).all()
-
-
-@pytest.mark.parametrize("rows", [{}, {"a": []}, {"a": [flat(1)], "b": []}])
-def test_a_strip_of_uneven_rows(rows: dict[str, list[np.ndarray]]) -> None:
-    with pytest.raises(InputError, match="a strip with rows of"):
-        strip(rows, 32)
 
 
 def test_picked_frames_are_evenly_spaced() -> None:

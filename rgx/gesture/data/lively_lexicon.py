@@ -58,6 +58,10 @@ class Lexicon:
         """Return the word that a sound is in a phrase of a kind."""
         return sound + self.sounds * (sound < self.homophones and kind >= len(MARKERS) // 2)
 
+    def spell(self, word: int) -> str:
+        """Return how a word sounds."""
+        return SPELT[word % self.sounds]
+
     def write(self, who: Voice, frames: int, rng: np.random.Generator) -> SpokenLine:
         """Return a random line: phrases of a marker and two to four words, and a pause after each.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import itemgetter
+
 import numpy as np
 
 from rgx.errors import InputError
@@ -15,7 +18,7 @@ from rgx.gesture.data.lively_gestures import (
     touched,
     wander,
 )
-from rgx.gesture.data.lively_lexicon import SPELT, Lexicon
+from rgx.gesture.data.lively_lexicon import FIRST_FRAME, MARKERS, SPELT, Lexicon
 from rgx.gesture.data.puppet_body import Gestures, Puppet
 from rgx.gesture.data.puppet_speech import PuppetSpeech, SpokenLine, Voice
 from rgx.gesture.data.puppet_world import World
@@ -70,6 +73,16 @@ class LivelyWorld(World):
     def write(self, who: Voice, frames: int, rng: np.random.Generator) -> SpokenLine:
         """Return a random line of phrases."""
         return Lexicon(self.words, self.homophones).write(who, frames, rng)
+
+    def spell(self, word: int) -> str:
+        """Return how a word sounds; two homophones sound alike."""
+        return Lexicon(self.words, self.homophones).spell(word)
+
+    def said(self, planted: Mapping[str, np.ndarray]) -> list[tuple[str, int]]:
+        """Return also the marker that each phrase begins with, where it is of the clip."""
+        pairs = zip(planted["phrase_ids"].tolist(), planted["phrase_frames"].tolist(), strict=True)
+        markers = [(MARKERS[kind], frame) for kind, frame in pairs if frame >= FIRST_FRAME]
+        return sorted(markers + super().said(planted), key=itemgetter(1))
 
     def vocabulary(self, speaker: int) -> np.ndarray:
         """Return the gesture of each word (words,): all speakers' but where one has a favourite instead."""

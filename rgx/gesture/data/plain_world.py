@@ -76,6 +76,10 @@ class PlainWorld(World):
                 now += int(rng.integers(7, 20))
                 until_pause = int(rng.integers(2, 6))
 
+    def spell(self, word: int) -> str:
+        """Return the syllables of a word."""
+        return "-".join((c + v).upper() if stressed else c + v for c, v, stressed in WORDS[word])
+
     def gesture(self, who: Puppet, speech: PuppetSpeech, rng: np.random.Generator) -> Gestures:
         """Return what the hands do: each stroke passes a moving apex and rests on its stress frame."""
         frames = len(speech.amplitude)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,15 @@ class World(ABC):
     @abstractmethod
     def write(self, who: Voice, frames: int, rng: np.random.Generator) -> SpokenLine:
         """Return a random line that takes no more than T = frames."""
+
+    def spell(self, word: int) -> str:
+        """Return how a word sounds, the stressed syllable in capitals; nothing where that is not known."""
+        return ""
+
+    def said(self, planted: Mapping[str, np.ndarray]) -> list[tuple[str, int]]:
+        """Return what is said and the frame it begins at, from what is planted in a clip."""
+        pairs = zip(planted["word_ids"].tolist(), planted["word_frames"].tolist(), strict=True)
+        return [(text, frame) for word, frame in pairs if (text := self.spell(word))]
 
     @abstractmethod
     def gesture(self, who: Puppet, speech: PuppetSpeech, rng: np.random.Generator) -> Gestures:

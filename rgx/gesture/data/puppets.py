@@ -89,7 +89,8 @@ class Puppets(Corpus):
         """Yield every clip's pictures: the puppet itself, also where its keypoints lose a hand."""
         for split, speaker, index in self._places():
             clip, true = self._perform(split, speaker, index)
-            yield Footage(clip.name, render(true, speaker, size_px), float(FRAME_PX))
+            words = tuple(self.world.said(clip.planted))
+            yield Footage(clip.name, render(true, speaker, size_px), float(FRAME_PX), words)
 
     def clip(self, split: str, speaker: int, index: int) -> Clip:
         """Return one clip, the same whatever other clips the corpus has."""

@@ -84,14 +84,14 @@ class MomentFigure(RowsFigure):
         return Moment(
             clip=clip["name"],
             start_s=(start - clip["start"]) / FPS,
-            real=_part(corpus / ARRAYS, "motion", frames),
-            valid=_part(corpus / ARRAYS, "valid", frames),
+            real=read_part(corpus / ARRAYS, "motion", frames),
+            valid=read_part(corpus / ARRAYS, "valid", frames),
             generated={
-                name: _part(material.folder(row, "motion") / ARRAYS, "motion", own)[0]
+                name: read_part(material.folder(row, "motion") / ARRAYS, "motion", own)[0]
                 for name, row in cells.items()
             },
-            waveform=_part(corpus / ARRAYS, "waveform", samples),
-            audio_beats=_part(heard, "onsets", frames) if heard else np.zeros(WINDOW_FRAMES, bool),
+            waveform=read_part(corpus / ARRAYS, "waveform", samples),
+            audio_beats=read_part(heard, "onsets", frames) if heard else np.zeros(WINDOW_FRAMES, bool),
             order_frames=_order(material.manifest(first, "motion_scores") or {}),
         )  # fmt: skip
 
@@ -113,8 +113,16 @@ def window_places(spans: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, 
                 yield span["start"] + 1 + offset, span
 
 
-def _part(path: Path, name: str, which: slice) -> np.ndarray:
-    """Return some entries of an array on disk without reading the rest."""
+def has_part(path: Path, name: str) -> bool:
+    """Return whether a file on disk holds an array."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as arrays:
+        return name in arrays.keys()  # noqa: SIM118 - it is no mapping
+
+
+def read_part(path: Path, name: str, which: slice = slice(None)) -> np.ndarray:
+    """Return some entries of an array on disk without reading the rest; raises InputError."""
     from safetensors import SafetensorError, safe_open
 
     try:

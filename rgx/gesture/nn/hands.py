@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from rgx.gesture.nn.grid import pixel_grid
-from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND, kept_index
-
-MARGIN = 0.05
-"""Added on every side of a hand's points, in half picture widths. Source: ours."""
+from rgx.gesture.skeleton import HAND_MARGIN, LEFT_HAND, RIGHT_HAND, kept_index
 
 
 def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
@@ -25,8 +22,8 @@ def hand_mask(pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
         points = _places(hand, pose.device)
         seen = valid[:, points, None]
         # A hand without a valid point has a box from inf to -inf, which holds no pixel.
-        low = pose[:, points].masked_fill(~seen, torch.inf).amin(1) - MARGIN
-        high = pose[:, points].masked_fill(~seen, -torch.inf).amax(1) + MARGIN
+        low = pose[:, points].masked_fill(~seen, torch.inf).amin(1) - HAND_MARGIN
+        high = pose[:, points].masked_fill(~seen, -torch.inf).amax(1) + HAND_MARGIN
         inside = (grid >= low[:, None, None]) & (grid <= high[:, None, None])
         mask |= inside.all(-1)
     return mask[:, None]

@@ -26,7 +26,8 @@ class FramesStage(Stage):
     """Every frame of the corpus, compressed without loss and by itself for random access; apart from the
     corpus, so that the size of pictures never changes what motion is trained on."""
 
-    version = 3  # since puppets are drawn with clothes, fingers and a room; their motion is the same
+    # Puppets are drawn with clothes, fingers and a room, their motion is the same; and it leaves what is said.
+    version = 3
     seeded = False
 
     def __init__(self, corpus: Corpus, size_px: int = 256) -> None:
@@ -54,6 +55,7 @@ class FramesStage(Stage):
         size, corpus = built.size_px, inputs.arrays("corpus")
         spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
         poses, placed = [], []
+        words: dict[str, tuple[tuple[str, int], ...]] = {}
         with PictureWriter(workspace.folder / NAME) as file:
             for span, footage in zip(spans, self.corpus.footage(size), strict=True):
                 if (footage.name, len(footage.frames)) != (span.name, span.frames):
@@ -65,8 +67,9 @@ class FramesStage(Stage):
                 place = picture_span(span, footage.frame_px)
                 poses.append(place.place(corpus["motion"][span.start : span.start + span.frames]))
                 placed.append(asdict(place))
+                words |= {span.name: footage.words} if footage.words else {}
                 workspace.progress(len(placed), len(spans))
         ends = torch.tensor(file.ends)
         workspace.save_arrays({"pose": torch.cat(poses), "valid": corpus["valid"], "ends": ends})
-        workspace.save_about({"spans": placed, "size_px": size})
+        workspace.save_about({"spans": placed, "size_px": size, "words": words})
         return {"clips": len(spans), "frames": len(ends), "size_px": size}

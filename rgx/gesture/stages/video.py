@@ -10,7 +10,7 @@ import numpy as np
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.refine.base import Refiner
-from rgx.gesture.rendering import all_valid, refine, save_strip, to_bytes
+from rgx.gesture.rendering import all_valid, create_frames, refine, to_bytes
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
 from rgx.gesture.video.comparison import side_by_side
 from rgx.gesture.video.files import check_encoders, write_mp4
@@ -26,6 +26,7 @@ class VideoStage(Stage):
     shown: how many windows also become a video beside the real one.
     """
 
+    version = 2  # since it leaves no strip; videos and pictures are the same
     seeded = False
 
     def __init__(self, refiner: Recipe[Refiner], shown: int = 4) -> None:
@@ -48,12 +49,7 @@ class VideoStage(Stage):
         animated = AnimatedWindows.read(inputs.folders["animation"])
         starts, poses = inputs.about("animation")["starts"], inputs.arrays("animation")["pose"]
         waveform = inputs.arrays("corpus")["waveform"].numpy()
-        frames = np.lib.format.open_memmap(
-            workspace.folder / "frames.npy",
-            mode="w+",
-            dtype=np.uint8,
-            shape=(len(starts), WINDOW_FRAMES, size, size, 3),
-        )
+        frames = create_frames(workspace, len(starts), size)
         for row, (start, pose) in enumerate(zip(starts, poses, strict=True)):
             chunks = refine(refiner, animated.chunks(row, device), pose, all_valid(pose), device)
             np.concatenate([to_bytes(chunk) for chunk in chunks], out=frames[row])
@@ -65,7 +61,6 @@ class VideoStage(Stage):
                 write_mp4(workspace.folder / f"{row:04d}_beside.mp4", beside, heard)
             workspace.progress(row + 1, len(starts))
         frames.flush()
-        save_strip(workspace, pictures, starts[0], frames[0])
         notes = inputs.about("refiner" if self.refiner.present else "animation")["notes"]
         workspace.save_about({"notes": notes, "starts": starts})
         return {"windows": len(starts), "size_px": size}

@@ -1,15 +1,14 @@
-"""Pictures beside each other: comparisons that move, and strips of frames for a page."""
+"""Pictures beside each other that move, and which frames of many to show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from rgx.errors import InputError
-from rgx.gesture.video.files import fit
 
 BAR_PX, TEXT_PX, GAP_PX = 16, 11, 2
 INK, PAPER = 24, 255
@@ -38,29 +37,6 @@ def side_by_side(videos: Mapping[str, Iterable[np.ndarray]]) -> Iterator[np.ndar
         yield np.concatenate([bar, np.concatenate(pictures, axis=1)])
 
 
-def strip(rows: Mapping[str, Sequence[np.ndarray]], size_px: int) -> np.ndarray:
-    """Return one picture (H, W, 3) uint8: a row of square frames for each label, time to the right.
-
-    Frames (H, H, 3) uint8 are shown `size_px` wide. Raises InputError without frames or for rows of
-    different lengths. Source: the layout of Figs. 4 and 5.
-    """
-    counts = {label: len(frames) for label, frames in rows.items()}
-    if len(set(counts.values())) != 1 or not any(counts.values()):
-        raise InputError(f"a strip with rows of {counts} frames: expected rows of the same number, 1 or more")
-    columns, height = max(counts.values()), max(size_px, BAR_PX)
-    left = max(_width(label) for label in rows) + 2 * GAP_PX
-    step = size_px + GAP_PX
-    size = len(rows) * (height + GAP_PX) - GAP_PX, left + columns * step - GAP_PX
-    page = np.full((*size, 3), PAPER, np.uint8)
-    for row, (label, frames) in enumerate(rows.items()):
-        top = row * (height + GAP_PX)
-        page[top : top + height, :left] = _text(label, left, height, INK, PAPER)
-        for column, frame in enumerate(frames):
-            start = left + column * step
-            page[top : top + size_px, start : start + size_px] = fit(frame, size_px)
-    return page
-
-
 def pick(frames: int, columns: int) -> list[int]:
     """Return `columns` evenly spaced frames, the first and the last among them; one column is the middle.
 
@@ -73,21 +49,17 @@ def pick(frames: int, columns: int) -> list[int]:
 
 
 def _label(text: str, width: int) -> np.ndarray:
-    return _text(text, width, BAR_PX, PAPER, INK)
-
-
-def _width(text: str) -> int:
-    return int(np.ceil(ImageFont.load_default(TEXT_PX).getlength(text)))
-
-
-def _text(text: str, width: int, height: int, ink: int, paper: int) -> np.ndarray:
-    """Return text in the middle of a box (H, W, 3) uint8, its end left out where it does not fit."""
+    """Return a bar (16, W, 3) uint8 with text in its middle, its end left out where it does not fit."""
     room = width - 2 * GAP_PX
     if _width(text) > room:
         while text and _width(text + "…") > room:
             text = text[:-1]
         text += "…"
-    box = Image.new("L", (width, height), paper)
+    bar = Image.new("L", (width, BAR_PX), INK)
     font = ImageFont.load_default(TEXT_PX)
-    ImageDraw.Draw(box).text((width / 2, height / 2), text, fill=ink, font=font, anchor="mm")
-    return np.repeat(np.asarray(box)[..., None], 3, axis=-1)
+    ImageDraw.Draw(bar).text((width / 2, BAR_PX / 2), text, fill=PAPER, font=font, anchor="mm")
+    return np.repeat(np.asarray(bar)[..., None], 3, axis=-1)
+
+
+def _width(text: str) -> int:
+    return int(np.ceil(ImageFont.load_default(TEXT_PX).getlength(text)))

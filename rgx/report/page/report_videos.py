@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from rgx.report.figures.base import Material
+from rgx.report.figures.panel_pictures import of_panel
 from rgx.report.page.captions import Artifact, Captions
+from rgx.report.page.posters import POSTER, put_poster
 from rgx.report.results import Results, manifest_path
 from rgx.report.statistics import Table
 
@@ -19,19 +25,34 @@ IN_ALL = 120
 FOLDER = "videos"
 STAGE, KEY = re.compile(r"[A-Za-z0-9_]+"), re.compile(r"[0-9a-f]{16,}")
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.mp4")
+OURS = re.compile(rf"{FILE.pattern}|[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}\{POSTER}")
+"""What a report leaves among its videos, and may remove."""
 BESIDE = "_beside.mp4"
 """How a stage names a video that shows the reference beside."""
 
 
+ROWS, ALL_ROWS = "rows-", "All rows"
+"""How the file of a film of all rows begins, and what it is called."""
+
+
 @dataclass(frozen=True)
 class ReportVideo:
-    """A video of the report: its file below the report's folder, where it lies, and what it shows."""
+    """A video of the report: its file below the report's folder, how it comes there, and what it shows.
+
+    row: whose it is, or nothing where it is all rows'; poster: the file of its first picture, or nothing.
+    """
 
     file: str
-    source: Path
+    put: Callable[[Path], None]
     row: str
     label: str
     shows: str
+    poster: str = ""
+
+    @property
+    def files(self) -> list[str]:
+        """Return its files below the report's folder."""
+        return [self.file, *([self.poster] if self.poster else [])]
 
 
 def gather_videos(
@@ -54,16 +75,39 @@ def gather_videos(
     return shown, more
 
 
-def copy_videos(shown: Sequence[ReportVideo], folder: Path) -> list[Path]:
-    """Copy videos into the report's folder where they are not there yet; raises OSError."""
-    return [_copied(video.source, folder / video.file) for video in shown]
+def film_of(table: Table, material: Material) -> list[ReportVideo]:
+    """Return all rows of a panel as one video, where a kind of figure films its pictures; raises InputError.
+
+    Its file is named after what it is made of, so that it is made once.
+    """
+    figure = of_panel(table.name, table.panel) if table.panel.film else None
+    film = figure.film(material) if figure is not None else None
+    if film is None:
+        return []
+    name = hashlib.sha256(film.content.encode()).hexdigest()[:16]
+
+    def put(target: Path) -> None:
+        if not target.is_file():
+            print(f"filming all rows of {table.name}: once, while they stay as they are", file=sys.stderr)
+            film.write(target)
+
+    return [ReportVideo(f"{FOLDER}/{ROWS}{name}.mp4", put, "", ALL_ROWS, film.shows)]
+
+
+def put_video(video: ReportVideo, folder: Path) -> ReportVideo:
+    """Put a video and its poster into the report's folder where they are not yet; raises OSError."""
+    target = folder / video.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    video.put(target)
+    poster = target.with_suffix(POSTER)
+    return replace(video, poster=f"{FOLDER}/{poster.name}") if put_poster(target, poster) else video
 
 
 def remove_videos(former: object, names: Collection[str], folder: Path) -> None:
-    """Remove the videos among a report's former files that it no longer has; other files are let be."""
+    """Remove those videos and posters of a report's former files that it no longer has, and no other."""
     for name in former if isinstance(former, list) else ():
         head, _, tail = str(name).partition("/")
-        if head == FOLDER and FILE.fullmatch(tail) and name not in names:
+        if head == FOLDER and OURS.fullmatch(tail) and name not in names:
             (folder / FOLDER / tail).unlink(missing_ok=True)
 
 
@@ -79,7 +123,7 @@ def _of_table(table: Table, results: Results, store: Path, captions: Captions) -
         if row in first:
             for name, path, shows in _of_artifact(stage, first[row], results, store, captions):
                 file = f"{FOLDER}/{stage}-{first[row][:16]}-{name}"
-                yield ReportVideo(file, path, row, table.label(row), shows)
+                yield ReportVideo(file, partial(_copy, path), row, table.label(row), shows)
 
 
 def _of_artifact(
@@ -107,18 +151,16 @@ def _is_plain(stage: object, key: object) -> bool:
     return bool(STAGE.fullmatch(str(stage)) and KEY.fullmatch(str(key)))
 
 
-def _copied(source: Path, target: Path) -> Path:
+def _copy(source: Path, target: Path) -> None:
     """Copy a file with its time, unless that has been done."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     given = source.stat()
     if target.is_file():
         there = target.stat()
         if (there.st_size, there.st_mtime_ns) == (given.st_size, given.st_mtime_ns):
-            return target
+            return
     draft = target.with_name(f".{target.name}.tmp")
     try:
         shutil.copy2(source, draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-    return target

@@ -154,8 +154,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _pictures(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> Picture:
-    return _picture(f"{name}-pictures.png", content, 1, f"Pictures, one a row: {', '.join(labels)}")
+def _pictures(name: str, labels: Sequence[str], content: Mapping[str, bytes]) -> tuple[Picture, str]:
+    """Return the picture of a panel's pictures, and the file that has it for print, if there is one."""
+    pdf = f"{name}-pictures.pdf" if f"{name}-pictures.pdf" in content else ""
+    density = DENSITY if pdf else 1
+    words = f"Pictures, one a row: {', '.join(labels)}"
+    return _picture(f"{name}-pictures.png", content, density, words), pdf
 
 
 def _drawings(gathered: Gathered, content: Mapping[str, bytes]) -> list[Drawing]:
