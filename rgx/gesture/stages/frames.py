@@ -26,7 +26,7 @@ class FramesStage(Stage):
     """Every frame of the corpus, compressed without loss and by itself for random access; apart from the
     corpus, so that the size of pictures never changes what motion is trained on."""
 
-    # Puppets are drawn with clothes, fingers and a room, their motion is the same; and it leaves what is said.
+    # Puppets are drawn with clothes, fingers and a room (their motion is the same), and what is said is left.
     version = 3
     seeded = False
 
