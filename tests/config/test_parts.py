@@ -38,6 +38,7 @@ SHAPES = {
 }
 PARTS = {
     "animator/tps": ["keypoints"],
+    **{f"keypoints/{name}": ["groups"] for name in ("pose2d", "pose2d_flexible")},
     "corpus/pats": ["split"],
     **{f"corpus/{name}": ["world"] for name in ("puppets", "puppets_uncoupled")},
     "generator/masked": ["trunk", "mask_ratio"],

@@ -19,7 +19,8 @@ from rgx.errors import InputError
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
 from rgx.gesture.animate.detector import equivariance
 from rgx.gesture.animate.inpainting import warp
-from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
+from rgx.gesture.animate.groups import AnatomicalGroups, HybridGroups, MixedGroups, deal
+from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints
 from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.animate.tps import agree, pyramid_distance
@@ -34,7 +35,6 @@ torch.set_num_threads(1)
 
 VARIANTS = ("pose2d", "unsupervised", "pose2d_flexible")
 COUNT = 200
-HAND = {kept_index(p) for p in (*LEFT_HAND, *RIGHT_HAND)}
 
 
 class Colours(PerceptualFeatures):
@@ -49,9 +49,17 @@ def recipe(axis, name, **overrides):
     return registry.Recipe(variant, {**variant.parameters, **overrides})
 
 
-def animator(name="pose2d", size=64, seed=0, **overrides):
+def points_of(name, groups="mixed"):
+    """Return a variant of keypoints, little where it learns."""
+    given = {} if name == "pose2d" else {"width": 8}
+    if name != "unsupervised":
+        given["groups"] = registry.make(registry.find("groups", groups), {})
+    return recipe("keypoints", name, **given)
+
+
+def animator(name="pose2d", size=64, seed=0, groups="mixed", **overrides):
     torch.manual_seed(seed)
-    keypoints = recipe("keypoints", name, **({} if name == "pose2d" else {"width": 8}))
+    keypoints = points_of(name, groups)
     sizes = {"width": 8, "max_width": 32, "motion_width": 8, "motion_blocks": 3, "motion_scale": 0.5}
     return recipe("animator", "tps", keypoints=keypoints, **{**sizes, **overrides})(size)
 
@@ -230,9 +238,11 @@ def test_groups_of_the_pose_are_dealt_once_and_the_same_for_a_seed():
     assert len(set(groups.flatten().tolist())) == 120
     assert np.array_equal(groups, deal(24, 5, 0))
     assert not np.array_equal(groups, deal(24, 5, 1))
-    assert torch.equal(PoseKeypoints(64, seed=3).index, torch.from_numpy(deal(24, 5, 3)))
-    assert not list(PoseKeypoints(64).parameters())
-    assert PoseKeypoints(64).losses(torch.rand(1, 3, 64, 64)) == {}
+    keypoints = PoseKeypoints(64, MixedGroups(seed=3))
+    places = [[kept_index(p) for p in group] for group in deal(24, 5, 3).tolist()]
+    assert keypoints.control.index[..., 0].tolist() == places
+    assert not list(keypoints.parameters())
+    assert keypoints.losses(torch.rand(1, 3, 64, 64)) == {}
     with pytest.raises(InputError, match="expected 1 to 123"):
         deal(25, 5, 0)
 
@@ -241,16 +251,16 @@ def test_groups_of_the_pose_are_dealt_once_and_the_same_for_a_seed():
 @pytest.mark.parametrize(("count", "points"), [(24, 5), (20, 6), (8, 5)])
 def test_every_group_of_the_pose_mixes_face_and_hands_and_spans_the_body(seed, count, points):
     groups = deal(count, points, seed)
-    face = {kept_index(p) for p in FACE}
+    face, hands = set(FACE), {*LEFT_HAND, *RIGHT_HAND}
     both = 0
     for members in (set(g) for g in groups.tolist()):
         assert members & face
-        assert members & HAND
+        assert members & hands
         assert len(members - face) >= 2
-        both += len({p in {kept_index(q) for q in LEFT_HAND} for p in members & HAND}) == 2
+        both += len({p in LEFT_HAND for p in members & hands}) == 2
     assert both >= count // 2
     pose = puppet_pose()
-    placed = PoseKeypoints(64, count, points, seed)(None, pose)
+    placed = PoseKeypoints(64, MixedGroups(count, points, seed))(None, pose)
     spread = torch.linalg.svdvals(placed - placed.mean(2, keepdim=True)) / points**0.5
     anatomical = pose[:, [kept_index(p) for p in (91, 96, 97, 98, 99)]]
     finger = torch.linalg.svdvals(anatomical - anatomical.mean(1, keepdim=True)) / 5**0.5
@@ -263,7 +273,7 @@ def test_every_group_of_the_pose_mixes_face_and_hands_and_spans_the_body(seed, c
 def test_jitter_of_the_dealt_groups_stays_small_where_fingers_throw_the_picture_away():
     torch.manual_seed(0)
     pose = puppet_pose()
-    dealt = PoseKeypoints(64)(None, pose)
+    dealt = PoseKeypoints(64, MixedGroups())(None, pose)
     hand = [kept_index(p) for p in LEFT_HAND]
     fingers = torch.stack([pose[:, [hand[0], *hand[1 + 4 * f : 5 + 4 * f]]] for f in range(5)], dim=1)
     far = {}
@@ -423,7 +433,7 @@ def test_random_splines_have_the_spread_that_was_asked_for():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_keypoints_keep_their_contract(name):
     torch.manual_seed(0)
-    keypoints = recipe("keypoints", name, **({} if name == "pose2d" else {"width": 8}))(64)
+    keypoints = points_of(name)(64)
     pairs = make_pairs(batch=2)
     picture = None if keypoints.driven_by_pose else pairs.source
     points = keypoints(picture, pairs.source_pose)
@@ -441,10 +451,10 @@ def test_keypoints_keep_their_contract(name):
 
 def test_flexible_keypoints_are_those_of_the_pose_and_learned_ones():
     torch.manual_seed(0)
-    keypoints, pairs = FlexibleKeypoints(64, flexible=3, width=8, seed=2), make_pairs(batch=2)
+    keypoints, pairs = FlexibleKeypoints(64, MixedGroups(seed=2), flexible=3, width=8), make_pairs(batch=2)
     points = keypoints(pairs.source, pairs.source_pose)
     assert points.shape[1] == 27
-    assert torch.equal(points[:, :24], PoseKeypoints(64, seed=2)(None, pairs.source_pose))
+    assert torch.equal(points[:, :24], PoseKeypoints(64, MixedGroups(seed=2))(None, pairs.source_pose))
     visible = keypoints.visible(pairs.source_valid & False)
     assert not visible[:, :24].any()
     assert visible[:, 24:].all()
@@ -649,7 +659,7 @@ def test_channels_last_is_the_same():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(InputError, match=r"animator\.tps needs 'keypoints': bind .*NAME: pose2d, "):
+    with pytest.raises(InputError, match=r"animator\.tps needs 'keypoints': bind .*NAME: pose2d"):
         gin.get_configurable("animator.tps")()
     with pytest.raises(InputError, match="motion_scale = 0.3"):
         animator(motion_scale=0.3)

@@ -1,15 +1,42 @@
-"""The contracts of the axes keypoints and animator."""
+"""The contracts of the axes groups, keypoints and animator."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from rgx.gesture.animate.thin_plate import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
+
+
+Members = tuple[tuple[int, ...], ...]
+"""A spline's control points, each the mean of points of a pose (COCO-WholeBody numbers)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What controls one spline, and whether that moves a limb: a part that turns as a whole (`Limbs`)."""
+
+    members: Members
+    limb: bool = False
+
+
+class Groups(ABC):
+    """Which points of a pose control which spline; every group has as many control points.
+
+    spread, reach: what `Limbs` says of them, for the groups that are a limb's.
+    """
+
+    spread: float = 0.0
+    reach: float = 0.0
+
+    @abstractmethod
+    def groups(self) -> list[Group]:
+        """Return the groups, the same each time; raises InputError where a pose has too few points."""
 
 
 class Keypoints(nn.Module):
@@ -19,6 +46,12 @@ class Keypoints(nn.Module):
     """Whether a pose alone places every point; if not, the driving picture is needed."""
     groups: int
     points: int
+    limbs: Limbs | None
+    """Which splines move a limb; None where none does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limbs = None
 
     @abstractmethod
     def forward(self, picture: Tensor | None, pose: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from rgx.errors import InputError
 from rgx.gesture.animate.layers import ConvBlock
-from rgx.gesture.animate.thin_plate import ThinPlate
+from rgx.gesture.animate.thin_plate import Limbs, ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, resize, resize_grid, sample
 from rgx.gesture.nn.precision import sent
 
@@ -106,12 +106,13 @@ class DenseMotion(nn.Module):
         blocks: int,
         scale: float,
         limit: float,
+        limbs: Limbs | None = None,
     ) -> None:
         super().__init__()
         self.halvings = round(-math.log2(scale)) if 0 < scale <= 1 else -1
         if 0.5**self.halvings != scale or size_px % 2**self.halvings:
             raise InputError(f"motion_scale = {scale}: expected 1, 0.5, 0.25, … dividing {size_px} px")
-        self.limit = limit
+        self.limit, self.limbs = limit, limbs
         self.hourglass = Hourglass((groups + 1) * 3 + groups * points, width, blocks)
         self.mask = nn.Conv2d(width, groups + 1, 3, padding=1)
         finer = [min(width, max(4, width // 2**i)) for i in range(self.halvings + 1)]
@@ -128,7 +129,8 @@ class DenseMotion(nn.Module):
         small = resize(picture.float(), (height, width))
         here = pixel_grid(height, width, picture.device)
         # Backward: for each place of the driving picture, where in the source it comes from.
-        moves = ThinPlate.between(driving, source).moves(height, width, self.limit)
+        spline = ThinPlate.between(driving, source, limbs=self.limbs)
+        moves = spline.moves(height, width, self.limit)
         warped = sample(small, rearrange(here + moves, "b g h w c -> b (g h) w c"))
         heat = heat_maps(driving, height, width) - heat_maps(source, height, width)
         warped = rearrange(warped, "b c (g h) w -> b (g c) h w", g=moves.shape[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgx.gesture.nn.grid import pixel_grid
 from rgx.gesture.nn.precision import sent
@@ -19,6 +19,10 @@ RIDGE = 1e-3
 FLAT = 0.002
 """Spread of a group (root mean square, in half picture widths) below which it does not say how the picture
 turns or stretches in that direction; the linear part fades out there. Source: ours, reading 32."""
+MARGIN = 0.05
+"""Of flesh around a limb's points, in half picture widths: an arm's half width. Source: ours."""
+FAR = 1e3
+"""The reach of a spline that is no limb's: beyond every picture, and finite, as gradients must be."""
 
 
 def kernel(squared: Tensor) -> Tensor:
@@ -32,11 +36,44 @@ def squared_distances(places: Tensor, points: Tensor) -> Tensor:
     return x.square() + y.square()
 
 
+class Limbs(nn.Module):
+    """Which of G splines move a limb: a part that turns as a whole, and moves nothing far from itself.
+
+    spread: of its points, in half picture widths, below which they do not say how the picture stretches in
+    that direction; it then turns with the rest. reach: how far from its points' middle a limb moves places
+    by where they are, in radii of its points; further out all move as there. Source: ours, reading 80.
+    """
+
+    def __init__(self, which: tuple[bool, ...], spread: float, reach: float) -> None:
+        super().__init__()
+        self.spread, self.reach = spread, reach
+        self.which: Tensor
+        self.register_buffer("which", torch.tensor(which)[:, None, None], persistent=False)
+
+    def turn(self, driving: Tensor, source: Tensor, least: float) -> Tensor:
+        """Return each limb's rotation less the identity, (B, G, 2, 2), of offsets (B, G, P, 2); 0 of others.
+
+        least: the sum of squared offsets from which on points say how they turn.
+        """
+        along = (driving * source).sum((-2, -1)) + least
+        across = (driving[..., 0] * source[..., 1] - driving[..., 1] * source[..., 0]).sum(-1)
+        length = torch.hypot(along, across)
+        cosine, sine = along / length - 1, across / length
+        turn = torch.stack([cosine, sine, -sine, cosine], dim=-1).unflatten(-1, (2, 2))
+        return turn * self.which
+
+    def radius(self, offset: Tensor) -> Tensor:
+        """Return how far each spline moves places by where they are, (B, G, 1, 1), of offsets (B, G, P, 2)."""
+        extent = torch.linalg.vector_norm(offset, dim=-1, keepdim=True).amax(-2, keepdim=True)
+        return (self.reach * extent + MARGIN).where(self.which, FAR)
+
+
 @dataclass
 class ThinPlate:
     """B × G splines: points and weights (B, G, P, 2), linear (B, G, 2, 2), centre and shift (B, G, 1, 2).
 
-    The displacement of a place x is Σ weights · U(|x − points|²) + (x − centre) · linear + shift.
+    The displacement of a place x is Σ weights · U(|x − points|²) + (x − centre) · linear + shift; of a place
+    further from the centre than radius (B, G, 1, 1) that of the place at that distance.
     """
 
     points: Tensor
@@ -44,9 +81,12 @@ class ThinPlate:
     linear: Tensor
     centre: Tensor
     shift: Tensor
+    radius: Tensor | None = None
 
     @classmethod
-    def between(cls, driving: Tensor, source: Tensor, ridge: float = RIDGE) -> ThinPlate:
+    def between(
+        cls, driving: Tensor, source: Tensor, ridge: float = RIDGE, limbs: Limbs | None = None
+    ) -> ThinPlate:
         """Return the splines that send control points driving to source, both (B, G, P, 2).
 
         The spline's equations are solved in the space of what no linear motion explains, which is
@@ -57,7 +97,15 @@ class ThinPlate:
             centre = driving.mean(-2, keepdim=True)
             offset = driving - centre
             count = driving.shape[-2]
-            fade = count * FLAT**2
+            least = count * FLAT**2
+            fade: float | Tensor = least
+            turn, radius = offset.new_zeros(2, 2), None
+            if limbs is not None:
+                turned = offset + moved - moved.mean(-2, keepdim=True)
+                turn, radius = limbs.turn(offset, turned, least), limbs.radius(offset)
+                fade = torch.where(limbs.which, count * limbs.spread**2, least)
+                # The spline is of what the turn leaves.
+                moved = moved - offset @ turn
             covariance = offset.mT @ offset + fade * torch.eye(2, device=offset.device)
             inverse = torch.linalg.inv_ex(covariance).inverse
             # Iterated Tikhonov: wrong by (fade / spread²)², so nothing of a group that is not flat.
@@ -68,7 +116,8 @@ class ThinPlate:
             system = rest @ bend @ rest + identity - rest
             weights = rest @ torch.linalg.solve_ex(system, rest @ moved).result
             straight = moved - bend @ weights
-            return cls(driving, weights, fit @ straight, centre, straight.mean(-2, keepdim=True))
+            linear, shift = fit @ straight + turn, straight.mean(-2, keepdim=True)
+            return cls(driving, weights, linear, centre, shift, radius)
 
     @classmethod
     def random(
@@ -88,8 +137,13 @@ class ThinPlate:
         """Return how far each spline moves places (M, 2) or (B, M, 2): (B, G, M, 2)."""
         with torch.autocast(self.points.device.type, enabled=False):
             places = places.float().unsqueeze(-3)
+            offset = places - self.centre
+            if self.radius is not None:
+                distance = torch.linalg.vector_norm(offset, dim=-1, keepdim=True)
+                offset = offset * (self.radius / torch.maximum(distance, self.radius))
+                places = self.centre + offset
             bent = kernel(squared_distances(places, self.points)) @ self.weights
-            return bent + (places - self.centre) @ self.linear + self.shift
+            return bent + offset @ self.linear + self.shift
 
     def moves(self, height: int, width: int, limit: float | None = None) -> Tensor:
         """Return the displacement of all pixels (B, G, H, W, 2), each coordinate within ±limit.

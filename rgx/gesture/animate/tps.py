@@ -90,7 +90,15 @@ class ThinPlateAnimator(Animator):
         self.driven_by_pose = self.keypoints.driven_by_pose
         groups, points = self.keypoints.groups, self.keypoints.points
         self.motion = DenseMotion(
-            size_px, groups, points, downs, motion_width, motion_blocks, motion_scale, limit
+            size_px,
+            groups,
+            points,
+            downs,
+            motion_width,
+            motion_blocks,
+            motion_scale,
+            limit,
+            self.keypoints.limbs,
         )
         self.inpainting = Inpainting(size_px, width, max_width, downs)
         self.perceptual_weight, self.warp_weight = perceptual_weight, warp_weight
