@@ -46,7 +46,7 @@ PARTS = {
     **{f"residual/{name}": ["trunk"] for name in ("prefix_token", "transformer")},
     **{f"trunk/{name}": ["fusion", "style"] for name in ("paper", "letter", "transformer")},
     "stage/alignment": ["alignment", "training"],
-    "stage/animator": ["animator", "perceptual", "training"],
+    "stage/animator": ["animator", "perceptual", "augmentation", "training"],
     "stage/corpus": ["corpus"],
     "stage/frames": ["corpus"],
     "stage/generator": ["generator", "quantizer", "alignment", "audio_init", "training"],
@@ -54,7 +54,8 @@ PARTS = {
     "stage/motion": ["quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
-        *("refiner", "discriminator", "adversarial", "perceptual", "training", "discriminator_training")
+        *("refiner", "discriminator", "adversarial", "perceptual", "augmentation"),
+        *("training", "discriminator_training"),
     ],
     "stage/residual": ["residual", "alignment", "audio_init", "training"],
     "stage/speech": ["speech"],

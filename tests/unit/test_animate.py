@@ -18,15 +18,17 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
 from rgx.gesture.animate.detector import equivariance
+from rgx.gesture.animate.groups import MixedGroups, deal
 from rgx.gesture.animate.inpainting import warp
-from rgx.gesture.animate.groups import AnatomicalGroups, HybridGroups, MixedGroups, deal
 from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints
 from rgx.gesture.animate.layers import ConvBlock
+from rgx.gesture.animate.losses import hand_weights, pyramid_distance, weighted_mean
 from rgx.gesture.animate.thin_plate import ThinPlate
-from rgx.gesture.animate.tps import agree, pyramid_distance
+from rgx.gesture.animate.tps import agree
 from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
+from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.gesture.types import Pairs
@@ -525,6 +527,32 @@ def test_the_perceptual_loss_is_summed_over_four_sizes_down_to_16_px():
     board = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * torch.ones(1, 3, 1, 1)
     flat = torch.full_like(board, 0.5)
     assert float(pyramid_distance(Sizes(), board, flat)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_what_is_wrong_in_a_hand_box_weighs_more_and_every_picture_alike():
+    pairs = make_pairs(batch=4)
+    boxes = hand_mask(pairs.driving_pose, pairs.driving_valid, (64, 64))
+    weight = hand_weights(pairs, 5.0)
+    assert torch.equal(weight, 1 + 4 * boxes.float()) and hand_weights(pairs, 1.0) is None
+    share = boxes.float().mean((1, 2, 3))
+    expected = (5 * share / (1 + 4 * share)).mean()
+    assert float(weighted_mean(boxes.float(), weight)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(weighted_mean(boxes.float(), None)) == pytest.approx(float(share.mean()), rel=1e-5)
+    wrong = pairs.driving + 0.1 * boxes
+    plain, weighed = (pyramid_distance(Colours(), wrong, pairs.driving, w) for w in (None, weight))
+    assert float(weighed) > 1.1 * float(plain)
+    everywhere = pyramid_distance(Colours(), pairs.driving + 0.1, pairs.driving, weight)
+    assert float(everywhere) == pytest.approx(3 * 2 * 0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("hand_weight", [1.0, 5.0])
+def test_the_losses_of_a_batch_are_the_mean_of_those_of_its_halves(hand_weight):
+    model, pairs = animator(dropout=0.0).eval(), make_pairs(batch=4)
+    halves = [Pairs(*(value[part] for value in vars(pairs).values())) for part in (slice(2), slice(2, 4))]
+    with torch.no_grad():
+        whole, *parts = (model.losses(x, Colours(), 10, hand_weight) for x in (pairs, *halves))
+    for name, value in whole.items():
+        assert float(value) == pytest.approx(float(torch.stack([p[name] for p in parts]).mean()), rel=1e-5)
 
 
 def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():

@@ -1,4 +1,4 @@
-"""Groups of control points: which points are in them, what planted motion a limb follows, and what noise does."""
+"""Groups of control points: which points they have, what planted motion limbs follow, and what noise does."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_beyond_its_reach_a_limb_moves_all_alike():
 @pytest.mark.parametrize("kind", ["line", "point", "spread"])
 def test_limbs_stay_where_they_are_without_motion_and_have_gradients(kind):
     around = torch.randn(3, 4, 5, 2, generator=torch.Generator().manual_seed(1))
-    size = {"line": torch.tensor([0.1, 0.0]), "point": torch.zeros(2), "spread": torch.tensor([0.2, 0.3])}[kind]
+    size = torch.tensor({"line": [0.1, 0.0], "point": [0.0, 0.0], "spread": [0.2, 0.3]}[kind])
     points = (0.2 + around * size).requires_grad_()
     limbs = Limbs((True, True, False, True), 0.02, 1.25)
     assert ThinPlate.between(points, points, limbs=limbs).moves(16, 16).abs().max() < 1e-5

@@ -12,7 +12,6 @@ from rgx.gesture.animate.thin_plate import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
 
-
 Members = tuple[tuple[int, ...], ...]
 """A spline's control points, each the mean of points of a pose (COCO-WholeBody numbers)."""
 
@@ -80,8 +79,13 @@ class Animator(nn.Module):
     driven_by_pose: bool
 
     @abstractmethod
-    def losses(self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int) -> dict[str, Tensor]:
-        """Return the named scalar losses of a batch; steps is how many there will be in all."""
+    def losses(
+        self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int, hand_weight: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Return the named scalar losses of a batch, each the mean over its pairs.
+
+        steps: how many there will be in all; hand_weight: what an error in a hand box weighs, 1 elsewhere.
+        """
 
     @abstractmethod
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> Any:

@@ -63,7 +63,7 @@ class Limbs(nn.Module):
         return turn * self.which
 
     def radius(self, offset: Tensor) -> Tensor:
-        """Return how far each spline moves places by where they are, (B, G, 1, 1), of offsets (B, G, P, 2)."""
+        """Return how far each spline moves places by where they are, (B, G, 1, 1); offset (B, G, P, 2)."""
         extent = torch.linalg.vector_norm(offset, dim=-1, keepdim=True).amax(-2, keepdim=True)
         return (self.reach * extent + MARGIN).where(self.which, FAR)
 

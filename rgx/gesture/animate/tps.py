@@ -12,15 +12,13 @@ from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator, Keypoints
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion
 from rgx.gesture.animate.inpainting import Inpainting
-from rgx.gesture.nn.grid import resize
+from rgx.gesture.animate.losses import hand_weights, pyramid_distance
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
 from rgx.registry import Recipe, register
 
 RAMP, OFF = 0.1, 0.35
 """Shares of the training after which dropout is highest, and after which it ends. Source: reading 29."""
-SMALLEST_PX = 16
-"""The coarsest picture of the perceptual pyramid of 1, ½, ¼ and ⅛. Source: ours."""
 
 
 @dataclass
@@ -120,7 +118,9 @@ class ThinPlateAnimator(Animator):
             return 0.0
         return self.dropout * min(1.0, (step + 1) / max(1.0, RAMP * steps))
 
-    def losses(self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int) -> dict[str, Tensor]:
+    def losses(
+        self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int, hand_weight: float = 1.0
+    ) -> dict[str, Tensor]:
         dropout = 0.0
         if self.training:
             dropout = self.dropout_at(int(self.step), steps)
@@ -128,9 +128,11 @@ class ThinPlateAnimator(Animator):
         source = self.begin(pairs.source, pairs.source_pose, pairs.source_valid)
         motion = self._move(source, pairs.driving_pose, pairs.driving_valid, pairs.driving, dropout)
         warped = self.inpainting(source.picture, source.features, motion)
-        losses = {"perceptual": self.perceptual_weight * pyramid_distance(perceptual, warped, pairs.driving)}
+        weight = hand_weights(pairs, hand_weight)
+        distance = pyramid_distance(perceptual, warped, pairs.driving, weight)
+        losses = {"perceptual": self.perceptual_weight * distance}
         if self.warp_weight:
-            warp = self.inpainting.warp_loss(source.features, pairs.driving, motion)
+            warp = self.inpainting.warp_loss(source.features, pairs.driving, motion, weight)
             losses["warp"] = self.warp_weight * warp
         return losses | self.keypoints.losses(pairs.driving)
 
@@ -157,14 +159,3 @@ class ThinPlateAnimator(Animator):
         driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
         points, driving = agree(source.points, driving, source.visible, visible)
         return self.motion(source.picture, points, driving, dropout)
-
-
-def pyramid_distance(perceptual: PerceptualFeatures, generated: Tensor, real: Tensor) -> Tensor:
-    """Return the perceptual distance summed over the sizes 1, ½, ¼ and ⅛, down to 16 px."""
-    total = generated.new_zeros(())
-    for level in range(4):
-        size = (generated.shape[-2] // 2**level, generated.shape[-1] // 2**level)
-        if level and min(size) < SMALLEST_PX:
-            break
-        total = total + perceptual.distance(resize(generated, size), resize(real, size))
-    return total
