@@ -22,7 +22,7 @@ LEARNT = ("tokenizer", "speech", "speakers")
 SHAPES = {
     "alignment/contrastive": ["features"],
     "alignment/chronological": ["features"],
-    "animator/tps": ["size_px"],
+    **{f"animator/{name}": ["size_px"] for name in ("tps", "edge_tps")},
     "discriminator/patch": ["map_channels"],
     **{key: ["width", "members", "teacher_width"] for key in ("distillation/cosine", "distillation/none")},
     **{key: ["width", "heads", "dropout"] for key in ("fusion/concat", "fusion/cross_attention")},
@@ -37,7 +37,7 @@ SHAPES = {
     **{key: ["content", "speakers"] for key in ("trunk/paper", "trunk/letter", "trunk/transformer")},
 }
 PARTS = {
-    "animator/tps": ["keypoints"],
+    **{f"animator/{name}": ["keypoints"] for name in ("tps", "edge_tps")},
     **{f"keypoints/{name}": ["groups"] for name in ("pose2d", "pose2d_flexible")},
     "corpus/pats": ["split"],
     **{f"corpus/{name}": ["world"] for name in ("puppets", "puppets_uncoupled")},

@@ -27,6 +27,8 @@ LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_bl
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
 AXES = {
     "groups": {"anatomical", "mixed", "hybrid"},
+    "animator": {"tps", "edge_tps"},
+    "augmentation": {"none", "flips_and_colour"},
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},

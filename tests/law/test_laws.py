@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
 GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics", "video"}
 READS = {"types", "skeleton", "nn"}
-FLOWS = {("data", "poses"), ("data", "video"), ("refine", "animate")}
-"""A corpus reads keypoint and video files, a refiner what an animator made: along the flow of data."""
+FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine")}
+"""A corpus reads keypoint and video files, an animator draws the edges that a refiner draws."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),

@@ -472,7 +472,7 @@ def test_the_flow_is_the_masks_mean_of_the_background_and_every_spline():
     nn.init.normal_(model.motion.mask.weight, std=3.0)
     points, driving = (model.keypoints(None, pose) for pose in (pairs.source_pose, pairs.driving_pose))
     with torch.no_grad():
-        motion = model.motion(pairs.source, points, driving)
+        motion = model.motion(pairs.source, points, driving, pairs.source[:, :0, ::2, ::2])
     assert motion.mask.shape == (3, 24 + 1, 32, 32)
     wanted = pixel_grid(32, 32).expand(3, 32, 32, 2) * motion.mask[:, 0, ..., None]
     for n in range(24):
@@ -486,7 +486,7 @@ def test_occlusion_has_a_map_of_its_own_at_every_size():
     model, pairs = animator(downs=3), make_pairs()
     points = model.keypoints(None, pairs.source_pose)
     with torch.no_grad():
-        maps = model.motion(pairs.source, points, points).occlusion
+        maps = model.motion(pairs.source, points, points, pairs.source[:, :0, ::2, ::2]).occlusion
     assert [m.shape for m in maps] == [(3, 1, size, size) for size in (64, 32, 16, 8)]
     assert all(m.min() > 0 and m.max() < 1 for m in maps)
     assert (resize(maps[0], (32, 32)) - maps[1]).abs().max() > 1e-3
@@ -696,7 +696,7 @@ def test_what_cannot_work_is_refused():
     with pytest.raises(InputError, match="dropout = 1.0"):
         animator(dropout=1.0)
     with pytest.raises(InputError, match="motion_scale"):
-        DenseMotion(66, 2, 5, 1, 8, 2, 0.25, 1.0)
+        DenseMotion(66, PoseKeypoints(66, MixedGroups(2)), 1, 8, 2, 0.25, 1.0)
 
 
 def moving_square(batch, seed, size=32):

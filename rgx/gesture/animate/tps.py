@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator, Keypoints
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion
+from rgx.gesture.animate.drawing import NoDrawing, PoseDrawing
 from rgx.gesture.animate.inpainting import Inpainting
 from rgx.gesture.animate.losses import hand_weights, pyramid_distance
 from rgx.gesture.nn.perceptual import PerceptualFeatures
@@ -23,12 +25,16 @@ RAMP, OFF = 0.1, 0.35
 
 @dataclass
 class SourceFeatures:
-    """Pictures with what does not depend on the driving pose: features, control points and which are seen."""
+    """Pictures with what does not depend on the driving pose: features, control points and which are seen.
+
+    drawn (B, C, h, w): what of the pose is drawn for dense motion.
+    """
 
     picture: Tensor
     features: list[Tensor]
     points: Tensor
     visible: Tensor
+    drawn: Tensor
 
     def expanded(self, batch: int) -> SourceFeatures:
         """Return it for B driving poses; one source serves them all."""
@@ -36,8 +42,8 @@ class SourceFeatures:
         def widen(x: Tensor) -> Tensor:
             return x.expand(batch, *x.shape[1:])
 
-        widened = [widen(f) for f in self.features]
-        return SourceFeatures(widen(self.picture), widened, widen(self.points), widen(self.visible))
+        rest = [widen(x) for x in (self.points, self.visible, self.drawn)]
+        return SourceFeatures(widen(self.picture), [widen(f) for f in self.features], *rest)
 
 
 def agree(
@@ -65,6 +71,9 @@ class ThinPlateAnimator(Animator):
     limit: the furthest a spline moves a pixel, in half picture widths.
     """
 
+    drawing: ClassVar[type[PoseDrawing]] = NoDrawing
+    """What of the poses dense motion sees beside control points."""
+
     def __init__(
         self,
         size_px: int,
@@ -86,17 +95,16 @@ class ThinPlateAnimator(Animator):
         self.size_px = size_px
         self.keypoints = keypoints(size_px)
         self.driven_by_pose = self.keypoints.driven_by_pose
-        groups, points = self.keypoints.groups, self.keypoints.points
+        self.drawn = self.drawing()
         self.motion = DenseMotion(
             size_px,
-            groups,
-            points,
+            self.keypoints,
             downs,
             motion_width,
             motion_blocks,
             motion_scale,
             limit,
-            self.keypoints.limbs,
+            2 * self.drawn.channels,
         )
         self.inpainting = Inpainting(size_px, width, max_width, downs)
         self.perceptual_weight, self.warp_weight = perceptual_weight, warp_weight
@@ -137,8 +145,9 @@ class ThinPlateAnimator(Animator):
         return losses | self.keypoints.losses(pairs.driving)
 
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> SourceFeatures:
-        features = self.inpainting.encode(picture)
-        return SourceFeatures(picture, features, self.keypoints(picture, pose), self.keypoints.visible(valid))
+        features, points = self.inpainting.encode(picture), self.keypoints(picture, pose)
+        drawn = self.drawn(pose, valid, self.motion.size_of(picture))
+        return SourceFeatures(picture, features, points, self.keypoints.visible(valid), drawn)
 
     def animate(
         self, source: SourceFeatures, pose: Tensor, valid: Tensor, picture: Tensor | None = None
@@ -158,4 +167,5 @@ class ThinPlateAnimator(Animator):
     ) -> Motion:
         driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
         points, driving = agree(source.points, driving, source.visible, visible)
-        return self.motion(source.picture, points, driving, dropout)
+        drawn = self.drawn(pose, valid, self.motion.size_of(source.picture))
+        return self.motion(source.picture, points, driving, torch.cat([source.drawn, drawn], dim=1), dropout)
