@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from rgx.errors import InputError
+from rgx.gesture.animate.anatomy import parts
 from rgx.gesture.animate.groups import AnatomicalGroups, HybridGroups, MixedGroups
 from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints
-from rgx.gesture.animate.thin_plate import MARGIN, Limbs, ThinPlate
+from rgx.gesture.animate.limbs import MARGIN, Limbs
+from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid
@@ -146,6 +148,35 @@ def test_a_mean_is_seen_where_each_of_its_points_is_and_others_are_never_read(po
     pose = poses[:1].masked_fill(~valid[..., None], math.nan)
     assert torch.equal(keypoints(None, pose).isnan().any(-1), hidden)
     assert int(hidden.sum()) == 4, "three places of the bone and its end"
+
+
+@pytest.mark.parametrize("groups", [AnatomicalGroups(), HybridGroups()])
+def test_a_hand_that_is_not_seen_moves_with_its_fore_arm(poses, groups):
+    keypoints = PoseKeypoints(64, groups)
+    limbs, points = keypoints.limbs, keypoints(None, poses[:1])
+    valid = torch.ones(1, len(KEPT), dtype=torch.bool)
+    assert torch.equal(limbs.followed(points, keypoints.visible(valid).any(-1)), points)
+
+    names = list(parts())
+    elbow_too = (*LEFT_HAND, 7, 9)
+    for hidden, instead in (
+        (LEFT_HAND, "left fore-arm"),
+        (elbow_too, "left upper arm"),
+        ((*elbow_too, 5), "torso"),
+    ):
+        valid[:, [kept_index(p) for p in hidden]] = False
+        followed = limbs.followed(points, keypoints.visible(valid).any(-1))
+        for name in ("left palm", "left finger 0", "left finger 4"):
+            assert torch.equal(followed[:, names.index(name)], points[:, names.index(instead)])
+        for name in ("right palm", "nose", "torso"):
+            assert torch.equal(followed[:, names.index(name)], points[:, names.index(name)])
+        assert torch.equal(followed[:, 24:], points[:, 24:])
+
+
+def test_where_nothing_is_seen_all_parts_are_the_trunk():
+    limbs, points = PoseKeypoints(64, AnatomicalGroups()).limbs, torch.rand(2, 24, 5, 2)
+    followed = limbs.followed(points, torch.zeros(2, 24, dtype=torch.bool))
+    assert torch.equal(followed, points[:, :1].expand_as(points)) and next(iter(parts())) == "torso"
 
 
 def test_learned_points_beside_limbs_are_no_limbs():

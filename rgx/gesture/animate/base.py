@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from rgx.gesture.animate.thin_plate import Limbs
+from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
 
@@ -18,10 +18,14 @@ Members = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Group:
-    """What controls one spline, and whether that moves a limb: a part that turns as a whole (`Limbs`)."""
+    """What controls one spline, and whether that moves a limb: a part that turns as a whole (`Limbs`).
+
+    follows: the number of the group that it moves with where none of its points is seen.
+    """
 
     members: Members
     limb: bool = False
+    follows: int | None = None
 
 
 class Groups(ABC):

@@ -63,7 +63,9 @@ class AnatomicalGroups(Groups):
         self.spread, self.reach = spread, reach
 
     def groups(self) -> list[Group]:
-        return [Group(members, limb=True) for members in parts()]
+        body = parts()
+        number = {name: place for place, name in enumerate(body)}
+        return [Group(part.members, limb=True, follows=number[part.hangs_on]) for part in body.values()]
 
 
 @register("groups", "hybrid", label="anatomical and mixed groups", source="ours, reading 80")

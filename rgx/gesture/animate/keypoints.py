@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rgx.errors import InputError
 from rgx.gesture.animate.base import Group, Groups, Keypoints
 from rgx.gesture.animate.detector import Detector, random_equivariance
-from rgx.gesture.animate.thin_plate import Limbs
+from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.skeleton import kept_index
 from rgx.registry import Part, register
 
@@ -59,8 +59,11 @@ class PoseKeypoints(Keypoints):
 
 def limbs_of(groups: Groups, others: int = 0) -> Limbs | None:
     """Return what is a limb of groups, with so many others after them; None where none is."""
-    which = tuple(group.limb for group in groups.groups())
-    return Limbs(which + (False,) * others, groups.spread, groups.reach) if any(which) else None
+    all_groups = [*groups.groups(), *(Group(()) for _ in range(others))]
+    if not any(group.limb for group in all_groups):
+        return None
+    follows = [number if group.follows is None else group.follows for number, group in enumerate(all_groups)]
+    return Limbs(tuple(group.limb for group in all_groups), groups.spread, groups.reach, tuple(follows))
 
 
 @register("keypoints", "unsupervised", label="Unsup-kp", source="Zhao & Zhang 2022; reading 29")

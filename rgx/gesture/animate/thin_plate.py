@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.grid import pixel_grid
 from rgx.gesture.nn.precision import sent
 
@@ -19,10 +20,6 @@ RIDGE = 1e-3
 FLAT = 0.002
 """Spread of a group (root mean square, in half picture widths) below which it does not say how the picture
 turns or stretches in that direction; the linear part fades out there. Source: ours, reading 32."""
-MARGIN = 0.05
-"""Of flesh around a limb's points, in half picture widths: an arm's half width. Source: ours."""
-FAR = 1e3
-"""The reach of a spline that is no limb's: beyond every picture, and finite, as gradients must be."""
 
 
 def kernel(squared: Tensor) -> Tensor:
@@ -34,38 +31,6 @@ def squared_distances(places: Tensor, points: Tensor) -> Tensor:
     """Return (…, M, P) of places (…, M, 2) and points (…, P, 2), free of cancellation."""
     x, y = (places[..., axis, None] - points[..., None, :, axis] for axis in (0, 1))
     return x.square() + y.square()
-
-
-class Limbs(nn.Module):
-    """Which of G splines move a limb: a part that turns as a whole, and moves nothing far from itself.
-
-    spread: of its points, in half picture widths, below which they do not say how the picture stretches in
-    that direction; it then turns with the rest. reach: how far from its points' middle a limb moves places
-    by where they are, in radii of its points; further out all move as there. Source: ours, reading 80.
-    """
-
-    def __init__(self, which: tuple[bool, ...], spread: float, reach: float) -> None:
-        super().__init__()
-        self.spread, self.reach = spread, reach
-        self.which: Tensor
-        self.register_buffer("which", torch.tensor(which)[:, None, None], persistent=False)
-
-    def turn(self, driving: Tensor, source: Tensor, least: float) -> Tensor:
-        """Return each limb's rotation less the identity, (B, G, 2, 2), of offsets (B, G, P, 2); 0 of others.
-
-        least: the sum of squared offsets from which on points say how they turn.
-        """
-        along = (driving * source).sum((-2, -1)) + least
-        across = (driving[..., 0] * source[..., 1] - driving[..., 1] * source[..., 0]).sum(-1)
-        length = torch.hypot(along, across)
-        cosine, sine = along / length - 1, across / length
-        turn = torch.stack([cosine, sine, -sine, cosine], dim=-1).unflatten(-1, (2, 2))
-        return turn * self.which
-
-    def radius(self, offset: Tensor) -> Tensor:
-        """Return how far each spline moves places by where they are, (B, G, 1, 1); offset (B, G, P, 2)."""
-        extent = torch.linalg.vector_norm(offset, dim=-1, keepdim=True).amax(-2, keepdim=True)
-        return (self.reach * extent + MARGIN).where(self.which, FAR)
 
 
 @dataclass

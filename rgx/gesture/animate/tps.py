@@ -167,5 +167,8 @@ class ThinPlateAnimator(Animator):
     ) -> Motion:
         driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
         points, driving = agree(source.points, driving, source.visible, visible)
+        if self.keypoints.limbs is not None:
+            seen = (source.visible & visible).any(-1)
+            points, driving = (self.keypoints.limbs.followed(x, seen) for x in (points, driving))
         drawn = self.drawn(pose, valid, self.motion.size_of(source.picture))
         return self.motion(source.picture, points, driving, torch.cat([source.drawn, drawn], dim=1), dropout)
