@@ -330,10 +330,12 @@ def test_unseen_points_do_not_disturb_an_affine_motion():
     )
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    ("name", "groups"), [*((name, "mixed") for name in VARIANTS), ("pose2d_flexible", "hybrid")]
+)
 @pytest.mark.parametrize("autocast", [False, True])
-def test_the_pose_of_the_source_gives_the_identity_whatever_the_mask(name, autocast):
-    model, pairs = animator(name).train(), make_pairs()
+def test_the_pose_of_the_source_gives_the_identity_whatever_the_mask(name, groups, autocast):
+    model, pairs = animator(name, groups=groups).train(), make_pairs()
     nn.init.normal_(model.motion.mask.weight, std=3.0)
     found = []
     model.motion.register_forward_hook(lambda _, __, motion: found.append(motion))
@@ -570,9 +572,11 @@ def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():
             assert given.get("align_corners") is not True, path
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_gradients_are_finite_and_reach_every_parameter(name):
-    model = animator(name, dropout=0.0).train()
+@pytest.mark.parametrize(
+    ("name", "groups"), [*((name, "mixed") for name in VARIANTS), ("pose2d_flexible", "anatomical")]
+)
+def test_gradients_are_finite_and_reach_every_parameter(name, groups):
+    model = animator(name, groups=groups, dropout=0.0).train()
     losses = model.losses(make_pairs(), Colours(), 10)
     assert all(v.shape == () and v.isfinite() for v in losses.values())
     assert set(losses) == {"perceptual", "warp"} | ({"equivariance"} if name != "pose2d" else set())
@@ -627,8 +631,9 @@ def test_neither_the_batch_nor_where_a_source_is_begun_changes_a_frame(name):
             assert torch.allclose(all_four.trusted[i], alone.trusted[0], atol=1e-4)
 
 
-def test_unseen_points_need_no_coordinates():
-    model, pairs = animator().eval(), make_pairs()
+@pytest.mark.parametrize("groups", ["mixed", "anatomical"])
+def test_unseen_points_need_no_coordinates(groups):
+    model, pairs = animator(groups=groups).eval(), make_pairs()
     with torch.no_grad():
         made = []
         for rubbish in (math.nan, 7.0):

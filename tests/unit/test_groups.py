@@ -6,9 +6,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from rgx.errors import InputError
 from rgx.gesture.animate.anatomy import parts
+from rgx.gesture.animate.dense_motion import DenseMotion
 from rgx.gesture.animate.groups import AnatomicalGroups, HybridGroups, MixedGroups
 from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints
 from rgx.gesture.animate.limbs import MARGIN, Limbs
@@ -124,6 +126,23 @@ def test_beyond_its_reach_a_limb_moves_all_alike():
     plain = ThinPlate.between(driving, source)
     grid = pixel_grid(8, 8).reshape(-1, 2)
     assert torch.allclose(free.displacement(grid), plain.displacement(grid), atol=1e-5)
+
+
+def test_before_anything_is_learned_a_place_moves_with_the_part_it_is_near(poses):
+    keypoints, size = PoseKeypoints(64, AnatomicalGroups()), 64
+    motion = DenseMotion(size, keypoints, 1, 8, 2, 1.0, 1.0)
+    nn.init.zeros_(motion.mask.weight)
+    nn.init.zeros_(motion.mask.bias)
+    source, driving = (keypoints(None, poses[n : n + 1]) for n in (0, 5))
+    with torch.no_grad():
+        mask = motion(torch.rand(1, 3, size, size), source, driving, torch.zeros(1, 0, size, size)).mask[0]
+    names = ["background", *parts()]
+    for point, part_names in {8: ["right fore-arm"], 12: ["torso"], 91 + 20: ["left finger 4"]}.items():
+        x, y = ((poses[5, kept_index(point)] + 1) / 2 * size).long().tolist()
+        share = sum(float(mask[names.index(name), y, x]) for name in part_names)
+        assert share > 0.3 and share == pytest.approx(float(mask[1:, y, x].max()), rel=0.4)
+        assert mask[0, y, x] < 0.02
+    assert mask[0, 2, 2] > 0.9, "the wall"
 
 
 @pytest.mark.parametrize("kind", ["line", "point", "spread"])

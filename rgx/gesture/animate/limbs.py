@@ -9,6 +9,9 @@ MARGIN = 0.05
 """Of flesh around a limb's points, in half picture widths: an arm's half width. Source: ours."""
 FAR = 1e3
 """The reach of a spline that is no limb's: beyond every picture, and finite, as gradients must be."""
+STRENGTH, SHARPER, LEAST = 20.0, 4, 0.3
+"""A limb's share of the mask begins with the logit strength · (heat ^ sharper − least), by the heat of its
+nearest control point; the background's begins with 0. Source: ours, reading 84."""
 LINKS = 4
 """The longest way from a part to the trunk: finger, palm, fore-arm, upper arm, torso."""
 
@@ -49,6 +52,10 @@ class Limbs(nn.Module):
         """Return how far each spline moves places by where they are, (B, G, 1, 1); offset (B, G, P, 2)."""
         extent = torch.linalg.vector_norm(offset, dim=-1, keepdim=True).amax(-2, keepdim=True)
         return (self.reach * extent + MARGIN).where(self.which, FAR)
+
+    def nearness(self, heat: Tensor) -> Tensor:
+        """Return what a limb's logit begins with, (B, G, H, W), of heat maps (B, G, P, H, W); 0 of others."""
+        return STRENGTH * (heat.amax(2) ** SHARPER - LEAST) * self.which
 
     def followed(self, points: Tensor, seen: Tensor) -> Tensor:
         """Return control points (B, G, P, 2) with those of a part not seen from the one that it hangs on.
