@@ -203,7 +203,7 @@ def test_groups_of_a_pose_make_keypoints_and_are_always_the_same(variant):
     assert found == groups.groups() == variant.cls().groups()
     assert len({len(group.members) for group in found}) == 1
     assert {p for group in found for points in group.members for p in points} <= set(KEPT)
-    keypoints = PoseKeypoints(SIZE, groups)
+    keypoints = PoseKeypoints(SIZE, groups).to(DEVICE)
     run_keypoints(keypoints)
     assert (keypoints.limbs is None) == (not any(group.limb for group in found))
     assert keypoints.limbs is None or len(keypoints.limbs.which) == keypoints.groups
