@@ -22,6 +22,20 @@ HAND_MARGIN = 0.05
 """Added on every side of a hand's points where its box is meant, in half picture widths. Source: ours."""
 
 FINGERS = tuple((0, *range(1 + 4 * f, 5 + 4 * f)) for f in range(5))
+FACE_RUNS = ((0, 16), (17, 26), (31, 35), (48, 54), (55, 59), (60, 64), (65, 67))
+"""First and last of the face's points that a mirror shows in the opposite order; eyes are apart."""
+EYES = ((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46))
+
+
+def _mirrored() -> dict[int, int]:
+    pairs = [(FACE[a + i], FACE[b - i]) for a, b in FACE_RUNS for i in range((b - a) // 2 + 1)]
+    pairs += [(FACE[a], FACE[b]) for a, b in EYES] + [(p, p) for p in (BODY[0], *FACE[27:31])]
+    pairs += [(left, left + 1) for left in BODY[1::2]] + list(zip(LEFT_HAND, RIGHT_HAND, strict=True))
+    return dict(pairs) | {right: left for left, right in pairs}
+
+
+MIRRORED = _mirrored()
+"""What each kept point is called in a mirrored picture: the left hand of who is seen is a right hand then."""
 
 
 def stream_slice(stream: str) -> slice:

@@ -22,7 +22,7 @@ LEARNT = ("tokenizer", "speech", "speakers")
 SHAPES = {
     "alignment/contrastive": ["features"],
     "alignment/chronological": ["features"],
-    "animator/tps": ["size_px"],
+    **{f"animator/{name}": ["size_px"] for name in ("tps", "edge_tps")},
     "discriminator/patch": ["map_channels"],
     **{key: ["width", "members", "teacher_width"] for key in ("distillation/cosine", "distillation/none")},
     **{key: ["width", "heads", "dropout"] for key in ("fusion/concat", "fusion/cross_attention")},
@@ -37,7 +37,8 @@ SHAPES = {
     **{key: ["content", "speakers"] for key in ("trunk/paper", "trunk/letter", "trunk/transformer")},
 }
 PARTS = {
-    "animator/tps": ["keypoints"],
+    **{f"animator/{name}": ["keypoints"] for name in ("tps", "edge_tps")},
+    **{f"keypoints/{name}": ["groups"] for name in ("pose2d", "pose2d_flexible")},
     "corpus/pats": ["split"],
     **{f"corpus/{name}": ["world"] for name in ("puppets", "puppets_uncoupled")},
     "generator/masked": ["trunk", "mask_ratio"],
@@ -46,7 +47,7 @@ PARTS = {
     **{f"trunk/{name}": ["fusion", "style"] for name in ("paper", "letter", "transformer")},
     "metric/video_hand_confidence": ["poses"],
     "stage/alignment": ["alignment", "training"],
-    "stage/animator": ["animator", "perceptual", "training"],
+    "stage/animator": ["animator", "perceptual", "augmentation", "training"],
     "stage/corpus": ["corpus"],
     "stage/frames": ["corpus"],
     "stage/generator": ["generator", "quantizer", "alignment", "audio_init", "training"],
@@ -54,7 +55,8 @@ PARTS = {
     "stage/motion": ["generator", "quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
-        *("refiner", "discriminator", "adversarial", "perceptual", "training", "discriminator_training")
+        *("refiner", "discriminator", "adversarial", "perceptual", "augmentation"),
+        *("training", "discriminator_training"),
     ],
     "stage/residual": ["residual", "alignment", "audio_init", "training"],
     "stage/speech": ["speech"],

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from rgx import registry
 from rgx.config import plan_cell
-from rgx.gesture.animate.base import Animated
+from rgx.gesture.animate.base import Animated, Groups
+from rgx.gesture.animate.keypoints import PoseKeypoints
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
@@ -25,6 +26,9 @@ DEVICE = "cpu"
 LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_blocks": 2, "spade_width": 8}
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
 AXES = {
+    "groups": {"anatomical", "mixed", "hybrid"},
+    "animator": {"tps", "edge_tps"},
+    "augmentation": {"none", "flips_and_colour"},
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},
@@ -65,11 +69,17 @@ def test_the_axes_have_the_variants_of_the_paper():
     assert found == AXES
 
 
+def anatomical():
+    return registry.make(registry.find("groups", "anatomical"), {})
+
+
 def build(variant, seed=0):
     torch.manual_seed(seed)
     given = {}
     if "keypoints" in variant.parts:
-        given["keypoints"] = recipe(registry.find("keypoints", "pose2d"))
+        given["keypoints"] = recipe(registry.find("keypoints", "pose2d"), groups=anatomical())
+    if "groups" in variant.parts:
+        given["groups"] = anatomical()
     shape = 1 if variant.axis == "discriminator" else SIZE
     return recipe(variant, **given)(shape).to(DEVICE)
 
@@ -183,6 +193,20 @@ def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
     again = build(variant, seed=9)
     again.load_state_dict(load_file(tmp_path / "state.safetensors"))
     assert equal(run(variant, module.eval()), run(variant, again.eval()))
+
+
+@pytest.mark.parametrize("variant", variants("groups"))
+def test_groups_of_a_pose_make_keypoints_and_are_always_the_same(variant):
+    groups = variant.cls()
+    assert isinstance(groups, Groups)
+    found = groups.groups()
+    assert found == groups.groups() == variant.cls().groups()
+    assert len({len(group.members) for group in found}) == 1
+    assert {p for group in found for points in group.members for p in points} <= set(KEPT)
+    keypoints = PoseKeypoints(SIZE, groups).to(DEVICE)
+    run_keypoints(keypoints)
+    assert (keypoints.limbs is None) == (not any(group.limb for group in found))
+    assert keypoints.limbs is None or len(keypoints.limbs.which) == keypoints.groups
 
 
 @pytest.mark.parametrize("variant", variants("adversarial"))

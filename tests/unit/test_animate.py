@@ -18,14 +18,17 @@ from rgx import registry
 from rgx.errors import InputError
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion, dropout_softmax, heat_maps
 from rgx.gesture.animate.detector import equivariance
+from rgx.gesture.animate.groups import MixedGroups, deal
 from rgx.gesture.animate.inpainting import warp
-from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints, deal
+from rgx.gesture.animate.keypoints import FlexibleKeypoints, PoseKeypoints, UnsupervisedKeypoints
 from rgx.gesture.animate.layers import ConvBlock
+from rgx.gesture.animate.losses import hand_weights, pyramid_distance, weighted_mean
 from rgx.gesture.animate.thin_plate import ThinPlate
-from rgx.gesture.animate.tps import agree, pyramid_distance
+from rgx.gesture.animate.tps import agree
 from rgx.gesture.data.plain_world import PlainWorld
 from rgx.gesture.data.puppets import Puppets
 from rgx.gesture.nn.grid import pixel_grid, resize, sample
+from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.gesture.types import Pairs
@@ -34,7 +37,6 @@ torch.set_num_threads(1)
 
 VARIANTS = ("pose2d", "unsupervised", "pose2d_flexible")
 COUNT = 200
-HAND = {kept_index(p) for p in (*LEFT_HAND, *RIGHT_HAND)}
 
 
 class Colours(PerceptualFeatures):
@@ -49,9 +51,17 @@ def recipe(axis, name, **overrides):
     return registry.Recipe(variant, {**variant.parameters, **overrides})
 
 
-def animator(name="pose2d", size=64, seed=0, **overrides):
+def points_of(name, groups="mixed"):
+    """Return a variant of keypoints, little where it learns."""
+    given = {} if name == "pose2d" else {"width": 8}
+    if name != "unsupervised":
+        given["groups"] = registry.make(registry.find("groups", groups), {})
+    return recipe("keypoints", name, **given)
+
+
+def animator(name="pose2d", size=64, seed=0, groups="mixed", **overrides):
     torch.manual_seed(seed)
-    keypoints = recipe("keypoints", name, **({} if name == "pose2d" else {"width": 8}))
+    keypoints = points_of(name, groups)
     sizes = {"width": 8, "max_width": 32, "motion_width": 8, "motion_blocks": 3, "motion_scale": 0.5}
     return recipe("animator", "tps", keypoints=keypoints, **{**sizes, **overrides})(size)
 
@@ -230,9 +240,11 @@ def test_groups_of_the_pose_are_dealt_once_and_the_same_for_a_seed():
     assert len(set(groups.flatten().tolist())) == 120
     assert np.array_equal(groups, deal(24, 5, 0))
     assert not np.array_equal(groups, deal(24, 5, 1))
-    assert torch.equal(PoseKeypoints(64, seed=3).index, torch.from_numpy(deal(24, 5, 3)))
-    assert not list(PoseKeypoints(64).parameters())
-    assert PoseKeypoints(64).losses(torch.rand(1, 3, 64, 64)) == {}
+    keypoints = PoseKeypoints(64, MixedGroups(seed=3))
+    places = [[kept_index(p) for p in group] for group in deal(24, 5, 3).tolist()]
+    assert keypoints.control.index[..., 0].tolist() == places
+    assert not list(keypoints.parameters())
+    assert keypoints.losses(torch.rand(1, 3, 64, 64)) == {}
     with pytest.raises(InputError, match="expected 1 to 123"):
         deal(25, 5, 0)
 
@@ -241,16 +253,16 @@ def test_groups_of_the_pose_are_dealt_once_and_the_same_for_a_seed():
 @pytest.mark.parametrize(("count", "points"), [(24, 5), (20, 6), (8, 5)])
 def test_every_group_of_the_pose_mixes_face_and_hands_and_spans_the_body(seed, count, points):
     groups = deal(count, points, seed)
-    face = {kept_index(p) for p in FACE}
+    face, hands = set(FACE), {*LEFT_HAND, *RIGHT_HAND}
     both = 0
     for members in (set(g) for g in groups.tolist()):
         assert members & face
-        assert members & HAND
+        assert members & hands
         assert len(members - face) >= 2
-        both += len({p in {kept_index(q) for q in LEFT_HAND} for p in members & HAND}) == 2
+        both += len({p in LEFT_HAND for p in members & hands}) == 2
     assert both >= count // 2
     pose = puppet_pose()
-    placed = PoseKeypoints(64, count, points, seed)(None, pose)
+    placed = PoseKeypoints(64, MixedGroups(count, points, seed))(None, pose)
     spread = torch.linalg.svdvals(placed - placed.mean(2, keepdim=True)) / points**0.5
     anatomical = pose[:, [kept_index(p) for p in (91, 96, 97, 98, 99)]]
     finger = torch.linalg.svdvals(anatomical - anatomical.mean(1, keepdim=True)) / 5**0.5
@@ -263,7 +275,7 @@ def test_every_group_of_the_pose_mixes_face_and_hands_and_spans_the_body(seed, c
 def test_jitter_of_the_dealt_groups_stays_small_where_fingers_throw_the_picture_away():
     torch.manual_seed(0)
     pose = puppet_pose()
-    dealt = PoseKeypoints(64)(None, pose)
+    dealt = PoseKeypoints(64, MixedGroups())(None, pose)
     hand = [kept_index(p) for p in LEFT_HAND]
     fingers = torch.stack([pose[:, [hand[0], *hand[1 + 4 * f : 5 + 4 * f]]] for f in range(5)], dim=1)
     far = {}
@@ -318,10 +330,12 @@ def test_unseen_points_do_not_disturb_an_affine_motion():
     )
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    ("name", "groups"), [*((name, "mixed") for name in VARIANTS), ("pose2d_flexible", "hybrid")]
+)
 @pytest.mark.parametrize("autocast", [False, True])
-def test_the_pose_of_the_source_gives_the_identity_whatever_the_mask(name, autocast):
-    model, pairs = animator(name).train(), make_pairs()
+def test_the_pose_of_the_source_gives_the_identity_whatever_the_mask(name, groups, autocast):
+    model, pairs = animator(name, groups=groups).train(), make_pairs()
     nn.init.normal_(model.motion.mask.weight, std=3.0)
     found = []
     model.motion.register_forward_hook(lambda _, __, motion: found.append(motion))
@@ -423,7 +437,7 @@ def test_random_splines_have_the_spread_that_was_asked_for():
 @pytest.mark.parametrize("name", VARIANTS)
 def test_keypoints_keep_their_contract(name):
     torch.manual_seed(0)
-    keypoints = recipe("keypoints", name, **({} if name == "pose2d" else {"width": 8}))(64)
+    keypoints = points_of(name)(64)
     pairs = make_pairs(batch=2)
     picture = None if keypoints.driven_by_pose else pairs.source
     points = keypoints(picture, pairs.source_pose)
@@ -441,10 +455,10 @@ def test_keypoints_keep_their_contract(name):
 
 def test_flexible_keypoints_are_those_of_the_pose_and_learned_ones():
     torch.manual_seed(0)
-    keypoints, pairs = FlexibleKeypoints(64, flexible=3, width=8, seed=2), make_pairs(batch=2)
+    keypoints, pairs = FlexibleKeypoints(64, MixedGroups(seed=2), flexible=3, width=8), make_pairs(batch=2)
     points = keypoints(pairs.source, pairs.source_pose)
     assert points.shape[1] == 27
-    assert torch.equal(points[:, :24], PoseKeypoints(64, seed=2)(None, pairs.source_pose))
+    assert torch.equal(points[:, :24], PoseKeypoints(64, MixedGroups(seed=2))(None, pairs.source_pose))
     visible = keypoints.visible(pairs.source_valid & False)
     assert not visible[:, :24].any()
     assert visible[:, 24:].all()
@@ -460,7 +474,7 @@ def test_the_flow_is_the_masks_mean_of_the_background_and_every_spline():
     nn.init.normal_(model.motion.mask.weight, std=3.0)
     points, driving = (model.keypoints(None, pose) for pose in (pairs.source_pose, pairs.driving_pose))
     with torch.no_grad():
-        motion = model.motion(pairs.source, points, driving)
+        motion = model.motion(pairs.source, points, driving, pairs.source[:, :0, ::2, ::2])
     assert motion.mask.shape == (3, 24 + 1, 32, 32)
     wanted = pixel_grid(32, 32).expand(3, 32, 32, 2) * motion.mask[:, 0, ..., None]
     for n in range(24):
@@ -474,7 +488,7 @@ def test_occlusion_has_a_map_of_its_own_at_every_size():
     model, pairs = animator(downs=3), make_pairs()
     points = model.keypoints(None, pairs.source_pose)
     with torch.no_grad():
-        maps = model.motion(pairs.source, points, points).occlusion
+        maps = model.motion(pairs.source, points, points, pairs.source[:, :0, ::2, ::2]).occlusion
     assert [m.shape for m in maps] == [(3, 1, size, size) for size in (64, 32, 16, 8)]
     assert all(m.min() > 0 and m.max() < 1 for m in maps)
     assert (resize(maps[0], (32, 32)) - maps[1]).abs().max() > 1e-3
@@ -517,6 +531,32 @@ def test_the_perceptual_loss_is_summed_over_four_sizes_down_to_16_px():
     assert float(pyramid_distance(Sizes(), board, flat)) == pytest.approx(0.5, abs=0.05)
 
 
+def test_what_is_wrong_in_a_hand_box_weighs_more_and_every_picture_alike():
+    pairs = make_pairs(batch=4)
+    boxes = hand_mask(pairs.driving_pose, pairs.driving_valid, (64, 64))
+    weight = hand_weights(pairs, 5.0)
+    assert torch.equal(weight, 1 + 4 * boxes.float()) and hand_weights(pairs, 1.0) is None
+    share = boxes.float().mean((1, 2, 3))
+    expected = (5 * share / (1 + 4 * share)).mean()
+    assert float(weighted_mean(boxes.float(), weight)) == pytest.approx(float(expected), rel=1e-5)
+    assert float(weighted_mean(boxes.float(), None)) == pytest.approx(float(share.mean()), rel=1e-5)
+    wrong = pairs.driving + 0.1 * boxes
+    plain, weighed = (pyramid_distance(Colours(), wrong, pairs.driving, w) for w in (None, weight))
+    assert float(weighed) > 1.1 * float(plain)
+    everywhere = pyramid_distance(Colours(), pairs.driving + 0.1, pairs.driving, weight)
+    assert float(everywhere) == pytest.approx(3 * 2 * 0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("hand_weight", [1.0, 5.0])
+def test_the_losses_of_a_batch_are_the_mean_of_those_of_its_halves(hand_weight):
+    model, pairs = animator(dropout=0.0).eval(), make_pairs(batch=4)
+    halves = [Pairs(*(value[part] for value in vars(pairs).values())) for part in (slice(2), slice(2, 4))]
+    with torch.no_grad():
+        whole, *parts = (model.losses(x, Colours(), 10, hand_weight) for x in (pairs, *halves))
+    for name, value in whole.items():
+        assert float(value) == pytest.approx(float(torch.stack([p[name] for p in parts]).mean()), rel=1e-5)
+
+
 def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():
     """`align_corners` one way throughout: only rgx.gesture.nn.grid samples or resizes pictures bilinearly."""
     for path in sorted(Path(rgx.__file__).parent.rglob("*.py")):
@@ -532,9 +572,11 @@ def test_a_picture_is_sampled_and_resized_in_one_place_and_one_way():
             assert given.get("align_corners") is not True, path
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_gradients_are_finite_and_reach_every_parameter(name):
-    model = animator(name, dropout=0.0).train()
+@pytest.mark.parametrize(
+    ("name", "groups"), [*((name, "mixed") for name in VARIANTS), ("pose2d_flexible", "anatomical")]
+)
+def test_gradients_are_finite_and_reach_every_parameter(name, groups):
+    model = animator(name, groups=groups, dropout=0.0).train()
     losses = model.losses(make_pairs(), Colours(), 10)
     assert all(v.shape == () and v.isfinite() for v in losses.values())
     assert set(losses) == {"perceptual", "warp"} | ({"equivariance"} if name != "pose2d" else set())
@@ -589,8 +631,9 @@ def test_neither_the_batch_nor_where_a_source_is_begun_changes_a_frame(name):
             assert torch.allclose(all_four.trusted[i], alone.trusted[0], atol=1e-4)
 
 
-def test_unseen_points_need_no_coordinates():
-    model, pairs = animator().eval(), make_pairs()
+@pytest.mark.parametrize("groups", ["mixed", "anatomical"])
+def test_unseen_points_need_no_coordinates(groups):
+    model, pairs = animator(groups=groups).eval(), make_pairs()
     with torch.no_grad():
         made = []
         for rubbish in (math.nan, 7.0):
@@ -649,7 +692,7 @@ def test_channels_last_is_the_same():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(InputError, match=r"animator\.tps needs 'keypoints': bind .*NAME: pose2d, "):
+    with pytest.raises(InputError, match=r"animator\.tps needs 'keypoints': bind .*NAME: pose2d"):
         gin.get_configurable("animator.tps")()
     with pytest.raises(InputError, match="motion_scale = 0.3"):
         animator(motion_scale=0.3)
@@ -658,7 +701,7 @@ def test_what_cannot_work_is_refused():
     with pytest.raises(InputError, match="dropout = 1.0"):
         animator(dropout=1.0)
     with pytest.raises(InputError, match="motion_scale"):
-        DenseMotion(66, 2, 5, 1, 8, 2, 0.25, 1.0)
+        DenseMotion(66, PoseKeypoints(66, MixedGroups(2)), 1, 8, 2, 0.25, 1.0)
 
 
 def moving_square(batch, seed, size=32):

@@ -360,3 +360,24 @@ def test_a_generator_that_knows_nothing_loses_the_same_whatever_is_given(
     figures = conditions.measure(regressed)
     assert figures["before"] != figures["before_wrong"] and figures["jump"] > 0
     assert conditions.read_row(plan, plan.cells[0]["stages"], tmp_path) is None
+
+
+def test_places_of_a_bone_lie_along_it_and_across_its_width() -> None:
+    groups = load("groups")
+    pose = torch.zeros(1, 133, 2)
+    pose[:, 5], pose[:, 6] = torch.tensor([0.2, 0.0]), torch.tensor([-0.2, 0.0])
+    pose[:, 7] = torch.tensor([0.2, 0.4])
+    places = groups.along(pose, (5, 7), 0.25)[0]
+    assert places.shape == (15, 2)
+    torch.testing.assert_close(places[7], torch.tensor([0.2, 0.2]), rtol=0, atol=1e-6)
+    assert places[:, 0].sort().values.unique().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert places[::3, 1].tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4], abs=1e-6)
+
+
+def test_limbs_follow_bones_that_mixed_groups_do_not_and_noise_does_less() -> None:
+    groups = load("groups")
+    source, driving = groups.true_pairs(frames=3)
+    mixed, limbs = (groups.geometry_row(name, source, driving) for name in ("mixed", "anatomical"))
+    bones = [float(row["best spline of arms, px"].split()[0]) for row in (mixed, limbs)]
+    noise = [float(row["1 px of noise far away, px"].split()[0]) for row in (mixed, limbs)]
+    assert bones[0] > 2 > 0.3 > bones[1] and noise[1] < 8 < noise[0]

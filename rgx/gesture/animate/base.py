@@ -1,15 +1,45 @@
-"""The contracts of the axes keypoints and animator."""
+"""The contracts of the axes groups, keypoints and animator."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
+
+Members = tuple[tuple[int, ...], ...]
+"""A spline's control points, each the mean of points of a pose (COCO-WholeBody numbers)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What controls one spline, and whether that moves a limb: a part that turns as a whole (`Limbs`).
+
+    follows: the number of the group that it moves with where none of its points is seen.
+    """
+
+    members: Members
+    limb: bool = False
+    follows: int | None = None
+
+
+class Groups(ABC):
+    """Which points of a pose control which spline; every group has as many control points.
+
+    spread, reach: what `Limbs` says of them, for the groups that are a limb's.
+    """
+
+    spread: float = 0.0
+    reach: float = 0.0
+
+    @abstractmethod
+    def groups(self) -> list[Group]:
+        """Return the groups, the same each time; raises InputError where a pose has too few points."""
 
 
 class Keypoints(nn.Module):
@@ -19,6 +49,12 @@ class Keypoints(nn.Module):
     """Whether a pose alone places every point; if not, the driving picture is needed."""
     groups: int
     points: int
+    limbs: Limbs | None
+    """Which splines move a limb; None where none does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limbs = None
 
     @abstractmethod
     def forward(self, picture: Tensor | None, pose: Tensor) -> Tensor:
@@ -47,8 +83,13 @@ class Animator(nn.Module):
     driven_by_pose: bool
 
     @abstractmethod
-    def losses(self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int) -> dict[str, Tensor]:
-        """Return the named scalar losses of a batch; steps is how many there will be in all."""
+    def losses(
+        self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int, hand_weight: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Return the named scalar losses of a batch, each the mean over its pairs.
+
+        steps: how many there will be in all; hand_weight: what an error in a hand box weighs, 1 elsewhere.
+        """
 
     @abstractmethod
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.errors import InputError
+from rgx.gesture.animate.base import Keypoints
 from rgx.gesture.animate.layers import ConvBlock
 from rgx.gesture.animate.thin_plate import ThinPlate
 from rgx.gesture.nn.grid import pixel_grid, resize, resize_grid, sample
@@ -92,27 +93,30 @@ def dropout_softmax(logits: Tensor, probability: float) -> Tensor:
 class DenseMotion(nn.Module):
     """Source picture and control points to motion. Source: reading 29.
 
-    Works at a share `scale` of the resolution; `downs` coarser occlusion maps follow the full one.
+    Works at a share `scale` of the resolution; `downs` coarser occlusion maps follow the full one. drawn: how
+    many channels are drawn of the poses beside the heat maps of their control points.
     Raises InputError for a share that is not 1, ½, ¼, … or a size that it does not divide.
     """
 
     def __init__(
         self,
         size_px: int,
-        groups: int,
-        points: int,
+        keypoints: Keypoints,
         downs: int,
         width: int,
         blocks: int,
         scale: float,
         limit: float,
+        drawn: int = 0,
     ) -> None:
         super().__init__()
         self.halvings = round(-math.log2(scale)) if 0 < scale <= 1 else -1
         if 0.5**self.halvings != scale or size_px % 2**self.halvings:
             raise InputError(f"motion_scale = {scale}: expected 1, 0.5, 0.25, … dividing {size_px} px")
-        self.limit = limit
-        self.hourglass = Hourglass((groups + 1) * 3 + groups * points, width, blocks)
+        self.limit, self.limbs = limit, keypoints.limbs
+        groups = keypoints.groups
+        seen = (groups + 1) * 3 + groups * keypoints.points + drawn
+        self.hourglass = Hourglass(seen, width, blocks)
         self.mask = nn.Conv2d(width, groups + 1, 3, padding=1)
         finer = [min(width, max(4, width // 2**i)) for i in range(self.halvings + 1)]
         self.finer = nn.ModuleList(ConvBlock(a, b) for a, b in pairwise(finer))
@@ -121,19 +125,35 @@ class DenseMotion(nn.Module):
             nn.Conv2d(widths[min(level, len(widths) - 1)], 1, 3, padding=1) for level in range(downs + 1)
         )
 
-    def forward(self, picture: Tensor, source: Tensor, driving: Tensor, dropout: float = 0.0) -> Motion:
-        """Return the motion of pictures (B, 3, H, W) from control points source to driving (B, G, P, 2)."""
+    def size_of(self, picture: Tensor) -> tuple[int, int]:
+        """Return the size that motion has of pictures (B, 3, H, W)."""
+        return picture.shape[-2] // 2**self.halvings, picture.shape[-1] // 2**self.halvings
+
+    def forward(
+        self, picture: Tensor, source: Tensor, driving: Tensor, drawn: Tensor, dropout: float = 0.0
+    ) -> Motion:
+        """Return the motion of pictures (B, 3, H, W) from control points source to driving (B, G, P, 2).
+
+        drawn (B, C, h, w): what is drawn of both poses, at the size of the motion.
+        """
         full = picture.shape[-2:]
-        height, width = (n // 2**self.halvings for n in full)
+        height, width = self.size_of(picture)
         small = resize(picture.float(), (height, width))
         here = pixel_grid(height, width, picture.device)
         # Backward: for each place of the driving picture, where in the source it comes from.
-        moves = ThinPlate.between(driving, source).moves(height, width, self.limit)
+        spline = ThinPlate.between(driving, source, limbs=self.limbs)
+        moves = spline.moves(height, width, self.limit)
         warped = sample(small, rearrange(here + moves, "b g h w c -> b (g h) w c"))
-        heat = heat_maps(driving, height, width) - heat_maps(source, height, width)
         warped = rearrange(warped, "b c (g h) w -> b (g c) h w", g=moves.shape[1])
-        levels = self.hourglass(torch.cat([small, warped, heat], dim=1))
-        mask = dropout_softmax(self.mask(levels[0]).float(), dropout)
+        heat = heat_maps(driving, height, width)
+        seen = torch.cat([small, warped, heat - heat_maps(source, height, width), drawn.to(small)], dim=1)
+        levels = self.hourglass(seen)
+        logits = self.mask(levels[0]).float()
+        if self.limbs is not None:
+            background, splines = logits.split((1, moves.shape[1]), dim=1)
+            near = self.limbs.nearness(heat.unflatten(1, driving.shape[1:3]))
+            logits = torch.cat([background, splines + near], dim=1)
+        mask = dropout_softmax(logits, dropout)
         # The background, first of the shares, stays where it is: it adds nothing to the flow.
         flow = torch.einsum("bghw,bghwc->bhwc", mask[:, 1:].float(), moves)
         return Motion(here + flow, self._occlusion(levels, full), mask)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from rgx.errors import InputError
 from rgx.gesture.animate.dense_motion import Motion
 from rgx.gesture.animate.layers import ConvBlock, StridedResidual
+from rgx.gesture.animate.losses import weighted_mean
 from rgx.gesture.nn.grid import resize_grid, sample
 
 
@@ -65,15 +66,20 @@ class Inpainting(nn.Module):
         # Pixels the source shows are moved, never repainted: detail survives that no decoder would draw.
         return painted * (1 - shown) + warp(picture, motion.grid_for(picture)) * shown
 
-    def warp_loss(self, features: list[Tensor], driving: Tensor, motion: Motion) -> Tensor:
+    def warp_loss(
+        self, features: list[Tensor], driving: Tensor, motion: Motion, weight: Tensor | None = None
+    ) -> Tensor:
         """Return how far warped source features are from those of the driving pictures, masked alike.
 
-        It teaches the grid alone: features and masks are held fixed. Source: reading 29.
+        It teaches the grid alone: features and masks are held fixed. weight (B, 1, H, W): what an error
+        counts. Source: reading 29.
         """
         with torch.no_grad():
             wanted = self.encode(driving)
         distances = [
-            ((warp(have.detach(), motion.grid_for(have)) - want.float()) * shown.detach()).abs().mean()
+            weighted_mean(
+                ((warp(have.detach(), motion.grid_for(have)) - want.float()) * shown.detach()).abs(), weight
+            )
             for have, want, shown in zip(features, wanted, motion.occlusion, strict=True)
         ]
         return torch.stack(distances).sum()

@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgx.errors import InputError
-from rgx.gesture.animate.base import Keypoints
+from rgx.gesture.animate.base import Group, Groups, Keypoints
 from rgx.gesture.animate.detector import Detector, random_equivariance
-from rgx.gesture.skeleton import BODY, FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
-from rgx.registry import register
-
-WRISTS = (9, 10)
-TORSO = tuple(p for p in BODY[5:] if p not in WRISTS)
-"""Shoulders, elbows and hips; a wrist is where its hand begins and adds nothing to a group with that hand."""
+from rgx.gesture.animate.limbs import Limbs
+from rgx.gesture.skeleton import kept_index
+from rgx.registry import Part, register
 
 
-def deal(groups: int, points: int, seed: int) -> np.ndarray:
-    """Return groups of pose points (G, P), each spread over hands, torso and face; no point twice.
+class ControlPoints(nn.Module):
+    """Poses (B, K, 2) to control points (B, G, P, 2), each a mean of a few points; nothing to learn."""
 
-    Every region is shuffled, the regions are laid end to end, that row is stride-sampled to G · P
-    points, and those are dealt like cards. Source: reading 31.
-    Raises InputError for more points than a pose has.
-    """
-    wanted = groups * points
-    if min(groups, points) < 1 or wanted > len(KEPT):
-        raise InputError(f"{groups} groups of {points} points: expected 1 to {len(KEPT)} points in all")
-    random = np.random.default_rng(seed)
-    regions = (LEFT_HAND, RIGHT_HAND, TORSO, BODY[:5] + WRISTS, FACE)
-    row = np.concatenate([random.permutation([kept_index(p) for p in region]) for region in regions])
-    return row[np.arange(wanted) * len(row) // wanted].reshape(points, groups).T
+    def __init__(self, groups: list[Group]) -> None:
+        super().__init__()
+        most = max(len(points) for group in groups for points in group.members)
+        filled = [[points + points[:1] * (most - len(points)) for points in g.members] for g in groups]
+        counts = [[len(points) for points in group.members] for group in groups]
+        places = torch.tensor([[[kept_index(p) for p in points] for points in row] for row in filled])
+        # What only fills a row counts nothing.
+        count = torch.tensor(counts)[..., None]
+        share = (torch.arange(most) < count) / count
+        self.index: Tensor
+        self.share: Tensor
+        self.register_buffer("index", places, persistent=False)
+        self.register_buffer("share", share[..., None], persistent=False)
+
+    def forward(self, pose: Tensor) -> Tensor:
+        return (pose[:, self.index] * self.share).sum(-2)
+
+    def visible(self, valid: Tensor) -> Tensor:
+        """Return (B, G, P) of valid (B, K): a mean is seen where each of its points is."""
+        return valid[:, self.index].all(-1)
 
 
 @register("keypoints", "pose2d", label="2D-pose", source="Sec. 3.1, Table 3a; reading 31")
 class PoseKeypoints(Keypoints):
-    """Points of the pose in fixed groups that span the body; nothing to learn."""
+    """Points of the pose in fixed groups; nothing to learn."""
 
     driven_by_pose = True
 
-    def __init__(self, size_px: int, groups: int = 24, points: int = 5, seed: int = 0) -> None:
+    def __init__(self, size_px: int, groups: Part[Groups]) -> None:
         super().__init__()
-        self.groups, self.points = groups, points
-        self.index: Tensor
-        self.register_buffer("index", torch.tensor(deal(groups, points, seed).tolist()), persistent=False)
+        self.control = ControlPoints(groups.groups())
+        self.groups, self.points = self.control.index.shape[:2]
+        self.limbs = limbs_of(groups)
 
     def forward(self, picture: Tensor | None, pose: Tensor) -> Tensor:
-        return pose[:, self.index]
+        return self.control(pose)
 
     def visible(self, valid: Tensor) -> Tensor:
-        return valid[:, self.index]
+        return self.control.visible(valid)
+
+
+def limbs_of(groups: Groups, others: int = 0) -> Limbs | None:
+    """Return what is a limb of groups, with so many others after them; None where none is."""
+    all_groups = [*groups.groups(), *(Group(()) for _ in range(others))]
+    if not any(group.limb for group in all_groups):
+        return None
+    follows = [number if group.follows is None else group.follows for number, group in enumerate(all_groups)]
+    return Limbs(tuple(group.limb for group in all_groups), groups.spread, groups.reach, tuple(follows))
 
 
 @register("keypoints", "unsupervised", label="Unsup-kp", source="Zhao & Zhang 2022; reading 29")
@@ -84,17 +98,16 @@ class FlexibleKeypoints(Keypoints):
     def __init__(
         self,
         size_px: int,
-        groups: int = 24,
-        points: int = 5,
+        groups: Part[Groups],
         flexible: int = 5,
         width: int = 64,
         weight: float = 10.0,
-        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.pose = PoseKeypoints(size_px, groups, points, seed)
-        self.learned = UnsupervisedKeypoints(size_px, flexible, points, width, weight)
-        self.groups, self.points = groups + flexible, points
+        self.pose = PoseKeypoints(size_px, groups)
+        self.learned = UnsupervisedKeypoints(size_px, flexible, self.pose.points, width, weight)
+        self.groups, self.points = self.pose.groups + flexible, self.pose.points
+        self.limbs = limbs_of(groups, flexible)
 
     def forward(self, picture: Tensor | None, pose: Tensor) -> Tensor:
         return torch.cat([self.pose(picture, pose), self.learned(picture, pose)], dim=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.grid import pixel_grid
 from rgx.gesture.nn.precision import sent
 
@@ -36,7 +37,8 @@ def squared_distances(places: Tensor, points: Tensor) -> Tensor:
 class ThinPlate:
     """B × G splines: points and weights (B, G, P, 2), linear (B, G, 2, 2), centre and shift (B, G, 1, 2).
 
-    The displacement of a place x is Σ weights · U(|x − points|²) + (x − centre) · linear + shift.
+    The displacement of a place x is Σ weights · U(|x − points|²) + (x − centre) · linear + shift; of a place
+    further from the centre than radius (B, G, 1, 1) that of the place at that distance.
     """
 
     points: Tensor
@@ -44,9 +46,12 @@ class ThinPlate:
     linear: Tensor
     centre: Tensor
     shift: Tensor
+    radius: Tensor | None = None
 
     @classmethod
-    def between(cls, driving: Tensor, source: Tensor, ridge: float = RIDGE) -> ThinPlate:
+    def between(
+        cls, driving: Tensor, source: Tensor, ridge: float = RIDGE, limbs: Limbs | None = None
+    ) -> ThinPlate:
         """Return the splines that send control points driving to source, both (B, G, P, 2).
 
         The spline's equations are solved in the space of what no linear motion explains, which is
@@ -57,7 +62,15 @@ class ThinPlate:
             centre = driving.mean(-2, keepdim=True)
             offset = driving - centre
             count = driving.shape[-2]
-            fade = count * FLAT**2
+            least = count * FLAT**2
+            fade: float | Tensor = least
+            turn, radius = offset.new_zeros(2, 2), None
+            if limbs is not None:
+                turned = offset + moved - moved.mean(-2, keepdim=True)
+                turn, radius = limbs.turn(offset, turned, least), limbs.radius(offset)
+                fade = torch.where(limbs.which, count * limbs.spread**2, least)
+                # The spline is of what the turn leaves.
+                moved = moved - offset @ turn
             covariance = offset.mT @ offset + fade * torch.eye(2, device=offset.device)
             inverse = torch.linalg.inv_ex(covariance).inverse
             # Iterated Tikhonov: wrong by (fade / spread²)², so nothing of a group that is not flat.
@@ -68,7 +81,8 @@ class ThinPlate:
             system = rest @ bend @ rest + identity - rest
             weights = rest @ torch.linalg.solve_ex(system, rest @ moved).result
             straight = moved - bend @ weights
-            return cls(driving, weights, fit @ straight, centre, straight.mean(-2, keepdim=True))
+            linear, shift = fit @ straight + turn, straight.mean(-2, keepdim=True)
+            return cls(driving, weights, linear, centre, shift, radius)
 
     @classmethod
     def random(
@@ -88,8 +102,13 @@ class ThinPlate:
         """Return how far each spline moves places (M, 2) or (B, M, 2): (B, G, M, 2)."""
         with torch.autocast(self.points.device.type, enabled=False):
             places = places.float().unsqueeze(-3)
+            offset = places - self.centre
+            if self.radius is not None:
+                distance = torch.linalg.vector_norm(offset, dim=-1, keepdim=True)
+                offset = offset * (self.radius / torch.maximum(distance, self.radius))
+                places = self.centre + offset
             bent = kernel(squared_distances(places, self.points)) @ self.weights
-            return bent + (places - self.centre) @ self.linear + self.shift
+            return bent + offset @ self.linear + self.shift
 
     def moves(self, height: int, width: int, limit: float | None = None) -> Tensor:
         """Return the displacement of all pixels (B, G, H, W, 2), each coordinate within ±limit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,26 +12,29 @@ from torch import Tensor
 from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator, Keypoints
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion
+from rgx.gesture.animate.drawing import NoDrawing, PoseDrawing
 from rgx.gesture.animate.inpainting import Inpainting
-from rgx.gesture.nn.grid import resize
+from rgx.gesture.animate.losses import hand_weights, pyramid_distance
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
 from rgx.registry import Recipe, register
 
 RAMP, OFF = 0.1, 0.35
 """Shares of the training after which dropout is highest, and after which it ends. Source: reading 29."""
-SMALLEST_PX = 16
-"""The coarsest picture of the perceptual pyramid of 1, ½, ¼ and ⅛. Source: ours."""
 
 
 @dataclass
 class SourceFeatures:
-    """Pictures with what does not depend on the driving pose: features, control points and which are seen."""
+    """Pictures with what does not depend on the driving pose: features, control points and which are seen.
+
+    drawn (B, C, h, w): what of the pose is drawn for dense motion.
+    """
 
     picture: Tensor
     features: list[Tensor]
     points: Tensor
     visible: Tensor
+    drawn: Tensor
 
     def expanded(self, batch: int) -> SourceFeatures:
         """Return it for B driving poses; one source serves them all."""
@@ -38,8 +42,8 @@ class SourceFeatures:
         def widen(x: Tensor) -> Tensor:
             return x.expand(batch, *x.shape[1:])
 
-        widened = [widen(f) for f in self.features]
-        return SourceFeatures(widen(self.picture), widened, widen(self.points), widen(self.visible))
+        rest = [widen(x) for x in (self.points, self.visible, self.drawn)]
+        return SourceFeatures(widen(self.picture), [widen(f) for f in self.features], *rest)
 
 
 def agree(
@@ -67,6 +71,9 @@ class ThinPlateAnimator(Animator):
     limit: the furthest a spline moves a pixel, in half picture widths.
     """
 
+    drawing: ClassVar[type[PoseDrawing]] = NoDrawing
+    """What of the poses dense motion sees beside control points."""
+
     def __init__(
         self,
         size_px: int,
@@ -88,9 +95,16 @@ class ThinPlateAnimator(Animator):
         self.size_px = size_px
         self.keypoints = keypoints(size_px)
         self.driven_by_pose = self.keypoints.driven_by_pose
-        groups, points = self.keypoints.groups, self.keypoints.points
+        self.drawn = self.drawing()
         self.motion = DenseMotion(
-            size_px, groups, points, downs, motion_width, motion_blocks, motion_scale, limit
+            size_px,
+            self.keypoints,
+            downs,
+            motion_width,
+            motion_blocks,
+            motion_scale,
+            limit,
+            2 * self.drawn.channels,
         )
         self.inpainting = Inpainting(size_px, width, max_width, downs)
         self.perceptual_weight, self.warp_weight = perceptual_weight, warp_weight
@@ -112,7 +126,9 @@ class ThinPlateAnimator(Animator):
             return 0.0
         return self.dropout * min(1.0, (step + 1) / max(1.0, RAMP * steps))
 
-    def losses(self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int) -> dict[str, Tensor]:
+    def losses(
+        self, pairs: Pairs, perceptual: PerceptualFeatures, steps: int, hand_weight: float = 1.0
+    ) -> dict[str, Tensor]:
         dropout = 0.0
         if self.training:
             dropout = self.dropout_at(int(self.step), steps)
@@ -120,15 +136,18 @@ class ThinPlateAnimator(Animator):
         source = self.begin(pairs.source, pairs.source_pose, pairs.source_valid)
         motion = self._move(source, pairs.driving_pose, pairs.driving_valid, pairs.driving, dropout)
         warped = self.inpainting(source.picture, source.features, motion)
-        losses = {"perceptual": self.perceptual_weight * pyramid_distance(perceptual, warped, pairs.driving)}
+        weight = hand_weights(pairs, hand_weight)
+        distance = pyramid_distance(perceptual, warped, pairs.driving, weight)
+        losses = {"perceptual": self.perceptual_weight * distance}
         if self.warp_weight:
-            warp = self.inpainting.warp_loss(source.features, pairs.driving, motion)
+            warp = self.inpainting.warp_loss(source.features, pairs.driving, motion, weight)
             losses["warp"] = self.warp_weight * warp
         return losses | self.keypoints.losses(pairs.driving)
 
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> SourceFeatures:
-        features = self.inpainting.encode(picture)
-        return SourceFeatures(picture, features, self.keypoints(picture, pose), self.keypoints.visible(valid))
+        features, points = self.inpainting.encode(picture), self.keypoints(picture, pose)
+        drawn = self.drawn(pose, valid, self.motion.size_of(picture))
+        return SourceFeatures(picture, features, points, self.keypoints.visible(valid), drawn)
 
     def animate(
         self, source: SourceFeatures, pose: Tensor, valid: Tensor, picture: Tensor | None = None
@@ -148,15 +167,8 @@ class ThinPlateAnimator(Animator):
     ) -> Motion:
         driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
         points, driving = agree(source.points, driving, source.visible, visible)
-        return self.motion(source.picture, points, driving, dropout)
-
-
-def pyramid_distance(perceptual: PerceptualFeatures, generated: Tensor, real: Tensor) -> Tensor:
-    """Return the perceptual distance summed over the sizes 1, ½, ¼ and ⅛, down to 16 px."""
-    total = generated.new_zeros(())
-    for level in range(4):
-        size = (generated.shape[-2] // 2**level, generated.shape[-1] // 2**level)
-        if level and min(size) < SMALLEST_PX:
-            break
-        total = total + perceptual.distance(resize(generated, size), resize(real, size))
-    return total
+        if self.keypoints.limbs is not None:
+            seen = (source.visible & visible).any(-1)
+            points, driving = (self.keypoints.limbs.followed(x, seen) for x in (points, driving))
+        drawn = self.drawn(pose, valid, self.motion.size_of(source.picture))
+        return self.motion(source.picture, points, driving, torch.cat([source.drawn, drawn], dim=1), dropout)

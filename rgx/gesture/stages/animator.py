@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
+from rgx.errors import InputError
 from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.augmentation import Augmentation
 from rgx.gesture.data.pair_reader import PairReader
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
-from rgx.registry import Recipe, register
+from rgx.registry import Part, Recipe, register
 from rgx.shares import share_mean
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -22,18 +24,26 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "animator", label="Animator", source="Sec. 3 and 4.3, reading 29")
 class AnimatorStage(Stage):
-    """Trains on pairs of frames of the same clip."""
+    """Trains on pairs of frames of the same clip.
 
-    version = 2
+    hand_weight: the weight of errors in the hand boxes, 1 for none. Source: reading 82.
+    """
+
+    version = 3
     trains = True
 
     def __init__(
         self,
         animator: Recipe[Animator],
         perceptual: PerceptualFeatures,
+        augmentation: Part[Augmentation],
         training: AdamW,
+        hand_weight: float = 5.0,
     ) -> None:
+        if hand_weight < 1:
+            raise InputError(f"stage.animator.hand_weight = {hand_weight}: expected 1 or more")
         self.animator, self.perceptual, self.training = animator, perceptual, training
+        self.augmentation, self.hand_weight = augmentation, hand_weight
 
     def parents(self) -> tuple[str, ...]:
         return ("frames",)
@@ -52,9 +62,9 @@ class AnimatorStage(Stage):
         with PairReader(pictures, self.training.batch) as reader:
 
             def losses() -> dict[str, torch.Tensor]:
-                pairs = reader.draw()
+                pairs = self.augmentation(reader.draw())
                 with fast(workspace.device):
-                    terms = share_mean(built.losses)(pairs, self.perceptual, steps)
+                    terms = share_mean(built.losses)(pairs, self.perceptual, steps, self.hand_weight)
                 reader.look_ahead()
                 return terms
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rgx.gesture.animate.base import Animator
+from rgx.gesture.data.augmentation import Augmentation
 from rgx.gesture.data.pair_reader import PairReader
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.hands import hand_mask
@@ -16,7 +17,7 @@ from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
 from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
 from rgx.gesture.types import Pairs
-from rgx.registry import Recipe, register
+from rgx.registry import Part, Recipe, register
 from rgx.shares import share_mean, share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
@@ -32,7 +33,7 @@ class RefinerStage(Stage):
     none. Source: Sec. 4.3, reading 42.
     """
 
-    version = 2
+    version = 3
     trains = True
 
     def __init__(
@@ -41,6 +42,7 @@ class RefinerStage(Stage):
         discriminator: Recipe[Discriminator],
         adversarial: Adversarial,
         perceptual: PerceptualFeatures,
+        augmentation: Part[Augmentation],
         training: AdamW,
         discriminator_training: Optimiser,
         l1_weight: float = 10.0,
@@ -49,7 +51,7 @@ class RefinerStage(Stage):
         hand_weight: float = 5.0,
     ) -> None:
         self.refiner, self.discriminator, self.adversarial = refiner, discriminator, adversarial
-        self.perceptual, self.training = perceptual, training
+        self.perceptual, self.augmentation, self.training = perceptual, augmentation, training
         self.discriminator_training = discriminator_training
         discriminator_training.schedule.check(training.steps)
         self.l1_weight, self.perceptual_weight = l1_weight, perceptual_weight
@@ -73,7 +75,7 @@ class RefinerStage(Stage):
         seen: dict[str, Tensor] = {}
 
         def refine() -> dict[str, Tensor]:
-            pairs = reader.draw()
+            pairs = self.augmentation(reader.draw())
             # What the discriminator would learn from a step of its opponent is thrown away.
             require(learned, False)
             with fast(device):
