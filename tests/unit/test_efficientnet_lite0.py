@@ -101,5 +101,5 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         EfficientNetFeatures().fingerprint()
     (tmp_path / FILE).parent.mkdir()
     (tmp_path / FILE).write_bytes(b"other weights")
-    with pytest.raises(InputError, match=r"not the EfficientNet-lite0 that rgx knows: its sha256 is [0-9a-f]"):
+    with pytest.raises(InputError, match="not the EfficientNet-lite0 that rgx knows: its sha256 is "):
         EfficientNetFeatures().fingerprint()
