@@ -113,7 +113,7 @@ class EfficientNetFeatures(ConvolutionFeatures):
         self.levels = levels
 
     def _path(self) -> str:
-        return weights_path("perceptual/efficientnet_lite0", "use perceptual/random_features")
+        return weights_path("perceptual/efficientnet_lite0", "use --set perceptual=random_features")
 
     def fingerprint(self) -> str:
         self._path()
