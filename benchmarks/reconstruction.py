@@ -17,8 +17,7 @@ import torch
 from rgx.config import build_cell
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.metrics.base import VideoPair
-from rgx.gesture.nn.hands import hand_mask
-from rgx.gesture.scoring import score_windows
+from rgx.gesture.scoring import score_windows, window_pair
 from rgx.gesture.stages.reconstruction import ReconstructionStage
 from rgx.gesture.stages.reconstruction_scores import ReconstructionScoresStage
 from rgx.gesture.types import WINDOW_FRAMES
@@ -35,14 +34,11 @@ def repeated(inputs: Inputs, per_clip: int, split: str = "test") -> tuple[list[s
     """Return the clip of each window, and the windows with their condition frame in place of every frame."""
     pictures = load_pictures(inputs, "cpu")
     windows = pictures.windows(split, per_clip)
-    size = (pictures.size_px, pictures.size_px)
 
     def pairs() -> Iterator[VideoPair]:
         for _, _, start in windows:
-            index = torch.arange(start, start + WINDOW_FRAMES)
             still = pictures.pictures(torch.tensor([start - 1])).expand(WINDOW_FRAMES, -1, -1, -1)
-            hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
-            yield VideoPair(pictures.pictures(index), still, hands)
+            yield window_pair(pictures, start, still)
 
     return [span.name for _, span, _ in windows], pairs()
 

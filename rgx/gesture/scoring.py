@@ -8,10 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.evaluation import evaluate
-from rgx.gesture.metrics.base import MotionMetric, VideoMetric, VideoPair
+from rgx.gesture.metrics.base import MotionMetric, SourcePicture, VideoMetric, VideoPair
+from rgx.gesture.nn.faces import face_box
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
 from rgx.gesture.types import WINDOW_FRAMES
@@ -75,6 +78,18 @@ def score_windows(
     }
     workspace.save_samples(by_clip(means, clips))
     return {"scores": scores, "references": references, "metrics": about, "windows": len(clips)}
+
+
+def window_pair(pictures: Pictures, start: int, generated: Tensor) -> VideoPair:
+    """Return the recorded window from a frame on beside what was generated for it, both on one device.
+
+    Its source picture is the frame before it.
+    """
+    index, size = torch.arange(start, start + WINDOW_FRAMES), (pictures.size_px, pictures.size_px)
+    hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
+    face = face_box(pictures.pose[start - 1], pictures.valid[start - 1], size)
+    source = SourcePicture(pictures.pictures(torch.tensor([start - 1])), face)
+    return VideoPair(pictures.pictures(index), generated, hands.to(generated.device), source)
 
 
 def by_clip(parts: Mapping[str, tuple[np.ndarray, np.ndarray]], names: Sequence[str]) -> Samples:
@@ -196,10 +211,7 @@ class VideoScoring(Stage):
 
         def pairs() -> Iterator[VideoPair]:
             for start, generated in zip(about["starts"], frames, strict=True):
-                index = torch.arange(start, start + WINDOW_FRAMES)
-                size = (pictures.size_px, pictures.size_px)
-                hands = hand_mask(pictures.pose[index], pictures.valid[index], size)
-                yield VideoPair(pictures.pictures(index), to_pictures(generated, device), hands.to(device))
+                yield window_pair(pictures, start, to_pictures(generated, device))
 
         return {
             **score_windows(self.metrics, pairs(), clips, workspace),

@@ -112,8 +112,8 @@ def test_a_sweep_asks_something(refused: Callable[..., str]) -> None:
 
 
 def test_a_metric_that_its_stage_does_not_report(refused: Callable[..., str]) -> None:
-    told = refused(HEAD + SEARCH.replace("motion_scores/fgd", "motion_scores/video_fvd_random"))
-    assert "rate: motion_scores does not report 'video_fvd_random'" in told
+    told = refused(HEAD + SEARCH.replace("motion_scores/fgd", "motion_scores/video_fvd_lite0"))
+    assert "rate: motion_scores does not report 'video_fvd_lite0'" in told
 
 
 def test_a_metric_whose_direction_is_none_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from rgx import registry
 from rgx.config import plan_cell
 from rgx.gesture.animate.base import Animated, Groups
 from rgx.gesture.animate.keypoints import PoseKeypoints
+from rgx.gesture.nn.efficientnet_lite0 import PACKAGE
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
@@ -32,7 +34,7 @@ AXES = {
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},
-    "perceptual": {"vgg19", "random_features"},
+    "perceptual": {"vgg19", "efficientnet_lite0", "random_features"},
 }
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ("keypoints", "animator", "refiner", "discriminator")
@@ -84,8 +86,8 @@ def build(variant, seed=0):
     return recipe(variant, **given)(shape).to(DEVICE)
 
 
-def features():
-    made = recipe(registry.find("perceptual", "random_features"))
+def features(name="random_features"):
+    made = recipe(registry.find("perceptual", name))
     module = made.variant.cls(**made.bound)
     module.prepare(DEVICE)
     return module
@@ -222,7 +224,9 @@ def test_each_player_gains_from_winning(variant):
 
 @pytest.mark.parametrize("variant", variants("perceptual"))
 def test_perceptual_features_are_fixed_and_tell_pictures_apart(variant):
-    one, two = features(), features()
+    if variant.name == "efficientnet_lite0" and find_spec(PACKAGE) is None:
+        pytest.skip("needs the extra perceptual")
+    one, two = features(variant.name), features(variant.name)
     batch = pairs()
     assert all(torch.equal(a, b) for a, b in zip(one(batch.source), two(batch.source), strict=True))
     assert not [p for p in one.parameters() if p.requires_grad]

@@ -62,11 +62,11 @@ sweep: sweeps/pictures.yaml
 panels:
   3a:
     caption: Keypoints.
-    columns: [reconstruction_psnr, reconstruction_fvd_random]
+    columns: [reconstruction_psnr, reconstruction_fvd_lite0]
     pictures: reconstruction_scores
   3d:
     caption: Refinement.
-    columns: [video_fvd_random, reconstruction_hand_psnr]
+    columns: [video_fvd_lite0, reconstruction_hand_psnr]
     pictures: video
 figures:
   words: {kind: strips, panel: 3d, above: words, hands: false}
@@ -150,10 +150,10 @@ def test_videos_play_with_their_speech(home: Path) -> None:
 
 def test_scores_say_how_they_were_made(home: Path) -> None:
     found = outputs(cells(home)["3d/+ heatmap"]["video_scores"])
-    assert found["metrics"]["video_fvd_random"]["stand_in"]
-    assert "speech-driven" in found["metrics"]["video_fvd_random"]["protocol"]
-    assert "2 windows of 80 frames, 32 px" in found["metrics"]["video_fvd_random"]["protocol"]
-    assert any("random features" in note for note in found["notes"])
+    assert found["metrics"]["video_fvd_lite0"]["stand_in"]
+    assert "speech-driven" in found["metrics"]["video_fvd_lite0"]["protocol"]
+    assert "2 windows of 80 frames, 32 px" in found["metrics"]["video_fvd_lite0"]["protocol"]
+    assert any("EfficientNet-lite0" in note for note in found["notes"])
     found = outputs(cells(home)["3a/full-model"]["reconstruction_scores"])
     assert all("self-reconstruction" in m["protocol"] for m in found["metrics"].values())
 
@@ -169,7 +169,7 @@ def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:
     films = [path for path in (out / "pictures" / "videos").iterdir() if path.name.startswith("rows-")]
     assert sorted(path.suffix for path in films) == [".jpg", ".jpg", ".mp4", ".mp4"]
     text = (out / "pictures" / "3d.md").read_text()
-    assert "†" in text and "random features" in text
+    assert "†" in text and "EfficientNet-lite0" in text
     assert "3d-pictures.png" in (out / "pictures" / "index.md").read_text()
 
 

@@ -45,7 +45,7 @@ bind:
   STEPS
 targets: {whole: [judge, generator, residual, refiner], baseline: [generator]}
 panels:
-  whole: {all: {}}
+  whole: {all: {perceptual: random_features}}
   baseline: {regression: {quantizer: none, generator: regression}}
 """.replace("STEPS", "\n  ".join(f"{stage}/training.adamw.steps: 4" for stage in TRAINED))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 from weight_files import alexnet_state, dover_shapes, empty, linear_state
 
-from rgx.errors import InputError
-from rgx.gesture.metrics.base import CHUNK, MotionMetric, VideoMetric, VideoPair
+from rgx.errors import InputError, NotMeasurableError
+from rgx.gesture.metrics.base import CHUNK, MotionMetric, SourcePicture, VideoMetric, VideoPair
 from rgx.gesture.metrics.dover import DoverAesthetic, DoverAestheticRaw, DoverTechnical, DoverTechnicalRaw
 from rgx.gesture.metrics.dover_views import aesthetic_view, fragments, spread, technical_view
 from rgx.gesture.metrics.fgd import frechet
@@ -28,11 +29,15 @@ from rgx.gesture.metrics.hand_confidence import HANDS, VideoHandConfidence
 from rgx.gesture.metrics.lpips import ReconstructionLPIPS, ReconstructionLPIPSRandom, shipped
 from rgx.gesture.metrics.pixels import (
     ReconstructionHandPSNR,
+    ReconstructionHandPSNRGain,
     ReconstructionHandSSIM,
     ReconstructionPSNR,
+    ReconstructionPSNRGain,
     ReconstructionSSIM,
     ssim_map,
 )
+from rgx.gesture.metrics.relative import VideoFlicker, VideoSharpness
+from rgx.gesture.nn.efficientnet_lite0 import PACKAGE
 from rgx.gesture.nn.weights import fingerprint_of
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.poses.mediapipe import MediaPipe
@@ -41,6 +46,7 @@ from rgx.registry import find
 
 FRAMES, SIZE = 12, 24
 PIXELS = (ReconstructionPSNR, ReconstructionSSIM, ReconstructionHandPSNR, ReconstructionHandSSIM)
+LITE0_INSTALLED = find_spec(PACKAGE) is not None
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -56,7 +62,7 @@ def pair(real: Tensor, generated: Tensor, box: tuple[int, int, int, int] | None 
     hands = torch.zeros(len(real), 1, *real.shape[-2:], dtype=torch.bool)
     if box:
         hands[..., box[0] : box[1], box[2] : box[3]] = True
-    return VideoPair(real, generated, hands)
+    return VideoPair(real, generated, hands, SourcePicture(real[:1], (4, 20, 5, 21)))
 
 
 def scored(metric: VideoMetric, *windows: VideoPair) -> float:
@@ -114,17 +120,62 @@ def test_frames_without_hands_add_nothing(kind: type[VideoMetric]) -> None:
     assert metric.score([nothing, measured]) == metric.score([measured])
 
 
+def test_the_gain_is_over_the_source_frame_in_every_frames_place() -> None:
+    real, box = video(), (4, 16, 3, 18)
+    made = (real + 0.1 * (video(seed=1) - 0.5)).clamp(0, 1)
+    still = real[:1].expand_as(real)
+    for gain, plain in (
+        (ReconstructionPSNRGain(), ReconstructionPSNR()),
+        (ReconstructionHandPSNRGain(), ReconstructionHandPSNR()),
+    ):
+        expected = plain.measure(pair(real, made, box)) - plain.measure(pair(real, still, box))
+        assert np.allclose(gain.measure(pair(real, made, box)), expected)
+        assert scored(gain, pair(real, still, box)) == 0
+        moved = scored(gain, pair(real[1:], made[1:], box))
+        assert moved > 0 > scored(gain, pair(real[1:], 1 - made[1:], box))
+    with pytest.raises(ValueError, match="no source picture is at hand"):
+        ReconstructionPSNRGain().measure(VideoPair(real, made, torch.zeros(len(real), 1, SIZE, SIZE).bool()))
+
+
+# Beside the recording
+
+
+def test_sharpness_is_the_square_of_a_contrast_and_one_for_the_recording() -> None:
+    real, metric = video(), VideoSharpness()
+    assert scored(metric, pair(real, real)) == 1 == metric.reference([])
+    assert scored(metric, pair(real, 0.5 + (real - 0.5) / 2)) == pytest.approx(0.25)
+    assert scored(metric, pair(real, F.avg_pool2d(real, 3, 1, 1))) < 0.2
+    with pytest.raises(NotMeasurableError, match="all of one grey"):
+        scored(metric, pair(real * 0, real))
+
+
+def test_flicker_is_what_the_next_frame_takes_back() -> None:
+    metric, rising = VideoFlicker(), torch.linspace(0, 1, 40)[:, None, None, None].expand(40, 3, SIZE, SIZE)
+    assert scored(metric, pair(rising, rising)) == 0, "what goes on takes nothing back"
+    blinking = torch.zeros(40, 3, SIZE, SIZE)
+    blinking[::2] = 10 / 255
+    assert scored(metric, pair(rising, blinking)) == pytest.approx(10, rel=1e-5)
+    half = blinking.clone()
+    half[..., : SIZE // 2] = 0
+    assert scored(metric, pair(rising, half)) == pytest.approx(5, rel=1e-5)
+    measured = metric.measure(pair(half, blinking))
+    assert metric.reference([measured]) == pytest.approx(5, rel=1e-5)
+    once = torch.zeros(40, 3, SIZE, SIZE)
+    once[CHUNK] = 1
+    assert scored(metric, pair(rising, once)) == pytest.approx(255 / 38, rel=1e-5), "over the end of a chunk"
+
+
 # SSIM
 
 
 def slow_ssim(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """SSIM at every pixel of pictures (H, W), a window at a time, mirrored at the edges."""
+    """SSIM of pictures (H, W), a window at a time, wherever one lies inside them."""
     offsets = np.arange(-5, 6)
     line = np.exp(-(offsets**2) / (2 * 1.5**2))
     weight = np.outer(line, line) / line.sum() ** 2
-    first, second = (np.pad(x.astype(np.float64), 5, mode="reflect") for x in (one, two))
-    found = np.empty(one.shape)
-    for y, x in np.ndindex(one.shape):
+    first, second = (x.astype(np.float64) for x in (one, two))
+    found = np.empty((one.shape[0] - 10, one.shape[1] - 10))
+    for y, x in np.ndindex(found.shape):
         a, b = first[y : y + 11, x : x + 11], second[y : y + 11, x : x + 11]
         mean_a, mean_b = (weight * a).sum(), (weight * b).sum()
         var_a, var_b = (weight * (a - mean_a) ** 2).sum(), (weight * (b - mean_b) ** 2).sum()
@@ -146,8 +197,9 @@ def test_ssim_is_that_of_a_slow_loop_over_windows() -> None:
     whole = ReconstructionSSIM().measure(pair(real, made))
     assert np.allclose(whole, maps.mean((1, 2, 3)), atol=1e-4)
     hands = ReconstructionHandSSIM().measure(pair(real, made, (2, 9, 5, 17)))
-    assert np.allclose(hands, maps[..., 2:9, 5:17].mean((1, 2, 3)), atol=1e-4)
+    assert np.allclose(hands, maps[..., 0:4, 0:10].mean((1, 2, 3)), atol=1e-4), "the box within the border"
     assert abs(hands - whole).min() > 1e-3
+    assert not len(ReconstructionHandSSIM().measure(pair(real, made, (0, 5, 0, 20)))), "a box in the border"
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 12)])
@@ -159,7 +211,8 @@ def test_ssim_is_torchmetrics_in_float64(size: tuple[int, int]) -> None:
     _, full = structural_similarity_index_measure(
         made.double(), real.double(), sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
     )
-    assert (ssim_map(pair(real, made)) - full.mean(1)).abs().max() < 1e-9
+    inner = full.mean(1)[:, 5:-5, 5:-5]
+    assert (ssim_map(pair(real, made)) - inner).abs().max() < 1e-9
 
 
 def test_psnr_and_ssim_are_scikit_image_s() -> None:
@@ -167,13 +220,13 @@ def test_psnr_and_ssim_are_scikit_image_s() -> None:
     real = video(3, 32).double()
     made = (real + 0.3 * (video(3, 32, seed=1) - 0.5)).clamp(0, 1)
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    maps = ssim_map(pair(real, made)).numpy()
-    decibels = ReconstructionPSNR().measure(pair(real, made))
-    for one, two, similar, decibel in zip(real.numpy(), made.numpy(), maps, decibels, strict=True):
-        _, full = theirs.structural_similarity(one, two, channel_axis=0, full=True, **window)
-        # Theirs mirrors the outermost pixel with the rest, so that only windows inside the picture are alike.
-        inner = (slice(5, -5), slice(5, -5))
-        assert np.allclose(similar[inner], full.mean(axis=0)[inner], atol=1e-9)
+    similar, decibels = (
+        kind().measure(pair(real, made)) for kind in (ReconstructionSSIM, ReconstructionPSNR)
+    )
+    for one, two, mean, decibel in zip(real.numpy(), made.numpy(), similar, decibels, strict=True):
+        assert mean == pytest.approx(
+            theirs.structural_similarity(one, two, channel_axis=0, **window), abs=1e-9
+        )
         assert decibel == pytest.approx(theirs.peak_signal_noise_ratio(one, two, data_range=1.0), rel=1e-6)
 
 
@@ -734,6 +787,8 @@ def test_hand_confidence_is_the_mean_over_frames_of_the_surest_person() -> None:
 
 ROSTER = {
     "reconstruction_psnr": ("PSNR", "up", False),
+    "reconstruction_psnr_gain": ("PSNR gain", "up", False),
+    "reconstruction_hand_psnr_gain": ("PSNR gain (hands)", "up", False),
     "reconstruction_ssim": ("SSIM", "up", False),
     "reconstruction_hand_psnr": ("PSNR (hands)", "up", False),
     "reconstruction_hand_ssim": ("SSIM (hands)", "up", False),
@@ -741,6 +796,17 @@ ROSTER = {
     "reconstruction_lpips_random": ("LPIPS-random", "down", True),
     "reconstruction_fvd": ("FVD", "down", False),
     "reconstruction_fvd_random": ("FVD-random", "down", True),
+    "reconstruction_lpips_lite0": ("LPIPS-lite0", "down", True),
+    "reconstruction_fid_lite0": ("FID-lite0", "down", True),
+    "reconstruction_fvd_lite0": ("FVD-lite0", "down", True),
+    "reconstruction_identity_lite0": ("ID-lite0", "up", True),
+    "reconstruction_sharpness": ("Sharpness", "reference", False),
+    "reconstruction_flicker": ("Flicker", "reference", False),
+    "video_fid_lite0": ("FID-lite0", "down", True),
+    "video_fvd_lite0": ("FVD-lite0", "down", True),
+    "video_identity_lite0": ("ID-lite0", "up", True),
+    "video_sharpness": ("Sharpness", "reference", False),
+    "video_flicker": ("Flicker", "reference", False),
     "video_fvd": ("FVD", "down", False),
     "video_fvd_random": ("FVD-random", "down", True),
     "video_dover_aesthetic": ("VQA_A", "up", False),
@@ -792,7 +858,9 @@ def test_a_missing_path_names_the_weights_where_and_what_else(name: str) -> None
         find("metric", name).cls("absent.pt").fingerprint()
 
 
-@pytest.mark.parametrize("name", [n for n in ROSTER if "lpips" in n or "fvd" in n or "dover" in n])
+@pytest.mark.parametrize(
+    "name", [n for n in ROSTER if any(x in n for x in ("lpips", "fvd", "dover", "lite0"))]
+)
 def test_prepare_comes_first(name: str) -> None:
     with pytest.raises(RuntimeError, match=r"prepare\(device\) comes before measure"):
         find("metric", name).cls().measure(pair(video(80), video(80)))
@@ -800,6 +868,8 @@ def test_prepare_comes_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in ROSTER if n not in {*WEIGHTS, *PARTS}])
 def test_a_window_of_eighty_frames_leaves_the_random_state_alone(name: str) -> None:
+    if name.endswith("lite0") and not LITE0_INSTALLED:
+        pytest.skip("needs the extra perceptual")
     metric = prepared(find("metric", name).cls())
     torch.manual_seed(0)
     before = torch.random.get_rng_state()

@@ -20,7 +20,10 @@ COLUMNS = (
     *("fgd", "diversity", "pcm", "bas_gt_relative", "bas_audio_to_motion", "bas_motion_to_audio"),
     *("mismatch", "fgd_sync", "jerk", "log_jerk", "hand_variance"),
 )
-VIDEO_COLUMNS = ("submission_video_scores/video_fvd_random",)
+VIDEO_COLUMNS = tuple(
+    f"submission_video_scores/video_{name}"
+    for name in ("fvd_lite0", "fid_lite0", "identity_lite0", "sharpness", "flicker")
+)
 SHOWN = 3
 NEW: Mapping[str, Path] = MappingProxyType({})
 """No stored judge: each is trained on the recordings."""

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rgx import metric
 if TYPE_CHECKING:
     from torch import Tensor
 
+Quantity = TypeVar("Quantity")
 CHUNK = 16
 """Frames looked at together: memory does not grow with the length of a window."""
 
@@ -101,31 +102,53 @@ class MotionMetric(metric.Metric):
         return None
 
 
+Box = tuple[int, int, int, int]
+"""A rectangle of pixels: its first row, the one behind its last, and the same of its columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourcePicture:
+    """What a window is made from: picture (1, 3, H, W), and where its face is, if it shows one."""
+
+    picture: Tensor
+    face: Box | None
+
+
 @dataclass(frozen=True, eq=False)
 class VideoPair:
     """One window as pictures: real, generated (T, 3, H, W) float32 in [0, 1] on one device.
 
-    hands (T, 1, H, W) bool: the boxes around the real hands, empty where no hand is seen.
+    hands (T, 1, H, W) bool: the boxes around the real hands, empty where no hand is seen; shown: the source
+    picture, which metrics that compare with it ask for as `source`.
     """
 
     real: Tensor
     generated: Tensor
     hands: Tensor
-    _known: dict[Callable[[VideoPair], Tensor], Tensor] = field(default_factory=dict, init=False, repr=False)
+    shown: SourcePicture | None = None
+    _known: dict[Callable[[VideoPair], Any], Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def source(self) -> SourcePicture:
+        """The source picture; raises ValueError where a window has none."""
+        if self.shown is None:
+            raise ValueError("no source picture is at hand: a window that has one says `shown`")
+        return self.shown
 
     @cached_property
     def chunks(self) -> list[VideoPair]:
         """A few frames at a time, the same for every metric; raises ValueError for pictures of two shapes."""
         if self.real.shape != self.generated.shape:
             raise ValueError(f"frames differ: {tuple(self.real.shape)} and {tuple(self.generated.shape)}")
-        pieces = (x.split(CHUNK) for x in (self.real, self.generated, self.hands))
-        return [VideoPair(*piece) for piece in zip(*pieces, strict=True)]
+        real, generated, hands = (x.split(CHUNK) for x in (self.real, self.generated, self.hands))
+        return [VideoPair(*piece, self.shown) for piece in zip(real, generated, hands, strict=True)]
 
-    def once(self, quantity: Callable[[VideoPair], Tensor]) -> Tensor:
+    def once(self, quantity: Callable[[VideoPair], Quantity]) -> Quantity:
         """Return a quantity of the pair that several metrics read, worked out for the first of them."""
         if quantity not in self._known:
             self._known[quantity] = quantity(self)
-        return self._known[quantity]
+        known: Quantity = self._known[quantity]
+        return known
 
 
 class VideoMetric(metric.Metric):

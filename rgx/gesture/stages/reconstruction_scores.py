@@ -11,10 +11,9 @@ from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
-from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import create_frames, refine, to_bytes
-from rgx.gesture.scoring import fingerprint_of, remarks_of, score_windows
+from rgx.gesture.scoring import fingerprint_of, remarks_of, score_windows, window_pair
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.registry import Recipe, register
 from rgx.stage import Stage
@@ -61,8 +60,7 @@ class ReconstructionScoresStage(Stage):
                 rendered = torch.cat(list(refine(refiner, animated.chunks(row, device), pose, valid, device)))
                 if row < len(frames):
                     frames[row] = to_bytes(rendered)
-                hands = hand_mask(pose, valid, (pictures.size_px, pictures.size_px))
-                yield VideoPair(pictures.pictures(index), rendered, hands.to(device))
+                yield window_pair(pictures, start, rendered)
 
         clips = [pictures.clip_of(start) for start in starts]
         scores = score_windows(self.metrics, pairs(), clips, workspace)
