@@ -17,7 +17,7 @@ MODULES = sorted((ROOT / "rgx").rglob("*.py"))
 GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics", "video"}
 READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")}
-"""A corpus reads keypoint and video files, an animator draws what a refiner does, a measure asks a tracker."""
+"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),
