@@ -1,9 +1,9 @@
-"""Whether a generator can learn at all: `python benchmarks/sanity.py diffusion [--steps 600] [--bind LINE …]`.
+"""Whether a generator can learn at all: `python benchmarks/sanity.py SWEEP --only ROW --store STORE`.
 
-It trains on eight windows of puppets only and is then asked for those: what is left of their variance (about
-their mean over time and windows; the bar is 10 %), and how far frame 0 lies from the frame before it, against
-real motion (bar: the 95th percentile of real steps). Any generator by name that works on raw landmarks, in the
-sizes of a scale, tiny unless said; sampling is deterministic where the sampler can be (DDIM with eta 0).
+Each row's generator trains on eight windows only, and is then asked for those eight: what is left of their
+variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real
+motion. A store has the row's corpus and speech, and its tokenizer and residual generator where there are any.
+Encoders of speech begin at random. Steps, batch and sampler are the row's, and --bind changes them.
 """
 
 from __future__ import annotations
@@ -11,5 +11,95 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
+from rgx.config import Cell, build_cell
+from rgx.gesture.data.reading import load_windows
+from rgx.gesture.generate.base import Inference
+from rgx.gesture.generate.noise import Noise
+from rgx.gesture.types import Batch
+from rgx.store.artifacts import artifact_folder
+from rgx.store.manifests import manifest
+from rgx.store.workspace import Inputs, load_network
+from rgx.sweep.plan import make_plan
+from rgx.sweep.spec import Overrides, read_sweep
+from rgx.train.exchange import KeepsNothing
+from rgx.train.loop import fit
+
+WINDOWS, BAR = 8, 0.10
+GIVEN = ("corpus", "speech", "tokenizer", "residual")
+"""The stages that a store has to hold, as far as a row has them."""
+
+
+class Figures(NamedTuple):
+    """What is left of the windows' variance, how far frame 0 lies from the source frame, and real frame 0."""
+
+    left: float
+    jump: float
+    real_jump: float
+
+
+def figures_of(motion: Tensor, batch: Batch) -> Figures:
+    """Compare motion (B, T, K, 2) with that of its windows, over what is valid."""
+    seen = batch.valid[..., None].to(motion)
+    mean = (batch.motion * seen).sum(dim=(0, 1)) / seen.sum(dim=(0, 1)).clamp(min=1)
+    left = ((motion - batch.motion).square() * seen).sum() / ((batch.motion - mean).square() * seen).sum()
+    both = batch.valid[:, 0] & batch.prefix_valid[:, -1]
+    jumps = ((frames[:, 0] - batch.prefix[:, -1]).abs()[both].mean() for frames in (motion, batch.motion))
+    return Figures(float(left), *map(float, jumps))
+
+
+def overfit(cell: Cell, folders: dict[str, Path]) -> Figures:
+    """Train a cell's generator on eight windows of the training split, far from one another."""
+    stages: dict[str, Any] = cell.stages
+    windows = load_windows(Inputs({}, folders), "train", "cpu")
+    index = torch.linspace(0, len(windows) - 1, WINDOWS).long()
+    trained = {s: load_network(cell.built[s], folders[s], "cpu") for s in GIVEN[2:] if s in folders}
+    generator, tokenizer, training = (
+        cell.built["generator"],
+        trained.get("tokenizer"),
+        stages["generator"].training,
+    )
+
+    def losses() -> dict[str, Tensor]:
+        drawn = index[torch.randint(WINDOWS, (training.batch,))]
+        return generator.losses(windows.batch(drawn), tokenizer)  # type: ignore[no-any-return]
+
+    fit(generator, losses, training, KeepsNothing())
+    motion, batch = stages["motion"], windows.batch(index)
+    noise = Noise([(0, window) for window in range(WINDOWS)])
+    inference = Inference(tokenizer, motion.decode, trained.get("residual"), motion.sampler, noise)
+    return figures_of(generator.sample(batch, inference), batch)
+
+
+def main() -> None:
+    """Print a line for each generator of the rows that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sweep", type=Path)
+    parser.add_argument("--store", default="store", type=Path)
+    parser.add_argument("--only", action="append", default=[], help="a row, as given to a sweep")
+    parser.add_argument("--bind", action="append", default=[], help="as given to a sweep")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    plan = make_plan(read_sweep(asked.sweep, Overrides(bindings=asked.bind, only=asked.only)))
+    print("| row | steps | variance left | jump / real | processor s |\n|---|---|---|---|---|")
+    for cell in plan.cells:
+        keys, row = cell["stages"], f"{cell['panel']}/{cell['row']}"
+        given = {stage: keys[stage] for stage in GIVEN if stage in keys}
+        if absent := [stage for stage, key in given.items() if manifest(asked.store, stage, key) is None]:
+            print(f"| {row} | not in {asked.store}: {', '.join(absent)} |")
+            continue
+        torch.manual_seed(0)
+        task, began = plan.tasks[keys["motion"]], time.process_time()
+        built = build_cell(task.texts, ["motion"])
+        figures = overfit(built, {s: artifact_folder(asked.store, s, key) for s, key in given.items()})
+        steps, passed = built.stages["generator"].training.steps, "" if figures.left < BAR else " (too much)"
+        jump, seconds = figures.jump / figures.real_jump, time.process_time() - began
+        print(f"| {row} | {steps} | {figures.left:.1%}{passed} | {jump:.2f} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
