@@ -1,9 +1,10 @@
 """Whether a generator can learn at all: `python benchmarks/sanity.py SWEEP --only ROW --store STORE`.
 
 Each row's generator trains on eight windows only, and is then asked for those eight: what is left of their
-variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real
-motion. A store has the row's corpus and speech, and its tokenizer and residual generator where there are any.
-Encoders of speech begin at random. Steps, batch and sampler are the row's, and --bind changes them.
+variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real motion
+and against the 95th percentile of real steps. A store has the row's corpus and speech, and its tokenizer and
+residual generator where there are any. Encoders of speech begin at random. Steps, batch and sampler are the
+row's, and --bind changes them.
 """
 
 from __future__ import annotations
@@ -35,11 +36,15 @@ GIVEN = ("corpus", "speech", "tokenizer", "residual")
 
 
 class Figures(NamedTuple):
-    """What is left of the windows' variance, how far frame 0 lies from the source frame, and real frame 0."""
+    """What is left of the windows' variance, frame 0's step from the source frame, and that of real motion.
+
+    going_on: of how many windows that step is below the 95th percentile of real steps from frame to frame.
+    """
 
     left: float
     jump: float
     real_jump: float
+    going_on: int
 
 
 def figures_of(motion: Tensor, batch: Batch) -> Figures:
@@ -47,9 +52,17 @@ def figures_of(motion: Tensor, batch: Batch) -> Figures:
     seen = batch.valid[..., None].to(motion)
     mean = (batch.motion * seen).sum(dim=(0, 1)) / seen.sum(dim=(0, 1)).clamp(min=1)
     left = ((motion - batch.motion).square() * seen).sum() / ((batch.motion - mean).square() * seen).sum()
-    both = batch.valid[:, 0] & batch.prefix_valid[:, -1]
-    jumps = ((frames[:, 0] - batch.prefix[:, -1]).abs()[both].mean() for frames in (motion, batch.motion))
-    return Figures(float(left), *map(float, jumps))
+    jumps, real_jumps = (_steps(frames, batch)[:, 0] for frames in (motion, batch.motion))
+    usual = _steps(batch.motion, batch)[:, 1:].quantile(0.95)
+    return Figures(float(left), float(jumps.mean()), float(real_jumps.mean()), int((jumps <= usual).sum()))
+
+
+def _steps(motion: Tensor, batch: Batch) -> Tensor:
+    """Return how far valid points come with each frame in the mean (B, T); with the first, from the source."""
+    frames = torch.cat([batch.prefix[:, -1:], motion], dim=1)
+    valid = torch.cat([batch.prefix_valid[:, -1:], batch.valid], dim=1)
+    both = (valid[:, 1:] & valid[:, :-1])[..., None].to(motion)
+    return (frames.diff(dim=1).abs() * both).sum(dim=(2, 3)) / (2 * both.sum(dim=(2, 3))).clamp(min=1)
 
 
 def overfit(cell: Cell, folders: dict[str, Path]) -> Figures:
@@ -85,7 +98,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     plan = make_plan(read_sweep(asked.sweep, Overrides(bindings=asked.bind, only=asked.only)))
-    print("| row | steps | variance left | jump / real | processor s |\n|---|---|---|---|---|")
+    print("| row | steps | variance left | jump / real | goes on | processor s |\n|---|---|---|---|---|---|")
     for cell in plan.cells:
         keys, row = cell["stages"], f"{cell['panel']}/{cell['row']}"
         given = {stage: keys[stage] for stage in GIVEN if stage in keys}
@@ -97,8 +110,12 @@ def main() -> None:
         built = build_cell(task.texts, ["motion"])
         figures = overfit(built, {s: artifact_folder(asked.store, s, key) for s, key in given.items()})
         steps, passed = built.stages["generator"].training.steps, "" if figures.left < BAR else " (too much)"
+        ends = f"{figures.going_on} of {WINDOWS}"
         jump, seconds = figures.jump / figures.real_jump, time.process_time() - began
-        print(f"| {row} | {steps} | {figures.left:.1%}{passed} | {jump:.2f} | {seconds:.0f} |", flush=True)
+        print(
+            f"| {row} | {steps} | {figures.left:.1%}{passed} | {jump:.2f} | {ends} | {seconds:.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
