@@ -1,10 +1,10 @@
 """Whether a generator can learn at all: `python benchmarks/sanity.py SWEEP --only ROW --store STORE`.
 
 Each row's generator trains on eight windows only, and is then asked for those eight: what is left of their
-variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real motion
-and against the 95th percentile of real steps. A store has the row's corpus and speech, and its tokenizer and
-residual generator where there are any. Encoders of speech begin at random. Steps, batch and sampler are the
-row's, and --bind changes them.
+variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real
+motion and against the 95th percentile of real steps. A store has the row's corpus and speech, and its
+tokenizer and residual generator where there are any. Encoders of speech begin at random. Steps, batch and
+sampler are the row's, and --bind changes them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def figures_of(motion: Tensor, batch: Batch) -> Figures:
 
 
 def _steps(motion: Tensor, batch: Batch) -> Tensor:
-    """Return how far valid points come with each frame in the mean (B, T); with the first, from the source."""
+    """Return how far valid points move in each frame (B, T), their mean; in the first, from the source."""
     frames = torch.cat([batch.prefix[:, -1:], motion], dim=1)
     valid = torch.cat([batch.prefix_valid[:, -1:], batch.valid], dim=1)
     both = (valid[:, 1:] & valid[:, :-1])[..., None].to(motion)
