@@ -381,3 +381,26 @@ def test_limbs_follow_bones_that_mixed_groups_do_not_and_noise_does_less() -> No
     bones = [float(row["best spline of arms, px"].split()[0]) for row in (mixed, limbs)]
     noise = [float(row["1 px of noise far away, px"].split()[0]) for row in (mixed, limbs)]
     assert bones[0] > 2 > 0.3 > bones[1] and noise[1] < 8 < noise[0]
+
+
+def test_what_a_generator_has_learned_of_eight_windows_by_hand() -> None:
+    sanity = load("sanity")
+    draw = torch.Generator().manual_seed(0)
+    walk = torch.randn(8, 21, 5, 2, generator=draw).cumsum(dim=1)
+    batch = SimpleNamespace(
+        motion=walk[:, 1:],
+        prefix=walk[:, :1],
+        valid=torch.ones(8, 20, 5, dtype=torch.bool),
+        prefix_valid=torch.ones(8, 1, 5, dtype=torch.bool),
+    )
+    same = sanity.figures_of(batch.motion, batch)
+    assert same.left == 0
+    assert same.jump == pytest.approx(same.real_jump)
+    mean = batch.motion.mean(dim=(0, 1)).expand_as(batch.motion)
+    assert sanity.figures_of(mean, batch).left == pytest.approx(1, abs=1e-5)
+    far = sanity.figures_of(batch.motion + 50, batch)
+    assert (far.jump, far.going_on) == (pytest.approx(50, rel=0.1), 0)
+    # What is not valid counts nowhere.
+    batch.valid[:, :, 0], spoilt = False, batch.motion.clone()
+    spoilt[:, :, 0] += 9.0
+    assert sanity.figures_of(spoilt, batch).left == 0
