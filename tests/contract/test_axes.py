@@ -38,7 +38,11 @@ REPORTS = {"caption", "figure", "format"}
 WEIGHTS_NEEDED = {"speech/wavlm", "speech/whisper"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
 PLAIN = {"mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "split"}
-SMALL = {"quantizer": {"codes": 8, "layers": 3}, "speech": {"mels": 16}}
+SMALL = {
+    "quantizer": {"codes": 8, "layers": 3},
+    "speech": {"mels": 16},
+    "generator": {"width": 16, "layers": 1, "heads": 2, "feedforward": 16},
+}
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
 DEVICE = "cpu"
 """Where a contract is kept; tests/gpu holds every variant to its contract on a GPU."""
@@ -114,6 +118,8 @@ def build(variant, seed=0):
     made = small(variant)
     if "trunk" in variant.parts:
         made.bound["trunk"] = trunk()
+    if "fusion" in variant.parts:
+        made.bound["fusion"] = recipe("fusion", "cross_attention")
     if "mask_ratio" in variant.parts:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
     if variant.axis == "generator":
