@@ -118,6 +118,8 @@ def build(variant, seed=0):
     made = small(variant)
     if "trunk" in variant.parts:
         made.bound["trunk"] = trunk()
+    if "fusion" in variant.parts:
+        made.bound["fusion"] = recipe("fusion", "cross_attention")
     if "mask_ratio" in variant.parts:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
     if variant.axis == "generator":
