@@ -22,7 +22,7 @@ from rgx.registry import Recipe, register
 from rgx.shares import share_rows
 
 
-@register("generator", "causal", label="Causal", source="TalkSHOW (Yi 2023); readings 115 and 116")
+@register("generator", "causal", label="Causal", source="TalkSHOW (Yi 2023); readings 98 and 99")
 class CausalGenerator(Generator):
     """Predicts the base tokens of a turn from those of all turns before it, the speech and the speaker.
 

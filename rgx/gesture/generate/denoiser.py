@@ -1,6 +1,6 @@
 """The network of the diffusion generator: a noisy window, its speech and the frames before it to a clean one.
 
-Source: S2G-Diffusion, from a description of its structure; where it differs, reading 110.
+Source: S2G-Diffusion, from a description of its structure; where it differs, reading 93.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class SpeechReader(nn.Module):
         return x
 
 
-class Film(nn.Module):
+class FeatureModulation(nn.Module):
     """Scale and shift a branch (B, N, D) by a condition (B, D), before it is added to the stream."""
 
     def __init__(self, width: int) -> None:
@@ -117,7 +117,7 @@ class DenoisingLayer(nn.Module):
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
         self.attend_norm, self.ask_norm, self.feed_norm = (nn.LayerNorm(width) for _ in range(3))
-        self.attend_film, self.ask_film, self.feed_film = (Film(width) for _ in range(3))
+        self.attend_film, self.ask_film, self.feed_film = (FeatureModulation(width) for _ in range(3))
         self.attend, self.ask = TurnedAttention(width, heads), TurnedAttention(width, heads)
         self.feed, self.dropout = feed(width, feedforward, dropout), nn.Dropout(dropout)
 

@@ -42,7 +42,7 @@ def squared_losses(clean: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Return mean squared errors of a window (B, T, K, 2), of its first and of its second differences.
 
     Only frames count that are valid, and differences between such. The first difference is from the source
-    frame, so that a window is held to go on from there. Source: S2G-Diffusion; reading 111.
+    frame, so that a window is held to go on from there. Source: S2G-Diffusion; reading 94.
     """
 
     def mean_square(error: Tensor, valid: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def squared_losses(clean: Tensor, batch: Batch) -> dict[str, Tensor]:
     return losses
 
 
-@register("generator", "diffusion", label="Diffusion", source="S2G-Diffusion (LMDM); readings 110 to 114")
+@register("generator", "diffusion", label="Diffusion", source="S2G-Diffusion (LMDM); readings 93 to 97")
 class DiffusionGenerator(Generator):
     """Noise to landmarks, step by step: a network says what the clean window is, a sampler goes there.
 

@@ -11,7 +11,7 @@ from rgx.gesture.generate.decode import choose
 from rgx.registry import register
 
 
-@register("decode", "left_to_right", label="Left to right", source="TalkSHOW (Yi 2023); reading 117")
+@register("decode", "left_to_right", label="Left to right", source="TalkSHOW (Yi 2023); reading 100")
 class LeftToRight(Continuation):
     """Draws the codes of a turn from what the model says of it once all earlier turns are there.
 

@@ -37,7 +37,7 @@ class Level(nn.Module):
         return motion
 
 
-@register("generator", "lstm", label="LSTM", source="CaMN (Liu 2022), audio version; readings 118 and 119")
+@register("generator", "lstm", label="LSTM", source="CaMN (Liu 2022), audio version; readings 101 and 102")
 class LSTMGenerator(Generator):
     """Face and body from speech, speaker and the frames before the window; hands from those and the body.
 

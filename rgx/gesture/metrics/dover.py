@@ -54,7 +54,7 @@ class RawScores:
 
 
 class Dover(VideoMetric):
-    """The raw score, mean over generated videos. Source: Wu 2023, readings 48 and 95.
+    """The raw score, mean over generated videos. Source: Wu 2023, readings 48 and 90.
 
     network: DOVER.pth; or TorchScript, called as network(aesthetic, technical) with one view
     (1, 3, 32, 224, 224) and three (3, 3, 32, 224, 224) in ImageNet's normalisation, that returns two tensors
@@ -166,7 +166,7 @@ class DoverTechnical(CalibratedDover):
 
 @register("metric", "video_dover_aesthetic_raw", label="VQA_A raw", source="Wu 2023")
 class DoverAestheticRaw(Dover):
-    """DOVER's aesthetic score as its network gives it. Source: Wu 2023, reading 95."""
+    """DOVER's aesthetic score as its network gives it. Source: Wu 2023, reading 90."""
 
     name: ClassVar[str] = "video_dover_aesthetic_raw"
     place: ClassVar[int] = 0
@@ -178,7 +178,7 @@ class DoverAestheticRaw(Dover):
 
 @register("metric", "video_dover_technical_raw", label="VQA_T raw", source="Wu 2023")
 class DoverTechnicalRaw(Dover):
-    """DOVER's technical score as its network gives it. Source: Wu 2023, reading 95."""
+    """DOVER's technical score as its network gives it. Source: Wu 2023, reading 90."""
 
     name: ClassVar[str] = "video_dover_technical_raw"
     place: ClassVar[int] = 1

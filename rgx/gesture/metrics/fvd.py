@@ -96,7 +96,7 @@ class I3DDistance(FrechetVideoDistance):
 
     The state dict i3d_pretrained_400.pt; or TorchScript, i3d_torchscript.pt, whose network(video (1, 3, T,
     224, 224) in [âˆ’1, 1], rescale=False, resize=False, return_features=True) returns 400 logits.
-    Source: Unterthiner 2018, readings 47 and 96.
+    Source: Unterthiner 2018, readings 47 and 91.
     """
 
     decimals: ClassVar[int] = 2
@@ -139,7 +139,7 @@ PROTOCOL = "I3D-K400 logits at 224 px (bilinear, low-pass where it shrinks), [âˆ
 
 @register("metric", "reconstruction_fvd", label="FVD", source="Unterthiner 2018; paper Table 3a")
 class ReconstructionFVD(I3DDistance):
-    """FVD of reconstructed videos. Source: Unterthiner 2018, readings 47 and 96."""
+    """FVD of reconstructed videos. Source: Unterthiner 2018, readings 47 and 91."""
 
     name: ClassVar[str] = "reconstruction_fvd"
     protocol: ClassVar[str] = f"self-reconstruction, {PROTOCOL}"
@@ -147,7 +147,7 @@ class ReconstructionFVD(I3DDistance):
 
 @register("metric", "video_fvd", label="FVD", source="Unterthiner 2018; paper Tables 1 and 3d")
 class VideoFVD(I3DDistance):
-    """FVD of videos made from speech. Source: Unterthiner 2018, readings 47 and 96."""
+    """FVD of videos made from speech. Source: Unterthiner 2018, readings 47 and 91."""
 
     name: ClassVar[str] = "video_fvd"
     protocol: ClassVar[str] = f"speech-driven, {PROTOCOL}"

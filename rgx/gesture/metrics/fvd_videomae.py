@@ -29,7 +29,7 @@ VIT_GIANT = Outside(
 
 
 class VideoMAEDistance(FrechetVideoDistance):
-    """The distance in VideoMAE's features, which see motion more than content. Source: Ge 2024, reading 97.
+    """The distance in VideoMAE's features, which see motion more than content. Source: Ge 2024, reading 92.
 
     network: the weights, as that paper's code reads them. Each 16 frames in succession are a video; what is
     left of a window is not seen. The floor is drawn by `seed`.
@@ -76,7 +76,7 @@ PROTOCOL = "VideoMAE V2 ViT-g at 224 px (bilinear, low-pass where it shrinks), [
 
 @register("metric", "reconstruction_fvd_videomae", label="CD-FVD", source="Ge 2024")
 class ReconstructionFVDVideoMAE(VideoMAEDistance):
-    """Content-debiased FVD of reconstructed videos. Source: Ge 2024, reading 97."""
+    """Content-debiased FVD of reconstructed videos. Source: Ge 2024, reading 92."""
 
     name: ClassVar[str] = "reconstruction_fvd_videomae"
     protocol: ClassVar[str] = f"self-reconstruction, {PROTOCOL}"
@@ -84,7 +84,7 @@ class ReconstructionFVDVideoMAE(VideoMAEDistance):
 
 @register("metric", "video_fvd_videomae", label="CD-FVD", source="Ge 2024")
 class VideoFVDVideoMAE(VideoMAEDistance):
-    """Content-debiased FVD of videos made from speech. Source: Ge 2024, reading 97."""
+    """Content-debiased FVD of videos made from speech. Source: Ge 2024, reading 92."""
 
     name: ClassVar[str] = "video_fvd_videomae"
     protocol: ClassVar[str] = f"speech-driven, {PROTOCOL}"

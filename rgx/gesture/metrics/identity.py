@@ -25,7 +25,7 @@ class FaceLikeness(Lite0Metric):
 
     The network knows things and not people: it is no CSIM, which takes a network trained on faces. The
     reference is what real frames score: heads turn. Windows whose source shows no face add nothing.
-    Source: reading 92.
+    Source: reading 87.
     """
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "up"
@@ -69,7 +69,7 @@ FACES = (
 
 @register("metric", "reconstruction_identity_lite0", label="ID-lite0", source="ours")
 class ReconstructionIdentityLite0(FaceLikeness):
-    """Identity of reconstructed videos. Source: reading 92."""
+    """Identity of reconstructed videos. Source: reading 87."""
 
     name: ClassVar[str] = "reconstruction_identity_lite0"
     protocol: ClassVar[str] = f"self-reconstruction, {FACES}"
@@ -77,7 +77,7 @@ class ReconstructionIdentityLite0(FaceLikeness):
 
 @register("metric", "video_identity_lite0", label="ID-lite0", source="ours")
 class VideoIdentityLite0(FaceLikeness):
-    """Identity of videos made from speech. Source: reading 92."""
+    """Identity of videos made from speech. Source: reading 87."""
 
     name: ClassVar[str] = "video_identity_lite0"
     protocol: ClassVar[str] = f"speech-driven, {FACES}"

@@ -93,7 +93,7 @@ class Lite0Metric(VideoMetric):
 class ReconstructionLPIPSLite0(Lite0Metric):
     """LPIPS' formula in the five levels of EfficientNet-lite0, every channel weighing 1, and their mean.
 
-    LPIPS has weights learnt from people's judgements; this has none. Source: reading 91, after Zhang 2018.
+    LPIPS has weights learnt from people's judgements; this has none. Source: reading 86, after Zhang 2018.
     """
 
     name: ClassVar[str] = "reconstruction_lpips_lite0"
@@ -123,7 +123,7 @@ class Lite0Frechet(Lite0Metric):
     The D = 512 channels are projected on `width` fixed random directions: a table has tens of windows, whose
     frames resemble one another, so a covariance in all channels is mostly noise; in few it has full rank, and
     what is planted stands further above the floor (LOG.md). The reference is the floor: halves of the
-    real windows, drawn by `seed`, against each other. Source: reading 91, after Heusel 2017.
+    real windows, drawn by `seed`, against each other. Source: reading 86, after Heusel 2017.
     """
 
     direction: ClassVar[Literal["down", "up", "reference"]] = "down"
@@ -180,7 +180,7 @@ CHANGES = "Fréchet distance of changes from frame to frame in EfficientNet-lite
 
 @register("metric", "reconstruction_fid_lite0", label="FID-lite0", source="ours, after Heusel 2017")
 class ReconstructionFIDLite0(FrameDistance):
-    """The distance of frames, of reconstructed videos. Source: reading 91."""
+    """The distance of frames, of reconstructed videos. Source: reading 86."""
 
     name: ClassVar[str] = "reconstruction_fid_lite0"
     protocol: ClassVar[str] = f"self-reconstruction, {FRAMES}"
@@ -188,7 +188,7 @@ class ReconstructionFIDLite0(FrameDistance):
 
 @register("metric", "video_fid_lite0", label="FID-lite0", source="ours, after Heusel 2017")
 class VideoFIDLite0(FrameDistance):
-    """The distance of frames, of videos made from speech. Source: reading 91."""
+    """The distance of frames, of videos made from speech. Source: reading 86."""
 
     name: ClassVar[str] = "video_fid_lite0"
     protocol: ClassVar[str] = f"speech-driven, {FRAMES}"
@@ -196,7 +196,7 @@ class VideoFIDLite0(FrameDistance):
 
 @register("metric", "reconstruction_fvd_lite0", label="FVD-lite0", source="ours, after Unterthiner 2018")
 class ReconstructionFVDLite0(ChangeDistance):
-    """The distance of changes, of reconstructed videos. Source: reading 91."""
+    """The distance of changes, of reconstructed videos. Source: reading 86."""
 
     name: ClassVar[str] = "reconstruction_fvd_lite0"
     otherwise: ClassVar[str] = "use metric/reconstruction_fvd_random"
@@ -205,7 +205,7 @@ class ReconstructionFVDLite0(ChangeDistance):
 
 @register("metric", "video_fvd_lite0", label="FVD-lite0", source="ours, after Unterthiner 2018")
 class VideoFVDLite0(ChangeDistance):
-    """The distance of changes, of videos made from speech. Source: reading 91."""
+    """The distance of changes, of videos made from speech. Source: reading 86."""
 
     name: ClassVar[str] = "video_fvd_lite0"
     otherwise: ClassVar[str] = "use metric/video_fvd_random"

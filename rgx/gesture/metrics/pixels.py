@@ -142,7 +142,7 @@ class ReconstructionHandPSNR(ReconstructionPSNR):
 
 @register("metric", "reconstruction_psnr_gain", label="PSNR gain", source="ours")
 class ReconstructionPSNRGain(ReconstructionPSNR):
-    """By how much PSNR is above that of the source picture repeated, which moves nothing. Source: reading 94.
+    """By how much PSNR is above that of the source picture repeated, which moves nothing. Source: reading 89.
 
     Below 0 a system had better copy its source. The reference stays empty, as of PSNR.
     """
@@ -160,7 +160,7 @@ class ReconstructionPSNRGain(ReconstructionPSNR):
 
 @register("metric", "reconstruction_hand_psnr_gain", label="PSNR gain (hands)", source="ours")
 class ReconstructionHandPSNRGain(ReconstructionPSNRGain):
-    """The gain in the boxes around the real hands; frames without one add nothing. Source: reading 94."""
+    """The gain in the boxes around the real hands; frames without one add nothing. Source: reading 89."""
 
     protocol: ClassVar[str] = (
         "self-reconstruction, PSNR less that of the source frame repeated, inside the boxes around the real "

@@ -74,7 +74,7 @@ class BesideTheRecording(VideoMetric):
 
 
 class Sharpness(BesideTheRecording):
-    """The variance of the Laplacian of generated frames over that of real ones. Source: reading 93.
+    """The variance of the Laplacian of generated frames over that of real ones. Source: reading 88.
 
     1 is as sharp as the recording; raises NotMeasurableError where the recording is all of one grey.
     """
@@ -96,7 +96,7 @@ class Sharpness(BesideTheRecording):
 
 
 class Flicker(BesideTheRecording):
-    """How much of each pixel's change the next frame takes back, in greys of 255. Source: reading 93.
+    """How much of each pixel's change the next frame takes back, in greys of 255. Source: reading 88.
 
     What moves on takes nothing back, so that no warp must be known; jumps, noise and boiling do. The
     reference is what the recording's own pixels do.
@@ -120,27 +120,27 @@ BACK = "change of grey, of 255, that the next frame takes back, mean over pixels
 
 @register("metric", "reconstruction_sharpness", label="Sharpness", source="Pech-Pacheco 2000")
 class ReconstructionSharpness(Sharpness):
-    """Sharpness of reconstructed videos. Source: reading 93."""
+    """Sharpness of reconstructed videos. Source: reading 88."""
 
     protocol: ClassVar[str] = f"self-reconstruction, {LAPLACIAN}"
 
 
 @register("metric", "video_sharpness", label="Sharpness", source="Pech-Pacheco 2000")
 class VideoSharpness(Sharpness):
-    """Sharpness of videos made from speech. Source: reading 93."""
+    """Sharpness of videos made from speech. Source: reading 88."""
 
     protocol: ClassVar[str] = f"speech-driven, {LAPLACIAN}"
 
 
 @register("metric", "reconstruction_flicker", label="Flicker", source="ours")
 class ReconstructionFlicker(Flicker):
-    """Flicker of reconstructed videos. Source: reading 93."""
+    """Flicker of reconstructed videos. Source: reading 88."""
 
     protocol: ClassVar[str] = f"self-reconstruction, {BACK}"
 
 
 @register("metric", "video_flicker", label="Flicker", source="ours")
 class VideoFlicker(Flicker):
-    """Flicker of videos made from speech. Source: reading 93."""
+    """Flicker of videos made from speech. Source: reading 88."""
 
     protocol: ClassVar[str] = f"speech-driven, {BACK}"

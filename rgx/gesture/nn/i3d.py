@@ -57,7 +57,7 @@ def largest(video: Tensor, kernel: Size, stride: Size) -> Tensor:
 
 
 class FixedNorm(nn.Module):
-    """Batch normalisation by what was seen in training; its ε is 1e-5, as FVD's code has it (reading 96)."""
+    """Batch normalisation by what was seen in training; its ε is 1e-5, as FVD's code has it (reading 91)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Logits(nn.Module):
 
 
 class I3D(nn.Module):
-    """The logits of 400 classes of a video, which FVD compares; reading 96."""
+    """The logits of 400 classes of a video, which FVD compares; reading 91."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -95,13 +95,13 @@ class VGG19(ConvolutionFeatures):
         return FrozenConvolutions(VGG_19, read_state(self._path(), shapes(VGG_19)))
 
 
-@register("perceptual", "efficientnet_lite0", label="EfficientNet-lite0", source="Tan 2019; reading 90")
+@register("perceptual", "efficientnet_lite0", label="EfficientNet-lite0", source="Tan 2019; reading 85")
 class EfficientNetFeatures(ConvolutionFeatures):
     """The finest `levels` levels of EfficientNet-lite0, each divided by its size on photographs.
 
     Trained on ImageNet as VGG-19 is, its weights come with the extra `perceptual`. Three levels, down to an
     eighth of a picture, cost a step of 64 px about what random features do. Raises InputError for another
-    number of levels than 1 to 5. Source: Tan 2019 (the network), reading 90 (the levels).
+    number of levels than 1 to 5. Source: Tan 2019 (the network), reading 85 (the levels).
     """
 
     note = "The perceptual loss is measured in EfficientNet-lite0, not VGG-19."

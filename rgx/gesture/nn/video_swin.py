@@ -101,7 +101,7 @@ class WindowAttention(nn.Module):
 
     in_fragments: two tokens of one fragment have biases of their own. Of two that are n fragments apart the
     bias is n times the one of all places less n − 1 times that of one fragment, as the published weights
-    were trained (reading 95).
+    were trained (reading 90).
     """
 
     def __init__(self, width: int, heads: int, window: Size, in_fragments: bool) -> None:
