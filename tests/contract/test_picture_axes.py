@@ -26,12 +26,13 @@ LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_bl
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
 AXES = {
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
+    "edges": {"weighted", "scaled"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},
     "perceptual": {"vgg19", "random_features"},
 }
 ROOT = Path(__file__).resolve().parents[2]
-NETWORKS = ("keypoints", "animator", "refiner", "discriminator")
+NETWORKS = ("keypoints", "animator", "edges", "refiner", "discriminator")
 
 
 def variants(*axes):
@@ -70,6 +71,8 @@ def build(variant, seed=0):
     given = {}
     if "keypoints" in variant.parts:
         given["keypoints"] = recipe(registry.find("keypoints", "pose2d"))
+    if "edges" in variant.parts:
+        given["edges"] = recipe(registry.find("edges", "weighted"))
     shape = 1 if variant.axis == "discriminator" else SIZE
     return recipe(variant, **given)(shape).to(DEVICE)
 
@@ -114,6 +117,16 @@ def run_animator(module):
     return {**losses, "picture": made.picture, "trusted": made.trusted}
 
 
+def run_edges(module):
+    batch = pairs()
+    drawn = module(batch.driving_pose, batch.driving_valid, (SIZE, SIZE // 2))
+    assert drawn.shape == (BATCH, module.channels, SIZE, SIZE // 2) and float(drawn.detach().min()) >= 0
+    drawings, guides = module.guide(batch.driving_pose, batch.driving_valid, [(SIZE, SIZE), (8, 8)])
+    assert torch.equal(drawings, guides[0]) and guides[1].shape == (BATCH, module.guide_channels, 8, 8)
+    assert all(fact.shape == () for fact in module.learned().values())
+    return {"drawn": drawn}
+
+
 def run_refiner(module):
     batch = pairs()
     trusted = batch.source[:, :1]
@@ -141,6 +154,7 @@ def run_discriminator(module):
 RUN = {
     "keypoints": run_keypoints,
     "animator": run_animator,
+    "edges": run_edges,
     "refiner": run_refiner,
     "discriminator": run_discriminator,
 }

@@ -14,6 +14,7 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
+from rgx.gesture.refine.accuracy import Accuracy
 from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
 from rgx.gesture.types import Pairs
 from rgx.registry import Recipe, register
@@ -23,16 +24,20 @@ from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import Opponent, fit
 from rgx.train.optimiser import AdamW, Optimiser
 
+LAST = 0.1
+"""The share of a training, its last, over which the discriminator's accuracy is told."""
+
 
 @register("stage", "refiner", label="Refiner", source="Sec. 4.3, eq. (8)")
 class RefinerStage(Stage):
     """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
 
-    The discriminator learns by the refiner's clock. hand_weight: the weight of L1 in the hand boxes, 1 for
-    none. Source: Sec. 4.3, reading 42.
+    The discriminator learns by the refiner's clock; how often it is right over the last tenth of the training
+    is told, and where the edges' thickness and weights began and ended. hand_weight: the weight of L1 in the
+    hand boxes, 1 for none. Source: Sec. 4.3, readings 42, 87 and 89.
     """
 
-    version = 2
+    version = 3
     trains = True
 
     def __init__(
@@ -69,7 +74,10 @@ class RefinerStage(Stage):
         pictures, animator = load_pictures(inputs, device), inputs.built["animator"]
         self.perceptual.prepare(device)
         critic = laid_out(self.discriminator(built.map_channels).to(device), device)
+        accuracy = Accuracy(self.adversarial.boundary, max(1, round(LAST * self.training.steps))).to(device)
+        critic.add_module("accuracy", accuracy)
         learned = [weight for weight in critic.parameters() if weight.requires_grad]
+        started = {f"{name}_at_start": float(value) for name, value in built.learned().items()}
         seen: dict[str, Tensor] = {}
 
         def refine() -> dict[str, Tensor]:
@@ -89,15 +97,24 @@ class RefinerStage(Stage):
             require(learned, True)
             with fast(device):
                 real, fake = (share_rows(critic)(seen[x], seen["structure"]) for x in ("real", "fake"))
+                accuracy.see(real, fake)
                 return {"discriminator": self.adversarial.discriminator_loss(real, fake)}
 
         opponent = Opponent(critic, criticise, self.discriminator_training)
         with PairReader(pictures, self.training.batch) as reader:
-            values = fit(laid_out(built, device), refine, self.training, workspace, opponents=[opponent])
+            values = fit(
+                laid_out(built, device),
+                refine,
+                self.training,
+                workspace,
+                built.own_rates(),
+                [opponent],
+                watched=lambda: built.learned() | accuracy.facts(),
+            )
         workspace.save_network(built)
         notes = inputs.about("animator")["notes"]
         workspace.save_about({"notes": sorted({*notes, self.perceptual.note} - {""})})
-        return {"parameters": count_parameters(built), **values}
+        return {"parameters": count_parameters(built), **started, **values}
 
     def _against(self, fake: Tensor) -> Tensor:
         return self.adversarial_weight * self.adversarial.refiner_loss(fake)
