@@ -41,7 +41,7 @@ from rgx.sweep.spec import Overrides, read_sweep
 SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
 torch.set_num_threads(1)
 THICKNESS = (0.032, 0.016, 0.012)
-SMALL = {"width": 8, "max_width": 16, "downs": 2}
+SMALL = {"width": 8, "max_width": 16, "downs": 2, "single": 1}
 TRAINED = {
     PlainRefiner: {},
     SkeletonRefiner: {"spade_width": 8},

@@ -79,7 +79,7 @@ class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
 
     def __init__(
-        self, size_px: int, width: int = 48, max_width: int = 512, downs: int = 4, single: int = 1
+        self, size_px: int, width: int = 48, max_width: int = 512, downs: int = 4, single: int = 2
     ) -> None:
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, single, PlainNorm)
         super().__init__(size_px, downs, NoStructure(), network)
@@ -128,9 +128,9 @@ class SkeletonRefiner(GuidedRefiner):
         width: int = 48,
         max_width: int = 512,
         downs: int = 4,
-        single: int = 1,
+        single: int = 2,
         spade_width: int = 128,
-        spade_share: float = 0.5,
+        spade_share: float = 0.25,
         encoder_width: int = 16,
         body_thickness: float = BODY_THICKNESS,
         hand_thickness: float = HAND_THICKNESS,
@@ -153,9 +153,9 @@ class EdgeHeatmapRefiner(GuidedRefiner):
         width: int = 48,
         max_width: int = 512,
         downs: int = 4,
-        single: int = 1,
+        single: int = 2,
         spade_width: int = 128,
-        spade_share: float = 0.5,
+        spade_share: float = 0.25,
     ) -> None:
         drawing = edges(size_px)
         super().__init__(size_px, width, max_width, downs, single, spade_width, spade_share, drawing)
