@@ -111,7 +111,7 @@ def test_a_stage_ended_by_sigterm_goes_on_bit_for_bit(
 
 
 def check_what_is_told(outputs: dict[str, Any], folder: Path) -> None:
-    """Where edges began and ended, and how often the discriminator is right: beside the losses of the curve."""
+    """Where edges began and ended, and how often the discriminator is right, as the curve has it."""
     edges = ("body_thickness_px", "hand_thickness_px", "face_thickness_px", "mean_weight")
     begun = [outputs[f"{name}_at_start"] for name in edges]
     assert begun == pytest.approx([0.016 * SIZE, 0.008 * SIZE, 0.006 * SIZE, 1.0])

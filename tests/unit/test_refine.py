@@ -41,7 +41,7 @@ from rgx.sweep.spec import Overrides, read_sweep
 SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
 torch.set_num_threads(1)
 THICKNESS = (0.032, 0.016, 0.012)
-SMALL = {"width": 8, "max_width": 16, "downs": 2, "single": 1}
+SMALL = {"width": 8, "max_width": 16, "downs": 2}
 TRAINED = {
     PlainRefiner: {},
     SkeletonRefiner: {"spade_width": 8},
@@ -434,8 +434,7 @@ def test_every_level_is_guided_by_a_map_of_its_own(variant):
         if isinstance(module, Spade):
             module.read.register_forward_pre_hook(note)
     refiner(*inputs)
-    # The finest level convolves once.
-    assert {size: len(maps) for size, maps in seen.items()} == {(16, 16): 1, (8, 8): 2, (4, 4): 2}
+    assert {size: len(maps) for size, maps in seen.items()} == {(16, 16): 2, (8, 8): 2, (4, 4): 2}
     _, guides = refiner.drawing.guide(*inputs[2:], list(seen)[::-1])
     for wanted, maps in zip(guides, list(seen.values())[::-1], strict=True):
         assert all(torch.equal(guide, wanted) for guide in maps)
@@ -460,7 +459,7 @@ def test_spade_by_hand():
 def test_a_block_joins_what_was_normalised_apart():
     """Against the arithmetic written out: the drawn half is modulated, what was seen is not."""
     torch.manual_seed(0)
-    block = JoiningBlock(6, 4, lambda channels: Spade(channels, 1, 3), rounds=1).double()
+    block = JoiningBlock(6, 4, lambda channels: Spade(channels, 1, 3)).double()
     x, seen, structure = (torch.rand(2, c, s, s).double() for c, s in ((6, 2), (4, 4), (1, 4)))
     drawn = torch.empty(2, 4, 4, 4).double()
     for row in range(4):
@@ -473,13 +472,17 @@ def test_a_block_joins_what_was_normalised_apart():
         mean, variance = y.mean((2, 3), keepdim=True), y.var((2, 3), unbiased=False, keepdim=True)
         return (y - mean) / (variance + 1e-5).sqrt()
 
-    spade = block.drawn_norm
-    gamma, beta = spade.modulate(spade.read(structure).clamp(min=0)).chunk(2, dim=1)
-    modulated, plain = (1 + gamma) * normalised(drawn) + beta, normalised(seen)
-    both = torch.cat([modulated, plain], dim=1)
-    wanted = drawn + block.join(torch.where(both > 0, both, 0.2 * both))
+    def modulated(spade, y):
+        gamma, beta = spade.modulate(spade.read(structure).clamp(min=0)).chunk(2, dim=1)
+        return (1 + gamma) * normalised(y) + beta
+
+    def leaky(y):
+        return torch.where(y > 0, y, 0.2 * y)
+
+    both = torch.cat([modulated(block.drawn_norm, drawn), normalised(seen)], dim=1)
+    wanted = seen + block.conv(leaky(modulated(block.norm, block.join(leaky(both)))))
     assert torch.allclose(block(x, seen, structure), wanted)
-    assert isinstance(block.seen_norm, PlainNorm) and not len(block.convs)
+    assert isinstance(block.seen_norm, PlainNorm)
 
 
 def test_spade_is_narrow_where_the_picture_is_large():
@@ -498,8 +501,7 @@ def test_rows_of_the_table_differ_in_the_map_only():
     assert other and all(n.endswith("read.weight") for n in other)
     swapped = {n for n in set(skeleton) ^ set(plain) if not n.startswith("drawing.")}
     assert all("norm" in n and n.startswith(("network.lowest.", "network.draw.")) for n in swapped)
-    # Two norms of the lowest level, one of the finest, two of the level between: four weights for two.
-    assert len(swapped) == 5 * (4 + 2)
+    assert len(swapped) == 2 * 3 * (4 + 2)
 
 
 def test_skeleton_and_heat_map_cost_the_same_at_the_papers_sizes():

@@ -78,10 +78,8 @@ class ResidualRefiner(Refiner):
 class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
 
-    def __init__(
-        self, size_px: int, width: int = 48, max_width: int = 512, downs: int = 4, single: int = 2
-    ) -> None:
-        network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, single, PlainNorm)
+    def __init__(self, size_px: int, width: int = 48, max_width: int = 512, downs: int = 4) -> None:
+        network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, PlainNorm)
         super().__init__(size_px, downs, NoStructure(), network)
 
 
@@ -97,7 +95,6 @@ class GuidedRefiner(ResidualRefiner):
         width: int,
         max_width: int,
         downs: int,
-        single: int,
         spade_width: int,
         spade_share: float,
         drawing: Structure,
@@ -112,7 +109,7 @@ class GuidedRefiner(ResidualRefiner):
             hidden = min(spade_width, max(1, round(spade_share * channels)))
             return Spade(channels, drawing.guide_channels, hidden)
 
-        network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, single, norm)
+        network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, norm)
         super().__init__(size_px, downs, drawing, network)
 
 
@@ -128,7 +125,6 @@ class SkeletonRefiner(GuidedRefiner):
         width: int = 48,
         max_width: int = 512,
         downs: int = 4,
-        single: int = 2,
         spade_width: int = 128,
         spade_share: float = 0.25,
         encoder_width: int = 16,
@@ -137,7 +133,7 @@ class SkeletonRefiner(GuidedRefiner):
         face_thickness: float = FACE_THICKNESS,
     ) -> None:
         drawing = DrawnSkeleton(downs, body_thickness, hand_thickness, face_thickness, encoder_width)
-        super().__init__(size_px, width, max_width, downs, single, spade_width, spade_share, drawing)
+        super().__init__(size_px, width, max_width, downs, spade_width, spade_share, drawing)
 
 
 @register("refiner", "edge_heatmap", label="+ heatmap", source="Sec. 4.3, eqs. (5)–(7)")
@@ -153,12 +149,11 @@ class EdgeHeatmapRefiner(GuidedRefiner):
         width: int = 48,
         max_width: int = 512,
         downs: int = 4,
-        single: int = 2,
         spade_width: int = 128,
         spade_share: float = 0.25,
     ) -> None:
         drawing = edges(size_px)
-        super().__init__(size_px, width, max_width, downs, single, spade_width, spade_share, drawing)
+        super().__init__(size_px, width, max_width, downs, spade_width, spade_share, drawing)
 
 
 class _Within(torch.autograd.Function):

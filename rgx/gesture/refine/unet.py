@@ -11,17 +11,14 @@ from torch.nn import functional as F
 
 from rgx.gesture.refine.spade import Norm, PlainNorm
 
-ROUNDS = 2
-"""Of norm, activation and convolution in a block. Source: Park et al. 2019 (SPADE ResBlk)."""
-
 
 class ResidualBlock(nn.Module):
-    """So many times norm, activation, convolution, beside what comes in."""
+    """Two times norm, activation, convolution beside a skip. Source: Park et al. 2019 (SPADE ResBlk)."""
 
-    def __init__(self, channels: int, norm: Callable[[int], Norm], rounds: int = ROUNDS) -> None:
+    def __init__(self, channels: int, norm: Callable[[int], Norm]) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(norm(channels) for _ in range(rounds))
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(rounds))
+        self.norms = nn.ModuleList(norm(channels) for _ in range(2))
+        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor, structure: Tensor) -> Tensor:
         y = x
@@ -31,37 +28,35 @@ class ResidualBlock(nn.Module):
 
 
 class JoiningBlock(nn.Module):
-    """Features of the level below, twice as large, and what joins them of the way down, as at one level.
+    """What the level below draws joins what was seen on the way down; a residual block over the latter.
 
-    Each is normalised before they are put together, and the structure modulates the one that was drawn: a
-    third of the channels that both have where the level below is twice as wide. Source: reading 85.
+    What is drawn is narrowed before it grows, and each is normalised before they are put together: so the
+    structure modulates a third of the channels where the level below is twice as wide. Source: reading 85.
     """
 
-    def __init__(self, below: int, channels: int, norm: Callable[[int], Norm], rounds: int = ROUNDS) -> None:
+    def __init__(self, below: int, channels: int, norm: Callable[[int], Norm]) -> None:
         super().__init__()
         # Before they grow: a quarter of the pixels.
         self.narrow = nn.Conv2d(below, channels, 1)
         self.drawn_norm, self.seen_norm = norm(channels), PlainNorm(channels)
         self.join = nn.Conv2d(2 * channels, channels, 3, padding=1)
-        self.norms = nn.ModuleList(norm(channels) for _ in range(rounds - 1))
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(rounds - 1))
+        self.norm = norm(channels)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, seen: Tensor, structure: Tensor) -> Tensor:
         """Return (B, channels, H, W) of x (B, below, H / 2, W / 2) and seen (B, channels, H, W)."""
         drawn = F.interpolate(self.narrow(x), scale_factor=2.0, mode="nearest")
         both = torch.cat([self.drawn_norm(drawn, structure), self.seen_norm(seen, structure)], dim=1)
         y = self.join(F.leaky_relu(both, 0.2))
-        for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = conv(F.leaky_relu(norm(y, structure), 0.2))
-        return drawn + y
+        return seen + self.conv(F.leaky_relu(self.norm(y, structure), 0.2))
 
 
 class UNet(nn.Module):
     """Pictures to pictures of the same size; the last convolution starts at zero, and so does the output.
 
     Width doubles at each of `downs` halvings up to max_width. The way down reads the picture alone; the
-    lowest level and the way up are normalised by `norm`, which sees the structure of their resolution. Blocks
-    of the finest levels, `single` of them, convolve once. Source: Sec. 4.3, readings 40 and 85.
+    lowest level and the way up are normalised by `norm`, which sees the structure of their resolution.
+    Source: Sec. 4.3, readings 40 and 85.
     """
 
     def __init__(
@@ -71,22 +66,16 @@ class UNet(nn.Module):
         width: int,
         max_width: int,
         downs: int,
-        single: int,
         norm: Callable[[int], Norm],
     ) -> None:
         super().__init__()
         widths = [min(width * 2**level, max_width) for level in range(downs + 1)]
-        rounds = [1 if level < single else ROUNDS for level in range(downs)]
         steps = list(pairwise(widths))
         self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
-        self.read = nn.ModuleList(
-            ResidualBlock(w, PlainNorm, n) for w, n in zip(widths, rounds, strict=False)
-        )
+        self.read = nn.ModuleList(ResidualBlock(w, PlainNorm) for w in widths[:-1])
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in steps)
         self.lowest = ResidualBlock(widths[-1], norm)
-        self.draw = nn.ModuleList(
-            JoiningBlock(b, a, norm, n) for (a, b), n in zip(steps, rounds, strict=True)
-        )
+        self.draw = nn.ModuleList(JoiningBlock(b, a, norm) for a, b in steps)
         self.last_norm = PlainNorm(widths[0])
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
         # Untrained it changes nothing: a refiner begins from the animated picture, not from noise.
