@@ -13,6 +13,8 @@ EPSILON = 1e-8
 """Keeps eq. (6) finite for coincident points, in squared half picture widths. Source: reading 36."""
 AT_ONCE = 2**20
 """Distances held at once while the strongest edge is sought; at 8 pictures of 256 px, two edges of 115."""
+IN_CACHE = 2**17
+"""The same on a CPU, where more leave its cache: a map of 256 px takes 48 ms so, and 73 ms with 2^20."""
 
 
 class Strongest(NamedTuple):
@@ -73,7 +75,8 @@ def _number(x: Tensor, y: Tensor, start: Tensor, end: Tensor, variance: Tensor, 
     shape = (len(start), len(y), len(x))
     best = start.new_full(shape, -torch.inf)
     number = torch.zeros(shape, dtype=torch.long, device=start.device)
-    step = max(1, AT_ONCE // best.numel())
+    at_once = AT_ONCE if start.is_cuda else min(AT_ONCE, IN_CACHE)
+    step = max(1, at_once // best.numel())
     for first in range(0, start.shape[1], step):
         part = slice(first, first + step)
         distance = squared_distance(x, y, start[:, part, None, None], end[:, part, None, None])

@@ -78,7 +78,7 @@ class ResidualRefiner(Refiner):
 class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
 
-    def __init__(self, size_px: int, width: int = 48, max_width: int = 512, downs: int = 4) -> None:
+    def __init__(self, size_px: int, width: int = 44, max_width: int = 512, downs: int = 4) -> None:
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, PlainNorm)
         super().__init__(size_px, downs, NoStructure(), network)
 
@@ -122,7 +122,7 @@ class SkeletonRefiner(GuidedRefiner):
     def __init__(
         self,
         size_px: int,
-        width: int = 48,
+        width: int = 44,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
@@ -146,7 +146,7 @@ class EdgeHeatmapRefiner(GuidedRefiner):
         self,
         size_px: int,
         edges: Recipe[Edges],
-        width: int = 48,
+        width: int = 44,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
