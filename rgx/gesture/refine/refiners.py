@@ -78,7 +78,7 @@ class ResidualRefiner(Refiner):
 class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
 
-    def __init__(self, size_px: int, width: int = 44, max_width: int = 512, downs: int = 4) -> None:
+    def __init__(self, size_px: int, width: int = 40, max_width: int = 512, downs: int = 4) -> None:
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, PlainNorm)
         super().__init__(size_px, downs, NoStructure(), network)
 
@@ -122,11 +122,11 @@ class SkeletonRefiner(GuidedRefiner):
     def __init__(
         self,
         size_px: int,
-        width: int = 44,
+        width: int = 40,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
-        spade_share: float = 0.25,
+        spade_share: float = 0.5,
         encoder_width: int = 16,
         body_thickness: float = BODY_THICKNESS,
         hand_thickness: float = HAND_THICKNESS,
@@ -146,11 +146,11 @@ class EdgeHeatmapRefiner(GuidedRefiner):
         self,
         size_px: int,
         edges: Recipe[Edges],
-        width: int = 44,
+        width: int = 40,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
-        spade_share: float = 0.25,
+        spade_share: float = 0.5,
     ) -> None:
         drawing = edges(size_px)
         super().__init__(size_px, width, max_width, downs, spade_width, spade_share, drawing)

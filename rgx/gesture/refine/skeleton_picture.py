@@ -15,6 +15,8 @@ from rgx.gesture.refine.structure import Structure, check_thickness
 from rgx.gesture.skeleton import BODY, FACE, LEFT_HAND, RIGHT_HAND, edges, kept_index
 
 WHITE = (1.0, 1.0, 1.0)
+SLOPE = 0.2
+"""Of the encoder's activation below zero."""
 
 
 class DrawnSkeleton(Structure):
@@ -40,6 +42,10 @@ class DrawnSkeleton(Structure):
         self.register_buffer("colour", colour, persistent=False)
         self.first = nn.Conv2d(self.channels, width, 3, padding=1)
         self.shrink = nn.ModuleList(nn.Conv2d(width, width, 4, stride=2, padding=1) for _ in range(downs))
+        for layer in (self.first, *self.shrink):
+            # A guide is as large as the picture at every level, or the lower ones would be guided by little.
+            nn.init.kaiming_normal_(layer.weight, SLOPE)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     @property
     def guide_channels(self) -> int:
@@ -74,9 +80,9 @@ class DrawnSkeleton(Structure):
 
     def read(self, picture: Tensor) -> list[Tensor]:
         """Return what guides each level, (B, width, H, W) and halves of it, of pictures (B, 3, H, W)."""
-        guides = [F.silu(self.first(picture))]
+        guides = [F.leaky_relu(self.first(picture), SLOPE)]
         for shrink in self.shrink:
-            guides.append(F.silu(shrink(guides[-1])))
+            guides.append(F.leaky_relu(shrink(guides[-1]), SLOPE))
         return guides
 
 
