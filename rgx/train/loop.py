@@ -49,23 +49,20 @@ def fit(
     losses: Callable[[], dict[str, Tensor]],
     training: AdamW,
     keeper: Keeper,
-    own_rates: Sequence[tuple[nn.Module, float]] = (),
+    slower: Sequence[tuple[nn.Module, float]] = (),
     opponents: Sequence[Opponent] = (),
     validation: Validation | None = None,
-    watched: Callable[[], Mapping[str, Tensor]] = dict,
 ) -> dict[str, float]:
     """Minimise the sum of `losses()` over the network's parameters and return the last step's values.
 
-    own_rates: modules with how many times the learning rate they learn at. validation: what is held out, by
-    which `training.keep` says of which step the network is left; its numbers at that step are returned too.
-    watched: scalars by name that no step minimises; they stand beside the losses in the curve, and their last
-    values are returned.
+    slower: modules trained at a share of the learning rate. validation: what is held out, by which
+    `training.keep` says of which step the network is left; its numbers at that step are returned too.
     Continues from the keeper's checkpoint exactly where it stopped, random state included; raises
     NotFiniteError. Processes that share the training (`rgx.shares`) take each step together, and the first of
     them keeps what is kept and looks at what is held out.
     """
     players = [
-        Player(network, losses, training, training.steps, own_rates),
+        Player(network, losses, training, training.steps, slower),
         *(Player(o.network, o.losses, o.optimiser, training.steps) for o in opponents),
     ]
     refuse_batch_norm([player.network for player in players])
@@ -91,7 +88,7 @@ def fit(
         looks = chosen is not None and training.validates(done)
         if looks or done % max(1, training.steps // 100) == 0 or done == training.steps:
             watch.check(saved)
-            values = {name: float(value) for name, value in (terms | dict(watched())).items()}
+            values = {name: float(value) for name, value in terms.items()}
             check_agreement(partial(_state, players, chosen, done, {}))
             held_out = chosen.look(network, done, players[0].on_gpu) if chosen is not None and looks else {}
             keeper.append_metrics(done, values | held_out)

@@ -34,11 +34,11 @@ class Player:
         losses: Callable[[], dict[str, Tensor]],
         optimiser: Optimiser,
         steps: int,
-        own_rates: Sequence[tuple[nn.Module, float]] = (),
+        slower: Sequence[tuple[nn.Module, float]] = (),
     ) -> None:
         optimiser.schedule.check(steps)
         self.network, self.losses, self.settings, self.steps = network, losses, optimiser, steps
-        self.groups = _groups(network, own_rates)
+        self.groups = _groups(network, slower)
         self.optimiser = torch.optim.AdamW(
             [{"params": params} for params, _ in self.groups],
             betas=optimiser.betas,
@@ -88,9 +88,9 @@ class Player:
 
 
 def _groups(
-    network: nn.Module, own_rates: Sequence[tuple[nn.Module, float]]
+    network: nn.Module, slower: Sequence[tuple[nn.Module, float]]
 ) -> list[tuple[list[nn.Parameter], float]]:
-    apart = {id(p) for module, _ in own_rates for p in module.parameters()}
+    apart = {id(p) for module, _ in slower for p in module.parameters()}
     main = [p for p in network.parameters() if p.requires_grad and id(p) not in apart]
-    rest = [([p for p in module.parameters() if p.requires_grad], share) for module, share in own_rates]
+    rest = [([p for p in module.parameters() if p.requires_grad], share) for module, share in slower]
     return [(main, 1.0), *[(params, share) for params, share in rest if params]]

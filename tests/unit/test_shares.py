@@ -107,7 +107,7 @@ def trained(dropout: float, keeper: Memory, stop: int = 0) -> dict[str, Tensor]:
             raise CutError
         return network.losses()
 
-    fit(network, losses, training(), keeper, own_rates=[(network.slow, 0.1)])
+    fit(network, losses, training(), keeper, slower=[(network.slow, 0.1)])
     return network.state_dict()
 
 

@@ -64,7 +64,7 @@ def run(network, keeper, training, stop=None, losses=None):
             raise StoppedError
         return network.losses() if losses is None else losses(calls, network)
 
-    return fit(network, step, training, keeper, own_rates=[(network.slow, 0.1)])
+    return fit(network, step, training, keeper, slower=[(network.slow, 0.1)])
 
 
 def training(**given):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from rgx.registry import Recipe, register
 from rgx.shares import share_mean, share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
-from rgx.train.loop import Opponent, fit
+from rgx.train.loop import Keeper, Opponent, fit
 from rgx.train.optimiser import AdamW, Optimiser
 
 LAST = 0.1
@@ -77,6 +77,10 @@ class RefinerStage(Stage):
         accuracy = Accuracy(self.adversarial.boundary, max(1, round(LAST * self.training.steps))).to(device)
         critic.add_module("accuracy", accuracy)
         learned = [weight for weight in critic.parameters() if weight.requires_grad]
+
+        def watched() -> dict[str, float]:
+            return {name: float(value) for name, value in (built.learned() | accuracy.facts()).items()}
+
         started = {f"{name}_at_start": float(value) for name, value in built.learned().items()}
         seen: dict[str, Tensor] = {}
 
@@ -102,19 +106,12 @@ class RefinerStage(Stage):
 
         opponent = Opponent(critic, criticise, self.discriminator_training)
         with PairReader(pictures, self.training.batch) as reader:
-            values = fit(
-                laid_out(built, device),
-                refine,
-                self.training,
-                workspace,
-                built.own_rates(),
-                [opponent],
-                watched=lambda: built.learned() | accuracy.facts(),
-            )
+            keeper, rates = Watched(workspace, watched), built.own_rates()
+            values = fit(laid_out(built, device), refine, self.training, keeper, rates, [opponent])
         workspace.save_network(built)
         notes = inputs.about("animator")["notes"]
         workspace.save_about({"notes": sorted({*notes, self.perceptual.note} - {""})})
-        return {"parameters": count_parameters(built), **started, **values}
+        return {"parameters": count_parameters(built), **started, **values, **watched()}
 
     def _against(self, fake: Tensor) -> Tensor:
         return self.adversarial_weight * self.adversarial.refiner_loss(fake)
@@ -137,6 +134,19 @@ class RefinerStage(Stage):
             "perceptual": self.perceptual_weight
             * share_mean(self.perceptual.distance)(refined, pairs.driving),
         }
+
+
+class Watched:
+    """A keeper whose curve has, beside the losses, numbers that no step minimises."""
+
+    def __init__(self, keeper: Keeper, watched: Callable[[], Mapping[str, float]]) -> None:
+        self.keeper, self.watched = keeper, watched
+        self.load_checkpoint, self.save_checkpoint = keeper.load_checkpoint, keeper.save_checkpoint
+        self.checkpoint_due, self.progress = keeper.checkpoint_due, keeper.progress
+
+    def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Write the losses of a step, and what is watched after it."""
+        self.keeper.append_metrics(step, {**values, **self.watched()})
 
 
 def require(weights: Iterable[Tensor], gradients: bool) -> None:
