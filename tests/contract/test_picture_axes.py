@@ -32,12 +32,13 @@ AXES = {
     "animator": {"tps", "edge_tps"},
     "augmentation": {"none", "flips_and_colour"},
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
+    "edges": {"weighted", "scaled"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},
     "perceptual": {"vgg19", "efficientnet_lite0", "random_features"},
 }
 ROOT = Path(__file__).resolve().parents[2]
-NETWORKS = ("keypoints", "animator", "refiner", "discriminator")
+NETWORKS = ("keypoints", "animator", "edges", "refiner", "discriminator")
 
 
 def variants(*axes):
@@ -82,6 +83,8 @@ def build(variant, seed=0):
         given["keypoints"] = recipe(registry.find("keypoints", "pose2d"), groups=anatomical())
     if "groups" in variant.parts:
         given["groups"] = anatomical()
+    if "edges" in variant.parts:
+        given["edges"] = recipe(registry.find("edges", "weighted"))
     shape = 1 if variant.axis == "discriminator" else SIZE
     return recipe(variant, **given)(shape).to(DEVICE)
 
@@ -126,6 +129,16 @@ def run_animator(module):
     return {**losses, "picture": made.picture, "trusted": made.trusted}
 
 
+def run_edges(module):
+    batch = pairs()
+    drawn = module(batch.driving_pose, batch.driving_valid, (SIZE, SIZE // 2))
+    assert drawn.shape == (BATCH, module.channels, SIZE, SIZE // 2) and float(drawn.detach().min()) >= 0
+    drawings, guides = module.guide(batch.driving_pose, batch.driving_valid, [(SIZE, SIZE), (8, 8)])
+    assert torch.equal(drawings, guides[0]) and guides[1].shape == (BATCH, module.guide_channels, 8, 8)
+    assert all(fact.shape == () for fact in module.learned().values())
+    return {"drawn": drawn}
+
+
 def run_refiner(module):
     batch = pairs()
     trusted = batch.source[:, :1]
@@ -153,6 +166,7 @@ def run_discriminator(module):
 RUN = {
     "keypoints": run_keypoints,
     "animator": run_animator,
+    "edges": run_edges,
     "refiner": run_refiner,
     "discriminator": run_discriminator,
 }

@@ -344,7 +344,8 @@ def test_the_papers_configuration_has_the_papers_parts() -> None:
         *("corpus/videos", "speech/wavlm", "alignment/contrastive", "parts/separate", "quantizer/rvq"),
         *("distillation/cosine", "generator/masked", "fusion/cross_attention", "style/adain"),
         *("audio_init/aligned", "mask_ratio/uniform", "decode/iterative", "judge/autoencoder"),
-        *("keypoints/pose2d", "animator/tps", "refiner/edge_heatmap", "discriminator/patch"),
+        *("keypoints/pose2d", "animator/tps", "refiner/edge_heatmap", "edges/weighted"),
+        "discriminator/patch",
         *("perceptual/vgg19", "metric/video_fvd", "metric/reconstruction_lpips"),
         *("metric/video_dover_aesthetic", "metric/video_dover_technical"),
     } <= chosen

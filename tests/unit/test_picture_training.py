@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -105,3 +106,18 @@ def test_a_stage_ended_by_sigterm_goes_on_bit_for_bit(
     for name, value in whole.items():
         same = torch.equal(value, continued[name]) if isinstance(value, Tensor) else value == continued[name]
         assert same, name
+    if stage == "refiner":
+        check_what_is_told(whole, tmp_path / "whole")
+
+
+def check_what_is_told(outputs: dict[str, Any], folder: Path) -> None:
+    """Where edges began and ended, and how often the discriminator is right, as the curve has it."""
+    edges = ("body_thickness_px", "hand_thickness_px", "face_thickness_px", "mean_weight")
+    begun = [outputs[f"{name}_at_start"] for name in edges]
+    assert begun == pytest.approx([0.016 * SIZE, 0.008 * SIZE, 0.006 * SIZE, 1.0])
+    assert all(outputs[name] != start for name, start in zip(edges, begun, strict=True))
+    assert outputs["least_weight"] <= outputs["mean_weight"] <= outputs["largest_weight"]
+    last = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()][-1]
+    for name in (*edges, "real_called_real", "refined_called_refined"):
+        assert last[name] == outputs[name]
+    assert all(0 <= outputs[name] <= 1 for name in ("real_called_real", "refined_called_refined"))

@@ -6,6 +6,7 @@ import contextlib
 import math
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from rgx.config import build_cell
 from rgx.errors import InputError
@@ -24,12 +26,14 @@ from rgx.gesture.nn.grid import pixel_grid, resize
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.precision import fast, laid_out
 from rgx.gesture.refine import edges as edges_module
+from rgx.gesture.refine.accuracy import Accuracy
 from rgx.gesture.refine.adversarial import Hinge, LeastSquares, NonSaturating
 from rgx.gesture.refine.discriminator import PatchDiscriminator, SpectralConv
 from rgx.gesture.refine.edges import edge_map, squared_distance
 from rgx.gesture.refine.refiners import EdgeHeatmapRefiner, NoRefiner, PlainRefiner, SkeletonRefiner
-from rgx.gesture.refine.spade import Spade
-from rgx.gesture.refine.structure import FixedSkeleton, LearnedEdges, NoStructure
+from rgx.gesture.refine.spade import PlainNorm, Spade
+from rgx.gesture.refine.structure import NoStructure, ScaledEdges, WeightedEdges
+from rgx.gesture.refine.unet import JoiningBlock
 from rgx.gesture.skeleton import KEPT, LEFT_HAND, edges, kept_index
 from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
@@ -38,7 +42,11 @@ SWEEP = Path(__file__).resolve().parents[2] / "sweeps/ablation_table3.yaml"
 torch.set_num_threads(1)
 THICKNESS = (0.032, 0.016, 0.012)
 SMALL = {"width": 8, "max_width": 16, "downs": 2}
-TRAINED = {PlainRefiner: {}, SkeletonRefiner: {"spade_width": 8}, EdgeHeatmapRefiner: {"spade_width": 8}}
+TRAINED = {
+    PlainRefiner: {},
+    SkeletonRefiner: {"spade_width": 8},
+    EdgeHeatmapRefiner: {"spade_width": 8, "edges": WeightedEdges},
+}
 TRAINED_VARIANTS = pytest.mark.parametrize("variant", list(TRAINED))
 REFINERS = pytest.mark.parametrize("variant", [NoRefiner, *TRAINED])
 
@@ -48,9 +56,9 @@ def make(variant, size=16, seed=0, **overrides):
     return variant(size, **({**SMALL, **TRAINED[variant], **overrides} if variant in TRAINED else {}))
 
 
-def make_drawing(cls=LearnedEdges, seed=0):
+def make_drawing(cls=WeightedEdges, seed=0):
     """Return edges with weights and thicknesses that all differ, as after training."""
-    drawing = cls(*THICKNESS)
+    drawing = cls(64, *THICKNESS)
     draw = torch.Generator().manual_seed(seed)
     for parameter in drawing.parameters():
         parameter.data += 0.5 * torch.randn(parameter.shape, generator=draw)
@@ -269,19 +277,52 @@ def test_memory_does_not_grow_with_the_edges():
     assert sum(kept.values()) < 40 * 4 * made.numel()
 
 
-def test_a_learned_drawing_starts_as_the_fixed_one():
-    pose, valid = make_poses(2)
-    learned, fixed = LearnedEdges(*THICKNESS), FixedSkeleton(*THICKNESS)
-    assert learned.weight().tolist() == pytest.approx([1.0] * len(edges()))
-    assert learned.thickness().tolist() == pytest.approx([0.032, 0.016, 0.016, 0.012])
-    assert torch.allclose(learned(pose, valid, (64, 64)), fixed(pose, valid, (64, 64)), atol=1e-5)
-    assert not list(fixed.parameters())
-    assert not fixed.state_dict()
-    assert {n for n, _ in learned.named_parameters()} == {"raw_thickness", "raw_weight"}
+def test_edges_start_as_they_are_given():
+    drawing = WeightedEdges(64, *THICKNESS)
+    assert drawing.weight().tolist() == pytest.approx([1.0] * len(edges()))
+    assert drawing.thickness().tolist() == pytest.approx([0.032, 0.016, 0.016, 0.012])
+    assert {n for n, _ in drawing.named_parameters()} == {"raw_thickness", "raw_weight"}
+    facts = {name: float(value) for name, value in drawing.learned().items()}
+    assert facts == pytest.approx(
+        {
+            "body_thickness_px": 1.024,
+            "hand_thickness_px": 0.512,
+            "face_thickness_px": 0.384,
+            **dict.fromkeys(("mean_weight", "least_weight", "largest_weight"), 1.0),
+        }
+    )
+
+
+def test_v_inside_the_exponent_scales_the_squared_distance():
+    """Both readings of eq. (5) against their own arithmetic, one edge."""
+    pose, valid = torch.zeros(1, len(KEPT), 2), torch.zeros(1, len(KEPT), dtype=torch.bool)
+    left, right = kept_index(5), kept_index(6)
+    pose[0, left], pose[0, right] = torch.tensor([-0.5, 0.0]), torch.tensor([0.5, 0.0])
+    valid[0, [left, right]] = True
+    v, sigma, beside = 2.5, 0.2, 0.25
+    for cls, wanted in (
+        (WeightedEdges, v * math.exp(-(beside**2) / (sigma**2 + 1 / 16))),
+        (ScaledEdges, math.exp(-(beside**2) / (sigma**2 / v + 1 / 16))),
+    ):
+        drawing = cls(64, sigma, sigma, sigma)
+        drawing.raw_weight.data[:] = math.log(math.expm1(v))
+        assert float(drawing(pose, valid, (4, 4))[0, 0, 1, 2].detach()) == pytest.approx(wanted, rel=1e-5)
+    assert torch.equal(
+        WeightedEdges(64, *THICKNESS)(pose, valid, (8, 8)), ScaledEdges(64, *THICKNESS)(pose, valid, (8, 8))
+    )
+
+
+def test_v_inside_the_exponent_learns_too():
+    drawing, (pose, valid) = make_drawing(ScaledEdges), make_poses(1)
+    drawing(pose, valid, (64, 64)).sum().backward()
+    assert (drawing.raw_thickness.grad > 0).all()
+    # A larger v is a thinner edge.
+    assert (drawing.raw_weight.grad <= 0).all()
+    assert (drawing.raw_weight.grad < 0).float().mean() > 0.8
 
 
 def test_a_hand_has_its_own_thickness():
-    drawing, (pose, valid) = LearnedEdges(*THICKNESS), make_poses(1)
+    drawing, (pose, valid) = WeightedEdges(64, *THICKNESS), make_poses(1)
     valid[:] = False
     valid[:, [kept_index(point) for point in LEFT_HAND]] = True
     before = drawing(pose, valid, (32, 32))
@@ -315,7 +356,7 @@ def test_an_untrained_refiner_changes_nothing(variant):
     picture[0, :, 1] = 1
     refiner = make(variant)
     assert torch.equal(refiner(picture, trusted, pose, valid), picture)
-    channels = int(variant in (SkeletonRefiner, EdgeHeatmapRefiner))
+    channels = {SkeletonRefiner: 3, EdgeHeatmapRefiner: 1}.get(variant, 0)
     assert variant.map_channels == channels
     assert refiner.structure(pose, valid, (12, 20)).shape == (3, channels, 12, 20)
     assert refiner.present is variant.present is (variant is not NoRefiner)
@@ -364,7 +405,7 @@ def test_gradients_reach_every_parameter(variant):
         assert parameter.grad.abs().sum() > 0, name
     assert picture.grad.abs().sum() > 0
     assert trusted.grad.abs().sum() > 0
-    assert (pose.grad is not None) == (variant is not PlainRefiner)
+    assert (pose.grad is not None) == (variant is EdgeHeatmapRefiner)
 
 
 @TRAINED_VARIANTS
@@ -394,9 +435,11 @@ def test_every_level_is_guided_by_a_map_of_its_own(variant):
             module.read.register_forward_pre_hook(note)
     refiner(*inputs)
     assert {size: len(maps) for size, maps in seen.items()} == {(16, 16): 2, (8, 8): 2, (4, 4): 2}
-    for size, maps in seen.items():
-        wanted = refiner.structure(*inputs[2:], size)
-        assert all(torch.equal(found, wanted) for found in maps)
+    _, guides = refiner.drawing.guide(*inputs[2:], list(seen)[::-1])
+    for wanted, maps in zip(guides, list(seen.values())[::-1], strict=True):
+        assert all(torch.equal(guide, wanted) for guide in maps)
+    if variant is EdgeHeatmapRefiner:
+        assert all(torch.equal(refiner.structure(*inputs[2:], size), maps[0]) for size, maps in seen.items())
 
 
 def test_spade_by_hand():
@@ -413,14 +456,71 @@ def test_spade_by_hand():
     assert torch.allclose(found, torch.tensor([[[[-1.0, 1.5 - 2.0]]]]).expand(1, 2, 1, 2), atol=1e-4)
 
 
+def test_a_block_joins_what_was_normalised_apart():
+    """Against the arithmetic written out: the drawn half is modulated, what was seen is not."""
+    torch.manual_seed(0)
+    block = JoiningBlock(6, 4, lambda channels: Spade(channels, 1, 3)).double()
+    x, seen, structure = (torch.rand(2, c, s, s).double() for c, s in ((6, 2), (4, 4), (1, 4)))
+    drawn = torch.empty(2, 4, 4, 4).double()
+    for row in range(4):
+        for column in range(4):
+            narrowed = block.narrow.weight[:, :, 0, 0] @ x[:, :, row // 2, column // 2].T
+            drawn[:, :, row, column] = narrowed.T + block.narrow.bias
+
+    def normalised(y):
+        # Four channels are four groups of one.
+        mean, variance = y.mean((2, 3), keepdim=True), y.var((2, 3), unbiased=False, keepdim=True)
+        return (y - mean) / (variance + 1e-5).sqrt()
+
+    def modulated(spade, y):
+        gamma, beta = spade.modulate(spade.read(structure).clamp(min=0)).chunk(2, dim=1)
+        return (1 + gamma) * normalised(y) + beta
+
+    def leaky(y):
+        return torch.where(y > 0, y, 0.2 * y)
+
+    both = torch.cat([modulated(block.drawn_norm, drawn), normalised(seen)], dim=1)
+    wanted = seen + block.conv(leaky(modulated(block.norm, block.join(leaky(both)))))
+    assert torch.allclose(block(x, seen, structure), wanted)
+    assert isinstance(block.seen_norm, PlainNorm)
+
+
+def test_spade_is_narrow_where_the_picture_is_large():
+    refiner = make(EdgeHeatmapRefiner, width=8, max_width=32, downs=3, spade_width=8, spade_share=0.25)
+    hidden = [block.drawn_norm.read.out_channels for block in refiner.network.draw]
+    assert hidden == [2, 4, 8] and refiner.network.lowest.norms[0].read.out_channels == 8
+    with pytest.raises(InputError, match="spade_share = 0"):
+        make(EdgeHeatmapRefiner, spade_share=0.0)
+
+
 def test_rows_of_the_table_differ_in_the_map_only():
-    plain, skeleton, learned = (dict(make(v).named_parameters()) for v in TRAINED)
-    assert set(learned) - set(skeleton) == {"drawing.raw_thickness", "drawing.raw_weight"}
-    assert all(torch.equal(learned[name], skeleton[name]) for name in skeleton)
-    swapped = set(skeleton) ^ set(plain)
-    guided = ("network.lowest.norms.", "network.draw.")
-    assert all(n.startswith(guided) and ".norms." in n for n in swapped)
+    plain, skeleton, learned = ({n: p.shape for n, p in make(v).named_parameters()} for v in TRAINED)
+    apart = {n for n in set(learned) ^ set(skeleton) if not n.startswith("drawing.")}
+    assert not apart, "what is drawn, and how it is read"
+    other = {n for n in learned if n in skeleton and learned[n] != skeleton[n]}
+    assert other and all(n.endswith("read.weight") for n in other)
+    swapped = {n for n in set(skeleton) ^ set(plain) if not n.startswith("drawing.")}
+    assert all("norm" in n and n.startswith(("network.lowest.", "network.draw.")) for n in swapped)
     assert len(swapped) == 2 * 3 * (4 + 2)
+
+
+def test_skeleton_and_heat_map_cost_the_same_at_the_papers_sizes():
+    """Multiplications of one frame: within a tenth of each other, and under 60 GMAC."""
+    size, gmac = 256, {}
+    for variant in TRAINED:
+        given = {"edges": WeightedEdges} if variant is EdgeHeatmapRefiner else {}
+        with torch.device("meta"):
+            refiner = variant(size, **given)
+            sizes = [size >> level for level in range(refiner.downs + 1)]
+            guides = [torch.empty(1, refiner.drawing.guide_channels, s, s) for s in sizes]
+            picture, drawn = torch.empty(1, 4, size, size), torch.empty(1, 3, size, size)
+            with FlopCounterMode(display=False) as counter:
+                refiner.network(picture, guides)
+                if variant is SkeletonRefiner:
+                    refiner.drawing.read(drawn)
+        gmac[variant] = counter.get_total_flops() / 2e9
+    assert gmac[PlainRefiner] < gmac[EdgeHeatmapRefiner] < 60
+    assert gmac[SkeletonRefiner] == pytest.approx(gmac[EdgeHeatmapRefiner], rel=0.1)
 
 
 @TRAINED_VARIANTS
@@ -448,11 +548,23 @@ def test_sizes_that_cannot_be_halved_are_refused(variant):
     make(variant, size=8, downs=3)(*make_inputs(size=8))
 
 
-@pytest.mark.parametrize("variant", [SkeletonRefiner, EdgeHeatmapRefiner])
+@pytest.mark.parametrize("made", [partial(SkeletonRefiner, 16), partial(WeightedEdges, 16)])
 @pytest.mark.parametrize("name", ["body_thickness", "hand_thickness", "face_thickness"])
-def test_a_thickness_must_be_positive(variant, name):
+def test_a_thickness_must_be_positive(made, name):
     with pytest.raises(InputError, match=f"{name} = 0"):
-        make(variant, **{name: 0.0})
+        made(**{name: 0.0})
+
+
+def test_a_rate_is_not_negative():
+    with pytest.raises(InputError, match="edges: rate = -1"):
+        WeightedEdges(16, rate=-1.0)
+
+
+def test_edges_learn_at_a_rate_of_their_own():
+    refiner = make(EdgeHeatmapRefiner, edges=partial(WeightedEdges, rate=7.0))
+    assert refiner.own_rates() == [(refiner.drawing, 7.0)]
+    assert make(SkeletonRefiner).own_rates()[0][1] == make(PlainRefiner).own_rates()[0][1] == 1.0
+    assert make(NoRefiner).own_rates() == []
 
 
 def psnr(made, real, mask):
@@ -492,7 +604,7 @@ def test_blurred_hands_are_sharpened(variant):
 @pytest.mark.slow
 def test_only_the_pose_can_say_what_the_picture_does_not_show():
     """Learn to draw arms and hands on an empty picture, then draw poses never seen."""
-    ink = FixedSkeleton(0.08, 0.08, 0.08)
+    ink = WeightedEdges(64, 0.08, 0.08, 0.08).requires_grad_(False)
     pose, _ = make_poses(16, seed=5)
     valid = torch.zeros(16, len(KEPT), dtype=torch.bool)
     valid[:, [kept_index(point) for point in (5, 7, 9, 6, 8, 10)]] = True
@@ -627,7 +739,7 @@ def test_gradients_through_the_spectral_norm_equal_finite_differences():
 def test_a_discriminator_learns_that_the_map_does_not_fit_the_picture():
     torch.manual_seed(0)
     pose, valid = make_poses(16, seed=5)
-    drawing, game = FixedSkeleton(0.1, 0.1, 0.1), NonSaturating()
+    drawing, game = WeightedEdges(64, 0.1, 0.1, 0.1).requires_grad_(False), NonSaturating()
     structure = drawing(pose, valid, (16, 16))
     picture = structure.expand(-1, 3, -1, -1)
     critic = PatchDiscriminator(1, 16, 2)
@@ -651,8 +763,10 @@ def test_plans_never_import_the_compiler():
         "from rgx.meta import shapes_only\n"
         "from rgx.gesture.refine.discriminator import PatchDiscriminator\n"
         "from rgx.gesture.refine.refiners import EdgeHeatmapRefiner, PlainRefiner, SkeletonRefiner\n"
+        "from rgx.gesture.refine.structure import WeightedEdges\n"
         "with shapes_only():\n"
-        "    made = [EdgeHeatmapRefiner(64), SkeletonRefiner(64), PlainRefiner(64), PatchDiscriminator(1)]\n"
+        "    heat_map = EdgeHeatmapRefiner(64, WeightedEdges)\n"
+        "    made = [heat_map, SkeletonRefiner(64), PlainRefiner(64), PatchDiscriminator(1)]\n"
         "assert all(p.is_meta for m in made for p in m.parameters())\n"
         "print('torch._dynamo' in sys.modules)"
     )
@@ -710,3 +824,23 @@ def test_both_players_pull_their_own_way(game):
 def test_nothing_is_normalised_over_the_batch():
     networks = [*(make(v) for v in TRAINED), PatchDiscriminator(1)]
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for n in networks for m in n.modules())
+
+
+@pytest.mark.parametrize("game", [NonSaturating(), Hinge(), LeastSquares()], ids=lambda g: type(g).__name__)
+def test_a_logit_on_the_boundary_is_undecided(game):
+    """The discriminator's best answer to pictures that cannot be told apart."""
+    boundary = torch.full((4,), game.boundary, requires_grad=True)
+    game.discriminator_loss(boundary, boundary).backward()
+    assert boundary.grad.abs().max() < 1e-6
+
+
+def test_accuracy_by_hand():
+    accuracy = Accuracy(boundary=0.5, steps=2)
+    for real, refined in (([0.6, 0.6], [0.5, 0.4]), ([0.5, 0.6], [0.6, 0.4]), ([0.1, 0.2], [0.9, 0.4])):
+        accuracy.see(torch.tensor(real), torch.tensor(refined))
+    # A mean over two steps, then half of each step after: (1 + 1/2) / 2 and half of 0, likewise for refined.
+    facts = {name: float(value) for name, value in accuracy.facts().items()}
+    assert facts == pytest.approx({"real_called_real": 0.375, "refined_called_refined": 0.625})
+    again = Accuracy(0.5, 2)
+    again.load_state_dict(accuracy.state_dict())
+    assert again.facts() == accuracy.facts()

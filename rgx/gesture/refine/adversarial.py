@@ -36,6 +36,8 @@ class Hinge(Adversarial):
 class LeastSquares(Adversarial):
     """Half the squared distance to 1 for real pictures and to 0 for refined ones."""
 
+    boundary = 0.5
+
     def refiner_loss(self, fake: Tensor) -> Tensor:
         # Targets 1 and 0, so the refiner's own is 1.
         return (fake - 1).square().mean() / 2

@@ -26,6 +26,14 @@ class Refiner(nn.Module):
         """Return the structure map (B, map_channels, H, W) of poses at one resolution."""
         return pose.new_zeros(len(pose), self.map_channels, *size)
 
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        """Return the parts that learn at a rate of their own, with how many times the network's it is."""
+        return []
+
+    def learned(self) -> dict[str, Tensor]:
+        """Return what there is to know of what it has learned of the structure: a scalar by name."""
+        return {}
+
     def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `forward` does, and the structure map at that size: for training, which wants both."""
         size = (picture.shape[-2], picture.shape[-1])
@@ -42,6 +50,9 @@ class Discriminator(nn.Module):
 
 class Adversarial(ABC):
     """The game between refiner and discriminator, on logits of any shape."""
+
+    boundary: ClassVar[float] = 0.0
+    """A logit above it calls a picture real."""
 
     @abstractmethod
     def refiner_loss(self, fake: Tensor) -> Tensor:

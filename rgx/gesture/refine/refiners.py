@@ -1,23 +1,28 @@
-"""Axis refiner: none, a plain U-Net, and U-Nets guided by a fixed skeleton or by learnable edges."""
+"""Axis refiner: none, a plain U-Net, and U-Nets guided by a drawn skeleton or by learnable edges."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.gesture.refine.base import Refiner
-from rgx.gesture.refine.spade import PlainNorm, Spade
-from rgx.gesture.refine.structure import FixedSkeleton, LearnedEdges, NoStructure, Structure
+from rgx.gesture.refine.skeleton_picture import DrawnSkeleton
+from rgx.gesture.refine.spade import Norm, PlainNorm, Spade
+from rgx.gesture.refine.structure import (
+    BODY_THICKNESS,
+    FACE_THICKNESS,
+    HAND_THICKNESS,
+    Edges,
+    NoStructure,
+    Structure,
+)
 from rgx.gesture.refine.unet import UNet
-from rgx.registry import register
+from rgx.registry import Recipe, register
 
 PICTURE, HOLES = 3, 1
-BODY_THICKNESS, HAND_THICKNESS, FACE_THICKNESS = 0.032, 0.016, 0.012
-"""σ at the start, in half picture widths: the body's is AutoLink's 1e-3 (reading 34), the others ours."""
 
 
 @register("refiner", "none", label="w/o refine", source="Table 3d 'w/o refine'")
@@ -51,76 +56,104 @@ class ResidualRefiner(Refiner):
     def structure(self, pose: Tensor, valid: Tensor, size: tuple[int, int]) -> Tensor:
         return self.drawing(pose, valid, size)
 
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        return [(self.drawing, self.drawing.rate)]
+
+    def learned(self) -> dict[str, Tensor]:
+        return self.drawing.learned()
+
     def forward(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> Tensor:
         return self.refine(picture, trusted, pose, valid)[0]
 
     def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         height, width = picture.shape[-2:]
         sizes = [(height >> level, width >> level) for level in range(self.downs + 1)]
-        structures = [self.drawing(pose, valid, size) for size in sizes]
+        structure, guides = self.drawing.guide(pose, valid, sizes)
         # 1 - trusted: where the animator had nothing to show, the network may paint freely.
-        change = self.network(torch.cat([2 * picture - 1, 1 - trusted], dim=1), structures)
-        return _Within.apply(picture + change), structures[0]  # type: ignore[no-untyped-call]
+        change = self.network(torch.cat([2 * picture - 1, 1 - trusted], dim=1), guides)
+        return _Within.apply(picture + change), structure  # type: ignore[no-untyped-call]
 
 
 @register("refiner", "unet", label="+ UNet", source="Table 3d '+ UNet'")
 class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
 
-    def __init__(self, size_px: int, width: int = 64, max_width: int = 512, downs: int = 4) -> None:
+    def __init__(self, size_px: int, width: int = 40, max_width: int = 512, downs: int = 4) -> None:
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, PlainNorm)
         super().__init__(size_px, downs, NoStructure(), network)
 
 
 class GuidedRefiner(ResidualRefiner):
-    """The U-Net is guided through SPADE by a drawing made afresh at every resolution."""
+    """The U-Net is guided at every resolution through SPADE, whose hidden layer is narrow where it is large.
 
-    map_channels = 1
+    It has spade_share of the channels that it modulates, and at most spade_width. Source: reading 185.
+    """
 
     def __init__(
-        self, size_px: int, width: int, max_width: int, downs: int, spade_width: int, drawing: Structure
+        self,
+        size_px: int,
+        width: int,
+        max_width: int,
+        downs: int,
+        spade_width: int,
+        spade_share: float,
+        drawing: Structure,
     ) -> None:
-        norm = partial(Spade, map_channels=drawing.channels, hidden=spade_width)
+        if not spade_share > 0 or spade_width < 1:
+            raise InputError(
+                f"refiner: spade_share = {spade_share} and spade_width = {spade_width}: expected a share "
+                f"above 0 and a width from 1"
+            )
+
+        def norm(channels: int) -> Norm:
+            hidden = min(spade_width, max(1, round(spade_share * channels)))
+            return Spade(channels, drawing.guide_channels, hidden)
+
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, norm)
         super().__init__(size_px, downs, drawing, network)
 
 
-@register("refiner", "skeleton", label="+ skeleton", source="Table 3d '+ skeleton'")
+@register("refiner", "skeleton", label="+ skeleton", source="Table 3d '+ skeleton', reading 188")
 class SkeletonRefiner(GuidedRefiner):
-    """Guided by bones of given thickness and weight 1: nothing of the drawing is learned."""
+    """Guided by what small convolutions read of a drawn skeleton, as thick as edges are at the start."""
+
+    map_channels = DrawnSkeleton.channels
 
     def __init__(
         self,
         size_px: int,
-        width: int = 64,
+        width: int = 40,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
+        spade_share: float = 0.5,
+        encoder_width: int = 16,
         body_thickness: float = BODY_THICKNESS,
         hand_thickness: float = HAND_THICKNESS,
         face_thickness: float = FACE_THICKNESS,
     ) -> None:
-        drawing = FixedSkeleton(body_thickness, hand_thickness, face_thickness)
-        super().__init__(size_px, width, max_width, downs, spade_width, drawing)
+        drawing = DrawnSkeleton(downs, body_thickness, hand_thickness, face_thickness, encoder_width)
+        super().__init__(size_px, width, max_width, downs, spade_width, spade_share, drawing)
 
 
 @register("refiner", "edge_heatmap", label="+ heatmap", source="Sec. 4.3, eqs. (5)–(7)")
 class EdgeHeatmapRefiner(GuidedRefiner):
-    """Guided by bones whose thickness and weights are learned; those given are where they start."""
+    """Guided by a heat-map of edges whose thickness and weights are learned."""
+
+    map_channels = Edges.channels
 
     def __init__(
         self,
         size_px: int,
-        width: int = 64,
+        edges: Recipe[Edges],
+        width: int = 40,
         max_width: int = 512,
         downs: int = 4,
         spade_width: int = 128,
-        body_thickness: float = BODY_THICKNESS,
-        hand_thickness: float = HAND_THICKNESS,
-        face_thickness: float = FACE_THICKNESS,
+        spade_share: float = 0.5,
     ) -> None:
-        drawing = LearnedEdges(body_thickness, hand_thickness, face_thickness)
-        super().__init__(size_px, width, max_width, downs, spade_width, drawing)
+        drawing = edges(size_px)
+        super().__init__(size_px, width, max_width, downs, spade_width, spade_share, drawing)
 
 
 class _Within(torch.autograd.Function):

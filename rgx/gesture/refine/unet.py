@@ -13,20 +13,42 @@ from rgx.gesture.refine.spade import Norm, PlainNorm
 
 
 class ResidualBlock(nn.Module):
-    """Two times norm, activation, convolution, beside a skip. Source: Park et al. 2019 (SPADE ResBlk)."""
+    """Two times norm, activation, convolution beside a skip. Source: Park et al. 2019 (SPADE ResBlk)."""
 
-    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], Norm]) -> None:
+    def __init__(self, channels: int, norm: Callable[[int], Norm]) -> None:
         super().__init__()
-        self.norms = nn.ModuleList([norm(inputs), norm(outputs)])
-        sizes = ((inputs, outputs), (outputs, outputs))
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in sizes)
-        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norms = nn.ModuleList(norm(channels) for _ in range(2))
+        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor, structure: Tensor) -> Tensor:
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
             y = conv(F.leaky_relu(norm(y, structure), 0.2))
-        return self.skip(x) + y
+        return x + y
+
+
+class JoiningBlock(nn.Module):
+    """What the level below draws joins what was seen on the way down; a residual block over the latter.
+
+    What is drawn is narrowed before it grows, and each is normalised before they are put together: so the
+    structure modulates a third of the channels where the level below is twice as wide. Source: reading 185.
+    """
+
+    def __init__(self, below: int, channels: int, norm: Callable[[int], Norm]) -> None:
+        super().__init__()
+        # Before they grow: a quarter of the pixels.
+        self.narrow = nn.Conv2d(below, channels, 1)
+        self.drawn_norm, self.seen_norm = norm(channels), PlainNorm(channels)
+        self.join = nn.Conv2d(2 * channels, channels, 3, padding=1)
+        self.norm = norm(channels)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, seen: Tensor, structure: Tensor) -> Tensor:
+        """Return (B, channels, H, W) of x (B, below, H / 2, W / 2) and seen (B, channels, H, W)."""
+        drawn = F.interpolate(self.narrow(x), scale_factor=2.0, mode="nearest")
+        both = torch.cat([self.drawn_norm(drawn, structure), self.seen_norm(seen, structure)], dim=1)
+        y = self.join(F.leaky_relu(both, 0.2))
+        return seen + self.conv(F.leaky_relu(self.norm(y, structure), 0.2))
 
 
 class UNet(nn.Module):
@@ -34,7 +56,7 @@ class UNet(nn.Module):
 
     Width doubles at each of `downs` halvings up to max_width. The way down reads the picture alone; the
     lowest level and the way up are normalised by `norm`, which sees the structure of their resolution.
-    Source: Sec. 4.3, reading 40.
+    Source: Sec. 4.3, readings 40 and 185.
     """
 
     def __init__(
@@ -50,10 +72,10 @@ class UNet(nn.Module):
         widths = [min(width * 2**level, max_width) for level in range(downs + 1)]
         steps = list(pairwise(widths))
         self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
-        self.read = nn.ModuleList(ResidualBlock(w, w, PlainNorm) for w in widths[:-1])
+        self.read = nn.ModuleList(ResidualBlock(w, PlainNorm) for w in widths[:-1])
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in steps)
-        self.lowest = ResidualBlock(widths[-1], widths[-1], norm)
-        self.draw = nn.ModuleList(ResidualBlock(a + b, a, norm) for a, b in steps)
+        self.lowest = ResidualBlock(widths[-1], norm)
+        self.draw = nn.ModuleList(JoiningBlock(b, a, norm) for a, b in steps)
         self.last_norm = PlainNorm(widths[0])
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
         # Untrained it changes nothing: a refiner begins from the animated picture, not from noise.
@@ -69,6 +91,5 @@ class UNet(nn.Module):
             x = shrink(seen[-1])
         x = self.lowest(x, structures[-1])
         for level in reversed(range(len(seen))):
-            x = torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), seen[level]], dim=1)
-            x = self.draw[level](x, structures[level])
+            x = self.draw[level](x, seen[level], structures[level])
         return self.last(F.leaky_relu(self.last_norm(x, structures[0]), 0.2))

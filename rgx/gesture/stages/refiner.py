@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,22 +15,27 @@ from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
+from rgx.gesture.refine.accuracy import Accuracy
 from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
 from rgx.gesture.types import Pairs
 from rgx.registry import Part, Recipe, register
 from rgx.shares import share_mean, share_rows
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
-from rgx.train.loop import Opponent, fit
+from rgx.train.loop import Keeper, Opponent, fit
 from rgx.train.optimiser import AdamW, Optimiser
+
+LAST = 0.1
+"""The share of a training, its last, over which the discriminator's accuracy is told."""
 
 
 @register("stage", "refiner", label="Refiner", source="Sec. 4.3, eq. (8)")
 class RefinerStage(Stage):
     """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
 
-    The discriminator learns by the refiner's clock. hand_weight: the weight of L1 in the hand boxes, 1 for
-    none. Source: Sec. 4.3, reading 42.
+    The discriminator learns by the refiner's clock; how often it is right over the last tenth of the training
+    is told, and where the edges' thickness and weights began and ended. hand_weight: the weight of L1 in the
+    hand boxes, 1 for none. Source: Sec. 4.3, readings 42, 187 and 189.
     """
 
     version = 3
@@ -71,7 +76,14 @@ class RefinerStage(Stage):
         pictures, animator = load_pictures(inputs, device), inputs.built["animator"]
         self.perceptual.prepare(device)
         critic = laid_out(self.discriminator(built.map_channels).to(device), device)
+        accuracy = Accuracy(self.adversarial.boundary, max(1, round(LAST * self.training.steps))).to(device)
+        critic.add_module("accuracy", accuracy)
         learned = [weight for weight in critic.parameters() if weight.requires_grad]
+
+        def watched() -> dict[str, float]:
+            return {name: float(value) for name, value in (built.learned() | accuracy.facts()).items()}
+
+        started = {f"{name}_at_start": float(value) for name, value in built.learned().items()}
         seen: dict[str, Tensor] = {}
 
         def refine() -> dict[str, Tensor]:
@@ -91,15 +103,17 @@ class RefinerStage(Stage):
             require(learned, True)
             with fast(device):
                 real, fake = (share_rows(critic)(seen[x], seen["structure"]) for x in ("real", "fake"))
+                accuracy.see(real, fake)
                 return {"discriminator": self.adversarial.discriminator_loss(real, fake)}
 
         opponent = Opponent(critic, criticise, self.discriminator_training)
         with PairReader(pictures, self.training.batch) as reader:
-            values = fit(laid_out(built, device), refine, self.training, workspace, opponents=[opponent])
+            keeper, rates = Watched(workspace, watched), built.own_rates()
+            values = fit(laid_out(built, device), refine, self.training, keeper, rates, [opponent])
         workspace.save_network(built)
         notes = inputs.about("animator")["notes"]
         workspace.save_about({"notes": sorted({*notes, self.perceptual.note} - {""})})
-        return {"parameters": count_parameters(built), **values}
+        return {"parameters": count_parameters(built), **started, **values, **watched()}
 
     def _against(self, fake: Tensor) -> Tensor:
         return self.adversarial_weight * self.adversarial.refiner_loss(fake)
@@ -122,6 +136,19 @@ class RefinerStage(Stage):
             "perceptual": self.perceptual_weight
             * share_mean(self.perceptual.distance)(refined, pairs.driving),
         }
+
+
+class Watched:
+    """A keeper whose curve has, beside the losses, numbers that no step minimises."""
+
+    def __init__(self, keeper: Keeper, watched: Callable[[], Mapping[str, float]]) -> None:
+        self.keeper, self.watched = keeper, watched
+        self.load_checkpoint, self.save_checkpoint = keeper.load_checkpoint, keeper.save_checkpoint
+        self.checkpoint_due, self.progress = keeper.checkpoint_due, keeper.progress
+
+    def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Write the losses of a step, and what is watched after it."""
+        self.keeper.append_metrics(step, {**values, **self.watched()})
 
 
 def require(weights: Iterable[Tensor], gradients: bool) -> None:
