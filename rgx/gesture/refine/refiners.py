@@ -86,7 +86,7 @@ class PlainRefiner(ResidualRefiner):
 class GuidedRefiner(ResidualRefiner):
     """The U-Net is guided at every resolution through SPADE, whose hidden layer is narrow where it is large.
 
-    It has spade_share of the channels that it modulates, and at most spade_width. Source: reading 185.
+    It has spade_share of the channels that it modulates, and at most spade_width. Source: reading 103.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class GuidedRefiner(ResidualRefiner):
         super().__init__(size_px, downs, drawing, network)
 
 
-@register("refiner", "skeleton", label="+ skeleton", source="Table 3d '+ skeleton', reading 188")
+@register("refiner", "skeleton", label="+ skeleton", source="Table 3d '+ skeleton', reading 106")
 class SkeletonRefiner(GuidedRefiner):
     """Guided by what small convolutions read of a drawn skeleton, as thick as edges are at the start."""
 

@@ -23,7 +23,7 @@ class DrawnSkeleton(Structure):
     """The pose as a picture, read by small convolutions of which each level is guided by one's output.
 
     Nothing of the picture is learned. thickness: half the width of a line, in half picture widths, and never
-    less than half a pixel. Source: Hu et al. 2023 (AnimateAnyone's pose guider), reading 188.
+    less than half a pixel. Source: Hu et al. 2023 (AnimateAnyone's pose guider), reading 106.
     """
 
     channels = 3

@@ -21,7 +21,7 @@ GROUPS = (BODY, LEFT_HAND, RIGHT_HAND, FACE)
 BODY_THICKNESS, HAND_THICKNESS, FACE_THICKNESS = 0.032, 0.016, 0.012
 """σ at the start, in half picture widths: the body's is AutoLink's 1e-3 (reading 34), the others ours."""
 EDGES_RATE = 10.0
-"""How many times the network's rate σ and v learn at. Source: ours, reading 187."""
+"""How many times the network's rate σ and v learn at. Source: ours, reading 105."""
 
 
 class Structure(nn.Module):
@@ -73,7 +73,7 @@ class Edges(Structure):
     """The bones of `rgx.gesture.skeleton.edges` as one heat-map, with a σ a group and a v an edge to learn.
 
     Both are positive through softplus; v is 1 at the start. An edge needs both its points. Always in float32
-    at least, whatever the network around it computes in. Source: eqs. (5)–(7), readings 34, 35 and 187.
+    at least, whatever the network around it computes in. Source: eqs. (5)–(7), readings 34, 35 and 105.
     """
 
     channels = 1
@@ -147,7 +147,7 @@ class WeightedEdges(Edges):
         return self.thickness()[self.group], self.weight()
 
 
-@register("edges", "scaled", label="exp(v ·)", source="eq. (5) as printed but for the sign, reading 186")
+@register("edges", "scaled", label="exp(v ·)", source="eq. (5) as printed but for the sign, reading 104")
 class ScaledEdges(Edges):
     """exp(−v · d² / σ²): v makes an edge thinner or thicker than its group; all say 1 on their line."""
 

@@ -31,7 +31,7 @@ class JoiningBlock(nn.Module):
     """What the level below draws joins what was seen on the way down; a residual block over the latter.
 
     What is drawn is narrowed before it grows, and each is normalised before they are put together: so the
-    structure modulates a third of the channels where the level below is twice as wide. Source: reading 185.
+    structure modulates a third of the channels where the level below is twice as wide. Source: reading 103.
     """
 
     def __init__(self, below: int, channels: int, norm: Callable[[int], Norm]) -> None:
@@ -56,7 +56,7 @@ class UNet(nn.Module):
 
     Width doubles at each of `downs` halvings up to max_width. The way down reads the picture alone; the
     lowest level and the way up are normalised by `norm`, which sees the structure of their resolution.
-    Source: Sec. 4.3, readings 40 and 185.
+    Source: Sec. 4.3, readings 40 and 103.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class RefinerStage(Stage):
 
     The discriminator learns by the refiner's clock; how often it is right over the last tenth of the training
     is told, and where the edges' thickness and weights began and ended. hand_weight: the weight of L1 in the
-    hand boxes, 1 for none. Source: Sec. 4.3, readings 42, 187 and 189.
+    hand boxes, 1 for none. Source: Sec. 4.3, readings 42, 105 and 107.
     """
 
     version = 3
