@@ -130,6 +130,21 @@ def test_motion_of_several_units_is_not_clipped() -> None:
     assert torch.allclose(motion, batch.prefix[:, -1:].expand_as(motion), atol=1e-4)
 
 
+def test_a_window_begins_with_its_own_first_step_from_the_source_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator, batch = make_generator(), make_batch(2)
+    batch.prefix_valid[1, -1, 3] = False
+    monkeypatch.setattr(generator, "denoise", lambda *given: batch.motion)
+    motion = generator.sample(batch, Inference(sampler=DDIM(2), noise=seeds(2)))
+    source, step = batch.prefix[:, -1], batch.motion[:, 1] - batch.motion[:, 0]
+    known = batch.prefix_valid[:, -1]
+    assert torch.allclose(motion[:, 0][known], (source + step)[known], atol=1e-4)
+    # On the ninth frame nothing is left of what it missed; of a point that was not seen nothing is known.
+    assert torch.allclose(motion[:, 8:], batch.motion[:, 8:], atol=1e-4)
+    assert torch.allclose(motion[1, :, 3], batch.motion[1, :, 3], atol=1e-4)
+
+
 @pytest.mark.parametrize("sampler", [DDIM(4, eta=1.0, guidance=2.0), DDIM(4), Ancestral(5)])
 def test_a_windows_motion_is_the_same_in_any_batch(sampler: DDIM | Ancestral) -> None:
     generator, batch = make_generator(), make_batch(5)
