@@ -27,6 +27,7 @@ SHAPES = {
     **{key: ["width", "members", "teacher_width"] for key in ("distillation/cosine", "distillation/none")},
     **{key: ["width", "heads", "dropout"] for key in ("fusion/concat", "fusion/cross_attention")},
     **{key: [*LEARNT] for key in ("generator/masked", "generator/regression")},
+    "generator/diffusion": ["features", "speakers"],
     "judge/autoencoder": ["points_width"],
     **{f"keypoints/{name}": ["size_px"] for name in ("pose2d", "pose2d_flexible", "unsupervised")},
     **{f"quantizer/{name}": ["width"] for name in ("fsq", "none", "rvq", "vq")},
