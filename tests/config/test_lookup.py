@@ -121,6 +121,7 @@ def test_a_shell_is_offered_the_files_here_and_the_sweeps_of_the_methods(here: P
     assert complete_sweep("sweeps/") == [
         "sweeps/ablation_readings.yaml", "sweeps/ablation_speech.yaml", SHIPPED,
         "sweeps/demo.yaml", "sweeps/mine.yaml", "sweeps/paper_table3.yaml", "sweeps/recording.yaml",
+        "sweeps/table1.yaml",
     ]  # fmt: skip
     assert complete_sweep("sw")[0] == "sweeps"
     assert complete_sweep("nothing") == []

@@ -29,7 +29,7 @@ SHAPES = {
     **{key: ["width", "heads", "dropout"] for key in ("fusion/concat", "fusion/cross_attention")},
     **{key: [*LEARNT] for key in ("generator/masked", "generator/regression")},
     "generator/causal": [*LEARNT],
-    "generator/lstm": ["features", "speakers"],
+    **{f"generator/{name}": ["features", "speakers"] for name in ("diffusion", "lstm")},
     "judge/autoencoder": ["points_width"],
     **{f"keypoints/{name}": ["size_px"] for name in ("pose2d", "pose2d_flexible", "unsupervised")},
     **{f"quantizer/{name}": ["width"] for name in ("fsq", "none", "rvq", "vq")},

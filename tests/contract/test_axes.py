@@ -31,7 +31,10 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
     "poses",
     "submission",
 }
-PICTURES = {"keypoints", "animator", "refiner", "discriminator", "adversarial", "perceptual"}
+PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {
+    "adversarial",
+    "perceptual",
+}
 """Held to their contracts in test_picture_axes.py."""
 REPORTS = {"caption", "figure", "format"}
 """Held to their contracts in the tests of reports."""

@@ -130,6 +130,21 @@ def test_motion_of_several_units_is_not_clipped() -> None:
     assert torch.allclose(motion, batch.prefix[:, -1:].expand_as(motion), atol=1e-4)
 
 
+def test_a_window_begins_with_its_own_first_step_from_the_source_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator, batch = make_generator(), make_batch(2)
+    batch.prefix_valid[1, -1, 3] = False
+    monkeypatch.setattr(generator, "denoise", lambda *given: batch.motion)
+    motion = generator.sample(batch, Inference(sampler=DDIM(2), noise=seeds(2)))
+    source, step = batch.prefix[:, -1], batch.motion[:, 1] - batch.motion[:, 0]
+    known = batch.prefix_valid[:, -1]
+    assert torch.allclose(motion[:, 0][known], (source + step)[known], atol=1e-4)
+    # On the ninth frame nothing is left of what it missed; of a point that was not seen nothing is known.
+    assert torch.allclose(motion[:, 8:], batch.motion[:, 8:], atol=1e-4)
+    assert torch.allclose(motion[1, :, 3], batch.motion[1, :, 3], atol=1e-4)
+
+
 @pytest.mark.parametrize("sampler", [DDIM(4, eta=1.0, guidance=2.0), DDIM(4), Ancestral(5)])
 def test_a_windows_motion_is_the_same_in_any_batch(sampler: DDIM | Ancestral) -> None:
     generator, batch = make_generator(), make_batch(5)
@@ -239,9 +254,9 @@ def test_a_sampler_of_another_path_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("scale", ["tiny", "bench", "small", "paper"])
 def test_it_is_as_large_as_our_system_in_all(scale: str) -> None:
-    sizes = []
+    sizes = {}
     for row in read_sweep(ROOT / "sweeps/table1.yaml", Overrides(only=["table1"], scale=scale)).rows:
         built = plan_cell(row.texts, ["motion"]).built
         networks = [built.get(stage) for stage in ("tokenizer", "generator", "residual")]
-        sizes.append(sum(count_parameters(n) for n in networks if isinstance(n, nn.Module)))
-    assert sizes[0] / sizes[1] == pytest.approx(1, abs=0.05)
+        sizes[row.name] = sum(count_parameters(n) for n in networks if isinstance(n, nn.Module))
+    assert sizes["S2G-Diffusion (landmarks)"] / sizes["Ours"] == pytest.approx(1, abs=0.05)

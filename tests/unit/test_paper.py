@@ -351,7 +351,7 @@ def test_the_papers_configuration_has_the_papers_parts() -> None:
     } <= chosen
     assert not {key for key in chosen if "random" in key}, "a stand-in"
     assert stages["speech"]["speech"]["features_width"] == 1024 and stages["frames"]["size_px"] == 256
-    assert within(stages["motion"], "steps") == 5
+    assert within(stages["motion"]["decode"], "steps") == 5
     assert (within(stages["generator"], "low"), within(stages["generator"], "high")) == (0.5, 1.0)
 
 
@@ -387,7 +387,7 @@ def test_rows_of_table_3e_mask_other_shares(row: str, low: float) -> None:
 
 @pytest.mark.parametrize("steps", [10, 15, 20])
 def test_rows_of_table_3f_decode_in_other_steps(steps: int) -> None:
-    assert within(made_of(f"3f/{steps} iter.")["motion"], "steps") == steps
+    assert within(made_of(f"3f/{steps} iter.")["motion"]["decode"], "steps") == steps
 
 
 @pytest.mark.parametrize("row", ["Unsup-kp", "2D-pose", "+ flex kp"])

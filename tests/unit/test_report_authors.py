@@ -413,6 +413,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def test_every_panel_of_the_page_on_tables_loads(tmp_path: Path) -> None:
     panels = [text for language, text in BLOCK.findall(PAGE.read_text()) if language == "yaml"]
+    panels = [text for text in panels if not text.startswith("figures:")]
     path = tmp_path / "report.yaml"
     panelled = "".join(indent(text, "  ") for text in panels)
     path.write_text(f"sweep: sweeps/ablation_table3.yaml\npanels:\n{panelled}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rgx.errors import InputError
 from rgx.gesture.generate.base import Denoising, Generator, Inference
+from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.generate.denoiser import Denoiser, SpeechReader
 from rgx.gesture.generate.samplers import PosteriorSampler
 from rgx.gesture.generate.speech_content import silence_some
@@ -57,6 +58,16 @@ def squared_losses(clean: Tensor, batch: Batch) -> dict[str, Tensor]:
         error, valid = error.diff(dim=1), valid[:, 1:] & valid[:, :-1]
         losses[name] = mean_square(error, valid)
     return losses
+
+
+def begin_at_source(motion: Tensor, batch: Batch) -> Tensor:
+    """Return a window (B, T, K, 2) as it goes on from its source frame, as ours does (`go_on`).
+
+    The frame before it is where its first step would have come from; what that misses of the source frame is
+    left over the first frames. Source: reading 94.
+    """
+    before = 2 * motion[:, :1] - motion[:, 1:2]
+    return go_on(torch.cat([before.expand_as(batch.prefix), motion], dim=1), batch)
 
 
 @register("generator", "diffusion", label="Diffusion", source="S2G-Diffusion (LMDM); readings 93 to 97")
@@ -125,7 +136,7 @@ class DiffusionGenerator(Generator):
         assert isinstance(sampler, PosteriorSampler)
         shape, device = (batch.speech.shape[1], len(KEPT), 2), batch.speech.device
         predict, noise = self._guided(batch, sampler.guidance), inference.draws(batch)
-        return sampler.run(Denoising(shape, predict, cosine_path, noise, device))
+        return begin_at_source(sampler.run(Denoising(shape, predict, cosine_path, noise, device)), batch)
 
     def _guided(self, batch: Batch, guidance: float) -> Callable[[Tensor, float, float], Tensor]:
         """Return what a sampler asks: u + guidance · (c − u), with speech c, without it u, in one batch.
