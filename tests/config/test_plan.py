@@ -141,6 +141,7 @@ def test_no_gin_binding_is_dead(shipped: Plan) -> None:
     records += [s.record for s in plan_cell(single.texts, single.targets).stages.values()]
     records += [t.record for t in planned(scale="paper").tasks.values()]
     records += [t.record for t in make_plan(read_sweep(READINGS)).tasks.values()]
+    records += [t.record for t in make_plan(read_sweep(ROOT / "sweeps" / "table1.yaml")).tasks.values()]
     read = {v for r in records for n, v in flatten(r).items() if n.endswith("variant")}
     read |= {m["variant"] for r in records for m in r.get("metrics", [])}
     base = (ROOT / "gin" / "realistic_gesture.gin").read_text()
