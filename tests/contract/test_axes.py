@@ -44,6 +44,7 @@ PLAIN = {"mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "sp
 SMALL = {
     "quantizer": {"codes": 8, "layers": 3},
     "speech": {"mels": 16},
+    "sampler": {"steps": 4},
     "generator": {"width": 16, "layers": 1, "heads": 2, "feedforward": 16},
 }
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
