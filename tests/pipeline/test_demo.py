@@ -19,7 +19,11 @@ STEPS = {
     "judge": 20, "sync_judge": 5, "alignment": 10, "tokenizer": 30, "generator": 15, "residual": 10,
     "animator": 20, "refiner": 2,
 }  # fmt: skip
-LESS = ["stage.frames.size_px = 32", "corpus.puppets.train_clips = 3", *(f"{s}/training.adamw.steps = {n}" for s, n in STEPS.items())]
+LESS = [
+    "stage.frames.size_px = 32",
+    "corpus.puppets.train_clips = 3",
+    *(f"{s}/training.adamw.steps = {n}" for s, n in STEPS.items()),
+]
 PANELS = {"motion": ["regression", "full-model"], "decoding": ["one shot", "full-model"]}
 
 
