@@ -71,7 +71,6 @@ def test_metrics_order_planted_systems(systems: Systems, tmp_path: Path) -> None
     sweep, report = write_definitions(systems, "tiny", tmp_path)
     store = tmp_path / "store"
     quick = ["--bind", "judge/training.adamw.steps = 200", "--bind", "sync_judge/training.adamw.steps = 60"]
-    quick += ["--bind", "stage.submission_video_scores.metrics = [@metric.video_fid_lite0()]"]
     quick += ["--engine", "inline", "--no-report"]
     assert command("sweep", str(sweep), "--store", str(store), *quick) == 0
     found = {m["row"].split("/")[1]: m["outputs"] for k, m in manifests(store).items() if "_scores" in k}
@@ -204,6 +203,7 @@ def test_videos_are_scored_where_every_system_has_them(systems: Systems, tmp_pat
     sweep, _ = write_definitions(both, "tiny", tmp_path / "scored")
     store = tmp_path / "store"
     quick = ["--bind", "judge/training.adamw.steps = 2", "--bind", "sync_judge/training.adamw.steps = 2"]
+    quick += ["--bind", "stage.submission_video_scores.metrics = [@metric.video_fid_lite0()]"]
     quick += ["--engine", "inline", "--no-report"]
     assert command("sweep", str(sweep), "--store", str(store), *quick) == 0
     found = {m["row"].split("/")[1]: m for k, m in manifests(store).items() if "submission_video_scores" in k}
