@@ -1,4 +1,4 @@
-"""The house's rules as tests: imports, sizes, docstrings, choices by name, the README's tree."""
+"""The house's rules as tests: imports, sizes, docstrings, choices by name, the tree of docs/house.md."""
 
 from __future__ import annotations
 
@@ -180,16 +180,15 @@ def test_help_and_report_stay_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_readme_tree_is_the_tree() -> None:
-    readme = (ROOT / "README.md").read_text()
-    tree = readme.split("```tree\n")[1].split("```")[0]
+def test_the_tree_of_the_house_is_the_tree() -> None:
+    tree = (ROOT / "docs/house.md").read_text().split("```tree\n")[1].split("```")[0]
     for line in tree.splitlines():
         name = re.split(r"\s{2,}", line.strip())[0]
         for part in name.split(" · "):
-            assert (ROOT / part).exists(), f"README's tree names {part}, which is not there"
+            assert (ROOT / part).exists(), f"docs/house.md names {part}, which is not there"
     for path in (*(ROOT / "rgx").glob("*/__init__.py"), *(ROOT / "rgx" / "gesture").glob("*/__init__.py")):
         folder = path.parent.relative_to(ROOT)
-        assert f"{folder}/" in tree, f"README's tree leaves out {folder}/"
+        assert f"{folder}/" in tree, f"docs/house.md leaves out {folder}/"
 
 
 def test_no_path_of_a_machine_in_the_project() -> None:
