@@ -65,12 +65,16 @@ def test_openpose_people_and_empty_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("people", "words"),
     [
-        ([person(pose_keypoints_2d=[1.0] * 54)], "person 0: pose_keypoints_2d has 18 points, expected 25"),
-        ([person(), {"pose_keypoints_2d": []}], "person 1 has no 'face_keypoints_2d'"),
+        (
+            [person(pose_keypoints_2d=[1.0] * 57)],
+            r"person 0: pose_keypoints_2d has 19 points, expected 17 \(COCO\)",
+        ),
+        ([person(), {"pose": []}], "person 1 has none of pose_keypoints_2d, face_keypoints_2d"),
         ([person(hand_left_keypoints_2d=[float("nan")] * 63)], "hand_left.* not finite"),
         ([person(hand_left_keypoints_2d=["x"] * 63)], "hand_left.* not an array of numbers"),
         ([person(face_keypoints_2d=[[1, 2], [3]])], "face.* not an array of numbers"),
-        (["someone"], "person 0 has no 'pose_keypoints_2d'"),
+        (["someone"], "person 0 has none of pose_keypoints_2d"),
+        ([person(pose_keypoints_2d=[1.0] * 76)], "pose_keypoints_2d has 76 numbers"),
         (None, "no list 'people'"),
         ([person(pose_keypoints_2d=[10**400] * 75)], "not an array of numbers"),
     ],
@@ -129,9 +133,10 @@ def test_mmpose_predictions(tmp_path: Path, form: Callable[[Any], Any]) -> None:
     [
         ("{", "unreadable as JSON"),
         ("[" * 100_000, "unreadable as JSON"),
-        ("{}", "no list 'instance_info'"),
-        ("[]", "no list 'instance_info'"),
-        ("[3]", "frame 0 has no 'frame_id'"),
+        ("{}", "an empty object: expected a list of frames, or an object with 'instance_info'"),
+        ("[]", "an empty list: expected a list of frames"),
+        ("[3]", "frame 0: the value '3': expected one of: OpenPose's"),
+        ('[{"frame_id": 1}]', "frame 0 has no 'frame_id' or 'instances'"),
         (
             json.dumps(predictions([instance()])).replace('"frame_id": 1', '"frame_id": null'),
             "frame 0 has no",

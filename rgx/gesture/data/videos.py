@@ -14,7 +14,7 @@ import numpy as np
 from rgx.errors import InputError, nearest
 from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.splits import Interval, Split, leaks_by_split
-from rgx.gesture.poses.files import content, read_keypoints
+from rgx.gesture.poses.files import SUFFIXES, content, dialect, read_keypoints
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.poses.smoothing import smooth
 from rgx.gesture.skeleton import measure
@@ -24,7 +24,7 @@ from rgx.memory import remember
 from rgx.registry import Outside, Place, register
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
-KEYPOINTS = ("landmarks/{}.npz", "keypoints/{}.npz", "keypoints/{}.json", "keypoints/{}")
+KEYPOINTS = ("landmarks/{}.npz", *(f"keypoints/{{}}{suffix}" for suffix in (*SUFFIXES, "")))
 """Where a clip's points may lie: a file, or a folder of one file a frame."""
 PREPARED = Outside(
     "recordings as a corpus",
@@ -251,7 +251,7 @@ def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, n
         raise InputError(f"{landmarks}: {crowd}: keep the speaker's points only")
     if len(people) != video.frames:
         expected = f"expected {video.frames} as in {path}"
-        raise InputError(f"{landmarks}: {len(people)} frames of landmarks, {expected}")
+        raise InputError(f"{landmarks}: {len(people)} frames of {dialect(landmarks)}, {expected}")
     points = people.reshape(len(people), -1, 3)
     keypoints, scores = points[..., :2], points[..., 2]
     valid = (scores > visibility) & _inside(keypoints, video)
@@ -261,7 +261,8 @@ def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, n
             raise InputError(f"{landmarks}: no point is found in any frame")
         if not _inside(keypoints, video)[scores > 0].any():
             where = f"at {shares.min():.3g} to {shares.max():.3g} of its size, expected 0 to 1"
-            raise InputError(f"{landmarks}: every point lies outside the picture in every frame, {where}")
+            outside = "every point lies outside the picture in every frame"
+            raise InputError(f"{landmarks}: {outside}, {where} ({dialect(landmarks)})")
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     return keypoints, valid, video
 

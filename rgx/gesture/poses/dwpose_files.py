@@ -12,11 +12,13 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import finite, scored
-from rgx.gesture.poses.json_files import numbered, stacked
+from rgx.gesture.poses.dialect import stacked
+from rgx.gesture.poses.json_files import numbered
+from rgx.gesture.poses.point_sets import BODIES
 from rgx.gesture.skeleton import FACE, LEFT_HAND, POINTS, RIGHT_HAND
 
-BODY_18 = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
-"""DWPose's 18 body ids (OpenPose's COCO order with a neck) of COCO points 0–16; it keeps no feet."""
+BODY_18 = BODIES[18].theirs
+"""DWPose's 18 body ids of COCO points 0–16; it keeps no feet."""
 
 LARGEST_BYTES = 16 * 2**20
 KINDS = "biuf"

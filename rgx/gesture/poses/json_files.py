@@ -1,65 +1,43 @@
-"""Keypoints in JSON: a folder of OpenPose's frames, and MMPose's predictions for a video."""
+"""Keypoints in JSON: a folder of frames, or one file of all of them, in whichever dialect they are."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rgx.errors import InputError
-from rgx.gesture.poses.base import finite, scored
-from rgx.gesture.skeleton import FACE, LEFT_HAND, POINTS, RIGHT_HAND
+from rgx.gesture.poses import coco_files, mediapipe_files, mmpose_files, openpose_files
+from rgx.gesture.poses.dialect import Dialect, Frame, described, stacked
 
-BODY_25 = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11, 19, 20, 21, 22, 23, 24)
-"""OpenPose BODY_25 ids of COCO-WholeBody points 0–22: body and feet. Source: OpenPose's output format."""
-
-PARTS = {
-    "pose_keypoints_2d": (25, BODY_25, tuple(range(23))),
-    "face_keypoints_2d": (70, tuple(range(68)), FACE),
-    "hand_left_keypoints_2d": (21, tuple(range(21)), LEFT_HAND),
-    "hand_right_keypoints_2d": (21, tuple(range(21)), RIGHT_HAND),
-}
-"""OpenPose's parts: how many points one has, which of them are kept, and where they go."""
+DIALECTS: tuple[Dialect, ...] = (openpose_files.DIALECT, mediapipe_files.DIALECT, *mmpose_files.DIALECTS)
+"""What a frame may be written in; the first that a frame shows signs of is taken for all."""
 
 
-def read_openpose(folder: Path, width_px: int, height_px: int) -> np.ndarray:
-    """Return OpenPose's people (T, P, 133, 3), a JSON file a frame; an empty part has score 0.
-
-    Raises InputError for missing frames, other point counts than BODY_25, face 70 and hands 21, numbers
-    that are not finite and coordinates that are not in px.
-    """
-    frames = [_openpose_frame(path) for path in numbered(folder, ".json")]
-    _check_pixels(folder, frames)
-    return stacked(frames)
+def read_json(path: Path, width_px: int, height_px: int) -> np.ndarray:
+    """Return the people (T, P, 133, 3) of a JSON file of all frames; raises InputError naming its frame."""
+    content = load_json(path)
+    if coco_files.tells(content):
+        return coco_files.read(path, content, width_px, height_px)
+    return _people(path, _listed(path, content), width_px, height_px)
 
 
-def read_mmpose(path: Path, width_px: int, height_px: int) -> np.ndarray:
-    """Return the people (T, P, 133, 3) of MMPose's predictions for a video: `instance_info`, or its list.
-
-    Raises InputError for frames out of order, other point counts and numbers that are not finite.
-    """
-    content = _load(path)
-    listed = content.get("instance_info") if isinstance(content, dict) else content
-    if not isinstance(listed, list) or not listed:
-        raise InputError(f"{path}: no list 'instance_info' of frames, as MMPose's predictions have")
-    frames, first = [], 0
-    for n, item in enumerate(listed):
-        frame_id, instances = (item.get(key) if isinstance(item, dict) else None for key in _FRAME)
-        if not isinstance(frame_id, int) or not isinstance(instances, list):
-            raise InputError(f"{path}: frame {n} has no {' or '.join(repr(key) for key in _FRAME)}")
-        first = first if n else frame_id
-        if frame_id != first + n:
-            raise InputError(f"{path}: frame_id {frame_id} where {first + n} was expected")
-        people = [_instance(f"{path}: frame_id {frame_id}, instance {p}", i) for p, i in enumerate(instances)]
-        frames.append(np.array(people, np.float32).reshape(-1, POINTS, 3))
-    _check_pixels(path, frames)
-    return stacked(frames)
+def read_json_folder(folder: Path, width_px: int, height_px: int) -> np.ndarray:
+    """Return the people (T, P, 133, 3) of a JSON file a frame; raises InputError naming file and person."""
+    frames = [Frame(str(path), load_json(path)) for path in numbered(folder, ".json")]
+    return _people(folder, frames, width_px, height_px)
 
 
-_FRAME = ("frame_id", "instances")
+def dialect_of(path: Path) -> str:
+    """Return what a JSON file, or a folder of them, is written in; raises InputError when nothing tells."""
+    if path.is_dir():
+        return _spoken([Frame(str(file), load_json(file)) for file in numbered(path, ".json")]).name
+    content = load_json(path)
+    return coco_files.NAME if coco_files.tells(content) else _spoken(_listed(path, content)).name
 
 
 def numbered(folder: Path, suffix: str) -> list[Path]:
@@ -82,72 +60,46 @@ def numbered(folder: Path, suffix: str) -> list[Path]:
     return [order[n] for n in sorted(order)]
 
 
-def stacked(frames: list[np.ndarray]) -> np.ndarray:
-    """Return frames of (P, 133, 3) as (T, P, 133, 3); who is absent from a frame has score 0 there."""
-    people = np.zeros((len(frames), max(map(len, frames)), POINTS, 3), np.float32)
-    for n, frame in enumerate(frames):
-        people[n, : len(frame)] = frame
-    return people
-
-
-def _openpose_frame(path: Path) -> np.ndarray:
-    content = _load(path)
-    people = content.get("people") if isinstance(content, dict) else None
-    if not isinstance(people, list):
-        raise InputError(f"{path}: no list 'people', as OpenPose writes")
-    return np.array([_openpose_person(path, n, p) for n, p in enumerate(people)], np.float32).reshape(
-        -1, POINTS, 3
-    )
-
-
-def _openpose_person(path: Path, n: int, person: Any) -> np.ndarray:
-    points = np.zeros((POINTS, 3))
-    for part, (count, ids, places) in PARTS.items():
-        where = f"{path}: person {n}"
-        if not isinstance(person, dict) or part not in person:
-            raise InputError(f"{where} has no '{part}'")
-        numbers = _numbers(f"{where}: {part}", person[part])
-        if not numbers.size:
-            continue
-        if numbers.shape != (3 * count,):
-            point_count = f"{numbers.size / 3:g} points"
-            raise InputError(
-                f"{where}: {part} has {point_count}, expected {count} as of BODY_25, face 70, hands 21"
-            )
-        points[list(places)] = numbers.reshape(count, 3)[list(ids)]
-    return scored(points[:, :2], points[:, 2])
-
-
-def _instance(where: str, instance: Any) -> np.ndarray:
-    if not isinstance(instance, dict) or not {"keypoints", "keypoint_scores"} <= set(instance):
-        raise InputError(f"{where}: no 'keypoints' and 'keypoint_scores'")
-    points = _numbers(f"{where}: keypoints", instance["keypoints"])
-    scores = _numbers(f"{where}: keypoint_scores", instance["keypoint_scores"])
-    if points.shape != (POINTS, 2) or scores.shape != (POINTS,):
-        shapes = f"keypoints {points.shape} and keypoint_scores {scores.shape}"
-        raise InputError(f"{where}: {shapes}, expected {(POINTS, 2)} and {(POINTS,)}")
-    return scored(points, scores)
-
-
-def _numbers(where: str, content: Any) -> np.ndarray:
-    try:
-        numbers = np.array(content, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        raise InputError(f"{where}: not an array of numbers") from None
-    if not finite(numbers):
-        raise InputError(f"{where}: a number that is not finite")
-    return numbers
-
-
-def _check_pixels(path: Path, frames: list[np.ndarray]) -> None:
-    """Raise InputError for shares of the picture where px belong: they would all fall on its first pixel."""
-    coordinates = np.concatenate([frame[frame[..., 2] > 0, :2].ravel() for frame in frames])
-    if coordinates.size and np.abs(coordinates).max() <= 1:
-        raise InputError(f"{path}: coordinates of at most 1, expected px: write them unscaled")
-
-
-def _load(path: Path) -> Any:
+def load_json(path: Path) -> Any:
+    """Return what a JSON file holds; raises InputError for one that is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: unreadable as JSON: {error}") from None
+
+
+def _listed(path: Path, content: Any) -> list[Frame]:
+    """Return the frames of a file of all of them; raises InputError where it has none, or not in order."""
+    listed = content
+    if isinstance(content, dict):
+        listed = next((content[key] for key in ("instance_info", "frames") if key in content), None)
+    if not isinstance(listed, list) or not listed:
+        expected = "a list of frames, or an object with 'instance_info' or 'frames' or a COCO annotation"
+        raise InputError(f"{path}: {described(content)}: expected {expected}")
+    if isinstance(listed[0], dict) and {"frame_id", "instances"} & set(listed[0]):
+        return mmpose_files.in_order(path, listed)
+    return [Frame(f"{path}: frame {n}", frame) for n, frame in enumerate(listed)]
+
+
+def _spoken(frames: Sequence[Frame]) -> Dialect:
+    """Return the dialect of the first frame that shows signs of one; raises InputError where none does."""
+    for frame in frames:
+        for dialect in DIALECTS:
+            if dialect.tells(frame.content):
+                return dialect
+    signs = "; ".join(f"{dialect.name} ({dialect.sign})" for dialect in DIALECTS)
+    raise InputError(f"{frames[0].where}: {described(frames[0].content)}: expected one of: {signs}")
+
+
+def _people(path: Path, frames: Sequence[Frame], width_px: int, height_px: int) -> np.ndarray:
+    dialect = _spoken(frames)
+    people = [dialect.people(frame, (width_px, height_px)) for frame in frames]
+    _check_pixels(path, people)
+    return stacked(people)
+
+
+def _check_pixels(path: Path, frames: Sequence[np.ndarray]) -> None:
+    """Raise InputError for shares of the picture where px belong: they would all fall on its first pixel."""
+    coordinates = np.concatenate([frame[frame[..., 2] > 0, :2].ravel() for frame in frames])
+    if coordinates.size and np.abs(coordinates).max() <= 1:
+        raise InputError(f"{path}: coordinates of at most 1, expected px: write them unscaled")

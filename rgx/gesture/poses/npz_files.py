@@ -1,4 +1,4 @@
-"""Keypoints in .npz files: MediaPipe Holistic's arrays, and rgx's own."""
+"""Keypoints in .npz files: MediaPipe Holistic's arrays, RTMLib's, and rgx's own."""
 
 from __future__ import annotations
 
@@ -10,20 +10,37 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import scored
-from rgx.gesture.poses.mediapipe_points import SHAPES, to_wholebody
+from rgx.gesture.poses.dialect import rescaled
+from rgx.gesture.poses.mediapipe_points import SHAPES
+from rgx.gesture.poses.point_sets import placed
 from rgx.gesture.skeleton import POINTS
 
 OWN = ("points", "scores", "size_px")
 """points (T, 133, 2) float32 in px, scores (T, 133) in [0, 1], size_px: width and height of the picture."""
 
 
+ARRAYS = ("keypoints", "scores")
+"""keypoints (T, 133, 2) or (T, P, 133, 2) in px, and scores, as RTMLib returns them a picture."""
+
+MEDIAPIPE = {"pose": "body", "face": "face", "left_hand": "left_hand", "right_hand": "right_hand"}
+"""MediaPipe's arrays and the parts they are; `pose` is always there."""
+
+NAMES = {
+    tuple(SHAPES): "MediaPipe Holistic's .npz",
+    OWN: "rgx's own .npz",
+    ARRAYS: "RTMLib's arrays",
+}
+
+
 def read_npz(path: Path, width_px: int, height_px: int) -> np.ndarray:
-    """Return the one person of an .npz (T, 1, 133, 3), by the names of its arrays; raises InputError."""
-    arrays = _load(path)
-    if set(arrays) == set(OWN):
-        return _own(path, arrays, width_px, height_px)[:, None]
-    _check_mediapipe(path, arrays)
-    return to_wholebody(arrays, width_px, height_px)[:, None]
+    """Return the people (T, P, 133, 3) of an .npz, by the names of its arrays; raises InputError."""
+    layout, arrays = _load(path)
+    return READERS[layout](path, arrays, width_px, height_px)
+
+
+def layout_of(path: Path) -> str:
+    """Return whose arrays an .npz holds; raises InputError for anybody else's."""
+    return NAMES[_load(path)[0]]
 
 
 def write_own_npz(path: Path, tracked: np.ndarray, width_px: int, height_px: int) -> None:
@@ -49,18 +66,42 @@ def _own(path: Path, arrays: dict[str, np.ndarray], width_px: int, height_px: in
     if size_px.shape != (2,) or size_px.dtype.kind not in "iu":
         raise InputError(f"{path}: array 'size_px' is {size_px.dtype} {size_px.shape}, expected two integers")
     own_width, own_height = (int(n) for n in size_px)
-    scale = (width_px / max(own_width, 1), height_px / max(own_height, 1))
-    # The same pictures at another resolution; a pixel's rounding is no other shape.
-    if min(own_width, own_height) < 1 or abs(scale[0] - scale[1]) * max(own_width, own_height) > 2:
-        extent = f"{own_width}×{own_height} px"
-        raise InputError(f"{path}: points of pictures of {extent}, the video's are {width_px}×{height_px} px")
-    return scored(points * np.array(scale, np.float32), scores)
+    scale = rescaled(str(path), (own_width, own_height), (width_px, height_px))
+    return scored(points * scale.astype(np.float32), scores)[:, None]
 
 
-def _check_mediapipe(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _mediapipe(path: Path, arrays: dict[str, np.ndarray], width_px: int, height_px: int) -> np.ndarray:
+    """Return the one person of MediaPipe's arrays; NaN, or an array that is not there, is not found.
+
+    A body point's score is its visibility; a found point of the face or a hand has score 1, since MediaPipe
+    gives those none. A coordinate of depth, third of three or four, is left out.
+    """
     frames = _frames(path, "pose", arrays["pose"])
-    for name, shape in SHAPES.items():
-        _check(path, name, arrays[name], (frames, *shape))
+    parts = {}
+    for name, array in arrays.items():
+        shape = SHAPES[name]
+        judged = shape[-1] == 3
+        forms = ((frames, *array.shape[1:2], numbers) for numbers in ((3, 4) if judged else (2, 3)))
+        if array.shape not in forms or array.dtype.kind != "f":
+            _check(path, name, array, (frames, *shape))
+        scores = array[..., -1:] if judged else np.ones_like(array[..., :1])
+        parts[MEDIAPIPE[name]] = np.concatenate([array[..., :2], scores], axis=-1)
+    names = {part: f"array '{name}'" for name, part in MEDIAPIPE.items()}
+    points = placed(parts, str(path), names)
+    return scored(points[..., :2] * (width_px, height_px), points[..., 2])[:, None]
+
+
+def _arrays(path: Path, arrays: dict[str, np.ndarray], width_px: int, height_px: int) -> np.ndarray:
+    """Return the people of RTMLib's arrays; raises InputError for other shapes."""
+    points, scores = (arrays[name] for name in ARRAYS)
+    frames = _frames(path, "keypoints", points)
+    people = points.shape[1:2] if points.ndim == 4 else ()
+    for name, shape in (("keypoints", (POINTS, 2)), ("scores", (POINTS,))):
+        _check(path, name, arrays[name], (frames, *people, *shape))
+    return scored(points, scores).reshape(frames, -1, POINTS, 3)
+
+
+READERS = {tuple(SHAPES): _mediapipe, OWN: _own, ARRAYS: _arrays}
 
 
 def _frames(path: Path, name: str, array: np.ndarray) -> int:
@@ -75,7 +116,7 @@ def _check(path: Path, name: str, array: np.ndarray, shape: tuple[int, ...]) -> 
         raise InputError(f"{path}: {content}, expected floats of shape {shape}")
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(path: Path) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     try:
         # NumPy leaves a file it opened itself open when the zip inside turns out to be broken.
         with path.open("rb") as file:
@@ -83,7 +124,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             if not isinstance(arrays, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: expected an .npz of keypoints, found a single array")
             with arrays:
-                return {name: arrays[name] for name in _layout(path, set(arrays.files))}
+                layout = _layout(path, set(arrays.files))
+                return layout, {name: arrays[name] for name in layout if name in arrays.files}
     except (
         OSError,
         EOFError,
@@ -99,12 +141,15 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _layout(path: Path, names: set[str]) -> tuple[str, ...]:
-    """Return the arrays of the layout a file is nearest to; raises InputError unless it has just those."""
-    layouts = (tuple(SHAPES), OWN)
-    near = max(layouts, key=lambda layout: len(names & set(layout)))
-    missing, extra = sorted(set(near) - names), sorted(names - set(near))
+    """Return the arrays of the layout a file is nearest to; raises InputError for others.
+
+    Of MediaPipe's arrays face and hands may be absent: then they were not found.
+    """
+    near = max(READERS, key=lambda layout: len(names & set(layout)))
+    needed = {"pose"} if near == tuple(SHAPES) else set(near)
+    missing, extra = sorted(needed - names), sorted(names - set(near))
     if missing or extra:
         named = (("missing", missing), ("extra", extra))
         parts = [f"{word} {', '.join(some)}" for word, some in named if some]
-        raise InputError(f"{path}: arrays {'; '.join(parts)}; expected exactly {', '.join(near)}")
+        raise InputError(f"{path}: arrays {'; '.join(parts)}; expected {', '.join(near)}")
     return near

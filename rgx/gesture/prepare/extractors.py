@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rgx.errors import InputError, nearest
 from rgx.gesture import poses
 from rgx.gesture.poses.base import Extractor
-from rgx.gesture.poses.files import content
+from rgx.gesture.poses.files import SUFFIXES, content
 from rgx.gesture.prepare.streams import RefusedError
 from rgx.kinds import describe_kind, describe_value
 from rgx.plugins import load_plugin
@@ -119,7 +119,7 @@ def points_stamp(source: Path) -> list[Any]:
 
 def points_beside(source: Path) -> Path:
     """Return the keypoint file or folder of a video's name beside it; raises RefusedError without one."""
-    places = [source.with_suffix(suffix) for suffix in (".npz", ".json", "")]
+    places = [source.with_suffix(suffix) for suffix in (*SUFFIXES, "")]
     for place in places:
         if place.exists() and place != source:
             return place
