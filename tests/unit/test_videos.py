@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +16,11 @@ from jpeg_video import write_jpegs
 
 from rgx import memory
 from rgx.errors import InputError
-from rgx.gesture.data import videos
+from rgx.gesture.data import tracked_clip
 from rgx.gesture.data.splits import S2GSplit, TableSplit, VideoSplit
 from rgx.gesture.data.videos import Videos
-from rgx.gesture.video.files import probe, read_speech
+from rgx.gesture.poses.fit import TrackFit
+from rgx.gesture.video.files import probe, read_speech, write_mp4
 from rgx.registry import find
 from rgx.store.known_files import keep, recall
 
@@ -109,6 +113,7 @@ def test_identity_keeps_hyper_parameters_and_leaves_the_place() -> None:
         "visibility": 0.5,
         "smoothing_frames": 1,
         "split": None,
+        "fit": None,
     }
     assert variant.label == "Videos" and variant.shapes == []
 
@@ -186,7 +191,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "absent landmarks": (lambda f: (f / "landmarks/b.npz").unlink(), r"line 3: .*b\.npz: no such file"),
     "no audio": (lambda f: make_video(f / "clips/a.mp4", audio_start_s=None), r"a\.mp4: no audio stream"),
     "rate": (lambda f: make_video(f / "clips/a.mp4", fps=30), r"a\.mp4: 30\.000 frames per second"),
-    "length": (lambda f: make_landmarks(f / "landmarks/a.npz", 9), r"npz: 9 frames .* expected 90 .*a\.mp4"),
+    "length": (
+        lambda f: make_landmarks(f / "landmarks/a.npz", 9),
+        r"npz .MediaPipe.*: 9 frames, expected 90 as the clip has",
+    ),
     "never found": (lambda f: unfound(f / "landmarks/b.npz"), r"line 3: .*b\.npz: no point is found"),
     "never visible": (
         lambda f: unseen(f / "landmarks/b.npz"),
@@ -260,7 +268,9 @@ def test_shoulders_seen_in_turn_are_bridged(folder: Path) -> None:
 
 def test_files_are_read_once_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr("rgx.gesture.data.videos.probe", lambda path: read.append(path.name) or probe(path))
+    monkeypatch.setattr(
+        "rgx.gesture.data.tracked_clip.probe", lambda path: read.append(path.name) or probe(path)
+    )
     first = Videos(str(folder)).facts()
     assert sorted(read) == ["a.mp4", "b.mp4"]
     assert Videos(str(folder)).facts() == first and len(read) == 2
@@ -447,5 +457,37 @@ def test_a_worker_reads_no_clip_again_that_its_driver_has_read(
     for name in ("_known", "_lasting"):
         monkeypatch.setattr(memory, name, {})
     recall(tmp_path)
-    monkeypatch.setattr(videos, "_read", lambda *_: pytest.fail("a clip was read again"))
+    monkeypatch.setattr(tracked_clip, "read_tracked", lambda *_: pytest.fail("a clip was read again"))
     assert Videos(str(folder)).facts() == known
+
+
+def test_a_clip_that_is_shown_turned_is_refused(folder: Path) -> None:
+    path = folder / "clips" / "a.mp4"
+    write_mp4(path, [np.zeros((64, 64, 3), np.uint8)] * FRAMES, np.zeros(640 * FRAMES, np.float32))
+    assert Videos(str(folder)).facts().clips == {"train": 1, "test": 1}
+    content = bytearray(path.read_bytes())
+    for place in (found.start() + 44 for found in re.finditer(b"tkhd", bytes(content))):
+        content[place : place + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 256 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4: its pictures are shown turned by (90|270)°"):
+        Videos(str(folder)).facts()
+
+
+def test_a_bystander_is_counted_and_another_rate_is_named(folder: Path) -> None:
+    place = folder / "keypoints" / "a"
+    place.mkdir(parents=True)
+    (folder / "landmarks" / "a.npz").unlink()
+    random = np.random.default_rng(2)
+    body = [(float(x), float(y), 1.0) for x, y in random.uniform(10, 60, (18, 2))]
+    body[2], body[5] = (20.0, 40.0, 1.0), (50.0, 40.0, 1.0)  # the right shoulder, then the left one
+    person = {"pose_keypoints_2d": [n for point in body for n in point]}
+    for n in range(FRAMES):
+        people = [person, person] if n < 3 else [person]
+        (place / f"{n}.json").write_text(json.dumps({"people": people}))
+    assert Videos(str(folder)).report()["frames_with_others"] == 3
+    for n in range(FRAMES, FRAMES * 6 // 5):
+        (place / f"{n}.json").write_text(json.dumps({"people": [person]}))
+    make_landmarks(folder / "landmarks" / "b.npz", FRAMES * 6 // 5)
+    with pytest.raises(InputError, match=r"30 frames per second\? .*corpus/fit\.track\.rate_hz = 30"):
+        Videos(str(folder)).facts()
+    assert Videos(str(folder), fit=TrackFit(rate_hz=30)).facts().frames["train"] == (FRAMES,)

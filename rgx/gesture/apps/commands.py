@@ -29,6 +29,9 @@ def score(
     sync_judge: Annotated[
         Path | None, typer.Option(help="A stored judge of synchrony, store/sync_judge/KEY; else a new one.")
     ] = None,
+    rate: Annotated[
+        list[str], typer.Option(help="NAME=HZ: a system's frames per second, where not 25; may be repeated.")
+    ] = [],  # noqa: B006
     scale: Scale = None,
     bind: Bind = [],  # noqa: B006
     imports: Import = [],  # noqa: B006
@@ -38,7 +41,7 @@ def score(
     """Score any systems' keypoint files or videos against recordings, clip by clip name, as one table."""
     from rich.console import Console
 
-    from rgx.gesture.apps.score import Systems, parse, write_definitions
+    from rgx.gesture.apps.score import Systems, parse, parse_rates, write_definitions
     from rgx.gesture.apps.tracked import track_videos
     from rgx.report.gather import gather
     from rgx.report.render import write
@@ -48,12 +51,13 @@ def score(
 
     console = Console()
     generated_systems = parse(generated)
+    rates = parse_rates(rate, generated_systems)
     if not real.is_dir():
         raise InputError(f"--real {real}: no such folder; expected a corpus with index.csv")
     real, out = real.expanduser().resolve(), out.expanduser().resolve()
     try:
         cpus = (os.cpu_count() or 1) if engine is Engine.ray else 1
-        systems = track_videos(Systems(real, generated_systems), poses, imports, out, cpus, console)
+        systems = track_videos(Systems(real, generated_systems, rates), poses, imports, out, cpus, console)
         for line in systems.check():
             typer.echo(line)
         chosen = {"judge": judge, "sync_judge": sync_judge}

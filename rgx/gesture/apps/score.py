@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,8 @@ import yaml
 
 from rgx.errors import InputError, nearest
 from rgx.gesture.data.submissions import Submission
+from rgx.gesture.poses.fit import MisfitError, TrackFit
+from rgx.gesture.video.files import probe
 
 PANEL = "systems"
 COLUMNS = (
@@ -25,16 +27,18 @@ VIDEO_COLUMNS = tuple(
     for name in ("fvd_lite0", "fid_lite0", "identity_lite0", "sharpness", "flicker")
 )
 SHOWN = 3
+RATE = "submission/fit.track.rate_hz"
 NEW: Mapping[str, Path] = MappingProxyType({})
 """No stored judge: each is trained on the recordings."""
 
 
 @dataclass(frozen=True)
 class Systems:
-    """Recordings and what systems made for the clips of their test split."""
+    """Recordings, what systems made for their test clips, and at what rate where not at 25 Hz."""
 
     real: Path
     made: Mapping[str, Path]
+    rates_hz: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def have_videos(self) -> bool:
@@ -52,6 +56,7 @@ class Systems:
                 raise InputError(
                     f"{name}: {path} has no file for any test clip, such as '{tests[0]}': {offered}"
                 )
+            self._check_rate(name, next(clip for clip in tests if clip in keypoints))
             if absent:
                 more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
                 lines.append(
@@ -59,6 +64,36 @@ class Systems:
                     f"{', '.join(absent[:SHOWN])}{more}"
                 )
         return lines
+
+    def submission(self, name: str) -> Submission:
+        """Return what a system made, at its rate."""
+        return Submission(str(self.made[name]), fit=TrackFit(rate_hz=self.rates_hz.get(name, 0.0)))
+
+    def _check_rate(self, name: str, clip: str) -> None:
+        """Raise InputError where a clip's motion does not fit its recording, before anything is trained."""
+        frames = probe(self.real / "clips" / f"{clip}.mp4").frames
+        try:
+            self.submission(name).motion(clip, frames)
+        except MisfitError as error:
+            binding, _, value = error.binding.rpartition(" = ")
+            here = f" (here --rate {name}={value})" if binding.endswith("rate_hz") else ""
+            raise InputError(f"{name}: {error}{here}") from None
+
+
+def parse_rates(pairs: Sequence[str], names: Iterable[str]) -> dict[str, float]:
+    """Return frames per second by system from NAME=HZ; raises InputError for anything else."""
+    rates: dict[str, float] = {}
+    for pair in pairs:
+        name, _, number = pair.rpartition("=")
+        if name not in names:
+            raise InputError(f"--rate {pair}: '{name}': {nearest(name, names)}")
+        try:
+            rates[name] = float(number)
+        except ValueError:
+            raise InputError(f"--rate {pair}: expected NAME=HZ, such as {name}=30") from None
+        if not 1 <= rates[name] <= 1000:
+            raise InputError(f"--rate {pair}: expected 1 to 1000 frames per second")
+    return rates
 
 
 def parse(pairs: Sequence[str]) -> dict[str, Path]:
@@ -102,7 +137,9 @@ def sweep_of(systems: Systems, scale: str | None, judges: Mapping[str, Path] = N
         "targets": {PANEL: ends},
         "panels": {
             PANEL: {
-                name: {"submission": {"folder": {"path": str(path)}}} for name, path in systems.made.items()
+                name: {"submission": {"folder": {"path": str(path)}}}
+                | ({RATE: systems.rates_hz[name]} if name in systems.rates_hz else {})
+                for name, path in systems.made.items()
             }
         },
     }

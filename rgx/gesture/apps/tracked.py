@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ def track_videos(
         for outcome in track(outcomes, f"poses of {name}", len(orders), console=console, disable=not orders):
             if outcome.error is not None:
                 raise outcome.error
-    return Systems(systems.real, folders)
+    return replace(systems, made=folders)
 
 
 class TrackOrder(NamedTuple):

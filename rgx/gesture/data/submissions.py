@@ -5,34 +5,47 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from rgx.errors import InputError
-from rgx.gesture.poses.files import FOLDER, READERS, content, read_keypoints
+from rgx.gesture.poses.files import FOLDER, READERS, content, dialect, read_keypoints
+from rgx.gesture.poses.fit import TrackFit
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure, normalise
 from rgx.gesture.types import FPS
 from rgx.gesture.video.files import read_frames, shape_of
-from rgx.registry import Place, register
+from rgx.registry import Place, Since, register
 
 ROOMS = ("", "keypoints", "landmarks", "clips")
 """Folders of a submission that are looked into."""
 SIDE_PX, LONGEST_GAP_FRAMES = 256, 5
+SCOPE, LONGER = "submission/", 1.05
+"""Of the bindings that say how a system's tracks are; and how many times as long as its clip one may be."""
 SIZED = {".npz"}
 """Files that know the size of their pictures, so that points outside can be told without the video."""
 
 
 @register("submission", "folder", label="Folder")
 class Submission:
-    """A folder with a keypoint file or an mp4 for each clip, named as the clip, at 25 frames per second."""
+    """A folder with a keypoint file or an mp4 for each clip, named as the clip.
 
-    def __init__(self, path: Place = "", confidence: float = 0.5) -> None:
+    Videos have 25 frames per second, and so have keypoints unless `fit` says otherwise; it also says how far
+    they may be off.
+    """
+
+    def __init__(
+        self,
+        path: Place = "",
+        confidence: float = 0.5,
+        fit: Annotated[TrackFit | None, Since(None)] = None,
+    ) -> None:
         if not str(path):
             raise InputError("submission.folder.path: expected the folder of what a system made")
         if not 0 <= confidence <= 1:
             raise InputError(f"submission.folder.confidence = {confidence}: expected 0 to 1")
-        self.path, self.confidence = Path(path), confidence
+        self.path, self.confidence, self.fit = Path(path), confidence, fit or TrackFit()
 
     def fingerprint(self) -> str:
         """Return the identity of every file that counts; raises InputError where there is none."""
@@ -50,19 +63,23 @@ class Submission:
         """Return the mp4 of each clip; raises InputError when a clip has two."""
         return self._named(path for path in self._entries() if path.suffix == ".mp4" and path.is_file())
 
-    def motion(self, clip: str) -> np.ndarray:
+    def motion(self, clip: str, frames: int) -> np.ndarray:
         """Return one clip's motion (T, 123, 2) in its own shoulder widths, as a corpus' clips are.
 
-        So it does not matter how large a system's pictures are; MediaPipe's files count as of square ones.
-        Raises InputError for a file that cannot be read, or that has not one person with two shoulders.
+        frames: how many the clip has at 25 Hz; fewer are no fault, unless as few as another rate has. So it
+        does not matter how large a system's pictures are; MediaPipe's files count as of square ones. Raises
+        InputError for a file that cannot be read, that is at another rate, or without two shoulders.
         """
         path = self.keypoints()[clip]
         video = self.videos().get(clip)
         size = shape_of(video)[1:] if video else (SIDE_PX, SIDE_PX)
-        people = read_keypoints(path, *size)
-        if people.shape[1] != 1:
-            raise InputError(f"{path}: {people.shape[1]} people, expected one")
-        points, seen = people[:, 0, :, :2], people[:, 0, :, 2] > self.confidence
+        people = read_keypoints(path, *self.fit.pictures(*size))
+        where = f"{path} ({dialect(path)})"
+        self.fit.check_length(where, len(people), frames, SCOPE)
+        fitted = self.fit.fitted(where, people, None, size, SCOPE).points
+        if len(fitted) > LONGER * frames:
+            raise InputError(f"{where}: {len(fitted)} frames, the clip has {frames}")
+        points, seen = fitted[..., :2], fitted[..., 2] > self.confidence
         if video or path.suffix in SIZED:
             seen &= ((points >= 0) & (points <= size)).all(axis=-1)
         if not seen.any():

@@ -7,25 +7,26 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from rgx.errors import InputError, nearest
 from rgx.gesture.data.base import Corpus
 from rgx.gesture.data.splits import Interval, Split, leaks_by_split
-from rgx.gesture.poses.files import SUFFIXES, content, dialect, read_keypoints
-from rgx.gesture.poses.gaps import bridge_gaps
+from rgx.gesture.data.tracked_clip import Learned, bridged, learn, read_tracked
+from rgx.gesture.poses.files import SUFFIXES
+from rgx.gesture.poses.fit import TrackFit
 from rgx.gesture.poses.smoothing import smooth
-from rgx.gesture.skeleton import measure
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, Clip, CorpusFacts, Footage
-from rgx.gesture.video.files import Video, check_pictures, probe, read_frames, read_speech
-from rgx.memory import remember
-from rgx.registry import Outside, Place, register
+from rgx.gesture.video.files import check_pictures, read_frames, read_speech
+from rgx.registry import Outside, Place, Since, register
 
 COLUMNS, SPLITS, SHOWN = ("clip", "speaker", "split"), ("train", "dev", "test"), 10
 KEYPOINTS = ("landmarks/{}.npz", *(f"keypoints/{{}}{suffix}" for suffix in (*SUFFIXES, "")))
 """Where a clip's points may lie: a file, or a folder of one file a frame."""
+STILL = 0.5
+"""The share of frames from which a clip stands still."""
 PREPARED = Outside(
     "recordings as a corpus",
     "index.csv, clips/*.mp4 at 25 fps and keypoints, made by `rgx prepare RECORDINGS --out DIR "
@@ -50,19 +51,13 @@ class IndexRow(NamedTuple):
         return Interval(self.interval, self.speaker, self.video, 0.0, 0.0, self.split)
 
 
-class Learned(NamedTuple):
-    """What one clip's files hold, small enough to remember: no pixels, points or sound."""
-
-    video: Video
-    identity: tuple[str, int, str]
-
-
 @register("corpus", "videos", label="Videos")
 class Videos(Corpus):
     """Videos at 25 fps: `index.csv` (clip, speaker, split), `clips/*.mp4`, `landmarks/` or `keypoints/`.
 
     split: what trains and tests, by the columns `interval` and `video`, instead of the index; clips of an
-    interval that it leaves out are in neither.
+    interval that it leaves out are in neither. fit: what is known of the keypoints, and how far they may be
+    off; as it is registered without one.
     """
 
     def __init__(
@@ -73,6 +68,7 @@ class Videos(Corpus):
         visibility: float = 0.5,
         smoothing_frames: int = 1,
         split: Split | None = None,
+        fit: Annotated[TrackFit | None, Since(None)] = None,
     ) -> None:
         if longest_gap_frames < 0:
             raise InputError(f"corpus.videos.longest_gap_frames = {longest_gap_frames}: expected 0 or more")
@@ -82,7 +78,7 @@ class Videos(Corpus):
             raise InputError(f"corpus.videos.smoothing_frames = {smoothing_frames}: expected an odd number")
         self.folder, self.index = Path(folder), Path(folder) / index
         self.longest_gap_frames, self.visibility = longest_gap_frames, visibility
-        self.smoothing_frames, self.split = smoothing_frames, split
+        self.smoothing_frames, self.split, self.fit = smoothing_frames, split, fit or TrackFit()
 
     def facts(self) -> CorpusFacts:
         """Return speakers, clips per split and a fingerprint of index, landmarks and videos.
@@ -109,16 +105,24 @@ class Videos(Corpus):
         _raise(problems)
         for row in sorted(rows, key=lambda r: r.clip):
             path, landmarks = self._files(row)
-            raw, seen, video = _read(path, landmarks, self.visibility)
-            keypoints, valid = _bridge(landmarks, raw, seen, self.longest_gap_frames)
+            raw, seen, video, _ = read_tracked(path, landmarks, self.visibility, self.fit)
+            keypoints, valid = bridged(landmarks, raw, seen, self.longest_gap_frames)
             keypoints = smooth(keypoints, valid, self.smoothing_frames)
             waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
             yield Clip(row.clip, row.speaker, row.split, keypoints, valid, waveform)
 
     def report(self) -> dict[str, float]:
-        """Return how many test intervals are of a video that also trains, where the index names videos."""
+        """Return what numbers should be read with.
+
+        In how many frames others are in view, how many clips stand still in most frames, and how many test
+        intervals are of a video that also trains, where the index names videos.
+        """
         intervals = [row.as_interval() for row in self._read_index()[0] if row.video]
-        return leaks_by_split(intervals, {i.name: i.listed for i in intervals}) if intervals else {}
+        leaks = leaks_by_split(intervals, {i.name: i.listed for i in intervals}) if intervals else {}
+        fits = [recording.fit for recording in self._learn_all().values()]
+        crowded, still = sum(fit.crowded for fit in fits), sum(fit.still > STILL for fit in fits)
+        counts = {"frames_with_others": float(crowded), "clips_standing_still": float(still)}
+        return leaks | {name: count for name, count in counts.items() if count}
 
     def footage(self, size_px: int) -> Iterator[Footage]:
         """Yield every clip's pictures in order of its name."""
@@ -149,7 +153,7 @@ class Videos(Corpus):
         learned: dict[IndexRow, Learned] = {}
         for row in rows:
             try:
-                learned[row] = _learn(*self._files(row), self.longest_gap_frames, self.visibility)
+                learned[row] = learn(*self._files(row), self.longest_gap_frames, self.visibility, self.fit)
             except InputError as error:
                 problems.append(f"{self.index} line {row.line}: {error}")
         _raise(problems)
@@ -223,73 +227,6 @@ def _row(number: int, line: dict[str, str | None]) -> IndexRow:
     clip, speaker, split = ((line[column] or "").strip() for column in COLUMNS)
     interval, video = ((line.get(column) or "").strip() for column in ("interval", "video"))
     return IndexRow(number, clip, speaker, split, interval or clip, video)
-
-
-def _learn(path: Path, landmarks: Path, gap: int, visibility: float) -> Learned:
-    """Return what a clip's files hold, read once for as long as they stay the same."""
-
-    def read() -> list[Any]:
-        keypoints, valid, video = _read(path, landmarks, visibility)
-        try:
-            measure(keypoints, valid)
-        except ValueError:  # bridging may still help; it is slow, so only where it must
-            _bridge(landmarks, keypoints, valid, gap)
-        return [list(video), [_sha256(landmarks), path.stat().st_size, _sha256(path)]]
-
-    asked = repr((str(path.absolute()), str(landmarks.absolute()), gap, visibility))
-    files = [path, *(content(landmarks) if landmarks.exists() else [landmarks])]
-    video, identity = remember(f"corpus.videos {asked}", files, read)
-    return Learned(Video(*video), tuple(identity))
-
-
-def _read(path: Path, landmarks: Path, visibility: float) -> tuple[np.ndarray, np.ndarray, Video]:
-    """Return a clip's raw keypoints, validity and video; raises InputError when they are no use."""
-    video = probe(path)
-    people = read_keypoints(landmarks, video.width_px, video.height_px)
-    if people.shape[1] != 1:
-        crowd = f"{people.shape[1]} people in a frame, expected one"
-        raise InputError(f"{landmarks}: {crowd}: keep the speaker's points only")
-    if len(people) != video.frames:
-        expected = f"expected {video.frames} as in {path}"
-        raise InputError(f"{landmarks}: {len(people)} frames of {dialect(landmarks)}, {expected}")
-    points = people.reshape(len(people), -1, 3)
-    keypoints, scores = points[..., :2], points[..., 2]
-    valid = (scores > visibility) & _inside(keypoints, video)
-    if not valid.any():
-        shares = keypoints[scores > 0] / (video.width_px, video.height_px)
-        if not len(shares):
-            raise InputError(f"{landmarks}: no point is found in any frame")
-        if not _inside(keypoints, video)[scores > 0].any():
-            where = f"at {shares.min():.3g} to {shares.max():.3g} of its size, expected 0 to 1"
-            outside = "every point lies outside the picture in every frame"
-            raise InputError(f"{landmarks}: {outside}, {where} ({dialect(landmarks)})")
-        raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
-    return keypoints, valid, video
-
-
-def _inside(keypoints: np.ndarray, video: Video) -> np.ndarray:
-    inside: np.ndarray = (keypoints >= 0) & (keypoints <= (video.width_px, video.height_px))
-    return np.logical_and.reduce(inside, axis=-1)
-
-
-def _bridge(
-    landmarks: Path, keypoints: np.ndarray, valid: np.ndarray, gap: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints and validity with short gaps bridged; raises InputError without two shoulders."""
-    keypoints, valid = bridge_gaps(keypoints, valid, gap)
-    try:
-        measure(keypoints, valid)
-    except ValueError as error:
-        raise InputError(f"{landmarks}: {error}") from None
-    return keypoints, valid
-
-
-def _sha256(path: Path) -> str:
-    if path.is_dir():
-        lines = [f"{file.name} {_sha256(file)}" for file in content(path)]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _raise(problems: list[str]) -> None:

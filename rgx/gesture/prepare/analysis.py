@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rgx.gesture.poses.following import SURE, Follower
 from rgx.gesture.prepare.crop import square_around
 from rgx.gesture.prepare.recording_parts import PARTS, Part, Seen
 from rgx.gesture.prepare.shots import Shots
 from rgx.gesture.prepare.sightings import FACTS, Look
-from rgx.gesture.prepare.speakers import SURE, Follower, Stretch, View, shoulders_seen, stretches
+from rgx.gesture.prepare.speakers import Stretch, View, shoulders_seen, stretches, view_of
 from rgx.gesture.prepare.streams import Facts, RefusedError
 from rgx.gesture.prepare.timing import check_damage
 from rgx.gesture.skeleton import POINTS
@@ -81,9 +82,9 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
             shots, follower = Shots(), Follower()
             for seen in run:
                 shots.see(seen.cells)
-                view, person = follower.follow(seen.people)
+                in_view, person = follower.follow(seen.people)
                 person.astype("<f4").tofile(track)
-                views.append(view if _is_heard(facts, len(views)) else View.MUTE)
+                views.append(view_of(in_view) if _is_heard(facts, len(views)) else View.MUTE)
             cuts += [offset + cut for cut in shots.cuts()]
             jumps += [offset + jump for jump in follower.jumps]
     edges = [edge for span in look.spans for edge in span if edge < len(views)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rgx.gesture.prepare.speakers import SURE
+from rgx.gesture.poses.following import SURE
 from rgx.gesture.skeleton import FACE, LEFT_HAND, RIGHT_HAND
 
 HEAD_AND_ARMS = tuple(range(11))

@@ -10,19 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rgx.gesture.skeleton import BODY, LEFT_SHOULDER, RIGHT_SHOULDER
+from rgx.gesture.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from rgx.gesture.types import FPS, WINDOW_FRAMES
 
-SURE = 0.5
-"""Least score of a point that counts, as in `corpus.videos.visibility`."""
-LEAST_POINTS = 5
-"""Points of head, arms and hips that make a person; fewer are a passing hand or a mistake."""
-HEAD = 5
-"""Points of a head are the first: nose, eyes, ears."""
-SMALLER = 1 / 3
-"""A person whose head is less than this share of the largest is in the background."""
-FARTHEST = 0.5
-"""How far the middle of a person's points goes between two pictures at most, as a share of their extent."""
 BRIDGED_FRAMES = 5
 """Shorter losses do not end a stretch; `corpus.videos.longest_gap_frames` interpolates as many."""
 SHORTEST_FRAMES = WINDOW_FRAMES + 1
@@ -48,6 +38,11 @@ WORDS = {
 }
 
 
+def view_of(people: int) -> View:
+    """Return what a picture with so many people in view shows."""
+    return (View.NO_ONE, View.ONE, View.SEVERAL)[min(people, 2)]
+
+
 class Stretch(NamedTuple):
     """Frames [first, last) of one shot; reason is empty where they can be used."""
 
@@ -59,54 +54,6 @@ class Stretch(NamedTuple):
     def frames(self) -> int:
         """How many frames it has."""
         return self.last - self.first
-
-
-class Follower:
-    """Keeps the one speaker of each picture; where several are in view, the one nearest to the last.
-
-    jumps: the pictures in which who is found is elsewhere at once: another person, or none.
-    """
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.jumps: list[int] = []
-        self.last: np.ndarray | None = None
-
-    def follow(self, people: np.ndarray) -> tuple[View, np.ndarray]:
-        """Return what people (P, 133, 3) make of the next picture, and the speaker's points (133, 3)."""
-        self.seen += 1
-        persons = _persons(people)
-        if not len(persons):
-            return View.NO_ONE, np.zeros(people.shape[1:], np.float32)
-        places = np.stack([_middle(person) for person in persons])
-        distances = np.zeros(len(persons)) if self.last is None else np.hypot(*(places - self.last).T)
-        nearest = int(distances.argmin())
-        if distances[nearest] > FARTHEST * _size(persons[nearest]):
-            self.jumps.append(self.seen - 1)
-        self.last = places[nearest]
-        return View.ONE if len(persons) == 1 else View.SEVERAL, persons[nearest]
-
-
-def _persons(people: np.ndarray) -> np.ndarray:
-    """Return those who count as persons in view, the largest first."""
-    seen = people[..., 2] > SURE
-    people = people[seen[:, BODY].sum(axis=1) >= LEAST_POINTS]
-    if len(people) < 2:
-        return people
-    sizes = np.array([_size(person[:HEAD]) for person in people])
-    if not sizes.all():  # a head that is not seen has no size
-        sizes = np.array([_size(person) for person in people])
-    order = np.argsort(-sizes, kind="stable")
-    return people[order][sizes[order] >= SMALLER * sizes.max()]
-
-
-def _size(person: np.ndarray) -> float:
-    points = person[person[:, 2] > SURE, :2]
-    return float(np.hypot(*np.ptp(points, axis=0))) if len(points) else 0.0
-
-
-def _middle(person: np.ndarray) -> np.ndarray:
-    return np.median(person[person[:, 2] > SURE, :2], axis=0)
 
 
 def stretches(views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = ()) -> list[Stretch]:

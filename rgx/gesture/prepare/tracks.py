@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rgx.gesture.prepare.speakers import SURE
+from rgx.gesture.poses.following import SURE
 from rgx.gesture.skeleton import BODY, FACE, LEFT_HAND, LEFT_SHOULDER, RIGHT_HAND, RIGHT_SHOULDER
 
 PARTS = {"body": BODY, "face": FACE, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}

@@ -51,7 +51,7 @@ class SubmissionStage(Submitted):
         for done, clip in enumerate(tests, start=1):
             span = spans[clip]
             if span.name in offered:
-                motions[clip] = self.submission.motion(span.name)
+                motions[clip] = self.submission.motion(span.name, span.frames)
             workspace.progress(done, len(tests))
         scored, pieces = [], []
         for window, (start, clip) in enumerate(zip(starts.tolist(), clips.tolist(), strict=True)):

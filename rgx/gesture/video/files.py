@@ -242,7 +242,7 @@ def _video_stream(path: Path, container: av.container.InputContainer) -> av.Vide
 
 
 def probe(path: Path) -> Video:
-    """Return a video's size, frames and start; raises InputError unless it is 25 fps with audio."""
+    """Return a video's size, frames and start; raises InputError unless upright, at 25 fps and with audio."""
     try:
         with av.open(str(path)) as container:
             stream, audio = _video_stream(path, container), container.streams.best("audio")
@@ -254,8 +254,13 @@ def probe(path: Path) -> Video:
             shown_packets = (p for p in container.demux(stream, audio) if p.size and not p.is_discard)
             packets = Counter(p.stream.type for p in shown_packets)
             start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+            container.seek(0)
+            turned = next((frame.rotation for frame in container.decode(stream)), 0) % 360
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
+    if turned:
+        upright = "`rgx prepare` writes clips upright, and points found in it are of upright pictures"
+        raise InputError(f"{path}: its pictures are shown turned by {turned}°: {upright}")
     if not packets["audio"]:
         raise InputError(f"{path}: the audio stream is empty")
     return Video(stream.width, stream.height, packets["video"], start_s)
