@@ -171,9 +171,9 @@ def test_bindings_are_checked(changes: dict[str, object], words: str) -> None:
         TrackFit(**changes)  # type: ignore[arg-type]
 
 
-def test_a_system_s_rate_is_a_binding_of_its_row_alone() -> None:
+def test_a_system_s_rate_is_a_binding_of_its_row_alone(tmp_path: Path) -> None:
     rates = parse_rates(["At30=30"], ["Ours", "At30"])
-    systems = Systems(Path("real"), {"Ours": Path("a"), "At30": Path("b")}, rates)
+    systems = Systems(tmp_path, {"Ours": tmp_path, "At30": tmp_path}, rates)
     [rows] = sweep_of(systems, None)["panels"].values()
     assert rows["At30"][RATE] == 30 and RATE not in rows["Ours"]
 
