@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from rgx.gesture.prepare.contact_sheets import Kept, draw_sheet
-from rgx.gesture.prepare.quality import PAGE, write_page
+from rgx.gesture.prepare.quality import PAGE, Reasons, write_page
 from rgx.gesture.prepare.recordings import Recording
 from rgx.store.artifacts import write_json
 
@@ -26,7 +26,7 @@ def test_what_comes_from_file_names_is_escaped(tmp_path: Path) -> None:
         "people": 1,
     }
     write_json(source.folder / "analysis.json", analysis)
-    write_page(tmp_path, [source], [], {NASTY: "cut short & gone"}, {})
+    write_page(tmp_path, [source], [], Reasons([], {NASTY: "cut short & gone"}, {}))
     page = (tmp_path / PAGE).read_text(encoding="utf-8")
     assert "<script>" not in page and "<i>" not in page and "cut short &amp; gone" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.mp4" in page

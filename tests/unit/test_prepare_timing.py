@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from planted_people import every, plain, record
 
 from rgx.gesture.prepare.decoding import Upright, colours_of_opencv, cut_out, read_pictures
-from rgx.gesture.prepare.sound import read_speech
+from rgx.gesture.prepare.sound import SoundTrack, read_speech
 from rgx.gesture.prepare.streams import RefusedError
 from rgx.gesture.prepare.timing import at_25_hz, decode, read_span
 
@@ -60,12 +60,12 @@ def test_each_span_hears_its_own_clap(tmp_path: Path, start_s: float, sound_s: t
     claps = [0.9, 1.7, 2.5, 3.5]
     path = record(tmp_path / "a.mkv", claps_s=claps, sound_s=sound_s, origin_s=start_s)
     spans = [(10, 30), (30, 50), (55, 90)]
-    waves = list(read_speech(path, spans, start_s))
+    waves = list(read_speech(SoundTrack(path), spans, start_s))
     assert [len(wave) for wave in waves] == [640 * (last - first) for first, last in spans]
     for (first, _), wave, clap in zip(spans, waves, claps, strict=False):
         heard = first / 25 + np.abs(wave).argmax() / 16_000
         assert abs(heard - clap) < 0.001
-    whole = next(read_speech(path, [(0, 100)], start_s))
+    whole = next(read_speech(SoundTrack(path), [(0, 100)], start_s))
     assert np.array_equal(whole[640 * 10 : 640 * 50], np.concatenate(waves[:2]))
     if sound_s[0] > 0:
         assert not whole[: round((sound_s[0] - 0.002) * 16_000)].any(), "silence before the sound starts"
@@ -73,8 +73,8 @@ def test_each_span_hears_its_own_clap(tmp_path: Path, start_s: float, sound_s: t
 
 def test_speech_without_spans_or_beyond_the_end(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mkv", sound_s=(0.0, 1.0))
-    assert list(read_speech(path, [], 0.5)) == []
-    first, second = read_speech(path, [(20, 30), (60, 70)], 0.5)
+    assert list(read_speech(SoundTrack(path), [], 0.5)) == []
+    first, second = read_speech(SoundTrack(path), [(20, 30), (60, 70)], 0.5)
     assert first.any() and not first[640 * 6 :].any() and not second.any()
 
 
@@ -166,7 +166,8 @@ def test_a_span_far_on_is_searched_for(tmp_path: Path) -> None:
 
 def test_a_late_span_is_heard_as_in_all_of_the_sound(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", claps_s=[15.2], sound_s=(0.0, 20.0), times=every(5, 20.0))
-    (whole,), (late,) = read_speech(path, [(0, 500)], 0.5), read_speech(path, [(350, 450)], 0.5)
+    source = SoundTrack(path)
+    (whole,), (late,) = read_speech(source, [(0, 500)], 0.5), read_speech(source, [(350, 450)], 0.5)
     here = whole[350 * 640 : 450 * 640]
     assert abs(int(np.abs(late).argmax()) - int(np.abs(here).argmax())) <= 1
     # Resampling begins at another sample of the source: up to a third of one of ours apart.

@@ -84,7 +84,7 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
                 shots.see(seen.cells)
                 in_view, person = follower.follow(seen.people)
                 person.astype("<f4").tofile(track)
-                views.append(view_of(in_view) if _is_heard(facts, len(views)) else View.MUTE)
+                views.append(_view(in_view, facts, len(views)))
             cuts += [offset + cut for cut in shots.cuts()]
             jumps += [offset + jump for jump in follower.jumps]
     edges = [edge for span in look.spans for edge in span if edge < len(views)]
@@ -144,6 +144,15 @@ def _frame(stretch: Stretch, track: np.ndarray, size_px: tuple[int, int]) -> dic
 def read_track(folder: Path) -> np.ndarray:
     """Return the speaker's points in every frame (T, 133, 3), mapped from disk."""
     return np.memmap(folder / TRACK, "<f4", "r").reshape(-1, POINTS, 3)
+
+
+def _view(in_view: int, facts: Facts, frame: int) -> View:
+    """Return what a frame with so many people in view is good for."""
+    if not _is_heard(facts, frame):
+        return View.MUTE
+    if any(begin + 1 / FPS < frame / FPS < end - 1 / FPS for begin, end in facts.holes):
+        return View.STILL
+    return view_of(in_view)
 
 
 def _is_heard(facts: Facts, frame: int) -> bool:

@@ -14,19 +14,21 @@ from rgx.gesture.prepare.analysis import read_track
 from rgx.gesture.prepare.contact_sheets import COLUMNS, Kept, draw_sheet
 from rgx.gesture.prepare.decoding import Upright, cut_out
 from rgx.gesture.prepare.progress import reporter
-from rgx.gesture.prepare.sound import read_speech
+from rgx.gesture.prepare.sound import SoundTrack, read_speech
 from rgx.gesture.prepare.speakers import shoulders_seen
 from rgx.gesture.prepare.splits import Piece
 from rgx.gesture.prepare.timing import read_span
 from rgx.gesture.prepare.tracks import seen_inside, shares, without_jumps
+from rgx.gesture.prepare.voice import level_db
 from rgx.gesture.video.comparison import pick
 from rgx.gesture.video.files import write_mp4
 from rgx.store.artifacts import read_json, write_json
 
 SIZE_PX = 256
 """Source: Sec. 5.1."""
-SILENCE = 1e-4
-VERSION = 2
+SILENCE, SILENT_DB = 1e-4, -60.0
+"""The largest sample of silence, and the level in dB of full scale below which a clip is left out."""
+VERSION = 3
 """Raised by hand when what is written changes."""
 CLIPS, DRAFTS = "clips.json", "drafts"
 PLACES = {".mp4": "clips", ".npz": "keypoints", ".jpg": "sheets"}
@@ -43,6 +45,8 @@ class ClipOrder(NamedTuple):
     identity: dict[str, Any]
     start_s: float
     pixel_ratio: float
+    sound_track: int = 0
+    left_alone: bool = False
 
     @property
     def where(self) -> str:
@@ -105,7 +109,8 @@ def _write(order: ClipOrder, drafts: Path) -> dict[str, Any]:
     path, piece, track = Path(order.path), order.piece, read_track(Path(order.folder))
     points = piece.square.place(without_jumps(track[piece.first : piece.last]), SIZE_PX)
     seen = seen_inside(points, SIZE_PX)
-    (waveform,) = read_speech(path, [(piece.first, piece.last)], order.start_s)
+    sound = SoundTrack(path, order.sound_track, order.left_alone)
+    (waveform,) = read_speech(sound, [(piece.first, piece.last)], order.start_s)
     reason = _unusable(seen, waveform)
     if not reason:
         upright, report = Upright(path, order.pixel_ratio), reporter(order.progress, len(seen))
@@ -115,11 +120,15 @@ def _write(order: ClipOrder, drafts: Path) -> dict[str, Any]:
         write_mp4(drafts / f"{order.name}.mp4", shown_squares, waveform)
         write_own_npz(drafts / f"{order.name}.npz", points, SIZE_PX, SIZE_PX)
         draw_sheet(shown_squares.pictures, points, seen).save(drafts / f"{order.name}.jpg", quality=80)
-    return {"name": order.name, "reason": reason, "shares": shares(seen), **piece._asdict()}
+    about = {"reason": reason, "shares": shares(seen), "level_db": round(level_db(waveform), 1)}
+    return {"name": order.name, **about, **piece._asdict()}
 
 
 def _unusable(seen: np.ndarray, waveform: np.ndarray) -> str:
     """Return why a clip would be no use, or nothing."""
     if not shoulders_seen(seen):
         return "both shoulders are never in view"
-    return "" if np.abs(waveform).max() > SILENCE else "silence throughout"
+    if np.abs(waveform).max() <= SILENCE:
+        return "silence throughout"
+    level = level_db(waveform)
+    return f"no speech: its sound is at {level:.0f} dB of full scale" if level < SILENT_DB else ""

@@ -57,6 +57,8 @@ def prepare(
             _say(f"{word}: {name}: {reason}")
         if len(reasons) > SHOWN:
             _say(f"{word}: {len(reasons) - SHOWN} more, named on the page")
+    for note in done.notes:
+        _say(note)
     used = {row["source"] for row in done.rows}
     seconds = sum(row["end_s"] - row["start_s"] for row in done.rows)
     _say(f"{out}: {len(done.rows)} clips, {seconds:.1f} s, of {len(used)} sources; look at {out / PAGE}")

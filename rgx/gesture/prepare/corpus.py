@@ -17,8 +17,8 @@ from rgx.gesture.prepare.clips import ClipOrder, gather, write_clip
 from rgx.gesture.prepare.display import Display
 from rgx.gesture.prepare.extractors import Choice, points_stamp
 from rgx.gesture.prepare.index import INDEX, named_pieces, usable_pieces, write_index
-from rgx.gesture.prepare.intervals import read_intervals
-from rgx.gesture.prepare.quality import write_page
+from rgx.gesture.prepare.intervals import beyond, read_intervals
+from rgx.gesture.prepare.quality import Reasons, write_page
 from rgx.gesture.prepare.recording_parts import Part, track
 from rgx.gesture.prepare.recordings import (
     SOURCES,
@@ -34,7 +34,7 @@ from rgx.run.parallel import map_tasks
 
 T = TypeVar("T", Look, Part, Judgement, ClipOrder)
 
-VERSION = 2
+VERSION = 3
 """Raised by hand when what a look finds changes."""
 
 
@@ -50,11 +50,12 @@ class Request(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What became of it: rows of the index, sources left out with reasons, sources that failed."""
+    """What became of it: rows of the index, sources left out with reasons, sources that failed, notes."""
 
     rows: list[dict[str, Any]]
     left_out: dict[str, str]
     failed: dict[str, str]
+    notes: list[str]
 
 
 def prepare(request: Request, console: Console) -> Prepared:
@@ -68,8 +69,10 @@ def prepare(request: Request, console: Console) -> Prepared:
     left_out, failed = dict[str, str](), dict[str, str]()
     with _only_here(request.out):
         given = identify(paths, request.source, request.out, request.speaker)
+        notes: list[str] = []
         if request.intervals is not None:
-            given = read_intervals(request.intervals).given(given, left_out)
+            table = read_intervals(request.intervals)
+            notes, given = table.absent(given), table.given(given, left_out)
         forget_replaced(given, request.out)
         sources = _without_copies(given, left_out)
         tasks = _Tasks(sources, request.cpus, console, failed)
@@ -84,8 +87,9 @@ def prepare(request: Request, console: Console) -> Prepared:
             usable = having
         left_out |= {s.name: s.analysis["refused"] for s in every if s.analysis and s.analysis["refused"]}
         rows = write_index(request.out, usable)
-        write_page(request.out, every, rows, left_out, failed)
-    return Prepared(rows, left_out, failed)
+        notes += beyond(every)
+        write_page(request.out, every, rows, Reasons(notes, left_out, failed))
+    return Prepared(rows, left_out, failed, notes)
 
 
 def _without_copies(given: list[Recording], left_out: dict[str, str]) -> list[Recording]:
@@ -144,6 +148,7 @@ def _write(usable: list[Recording], tasks: _Tasks) -> None:
             ClipOrder(
                 str(source.path), str(source.folder), str(source.out), name, piece, analysis["identity"],
                 analysis["start_s"], analysis["facts"]["pixel_ratio"],
+                analysis["facts"]["sound_track"], analysis["facts"]["left_alone"],
             )
             for name, piece in named.items()
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from PIL import Image
 
 from rgx.gesture.prepare.streams import RefusedError
 from rgx.gesture.prepare.timing import at_25_hz, decode
+from rgx.gesture.prepare.tones import is_bright, to_screen
 
 DETECTION_PX = 1280
 """The longer side of what an extractor sees; a larger picture only costs time."""
@@ -37,10 +38,11 @@ def colours_told(frame: av.VideoFrame) -> Colorspace | None:
 
 
 class Upright:
-    """Turns a file's frames into (H, W, 3) uint8 RGB: turned as its display matrix says, pixels square.
+    """Turns a file's frames into (H, W, 3) uint8 RGB: upright, pixels square, of common screens' colours.
 
-    pixel_ratio: the width of its pixels over their height. No side becomes longer than `longest_px`, if
-    given; full_px is the size without that. colours: how a frame's are read.
+    They are turned as the display matrix says. pixel_ratio: the width of its pixels over their height. No
+    side becomes longer than `longest_px`, if given; full_px is the size without that. colours: how a
+    frame's are read.
     """
 
     def __init__(
@@ -68,17 +70,19 @@ class Upright:
         turns = round(frame.rotation / 90) % 4
         self.full_px = (height, width) if turns % 2 else (width, height)
         scale = min(1.0, self.longest_px / max(width, height)) if self.longest_px else 1.0
+        bright = is_bright(frame.color_trc)
         small = self.reformatter.reformat(
             frame,
             max(2, round(width * scale)),
             max(2, round(height * scale)),
-            "rgb24",
+            "rgb48le" if bright else "rgb24",
             src_colorspace=self.colours(frame),
             dst_colorspace=Colorspace.ITU601,
             interpolation=Interpolation.AREA if scale < 1 else Interpolation.BICUBIC,
             threads=1,
         )
-        picture = np.ascontiguousarray(np.rot90(small.to_ndarray(), turns))
+        pixels = to_screen(small.to_ndarray(), frame.color_trc) if bright else small.to_ndarray()
+        picture = np.ascontiguousarray(np.rot90(pixels, turns))
         self.last = frame, picture
         return picture
 

@@ -14,7 +14,7 @@ from rgx.gesture.data.splits import Interval
 from rgx.gesture.prepare.recordings import Listed, Recording
 from rgx.gesture.types import FPS
 
-MISSING = "missing_intervals.h5"
+MISSING, SHOWN = "missing_intervals.h5", 5
 
 
 class IntervalTable(NamedTuple):
@@ -42,6 +42,34 @@ class IntervalTable(NamedTuple):
                 f"video_fn, such as {next(iter(self.videos))}.mp4"
             )
         return listed_sources
+
+    def absent(self, sources: Iterable[Recording]) -> list[str]:
+        """Return which of the table's videos are not among the sources, and how many intervals that costs."""
+        there = {source.path.stem for source in sources}
+        gone = {video: len(listed) for video, listed in self.videos.items() if video not in there}
+        if not gone:
+            return []
+        every = sum(map(len, self.videos.values()))
+        counts = f"{len(gone)} of {len(self.videos)} videos, with {sum(gone.values())} of {every} intervals"
+        return [f"{self.path.name} lists {counts}, that are not here: {_some(list(gone))}."]
+
+
+def beyond(sources: Iterable[Recording]) -> list[str]:
+    """Return which listed intervals begin after their video's end."""
+    late = [
+        f"{listed.name} ({source.name} ends at {seconds:.1f} s)"
+        for source in sources
+        if source.analysis and source.analysis.get("facts")
+        for seconds in [source.analysis["facts"]["seconds"]]
+        for listed in source.intervals
+        if listed.first >= seconds * FPS
+    ]
+    return [f"{len(late)} intervals begin after their video's end: {_some(late)}."] if late else []
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def read_intervals(path: Path) -> IntervalTable:

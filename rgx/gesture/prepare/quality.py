@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -13,6 +13,7 @@ from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.index import write_text
 from rgx.gesture.prepare.recordings import Recording
 from rgx.gesture.prepare.tracks import PARTS
+from rgx.gesture.prepare.voice import QUIET_DB
 from rgx.gesture.types import FPS
 
 PAGE = "quality.html"
@@ -48,7 +49,9 @@ sources left out{% if failed %}, {{ failed | length }} failed{% endif %}.</p>
 {{ "%.2f" | format(clip.start_s) }}–{{ "%.2f" | format(clip.end_s) }} s · points found:
 {% for part in parts %}<span{% if clip[part] < little %} class="low"{% endif %}>
 {{ part | replace("_", " ") }} {{ (100 * clip[part]) | round | int }} %</span>{{ ", " if not loop.last }}
-{% endfor %}{% if clip.padded %} · <span class="low">the square reaches beyond the picture: its edge is
+{% endfor %} · <span{% if clip.level_db < quiet %} class="low"{% endif %}>sound at
+{{ clip.level_db | round | int }} dB</span>
+{%- if clip.padded %} · <span class="low">the square reaches beyond the picture: its edge is
 repeated</span>{% endif %}</figcaption>
 <img alt="{{ clip.clip }}" src="data:image/jpeg;base64,{{ clip.sheet }}"></figure>
 {% else %}<p class="low">No clip.</p>
@@ -61,13 +64,15 @@ repeated</span>{% endif %}</figcaption>
 """
 
 
-def write_page(
-    out: Path,
-    sources: list[Recording],
-    rows: list[dict[str, Any]],
-    left_out: dict[str, str],
-    failed: dict[str, str],
-) -> None:
+class Reasons(NamedTuple):
+    """What was noted of a run as a whole, and why sources were left out or failed."""
+
+    notes: list[str]
+    left_out: dict[str, str]
+    failed: dict[str, str]
+
+
+def write_page(out: Path, sources: list[Recording], rows: list[dict[str, Any]], reasons: Reasons) -> None:
     """Write the page of a corpus; what comes from file names is escaped."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     looked = [source for source in sources if source.analysis and not source.analysis["refused"]]
@@ -75,11 +80,12 @@ def write_page(
         folder=out.resolve().name,
         clips=len(rows),
         seconds=sum(row["end_s"] - row["start_s"] for row in rows),
-        notes=_notes(looked, rows),
+        notes=[*reasons.notes, *_notes(looked, rows)],
         parts=list(PARTS),
         little=LITTLE,
-        left_out=left_out,
-        failed=failed,
+        quiet=QUIET_DB,
+        left_out=reasons.left_out,
+        failed=reasons.failed,
         sources=[_section(out, source, rows) for source in looked],
     )
     write_text(out / PAGE, text)
@@ -98,7 +104,9 @@ def _notes(sources: list[Recording], rows: list[dict[str, Any]]) -> list[str]:
     if unheard := sorted({row["speaker"] for row in rows} - train):
         notes.append(f"Not in train: {', '.join(unheard)}.")
     there = {row["split"] for row in rows}
-    if rows and len(there) == 1:
+    if rows and "train" not in there:
+        notes.append("There is no train clip: `corpus.videos` needs one, add a recording.")
+    elif rows and "test" not in there:
         notes.append("There is too little for a test clip: `corpus.videos` needs one, add a recording.")
     elif rows and "dev" not in there:
         notes.append("There is no dev clip: a search, which chooses by dev, needs one, add a recording.")
@@ -134,10 +142,12 @@ def _poses(source: Recording) -> str:
 def _section(out: Path, source: Recording, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the page says of one source."""
     analysis = source.analysis or {}
+    levels = {clip["name"]: clip["level_db"] for clip in source.made}
     squares = {clip["name"]: Square(*clip["square"]) for clip in source.made}
     clips = [
         {
             **row,
+            "level_db": levels[row["clip"]],
             "padded": squares[row["clip"]].beyond(*analysis["size_px"]),
             "sheet": base64.b64encode(file_of(out, row["clip"], ".jpg").read_bytes()).decode(),
         }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rgx.gesture.prepare.extractors import Choice
 from rgx.gesture.prepare.recording_parts import LEAST_FRAMES, MOST_FRAMES, Part, Span, divide
 from rgx.gesture.prepare.streams import Facts, RefusedError, examine
+from rgx.gesture.prepare.voice import listen, remarks, speech_track
 from rgx.gesture.types import FPS
 from rgx.store.artifacts import read_json, write_json
 
@@ -70,12 +71,25 @@ def _frames(spans: Iterable[Span], total: int) -> int:
     return sum((total if last is None else last) - first for first, last in spans)
 
 
+def _examined(path: Path) -> Facts:
+    """Return a source's facts, its sound that of the track which holds the speech."""
+    facts = examine(path)
+    tracks = listen(path)
+    if not tracks:
+        return facts
+    chosen = speech_track(tracks)
+    if chosen.track != facts.sound_track:
+        facts = examine(path, chosen.track)
+    notes = (*facts.notes, *remarks(tracks, chosen))
+    return facts._replace(left_alone=chosen.opposed, notes=notes)
+
+
 def examine_streams(look: Look) -> None:
     """Write down a source's facts, or why it is refused."""
     (Path(look.folder) / FACTS).unlink(missing_ok=True)
     record: dict[str, Any] = {"facts": None, "refused": ""}
     try:
-        record["facts"] = examine(Path(look.path))._asdict()
+        record["facts"] = _examined(Path(look.path))._asdict()
     except RefusedError as reason:
         record["refused"] = str(reason).removeprefix(f"{look.path}: ")
     write_json(Path(look.folder) / FACTS, record)

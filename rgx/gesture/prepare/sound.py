@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -19,7 +20,15 @@ JUMP_S = 0.02
 """Sound whose timestamps jump further than this is placed anew."""
 
 
-def read_speech(path: Path, spans: Iterable[tuple[int, int]], start_s: float) -> Iterator[np.ndarray]:
+class SoundTrack(NamedTuple):
+    """Which sound track of a file is heard, counted from 0, and whether its left channel alone."""
+
+    path: Path
+    track: int = 0
+    left: bool = False
+
+
+def read_speech(source: SoundTrack, spans: Iterable[tuple[int, int]], start_s: float) -> Iterator[np.ndarray]:
     """Yield what is heard during each span of frames [first, last) at 25 Hz from `start_s` on.
 
     Mono float32 (640 T,) at 16 kHz, silent where there is no sound. Spans are in order and apart: one pass
@@ -27,7 +36,7 @@ def read_speech(path: Path, spans: Iterable[tuple[int, int]], start_s: float) ->
     waveform is held at a time. Raises RefusedError for broken sound.
     """
     spans = list(spans)
-    sounds = _sounds_around(path, start_s, spans[0][0] / FPS) if spans else iter(())
+    sounds = _sounds_around(source, start_s, spans[0][0] / FPS) if spans else iter(())
     pending: tuple[int, np.ndarray] | None = None
     for first, last in spans:
         begin, end = first * SAMPLES_PER_FRAME, last * SAMPLES_PER_FRAME
@@ -49,10 +58,10 @@ def _place(waveform: np.ndarray, begin: int, at: int, sound: np.ndarray) -> None
     target[: len(heard)] = heard
 
 
-def _sounds_around(path: Path, start_s: float, begin_s: float) -> Iterator[tuple[int, np.ndarray]]:
+def _sounds_around(source: SoundTrack, start_s: float, begin_s: float) -> Iterator[tuple[int, np.ndarray]]:
     """Yield sound from at or before `begin_s` on, as `_sounds` does."""
     if begin_s > SEARCH_S:
-        sought = _sounds(path, start_s, start_s + begin_s - LEAD_S)
+        sought = _sounds(source, start_s, start_s + begin_s - LEAD_S)
         try:
             first = next(sought, None)
         except RefusedError:  # some containers cannot be searched
@@ -61,18 +70,19 @@ def _sounds_around(path: Path, start_s: float, begin_s: float) -> Iterator[tuple
             yield first
             yield from sought
             return
-    yield from _sounds(path, start_s)
+    yield from _sounds(source, start_s)
 
 
-def _sounds(path: Path, start_s: float, after_s: float | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def _sounds(source: SoundTrack, start_s: float, after_s: float | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """Yield a file's sound, mono at 16 kHz, with the sample each piece starts at, counted from `start_s`.
 
     after_s: where to begin in the file's time, or a little earlier; nothing when its times are not known.
     """
     voice: _Voice | None = None
+    path = source.path
     with unreadable(path), av.open(str(path)) as container:
-        stream = container.streams.best("audio")
-        if after_s is not None and stream is not None:
+        stream = container.streams.audio[source.track]
+        if after_s is not None:
             container.seek(math.floor(after_s / (stream.time_base or TICK)), stream=stream)
         for packet in container.demux(stream):
             try:
@@ -84,7 +94,7 @@ def _sounds(path: Path, start_s: float, after_s: float | None = None) -> Iterato
                 if voice is None and after_s is not None and frame.time is None:
                     return
                 if voice is None or not voice.follows(frame):
-                    voice = _Voice(frame, start_s)
+                    voice = _Voice(frame, start_s, source.left)
                 yield from voice.hear(frame)
         if voice is None:
             raise RefusedError(f"{path}: its sound cannot be decoded")
@@ -94,8 +104,9 @@ def _sounds(path: Path, start_s: float, after_s: float | None = None) -> Iterato
 class _Voice:
     """A run of sound without jumps, resampled from its first frame on."""
 
-    def __init__(self, frame: av.AudioFrame, start_s: float) -> None:
-        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+    def __init__(self, frame: av.AudioFrame, start_s: float, left: bool) -> None:
+        layout = None if left else "mono"
+        self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE_HZ)
         self.kind = _kind(frame)
         self.origin_s, self.fed_s = float(frame.time or 0), 0.0
         self.at = round((self.origin_s - start_s) * SAMPLE_RATE_HZ)

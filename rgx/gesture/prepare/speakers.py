@@ -27,6 +27,7 @@ class View(IntEnum):
     SEVERAL = 2
     MUTE = 3
     UNLISTED = 4
+    STILL = 5
 
 
 WORDS = {
@@ -35,6 +36,7 @@ WORDS = {
     View.SEVERAL: "several people in view",
     View.MUTE: "no sound",
     View.UNLISTED: "in no interval",
+    View.STILL: "no new picture",
 }
 
 

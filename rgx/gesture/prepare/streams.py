@@ -14,9 +14,12 @@ import numpy as np
 from av.stream import Disposition
 
 from rgx.errors import InputError
+from rgx.gesture.prepare.tones import NAMES, is_bright
 
 SLACK_S, SLACK_SHARE = 1.0, 0.02
 """A file is cut short when its streams end this much before the end it declares."""
+HOLE_S, SLOW = 0.24, 3.0
+"""A hole in the pictures is longer than the five frames bridged elsewhere, and than so many usual steps."""
 STILL = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif"}
 
 
@@ -25,7 +28,11 @@ class RefusedError(InputError):
 
 
 class Facts(NamedTuple):
-    """What one source holds: times in seconds from its first picture, a pixel's width over its height."""
+    """What one source holds: times in seconds from its first picture, a pixel's width over its height.
+
+    sound_track: the one that holds the speech, counted from 0; left_alone: whether its channels cancel each
+    other, so that the left one is heard alone; holes: from when until when no new picture comes.
+    """
 
     width_px: int
     height_px: int
@@ -36,6 +43,9 @@ class Facts(NamedTuple):
     sound_from_s: float
     sound_to_s: float
     notes: tuple[str, ...]
+    sound_track: int = 0
+    left_alone: bool = False
+    holes: tuple[tuple[float, float], ...] = ()
 
 
 class _Packets:
@@ -56,6 +66,14 @@ class _Packets:
     def begin(self) -> int | None:
         return min(self.times, default=None)
 
+    def holes(self, tick_s: float) -> tuple[tuple[float, float], ...]:
+        """Return from when until when, in seconds after the first, nothing new comes for over `HOLE_S`."""
+        times = np.sort(np.asarray(self.times)) * tick_s
+        times = times - times[0]
+        steps = np.diff(times)
+        wide = np.flatnonzero(steps > max(HOLE_S, SLOW * float(np.median(steps))))
+        return tuple((float(times[n]), float(times[n + 1])) for n in wide)
+
     @property
     def uneven(self) -> int:
         """How many are followed unusually soon or late."""
@@ -64,11 +82,12 @@ class _Packets:
         return int((np.abs(steps - usual) > max(1.0, usual / 20)).sum())
 
 
-def examine(path: Path) -> Facts:
+def examine(path: Path, sound_track: int | None = None) -> Facts:
     """Return the facts of a video with sound, read from its packets without decoding them.
 
-    Raises RefusedError with the reason for a file that is empty, unreadable, cut short, a still picture, or
-    lacks pictures or sound.
+    sound_track: the one whose times count, from 0; the one that a player takes without it. Raises
+    RefusedError with the reason for a file that is empty, unreadable, cut short, a still picture, or lacks
+    pictures or sound.
     """
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         raise RefusedError(f"{path.name!a}: the file's name is not UTF-8: rename it")
@@ -77,7 +96,9 @@ def examine(path: Path) -> Facts:
     with unreadable(path), av.open(str(path)) as container:
         if container.format.name.split(",")[0] in STILL:
             raise RefusedError(f"{path}: a picture without sound, expected a video")
-        video, audio = video_stream(path, container), container.streams.best("audio")
+        video = video_stream(path, container)
+        best = container.streams.best("audio")
+        audio = best if sound_track is None else container.streams.audio[sound_track]
         if not isinstance(audio, av.AudioStream):
             raise RefusedError(f"{path}: no audio stream")
         ends = {video.index: _Packets(), audio.index: _Packets()}
@@ -101,7 +122,12 @@ def examine(path: Path) -> Facts:
             float(end - begin),
             float(heard.begin * beat - begin),
             float(heard.end * beat - begin),
-            _notes(seen, float(heard.begin * beat - begin), float(heard.end * beat - end)),
+            (
+                *_notes(seen, float(heard.begin * beat - begin), float(heard.end * beat - end)),
+                *_colours(video),
+            ),
+            container.streams.audio.index(audio),
+            holes=seen.holes(float(tick)),
         )
 
 
@@ -150,6 +176,11 @@ def _notes(seen: _Packets, sound_from_s: float, sound_after_s: float) -> tuple[s
     if abs(sound_after_s) > SLACK_S:
         notes.append(f"the sound ends {abs(sound_after_s):.2f} s {_when(sound_after_s)} the pictures")
     return tuple(notes)
+
+
+def _colours(video: av.VideoStream) -> list[str]:
+    transfer = video.codec_context.color_trc
+    return [f"{NAMES[transfer]} colours, brought to those of common screens"] if is_bright(transfer) else []
 
 
 def _when(seconds: float) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import av
 
+from rgx.gesture.prepare.fields import progressive
 from rgx.gesture.prepare.streams import RefusedError, unreadable, video_stream
 from rgx.gesture.types import FPS
 
@@ -40,26 +41,34 @@ def decode(
         last, step = None, 1 / Fraction(stream.average_rate or FPS)
         if after is not None:
             container.seek(math.floor((after - LEAD_S) / (stream.time_base or TICK)), stream=stream)
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                count["damaged"] += 1
-                continue
-            for frame in frames:
-                assert isinstance(frame, av.VideoFrame)
-                if frame.is_corrupt:
-                    count["damaged"] += 1
-                    continue
-                if after is not None and last is None and frame.pts is None:
-                    return  # what comes without times has them only by counting from the beginning
-                time = _time(frame, last, step)
-                if last is None or time > last:
-                    count["whole"] += 1
-                    yield time, frame
-                    last = time
+        for frame in progressive(_frames(container, stream, count)):
+            if after is not None and last is None and frame.pts is None:
+                return  # what comes without times has them only by counting from the beginning
+            time = _time(frame, last, step)
+            if last is None or time > last:
+                count["whole"] += 1
+                yield time, frame
+                last = time
     if after is None:
         check_damage(path, count)
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.VideoStream, count: Counter[str]
+) -> Iterator[av.VideoFrame]:
+    """Yield the whole frames of a stream; count gains how many were damaged."""
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            count["damaged"] += 1
+            continue
+        for frame in frames:
+            assert isinstance(frame, av.VideoFrame)
+            if frame.is_corrupt:
+                count["damaged"] += 1
+            else:
+                yield frame
 
 
 def check_damage(path: Path, count: Counter[str]) -> None:
