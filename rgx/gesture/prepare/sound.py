@@ -73,7 +73,9 @@ def _sounds_around(source: SoundTrack, start_s: float, begin_s: float) -> Iterat
     yield from _sounds(source, start_s)
 
 
-def _sounds(source: SoundTrack, start_s: float, after_s: float | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def _sounds(
+    source: SoundTrack, start_s: float, after_s: float | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield a file's sound, mono at 16 kHz, with the sample each piece starts at, counted from `start_s`.
 
     after_s: where to begin in the file's time, or a little earlier; nothing when its times are not known.
