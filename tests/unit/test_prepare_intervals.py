@@ -8,7 +8,7 @@ from pats_folder import HEAD
 from rgx.errors import InputError
 from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.index import named_pieces
-from rgx.gesture.prepare.intervals import read_intervals
+from rgx.gesture.prepare.intervals import beyond, read_intervals
 from rgx.gesture.prepare.recordings import Listed, Recording, all_sources
 from rgx.store.artifacts import write_json
 
@@ -112,3 +112,26 @@ def test_intervals_are_remembered(tmp_path: Path) -> None:
     known.path.write_bytes(b"video")
     known.remember()
     assert all_sources(tmp_path) == [known]
+
+
+def test_what_a_table_lists_and_is_not_here_is_counted(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        line("1", "oliver", 0.0, 36.0, "here"),
+        line("2", "oliver", 100.0, 104.0, "here", "test"),
+        line("3", "oliver", 0.0, 4.0, "gone"),
+        line("4", "seth", 5.0, 9.0, "gone", "dev"),
+    )
+    intervals = read_intervals(path)
+    here = source(tmp_path / "out", "here", intervals=intervals.videos["here"])
+    assert intervals.left([here]) == [
+        "oliver: train 1 of 2 intervals (0.01 h), test 1 of 1 intervals (0.00 h)",
+        "seth: dev 0 of 1 intervals (0.00 h)",
+    ]
+    assert intervals.absent([here]) == [
+        "cmu_intervals_df.csv lists 1 of 2 videos, with 2 of 4 intervals, that are not here: gone."
+    ]
+    write_json(here.folder / "analysis.json", {"facts": {"seconds": 60.0}})
+    assert beyond([here]) == ["1 intervals begin after their video's end: 2 (here.mp4 ends at 60.0 s)."]
+    write_json(here.folder / "analysis.json", {"facts": {"seconds": 120.0}})
+    assert beyond([here]) == []

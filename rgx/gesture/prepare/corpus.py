@@ -69,10 +69,13 @@ def prepare(request: Request, console: Console) -> Prepared:
     left_out, failed = dict[str, str](), dict[str, str]()
     with _only_here(request.out):
         given = identify(paths, request.source, request.out, request.speaker)
-        notes: list[str] = []
+        notes, left = list[str](), list[str]()
         if request.intervals is not None:
             table = read_intervals(request.intervals)
-            notes, given = table.absent(given), table.given(given, left_out)
+            notes, left = table.absent(given), table.left(given)
+            for line in left:  # before anything is looked at, which may take days
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            given = table.given(given, left_out)
         forget_replaced(given, request.out)
         sources = _without_copies(given, left_out)
         tasks = _Tasks(sources, request.cpus, console, failed)
@@ -88,7 +91,7 @@ def prepare(request: Request, console: Console) -> Prepared:
         left_out |= {s.name: s.analysis["refused"] for s in every if s.analysis and s.analysis["refused"]}
         rows = write_index(request.out, usable)
         notes += beyond(every)
-        write_page(request.out, every, rows, Reasons(notes, left_out, failed))
+        write_page(request.out, every, rows, Reasons([*notes, *left], left_out, failed))
     return Prepared(rows, left_out, failed, notes)
 
 

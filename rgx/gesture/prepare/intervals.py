@@ -14,6 +14,7 @@ from rgx.gesture.data.splits import Interval
 from rgx.gesture.prepare.recordings import Listed, Recording
 from rgx.gesture.types import FPS
 
+SPLITS = ("train", "dev", "test")
 MISSING, SHOWN = "missing_intervals.h5", 5
 
 
@@ -52,6 +53,26 @@ class IntervalTable(NamedTuple):
         every = sum(map(len, self.videos.values()))
         counts = f"{len(gone)} of {len(self.videos)} videos, with {sum(gone.values())} of {every} intervals"
         return [f"{self.path.name} lists {counts}, that are not here: {_some(list(gone))}."]
+
+    def left(self, sources: Iterable[Recording]) -> list[str]:
+        """Return a line a speaker: how many of its intervals, in which hours, are of videos that are here."""
+        there = {source.path.stem for source in sources}
+        counts: dict[str, dict[str, Counter[str]]] = {}
+        for video, intervals in self.videos.items():
+            for listed in intervals:
+                count = counts.setdefault(listed.speaker, {}).setdefault(listed.split, Counter())
+                count["all"] += 1
+                count["here"] += video in there
+                count["frames"] += (listed.last - listed.first) * (video in there)
+        return [
+            f"{speaker}: {', '.join(_share(split, splits[split]) for split in SPLITS if split in splits)}"
+            for speaker, splits in sorted(counts.items())
+        ]
+
+
+def _share(split: str, count: Counter[str]) -> str:
+    hours = count["frames"] / FPS / 3600
+    return f"{split} {count['here']:,} of {count['all']:,} intervals ({hours:.2f} h)"
 
 
 def beyond(sources: Iterable[Recording]) -> list[str]:
