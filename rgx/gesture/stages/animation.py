@@ -10,7 +10,7 @@ import torch
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures
-from rgx.gesture.rendering import all_valid, animate, poses_in_chunks, source_of
+from rgx.gesture.rendering import all_valid, animate, controls_of_poses, source_of
 from rgx.gesture.types import WINDOW_FRAMES, WindowFacts
 from rgx.registry import register
 from rgx.stage import Stage
@@ -54,8 +54,8 @@ class AnimationStage(Stage):
         poses = []
         for row, (number, span, start) in enumerate(windows):
             pose = span.place(motion[number])
-            driving = poses_in_chunks(pose, all_valid(pose))
-            animated.write(row, animate(animator, source_of(pictures, start), driving, device))
+            controls = controls_of_poses(animator, pose, all_valid(pose), device)
+            animated.write(row, animate(animator, source_of(pictures, start), controls, device))
             poses.append(pose)
             workspace.progress(row + 1, len(windows))
         workspace.save_arrays({"pose": torch.stack(poses)})
