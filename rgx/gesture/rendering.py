@@ -95,12 +95,17 @@ def controls_of_poses(animator: Animator, pose: Tensor, valid: Tensor, device: s
 
 
 @torch.no_grad()
-def controls_of_frames(
-    animator: Animator, pictures: Pictures, start: int, frames: int = WINDOW_FRAMES
-) -> Iterator[Control]:
-    """Yield what drives of recorded frames from one on, a window unless told, a chunk at a time."""
+def controls_of_points(animator: Animator, points: Tensor, device: str) -> Iterator[Control]:
+    """Yield generated control points (T, N, 2) as what drives, a chunk at a time."""
+    for chunk in points.split(CHUNK):
+        yield animator.control_of(chunk.to(device))
+
+
+@torch.no_grad()
+def controls_of_frames(animator: Animator, pictures: Pictures, start: int) -> Iterator[Control]:
+    """Yield what drives of a recorded window, a chunk at a time."""
     device = pictures.device
-    for index in torch.arange(start, start + frames).split(CHUNK):
+    for index in torch.arange(start, start + WINDOW_FRAMES).split(CHUNK):
         pose, valid = (x[index].to(device) for x in (pictures.pose, pictures.valid))
         with fast(device):
             yield animator.control(pictures.pictures(index), pose, valid)
