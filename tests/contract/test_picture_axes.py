@@ -112,6 +112,7 @@ def run_keypoints(module):
     visible = module.visible(batch.source_valid)
     assert visible.shape == points.shape[:-1] and visible.dtype == torch.bool
     assert module.driven_by_pose == (not list(module.parameters()))
+    assert module.reads_pose or not module.driven_by_pose
     if module.driven_by_pose:
         assert torch.equal(module(None, batch.source_pose), points)
     return {"points": points, **module.losses(batch.source)}
@@ -130,8 +131,8 @@ def run_animator(module):
     assert made.picture.shape == batch.driving.shape and made.trusted.shape == (BATCH, 1, SIZE, SIZE)
     for values in (made.picture, made.trusted):
         assert 0 <= float(values.detach().min()) <= float(values.detach().max()) <= 1
-    if module.draws_pose:
-        with pytest.raises(InputError, match="more of a pose"):
+    if module.reads_pose:
+        with pytest.raises(InputError, match="reads poses"):
             module.control_of(control.points.flatten(1, 2))
     else:
         # A source driven by the very points of a driving picture is where that picture drives it.

@@ -187,9 +187,17 @@ def test_what_does_not_go_together_is_refused_with_what_does(tmp_path: Path, row
         make_plan(read_sweep(tmp_path / "space.yaml", Overrides()))
 
 
-def test_an_animator_that_draws_poses_is_not_driven_by_points() -> None:
-    with pytest.raises(InputError, match="animator: tps"):
-        LatentsStage().build({"animator": make_animator(EdgeThinPlateAnimator)})
+@pytest.mark.parametrize(
+    ("cls", "keypoints"), [(EdgeThinPlateAnimator, "unsupervised"), (ThinPlateAnimator, "pose2d")]
+)
+def test_an_animator_that_reads_poses_is_not_driven_by_points(
+    cls: type[ThinPlateAnimator], keypoints: str
+) -> None:
+    animator = make_animator(cls, keypoints)
+    with pytest.raises(InputError, match="keypoints: unsupervised with animator: tps"):
+        LatentsStage().build({"animator": animator})
+    with pytest.raises(InputError, match="reads poses"):
+        animator.control_of(torch.zeros(1, animator.control_points, 2))
 
 
 def test_motion_metrics_are_of_landmarks(tmp_path: Path) -> None:

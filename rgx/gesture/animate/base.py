@@ -48,6 +48,8 @@ class Keypoints(nn.Module):
 
     driven_by_pose: ClassVar[bool]
     """Whether a pose alone places every point; if not, the driving picture is needed."""
+    reads_pose: ClassVar[bool] = False
+    """Whether a pose places any of them."""
     groups: int
     points: int
     limbs: Limbs | None
@@ -94,12 +96,12 @@ class Animator(nn.Module):
     """A source picture and what drives it to pictures that follow that: control points, or a pose's.
 
     driven_by_pose: whether a pose alone says where the points are; if not, a driving picture or points must.
-    draws_pose: whether it sees more of a pose than its control points, so that those alone cannot drive it.
+    reads_pose: whether a pose has part in what drives it, so that generated control points alone cannot.
     control_points: how many points, of all groups, drive a picture.
     """
 
     driven_by_pose: bool
-    draws_pose: bool
+    reads_pose: bool
     control_points: int
 
     @abstractmethod
@@ -127,7 +129,7 @@ class Animator(nn.Module):
 
         Raises InputError for an animator that they alone cannot drive.
         """
-        raise InputError("this animator sees more of a pose than control points, and those are all there is")
+        raise InputError("control points alone cannot drive an animator that reads poses")
 
     @abstractmethod
     def animate(self, source: Any, control: Control) -> Animated:

@@ -97,7 +97,7 @@ class ThinPlateAnimator(Animator):
         self.driven_by_pose = self.keypoints.driven_by_pose
         self.control_points = self.keypoints.groups * self.keypoints.points
         self.drawn = self.drawing()
-        self.draws_pose = self.drawn.channels > 0
+        self.reads_pose = self.keypoints.reads_pose or self.drawn.channels > 0
         self.motion = DenseMotion(
             size_px,
             self.keypoints,
@@ -156,7 +156,7 @@ class ThinPlateAnimator(Animator):
         return Control(self.keypoints(picture, pose), self.keypoints.visible(valid), (pose, valid))
 
     def control_of(self, points: Tensor) -> Control:
-        if self.draws_pose:
+        if self.reads_pose:
             return super().control_of(points)
         points = points.unflatten(1, (self.keypoints.groups, self.keypoints.points))
         return Control(points, torch.ones_like(points[..., 0], dtype=torch.bool))

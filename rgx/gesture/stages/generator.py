@@ -25,7 +25,10 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "generator", label="Generator", source="Sec. 4.2")
 class GeneratorStage(Stage):
-    """Trains the generator; its speech encoders start and learn as audio_init says."""
+    """Trains the generator; its speech encoders start and learn as audio_init says.
+
+    Raises InputError for a generator that does not fit the quantizer or the space of motion.
+    """
 
     version = 2
     trains = True

@@ -25,7 +25,7 @@ STD_FLOOR = 1e-3
 class LatentsStage(Stage):
     """The control points of every frame of every clip, over the spans of the corpus.
 
-    Raises InputError for an animator whose points a pose places, or that sees more than points.
+    Raises InputError for an animator that reads poses: of those, landmarks say all.
     """
 
     seeded = False
@@ -38,15 +38,11 @@ class LatentsStage(Stage):
 
     def build(self, parents: Mapping[str, Any]) -> PointFacts:
         animator = parents["animator"]
-        if animator.driven_by_pose:
+        if animator.reads_pose:
             raise InputError(
-                "space: control_points needs keypoints that are found in pictures, and a pose places these: "
-                "choose keypoints: unsupervised, or generate the pose with space: landmarks"
-            )
-        if animator.draws_pose:
-            raise InputError(
-                "space: control_points leaves no pose to draw, and this animator draws it: choose "
-                "animator: tps"
+                "space: control_points needs points that are found in pictures alone, and a pose has part in "
+                "these: choose keypoints: unsupervised with animator: tps, or generate the pose with "
+                "space: landmarks"
             )
         return PointFacts(animator.control_points)
 
