@@ -208,3 +208,26 @@ def test_motion_metrics_are_of_landmarks(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(text + row)
     with pytest.raises(InputError, match="video_scores"):
         make_plan(read_sweep(tmp_path / "space.yaml", Overrides()))
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        "quantizer: none, generator: diffusion",
+        "quantizer: none, generator: regression",
+        "distillation: none",
+        "distillation: none, quantizer: vq, residual: none, generator: causal, decode: left_to_right",
+    ],
+)
+def test_generators_with_tokens_and_without_learn_control_points(tmp_path: Path, generator: str) -> None:
+    row = f"{{space: control_points, keypoints: unsupervised, refiner: none, {generator}}}"
+    text = "name: space\nconfig: [gin/realistic_gesture.gin, gin/baselines.gin]\nscale: tiny\nseeds: [0]\n"
+    (tmp_path / "space.yaml").write_text(f"{text}targets: {{v: [video]}}\npanels:\n  v:\n    row: {row}\n")
+    plan = make_plan(read_sweep(tmp_path / "space.yaml", Overrides()))
+    tasks = {task.stage: task for task in plan.tasks.values()}
+    learning = {"tokenizer", "generator", "residual", "motion"} & tasks.keys()
+    assert all("latents" in tasks[stage].parents for stage in learning)
+    assert "latents" not in tasks["speech"].parents and set(tasks["latents"].parents) == {
+        "frames",
+        "animator",
+    }
