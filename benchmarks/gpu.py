@@ -31,7 +31,7 @@ from rgx.config import build_cell
 from rgx.gesture.data.reading import load_pictures, load_windows
 from rgx.gesture.generate.base import Inference
 from rgx.gesture.nn.precision import fast
-from rgx.gesture.rendering import CHUNK, Renderer, all_valid, poses_in_chunks, source_of, to_bytes
+from rgx.gesture.rendering import CHUNK, Renderer, all_valid, source_of, to_bytes
 from rgx.gesture.types import FPS, WINDOW_FRAMES
 from rgx.methods import import_methods
 from rgx.registry import import_own
@@ -152,11 +152,11 @@ def inference(task: Task, store: Path) -> dict[str, Callable[[], Any]]:
     with fast(device):
         source = animator.begin(*(x.to(device) for x in source_of(pictures, start)))
     recorded = pictures.pose[start : start + CHUNK]
-    poses, seen, _ = (x.to(device) for x in next(poses_in_chunks(recorded, all_valid(recorded))))
+    poses, seen = recorded.to(device), all_valid(recorded).to(device)
 
     def warp() -> Any:
         with fast(device):
-            return animator.animate(source, poses, seen)
+            return animator.animate(source, animator.control(None, poses, seen))
 
     animated = warp()
 

@@ -143,7 +143,7 @@ def measured(animator: Animator, pictures: Pictures) -> dict[str, float]:
         first = torch.tensor([start])
         source = (pictures.pictures(first), pictures.pose[first], pictures.valid[first])
         driving, pose, valid = pictures.pictures(index), pictures.pose[index], pictures.valid[index]
-        made = animator.animate(animator.begin(*source), pose, valid, driving).picture
+        made = animator.animate(animator.begin(*source), animator.control(driving, pose, valid)).picture
         box = hand_mask(pose, valid, (pictures.size_px, pictures.size_px))
         area = box.sum((1, 2, 3))
         for pairs, picture in ((hands, made), (still, source[0])):

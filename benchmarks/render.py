@@ -80,7 +80,7 @@ def speed(size: int) -> dict[str, str]:
 
     def warp() -> Any:
         with fast(renderer.device):
-            return renderer.animator.animate(source, pose, valid)
+            return renderer.animator.animate(source, renderer.animator.control(None, pose, valid))
 
     made = warp()
 

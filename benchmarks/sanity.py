@@ -3,8 +3,8 @@
 Each row's generator trains on eight windows only, and is then asked for those eight: what is left of their
 variance about their mean (the bar is 10 %), and how far frame 0 lies from the source frame, against real
 motion and against the 95th percentile of real steps. A store has the row's corpus and speech, and its
-tokenizer and residual generator where there are any. Encoders of speech begin at random. Steps, batch and
-sampler are the row's, and --bind changes them.
+control points, tokenizer and residual generator where there are any. Encoders of speech begin at random.
+Steps, batch and sampler are the row's, and --bind changes them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from rgx.train.exchange import KeepsNothing
 from rgx.train.loop import fit
 
 WINDOWS, BAR = 8, 0.10
-GIVEN = ("corpus", "speech", "tokenizer", "residual")
+NETWORKS = ("tokenizer", "residual")
+GIVEN = ("corpus", "speech", "latents", *NETWORKS)
 """The stages that a store has to hold, as far as a row has them."""
 
 
@@ -68,9 +69,9 @@ def _steps(motion: Tensor, batch: Batch) -> Tensor:
 def overfit(cell: Cell, folders: dict[str, Path]) -> Figures:
     """Train a cell's generator on eight windows of the training split, far from one another."""
     stages: dict[str, Any] = cell.stages
-    windows = load_windows(Inputs({}, folders), "train", "cpu")
+    windows = load_windows(Inputs({}, folders), "train", "cpu", stages["motion"].space.source)
     index = torch.linspace(0, len(windows) - 1, WINDOWS).long()
-    trained = {s: load_network(cell.built[s], folders[s], "cpu") for s in GIVEN[2:] if s in folders}
+    trained = {s: load_network(cell.built[s], folders[s], "cpu") for s in NETWORKS if s in folders}
     generator, tokenizer, training = (
         cell.built["generator"],
         trained.get("tokenizer"),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rgx.gesture.animate.base import Animated, Animator
+from rgx.gesture.animate.base import Animated, Animator, Control
 from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
@@ -22,23 +22,19 @@ CHUNK = 16
 FRAMES = "frames.npy"
 
 
-Driving = tuple[Tensor, Tensor, Tensor]
-"""Poses (B, K, 2), valid (B, K) and pictures (B, 3, H, W), which only animators read that no pose drives."""
-
-
 @torch.no_grad()
 def animate(
-    animator: Animator, source: tuple[Tensor, Tensor, Tensor], driving: Iterable[Driving], device: str
+    animator: Animator, source: tuple[Tensor, Tensor, Tensor], controls: Iterable[Control], device: str
 ) -> Iterator[Animated]:
-    """Yield what an animator makes of a source for each chunk that drives it.
+    """Yield what an animator makes of a source for each chunk of what drives it.
 
     source: picture (1, 3, H, W), pose (1, K, 2) and valid (1, K).
     """
     with fast(device):
         begun = animator.begin(*(x.to(device) for x in source))
-    for chunk in driving:
+    for control in controls:
         with fast(device):
-            yield animator.animate(begun, *(x.to(device) for x in chunk))
+            yield animator.animate(begun, control)
 
 
 @torch.no_grad()
@@ -64,7 +60,8 @@ class Renderer:
 
     def render(self, source: tuple[Tensor, Tensor, Tensor], pose: Tensor, valid: Tensor) -> Iterator[Tensor]:
         """Yield pictures (B, 3, H, W) in [0, 1] for chunks of poses (T, K, 2) with valid (T, K)."""
-        animated = animate(self.animator, source, poses_in_chunks(pose, valid), self.device)
+        controls = controls_of_poses(self.animator, pose, valid, self.device)
+        animated = animate(self.animator, source, controls, self.device)
         return refine(self.refiner, animated, pose, valid, self.device)
 
 
@@ -89,16 +86,29 @@ def all_valid(pose: Tensor) -> Tensor:
     return torch.ones(pose.shape[:-1], dtype=torch.bool)
 
 
-def poses_in_chunks(pose: Tensor, valid: Tensor) -> Iterator[Driving]:
-    """Yield poses (T, K, 2) with valid (T, K) a chunk at a time, without a driving picture."""
+@torch.no_grad()
+def controls_of_poses(animator: Animator, pose: Tensor, valid: Tensor, device: str) -> Iterator[Control]:
+    """Yield what drives of poses (T, K, 2) with valid (T, K), a chunk at a time, without a picture."""
     for poses, seen in zip(pose.split(CHUNK), valid.split(CHUNK), strict=True):
-        yield poses, seen, poses.new_zeros(len(poses), 3, 0, 0)
+        with fast(device):
+            yield animator.control(None, poses.to(device), seen.to(device))
 
 
-def frames_in_chunks(pictures: Pictures, start: int) -> Iterator[Driving]:
-    """Yield the poses, validity and pictures of a recorded window a chunk at a time."""
+@torch.no_grad()
+def controls_of_points(animator: Animator, points: Tensor, device: str) -> Iterator[Control]:
+    """Yield generated control points (T, N, 2) as what drives, a chunk at a time."""
+    for chunk in points.split(CHUNK):
+        yield animator.control_of(chunk.to(device))
+
+
+@torch.no_grad()
+def controls_of_frames(animator: Animator, pictures: Pictures, start: int) -> Iterator[Control]:
+    """Yield what drives of a recorded window, a chunk at a time."""
+    device = pictures.device
     for index in torch.arange(start, start + WINDOW_FRAMES).split(CHUNK):
-        yield pictures.pose[index], pictures.valid[index], pictures.pictures(index)
+        pose, valid = (x[index].to(device) for x in (pictures.pose, pictures.valid))
+        with fast(device):
+            yield animator.control(pictures.pictures(index), pose, valid)
 
 
 def create_frames(workspace: Workspace, windows: int, size_px: int) -> np.memmap[Any, np.dtype[np.uint8]]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rgx.errors import InputError
 from rgx.gesture.data.picture_pairs import Pictures
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.evaluation import evaluate
@@ -17,7 +18,7 @@ from rgx.gesture.metrics.base import MotionMetric, SourcePicture, VideoMetric, V
 from rgx.gesture.nn.faces import face_box
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.rendering import to_pictures
-from rgx.gesture.types import WINDOW_FRAMES
+from rgx.gesture.types import LANDMARKS, WINDOW_FRAMES
 from rgx.metric import describe, name_of
 from rgx.outputs import value_or_reason
 from rgx.stage import Stage
@@ -148,6 +149,14 @@ class MotionScoring(Stage):
 
     def parents(self) -> tuple[str, ...]:
         return ("corpus", "speech", *self.judges, self.judged)
+
+    def build(self, parents: Mapping[str, Any]) -> None:
+        """Raise InputError for motion that is no landmarks."""
+        if parents[self.judged].source != LANDMARKS:
+            raise InputError(
+                f"{self.judged} is in control points, which motion metrics do not measure: score its videos "
+                f"(targets: [video_scores]), or choose space: landmarks"
+            )
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
         windows = parents[self.judged].count

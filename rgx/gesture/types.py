@@ -12,7 +12,7 @@ centres of its outer pixels), so that they mean the same at every resolution.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -72,12 +72,40 @@ class CorpusFacts:
         return sum(count if most is None else min(count, most) for count in counts)
 
 
+class MotionSource(NamedTuple):
+    """Where motion in one space lies: the stage that leaves all clips' frames, and what it calls them.
+
+    Beside them it leaves `valid`, and `mean` and `std` of the training split; generated motion of that space
+    has the same name.
+    """
+
+    stage: str
+    array: str
+
+
+LANDMARKS = MotionSource("corpus", "motion")
+"""Keypoints of a person, in shoulder widths."""
+CONTROL_POINTS = MotionSource("latents", "points")
+"""Control points of an animator, in half picture widths."""
+
+
 @dataclass(frozen=True)
 class WindowFacts:
-    """What is known of windows before they are made: their split, and how many there are, or at most are."""
+    """What is known of windows before they are made: their split, and how many there are, or at most are.
+
+    source: the space of their motion.
+    """
 
     split: Split
     count: int | None
+    source: MotionSource = LANDMARKS
+
+
+@dataclass(frozen=True)
+class PointFacts:
+    """What is known of control points before they are found: how many of them drive a picture."""
+
+    points: int
 
 
 @dataclass(frozen=True)

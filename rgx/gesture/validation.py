@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.data.windows import Windows, window_starts
-from rgx.gesture.types import Batch, ClipSpan, MotionTokenizer
+from rgx.gesture.types import LANDMARKS, Batch, ClipSpan, MotionSource, MotionTokenizer
 from rgx.store.workspace import Inputs
 from rgx.train.keeping import Validation
 
@@ -19,17 +19,21 @@ MOST = 128
 LOSS = "loss"
 
 
-def load_dev(inputs: Inputs, device: str) -> Windows | None:
+def load_dev(inputs: Inputs, device: str, source: MotionSource = LANDMARKS) -> Windows | None:
     """Return the windows of the dev split, or None where the corpus has none."""
     spans = [ClipSpan(**span) for span in inputs.about("corpus")["spans"]]
-    return load_windows(inputs, "dev", device) if len(window_starts(spans, "dev")[0]) else None
+    return load_windows(inputs, "dev", device, source) if len(window_starts(spans, "dev")[0]) else None
 
 
 def dev_batches(
-    inputs: Inputs, device: str, size: int, tokenizer: MotionTokenizer | None = None
+    inputs: Inputs,
+    device: str,
+    size: int,
+    tokenizer: MotionTokenizer | None = None,
+    source: MotionSource = LANDMARKS,
 ) -> list[Batch]:
     """Return at most MOST windows spread over the dev split, tokenised, all batches equal in size."""
-    windows = load_dev(inputs, device)
+    windows = load_dev(inputs, device, source)
     if windows is None:
         return []
     count = min(MOST, len(windows))

@@ -56,7 +56,7 @@ ROWS = {
     "list as parameters": ("mask_ratio: {uniform: [1]}", "bad.yaml:7", "expected parameters as a mapping"),
     "bound axis": ("bind: {generater.masked.x: 1}", "bad.yaml:7: unknown binding", "generator.masked"),
     "no tokens": ("quantizer: none", "masked needs tokens", "choose another"),
-    "no landmarks": ("generator: regression", "regression works on raw landmarks", "choose another"),
+    "no landmarks": ("generator: regression", "regression works on raw motion", "choose another"),
     "one layer": ("quantizer: vq", "residual", "vq"),
 }
 

@@ -168,6 +168,7 @@ def test_what_is_left_out_is_kept_for_figures(tmp_path: Path) -> None:
     assert rows["noisy"].left_out["generator"] == {
         "generator": {"gate": {"variant": "gate/none"}},
         "training": {"average": 0.0},
+        "space": {"variant": "space/landmarks"},
     }
     assert rows["mine"].left_out["generator"]["generator"]["noise"] == 0.0
     record = {"variant": "stage/generator", "generator": {"variant": "generator/mine", "trunk": {}}}

@@ -26,7 +26,7 @@ ROWS = ("TalkSHOW-like", "CaMN-like")
             "{decode: left_to_right}",
             r"masked cannot use decode: left_to_right; choose decode: iterative or one_shot",
         ),
-        ("{generator: lstm}", r"lstm works on raw landmarks, which quantizer: rvq"),
+        ("{generator: lstm}", r"lstm works on raw motion, which quantizer: rvq"),
         ("{generator: causal, decode: left_to_right, quantizer: none}", r"causal needs tokens"),
     ],
 )

@@ -12,13 +12,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rgx import registry
+from rgx.gesture.data.motion_space import LandmarkSpace
 from rgx.gesture.data.splits import Interval
 from rgx.gesture.generate.base import Decoding, Denoising, Inference
 from rgx.gesture.generate.noise import Noise
 from rgx.gesture.nn.encoders import SequenceEncoder
-from rgx.gesture.skeleton import KEPT, STREAMS
+from rgx.gesture.skeleton import STREAMS
+from rgx.gesture.tokens.parts import OnePart
 from rgx.gesture.tokens.tokenizer import Tokenizer
-from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, SAMPLES_PER_FRAME, Batch
+from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, SAMPLES_PER_FRAME, Batch, PointFacts
 
 load_roster()
 torch.set_num_threads(1)
@@ -40,7 +42,7 @@ REPORTS = {"caption", "figure", "format"}
 """Held to their contracts in the tests of reports."""
 WEIGHTS_NEEDED = {"speech/wavlm", "speech/whisper"}
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
-PLAIN = {"mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "split"}
+PLAIN = {"space", "mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "split"}
 SMALL = {
     "quantizer": {"codes": 8, "layers": 3},
     "speech": {"mels": 16},
@@ -48,6 +50,8 @@ SMALL = {
     "generator": {"width": 16, "layers": 1, "heads": 2, "feedforward": 16},
 }
 WIDTH, SPEAKERS, FEATURES, FRAMES, TOKENS = 8, 3, 5, 16, 4
+LEVELS = LandmarkSpace().levels(None)
+POINTS = sum(LEVELS)
 DEVICE = "cpu"
 """Where a contract is kept; tests/gpu holds every variant to its contract on a GPU."""
 
@@ -81,26 +85,27 @@ def encoders(features=FEATURES):
     return nn.ModuleDict({s: SequenceEncoder(features, WIDTH, 1, 2, 0.0) for s in STREAMS}).to(DEVICE)
 
 
-def make_batch():
+def make_batch(points=POINTS):
     draw = torch.Generator().manual_seed(7)
     made = Batch(
-        motion=torch.randn(3, FRAMES, len(KEPT), 2, generator=draw),
-        valid=torch.ones(3, FRAMES, len(KEPT), dtype=torch.bool),
+        motion=torch.randn(3, FRAMES, points, 2, generator=draw),
+        valid=torch.ones(3, FRAMES, points, dtype=torch.bool),
         speech=torch.randn(3, FRAMES, FEATURES, generator=draw),
         beats=torch.zeros(3, FRAMES, dtype=torch.bool),
-        prefix=torch.randn(3, PREFIX_FRAMES, len(KEPT), 2, generator=draw),
-        prefix_valid=torch.ones(3, PREFIX_FRAMES, len(KEPT), dtype=torch.bool),
+        prefix=torch.randn(3, PREFIX_FRAMES, points, 2, generator=draw),
+        prefix_valid=torch.ones(3, PREFIX_FRAMES, points, dtype=torch.bool),
         speaker=torch.tensor([0, 2, 1]),
         clip=torch.arange(3),
     )
     return Batch(**{name: x.to(DEVICE) for name, x in vars(made).items() if isinstance(x, torch.Tensor)})
 
 
-def make_tokenizer():
+def make_tokenizer(parts=None, places=None):
     with torch.random.fork_rng():
         torch.manual_seed(3)
         quantizer = recipe("quantizer", "rvq", codes=8, layers=3)
-        return Tokenizer(recipe("parts", "separate")(), quantizer, WIDTH, 1).eval().to(DEVICE)
+        parts = parts or recipe("parts", "separate")()
+        return Tokenizer(parts, quantizer, WIDTH, 1, places).eval().to(DEVICE)
 
 
 def features(seed=5):
@@ -108,7 +113,7 @@ def features(seed=5):
     return drawn.to(DEVICE).requires_grad_()
 
 
-def build(variant, seed=0):
+def build(variant, seed=0, levels=LEVELS, tokenizer=None):
     """Return a variant built under a seed, with the shapes its axis is given."""
     torch.manual_seed(seed)
     shapes = {
@@ -127,8 +132,9 @@ def build(variant, seed=0):
     if "mask_ratio" in variant.parts:
         made.bound["mask_ratio"] = recipe("mask_ratio", "uniform")()
     if variant.axis == "generator":
-        tokenizer, speech = make_tokenizer(), encoders()
+        tokenizer, speech = tokenizer or make_tokenizer(), encoders()
         offered = {"tokenizer": tokenizer, "speech": speech, "features": FEATURES, "speakers": SPEAKERS}
+        offered["levels"] = levels
         return made.given(**offered).to(DEVICE)
     return made(*shapes).to(DEVICE)
 
@@ -193,8 +199,11 @@ def run_residual(module, x):
     return {**losses, **{f"full_{s}": t for s, t in full.items()}}
 
 
-def run_generator(module, x):
-    tokenizer, batch = make_tokenizer() if module.needs_tokenizer else None, make_batch()
+def run_generator(module, x, batch=None, tokenizer=None):
+    tokenizer, batch = (
+        (tokenizer or make_tokenizer()) if module.needs_tokenizer else None,
+        batch or make_batch(),
+    )
     losses = module.losses(batch, tokenizer)
     assert losses
     assert all(v.shape == () for v in losses.values())
@@ -323,6 +332,28 @@ def test_sampler(variant):
 def test_parts_hold_every_stream_once_and_in_order(variant):
     streams = small(variant)().streams
     assert [m for members in streams.values() for m in members] == list(STREAMS)
+
+
+@pytest.mark.parametrize("variant", variants("space"))
+def test_a_space_divides_all_points_of_a_frame(variant):
+    space = variant.cls()
+    assert space.parents[0] == "corpus" and set(space.parents) == {"corpus", space.source.stage}
+    count = sum(space.levels(PointFacts(7)))
+    places = [list(range(count))[place] for place in space.streams(PointFacts(7)).values()]
+    assert [point for points in places for point in points] == list(range(count))
+
+
+def any_space(variant):
+    return variant.cls.needs_tokenizer or "levels" in variant.shapes
+
+
+@pytest.mark.parametrize("variant", [v for v in variants("generator") if any_space(v.values[0])])
+def test_a_generator_takes_its_points_from_the_data(variant):
+    """Control points are not 123, and say nothing of limbs."""
+    tokenizer, batch = make_tokenizer(OnePart("points"), {"points": slice(0, 7)}), make_batch(7)
+    module = build(variant, levels=(7,), tokenizer=tokenizer).eval()
+    motion = run_generator(module, None, batch, tokenizer)["motion"]
+    assert motion.shape == (3, FRAMES, 7, 2) and motion.isfinite().all()
 
 
 @pytest.mark.parametrize("variant", variants("speech"))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from rgx import registry
 from rgx.config import plan_cell
+from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Groups
 from rgx.gesture.animate.keypoints import PoseKeypoints
 from rgx.gesture.nn.efficientnet_lite0 import PACKAGE
@@ -111,6 +112,7 @@ def run_keypoints(module):
     visible = module.visible(batch.source_valid)
     assert visible.shape == points.shape[:-1] and visible.dtype == torch.bool
     assert module.driven_by_pose == (not list(module.parameters()))
+    assert module.reads_pose or not module.driven_by_pose
     if module.driven_by_pose:
         assert torch.equal(module(None, batch.source_pose), points)
     return {"points": points, **module.losses(batch.source)}
@@ -121,11 +123,22 @@ def run_animator(module):
     losses = module.losses(batch, features(), 10)
     assert losses and all(v.shape == () for v in losses.values())
     source = module.begin(batch.source[:1], batch.source_pose[:1], batch.source_valid[:1])
-    made = module.animate(source, batch.driving_pose, batch.driving_valid, batch.driving)
+    control = module.control(batch.driving, batch.driving_pose, batch.driving_valid)
+    assert control.points.flatten(1, 2).shape == (BATCH, module.control_points, 2)
+    assert control.visible.shape == control.points.shape[:-1] and control.visible.dtype == torch.bool
+    made = module.animate(source, control)
     assert isinstance(made, Animated)
     assert made.picture.shape == batch.driving.shape and made.trusted.shape == (BATCH, 1, SIZE, SIZE)
     for values in (made.picture, made.trusted):
         assert 0 <= float(values.detach().min()) <= float(values.detach().max()) <= 1
+    if module.reads_pose:
+        with pytest.raises(InputError, match="reads poses"):
+            module.control_of(control.points.flatten(1, 2))
+    else:
+        # A source driven by the very points of a driving picture is where that picture drives it.
+        seen = module.control(batch.driving, batch.driving_pose, torch.ones_like(batch.driving_valid))
+        by_points = module.animate(source, module.control_of(seen.points.flatten(1, 2)))
+        assert torch.equal(by_points.picture, module.animate(source, seen).picture)
     return {**losses, "picture": made.picture, "trusted": made.trusted}
 
 

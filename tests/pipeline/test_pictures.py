@@ -56,6 +56,7 @@ panels:
   3d:
     w/o refine: {refiner: none}
     + heatmap: {}
+    points: {space: control_points, keypoints: unsupervised, refiner: none, quantizer: none, generator: lstm}
 """
 REPORT = """\
 sweep: sweeps/pictures.yaml
@@ -110,6 +111,29 @@ def test_a_panel_ends_where_its_targets_say(home: Path) -> None:
     assert found["3d/+ heatmap"]["refiner"] == found["3a/full-model"]["refiner"]
     assert found["3d/w/o refine"]["animator"] == found["3a/2D-pose"]["animator"]
     assert "refiner" not in found["3d/w/o refine"]
+
+
+def test_control_points_are_generated_and_drive_what_is_shown(home: Path) -> None:
+    row, landmarks = cells(home)["3d/points"], cells(home)["3d/w/o refine"]
+    assert row["animator"] == cells(home)["3a/Unsup-kp"]["animator"] and "tokenizer" not in row
+    found, made = (load_file(row[stage] / "arrays.safetensors") for stage in ("latents", "motion"))
+    about = json.loads((row["video"] / "about.json").read_text())
+    assert about["starts"] == json.loads((landmarks["video"] / "about.json").read_text())["starts"]
+    starts = json.loads((row["animation"] / "about.json").read_text())["starts"]
+    assert made["points"].shape[1:] == (WINDOW_FRAMES, *found["points"].shape[1:]) and "motion" not in made
+    # Speech is heard from a window's first frame, which goes on from the source picture's points:
+    # S2G-Diffusion's public inference leaves out 3.2 s of it.
+    first = (made["points"][0, 0] - found["points"][starts[0] - 1]).abs() / found["std"]
+    assert starts[0] == 1 + next(
+        span["start"]
+        for span in json.loads((row["corpus"] / "about.json").read_text())["spans"]
+        if span["split"] == "test"
+    )
+    assert first.max() < 1
+    drove = load_file(row["animation"] / "arrays.safetensors")
+    assert torch.equal(drove["points"][0], made["points"][0]) and "pose" not in drove
+    assert np.load(row["video"] / "frames.npy").shape[1:] == (WINDOW_FRAMES, 32, 32, 3)
+    assert isinstance(outputs(row["video_scores"])["scores"]["video_flicker"], float)
 
 
 def test_pictures_hold_the_poses_they_show(home: Path) -> None:

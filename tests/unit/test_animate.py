@@ -341,7 +341,7 @@ def test_the_pose_of_the_source_gives_the_identity_whatever_the_mask(name, group
     model.motion.register_forward_hook(lambda _, __, motion: found.append(motion))
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         source = model.begin(pairs.source, pairs.source_pose, pairs.source_valid)
-        model.animate(source, pairs.source_pose, pairs.source_valid, pairs.source)
+        model.animate(source, model.control(pairs.source, pairs.source_pose, pairs.source_valid))
     # In bfloat16 two passes of the detector over one picture agree exactly as well.
     assert (found[0].grid - pixel_grid(32, 32)).abs().max() <= 1e-5
     assert found[0].mask.amax(1).mean() > 0.5
@@ -383,7 +383,7 @@ def test_dropout_ramps_up_ends_early_and_is_off_in_eval():
     assert bool(seen[-1])
     assert int(model.step) == 2
     source = model.begin(pairs.source, pairs.source_pose, pairs.source_valid)
-    model.animate(source, pairs.driving_pose, pairs.driving_valid)
+    model.animate(source, model.control(None, pairs.driving_pose, pairs.driving_valid))
     assert not bool(seen[-1])
     model.step.fill_(4)
     model.losses(pairs, Colours(), 10)
@@ -613,7 +613,7 @@ def test_neither_the_batch_nor_where_a_source_is_begun_changes_a_frame(name):
     model, pairs = animator(name).eval(), make_pairs(batch=4)
     with torch.no_grad():
         one = model.begin(pairs.source[:1], pairs.source_pose[:1], pairs.source_valid[:1])
-        all_four = model.animate(one, pairs.driving_pose, pairs.driving_valid, pairs.driving)
+        all_four = model.animate(one, model.control(pairs.driving, pairs.driving_pose, pairs.driving_valid))
         assert all_four.picture.shape == (4, 3, 64, 64)
         assert all_four.trusted.shape == (4, 1, 64, 64)
         for made in (all_four.picture, all_four.trusted):
@@ -621,12 +621,11 @@ def test_neither_the_batch_nor_where_a_source_is_begun_changes_a_frame(name):
         four = model.begin(
             *(x[:1].expand_as(x) for x in (pairs.source, pairs.source_pose, pairs.source_valid))
         )
-        again = model.animate(four, pairs.driving_pose, pairs.driving_valid, pairs.driving)
+        again = model.animate(four, model.control(pairs.driving, pairs.driving_pose, pairs.driving_valid))
         assert torch.allclose(all_four.picture, again.picture, atol=1e-4)
         for i in range(4):
-            alone = model.animate(
-                one, pairs.driving_pose[i, None], pairs.driving_valid[i, None], pairs.driving[i, None]
-            )
+            driving = (pairs.driving[i, None], pairs.driving_pose[i, None], pairs.driving_valid[i, None])
+            alone = model.animate(one, model.control(*driving))
             assert torch.allclose(all_four.picture[i], alone.picture[0], atol=1e-4)
             assert torch.allclose(all_four.trusted[i], alone.trusted[0], atol=1e-4)
 
@@ -645,7 +644,7 @@ def test_unseen_points_need_no_coordinates(groups):
                 )
             ]
             source = model.begin(pairs.source, poses[0], pairs.source_valid)
-            made.append(model.animate(source, poses[1], pairs.driving_valid).picture)
+            made.append(model.animate(source, model.control(None, poses[1], pairs.driving_valid)).picture)
     assert made[0].isfinite().all()
     assert torch.equal(*made)
 
@@ -655,7 +654,12 @@ def test_it_runs_at_every_size(size):
     model, pairs = animator(size=size, motion_blocks=5, motion_scale=0.25), make_pairs(batch=1, size=size)
     with torch.no_grad():
         source = model.begin(pairs.source, pairs.source_pose, pairs.source_valid)
-        assert model.animate(source, pairs.driving_pose, pairs.driving_valid).picture.shape[-1] == size
+        assert (
+            model.animate(source, model.control(None, pairs.driving_pose, pairs.driving_valid)).picture.shape[
+                -1
+            ]
+            == size
+        )
 
 
 @pytest.mark.slow
@@ -675,7 +679,11 @@ def test_bfloat16_stays_finite_and_near():
     for autocast in (False, True):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             source = model.begin(pairs.source, pairs.source_pose, pairs.source_valid)
-            made.append(model.animate(source, pairs.driving_pose, pairs.driving_valid, pairs.driving).picture)
+            made.append(
+                model.animate(
+                    source, model.control(pairs.driving, pairs.driving_pose, pairs.driving_valid)
+                ).picture
+            )
     assert made[1].dtype == torch.float32
     assert (made[0] - made[1]).abs().mean() < 0.01
 
@@ -687,7 +695,11 @@ def test_channels_last_is_the_same():
         with torch.no_grad():
             pictures = [p.to(memory_format=layout) for p in (pairs.source, pairs.driving)]
             source = model.begin(pictures[0], pairs.source_pose, pairs.source_valid)
-            made.append(model.animate(source, pairs.driving_pose, pairs.driving_valid, pictures[1]).picture)
+            made.append(
+                model.animate(
+                    source, model.control(pictures[1], pairs.driving_pose, pairs.driving_valid)
+                ).picture
+            )
     assert torch.allclose(*made, atol=1e-4)
 
 
@@ -740,6 +752,6 @@ def test_it_learns_to_move_a_planted_square():
     model.eval()
     with torch.no_grad():
         source = model.begin(held_out.source, held_out.source_pose, held_out.source_valid)
-        made = model.animate(source, held_out.driving_pose, held_out.driving_valid)
+        made = model.animate(source, model.control(None, held_out.driving_pose, held_out.driving_valid))
     still = (held_out.source - held_out.driving).abs().mean()
     assert (made.picture - held_out.driving).abs().mean() < 0.5 * still

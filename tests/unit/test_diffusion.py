@@ -53,7 +53,7 @@ def make_generator(**changed: float) -> DiffusionGenerator:
     """Return a small one that says something, as it does once it is trained."""
     torch.manual_seed(0)
     small = {"width": 16, "layers": 2, "heads": 2, "feedforward": 32, "speech_layers": 1} | changed
-    generator = DiffusionGenerator(FEATURES, 2, **small).eval()  # type: ignore[arg-type]
+    generator = DiffusionGenerator(FEATURES, 2, (len(KEPT),), **small).eval()  # type: ignore[arg-type]
     torch.nn.init.normal_(generator.denoiser.outward.weight, std=0.2)
     torch.nn.init.normal_(generator.silence)
     return generator

@@ -58,7 +58,7 @@ def test_dense_motion_sees_the_maps_of_both_poses() -> None:
     source, driving = bone((-0.5, 0.0), (0.5, 0.0)), bone((0.0, -0.5), (0.0, 0.5))
     picture = torch.rand(1, 3, SIZE, SIZE)
     begun = model.begin(picture, *source)
-    made = model.animate(begun, *driving).picture
+    made = model.animate(begun, model.control(None, *driving)).picture
     assert made.isfinite().all()
     size = (SIZE // 4, SIZE // 4)
     expected = torch.cat([EdgeDrawing()(*pose, size) for pose in (source, driving)], dim=1)
@@ -73,6 +73,7 @@ def test_one_source_serves_a_batch_of_poses(cls: type[ThinPlateAnimator]) -> Non
     poses = [bone((0.0, -0.5), (0.0, y)) for y in (0.2, 0.5)]
     begun = model.begin(picture, *bone((-0.5, 0.0), (0.5, 0.0)))
     with torch.no_grad():
-        both = model.animate(begun, *(torch.cat(x) for x in zip(*poses, strict=True))).picture
-        apart = torch.cat([model.animate(begun, *pose).picture for pose in poses])
+        together = model.control(None, *(torch.cat(x) for x in zip(*poses, strict=True)))
+        both = model.animate(begun, together).picture
+        apart = torch.cat([model.animate(begun, model.control(None, *pose)).picture for pose in poses])
     assert torch.allclose(both, apart, atol=1e-5)

@@ -11,7 +11,7 @@ from rgx import registry
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.tokens.fsq import FiniteScalarQuantizer
-from rgx.gesture.tokens.parts import JointParts, SeparateParts
+from rgx.gesture.tokens.parts import JointParts, OnePart, SeparateParts
 from rgx.gesture.tokens.residual_vq import Codebook, PlainVQ, ResidualVQ
 from rgx.gesture.tokens.tokenizer import Tokenizer
 
@@ -26,6 +26,14 @@ def recipe(axis, name, **overrides):
 
 def tokenizer(parts, **overrides):
     return Tokenizer(parts, recipe("quantizer", "rvq", **{"codes": 8, "layers": 3} | overrides), 8, 1)
+
+
+def test_motion_without_face_and_body_is_one_stream():
+    places = {"points": slice(0, 7)}
+    codec = Tokenizer(OnePart("points"), recipe("quantizer", "rvq", codes=8, layers=3), 8, 1, places).eval()
+    motion = torch.randn(2, 16, 7, 2)
+    assert torch.equal(codec.merge(codec.split(motion)), motion)
+    assert list(codec.tokens(motion)) == ["points"] and codec(motion)[0].shape == motion.shape
 
 
 def test_output_equals_the_sum_of_the_looked_up_entries():

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from rgx.errors import InputError
 from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
@@ -47,6 +48,8 @@ class Keypoints(nn.Module):
 
     driven_by_pose: ClassVar[bool]
     """Whether a pose alone places every point; if not, the driving picture is needed."""
+    reads_pose: ClassVar[bool] = False
+    """Whether a pose places any of them."""
     groups: int
     points: int
     limbs: Limbs | None
@@ -69,6 +72,18 @@ class Keypoints(nn.Module):
         return {}
 
 
+@dataclass(frozen=True)
+class Control:
+    """What drives B pictures: control points (B, G, P, 2) in [−1, 1], and which can be believed (B, G, P).
+
+    pose: the poses (B, K, 2) that they are of with valid (B, K), None for points that were generated.
+    """
+
+    points: Tensor
+    visible: Tensor
+    pose: tuple[Tensor, Tensor] | None = None
+
+
 @dataclass
 class Animated:
     """picture (B, 3, H, W) in [0, 1]; trusted (B, 1, H, W) in [0, 1], 0 where the source shows nothing."""
@@ -78,9 +93,16 @@ class Animated:
 
 
 class Animator(nn.Module):
-    """A source picture and poses to pictures that follow the poses."""
+    """A source picture and what drives it to pictures that follow that: control points, or a pose's.
+
+    driven_by_pose: whether a pose alone says where the points are; if not, a driving picture or points must.
+    reads_pose: whether a pose has part in what drives it, so that generated control points alone cannot.
+    control_points: how many points, of all groups, drive a picture.
+    """
 
     driven_by_pose: bool
+    reads_pose: bool
+    control_points: int
 
     @abstractmethod
     def losses(
@@ -96,8 +118,19 @@ class Animator(nn.Module):
         """Return what is worth computing once of source pictures (B, 3, H, W) with their poses."""
 
     @abstractmethod
-    def animate(self, source: Any, pose: Tensor, valid: Tensor, picture: Tensor | None = None) -> Animated:
-        """Return the source in the driving poses (B, K, 2); a source of one picture serves all B.
+    def control(self, picture: Tensor | None, pose: Tensor, valid: Tensor) -> Control:
+        """Return what drives of pictures (B, 3, H, W) with poses (B, K, 2) and valid (B, K).
 
-        picture (B, 3, H, W): the driving picture, read only where a pose does not say everything.
+        Raises InputError where there is no picture and a pose does not say everything.
         """
+
+    def control_of(self, points: Tensor) -> Control:
+        """Return generated control points (B, control_points, 2) as what drives: all can be believed.
+
+        Raises InputError for an animator that they alone cannot drive.
+        """
+        raise InputError("control points alone cannot drive an animator that reads poses")
+
+    @abstractmethod
+    def animate(self, source: Any, control: Control) -> Animated:
+        """Return the source as B controls have it; a source of one picture serves them all."""

@@ -43,6 +43,7 @@ class PoseKeypoints(Keypoints):
     """Points of the pose in fixed groups; nothing to learn."""
 
     driven_by_pose = True
+    reads_pose = True
 
     def __init__(self, size_px: int, groups: Part[Groups]) -> None:
         super().__init__()
@@ -94,6 +95,7 @@ class FlexibleKeypoints(Keypoints):
     """The groups of the pose and `flexible` learned ones; the equivariance loss is of those only."""
 
     driven_by_pose = False
+    reads_pose = True
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rgx.errors import InputError
-from rgx.gesture.animate.base import Animated, Animator, Keypoints
+from rgx.gesture.animate.base import Animated, Animator, Control, Keypoints
 from rgx.gesture.animate.dense_motion import DenseMotion, Motion
 from rgx.gesture.animate.drawing import NoDrawing, PoseDrawing
 from rgx.gesture.animate.inpainting import Inpainting
@@ -95,7 +95,9 @@ class ThinPlateAnimator(Animator):
         self.size_px = size_px
         self.keypoints = keypoints(size_px)
         self.driven_by_pose = self.keypoints.driven_by_pose
+        self.control_points = self.keypoints.groups * self.keypoints.points
         self.drawn = self.drawing()
+        self.reads_pose = self.keypoints.reads_pose or self.drawn.channels > 0
         self.motion = DenseMotion(
             size_px,
             self.keypoints,
@@ -134,7 +136,8 @@ class ThinPlateAnimator(Animator):
             dropout = self.dropout_at(int(self.step), steps)
             self.step += 1
         source = self.begin(pairs.source, pairs.source_pose, pairs.source_valid)
-        motion = self._move(source, pairs.driving_pose, pairs.driving_valid, pairs.driving, dropout)
+        control = self.control(pairs.driving, pairs.driving_pose, pairs.driving_valid)
+        motion = self._move(source, control, dropout)
         warped = self.inpainting(source.picture, source.features, motion)
         weight = hand_weights(pairs, hand_weight)
         distance = pyramid_distance(perceptual, warped, pairs.driving, weight)
@@ -145,30 +148,35 @@ class ThinPlateAnimator(Animator):
         return losses | self.keypoints.losses(pairs.driving)
 
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> SourceFeatures:
-        features, points = self.inpainting.encode(picture), self.keypoints(picture, pose)
-        drawn = self.drawn(pose, valid, self.motion.size_of(picture))
-        return SourceFeatures(picture, features, points, self.keypoints.visible(valid), drawn)
+        features, control = self.inpainting.encode(picture), self.control(picture, pose, valid)
+        drawn = self._drawn(control, picture)
+        return SourceFeatures(picture, features, control.points, control.visible, drawn)
 
-    def animate(
-        self, source: SourceFeatures, pose: Tensor, valid: Tensor, picture: Tensor | None = None
-    ) -> Animated:
-        source = source.expanded(len(pose))
-        motion = self._move(source, pose, valid, picture)
+    def control(self, picture: Tensor | None, pose: Tensor, valid: Tensor) -> Control:
+        return Control(self.keypoints(picture, pose), self.keypoints.visible(valid), (pose, valid))
+
+    def control_of(self, points: Tensor) -> Control:
+        if self.reads_pose:
+            return super().control_of(points)
+        points = points.unflatten(1, (self.keypoints.groups, self.keypoints.points))
+        return Control(points, torch.ones_like(points[..., 0], dtype=torch.bool))
+
+    def animate(self, source: SourceFeatures, control: Control) -> Animated:
+        source = source.expanded(len(control.points))
+        motion = self._move(source, control)
         warped = self.inpainting(source.picture, source.features, motion)
         return Animated(warped, motion.occlusion[0])
 
-    def _move(
-        self,
-        source: SourceFeatures,
-        pose: Tensor,
-        valid: Tensor,
-        picture: Tensor | None,
-        dropout: float = 0.0,
-    ) -> Motion:
-        driving, visible = self.keypoints(picture, pose), self.keypoints.visible(valid)
-        points, driving = agree(source.points, driving, source.visible, visible)
+    def _move(self, source: SourceFeatures, control: Control, dropout: float = 0.0) -> Motion:
+        points, driving = agree(source.points, control.points, source.visible, control.visible)
         if self.keypoints.limbs is not None:
-            seen = (source.visible & visible).any(-1)
+            seen = (source.visible & control.visible).any(-1)
             points, driving = (self.keypoints.limbs.followed(x, seen) for x in (points, driving))
-        drawn = self.drawn(pose, valid, self.motion.size_of(source.picture))
-        return self.motion(source.picture, points, driving, torch.cat([source.drawn, drawn], dim=1), dropout)
+        drawn = torch.cat([source.drawn, self._drawn(control, source.picture)], dim=1)
+        return self.motion(source.picture, points, driving, drawn, dropout)
+
+    def _drawn(self, control: Control, picture: Tensor) -> Tensor:
+        size = self.motion.size_of(picture)
+        if control.pose is None:
+            return control.points.new_zeros(len(control.points), 0, *size)
+        return self.drawn(*control.pose, size)

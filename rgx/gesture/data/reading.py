@@ -1,4 +1,4 @@
-"""What stages read from the artifacts of `corpus`, `speech` and `frames`: windows and pictures."""
+"""What stages read from the artifacts of `corpus`, `speech`, `latents` and `frames`: windows and pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.picture_file import NAME, PictureFile
 from rgx.gesture.data.picture_pairs import Pictures, PictureSpan
 from rgx.gesture.data.windows import Windows
-from rgx.gesture.types import ClipSpan, CorpusFacts, Split
+from rgx.gesture.types import LANDMARKS, ClipSpan, CorpusFacts, MotionSource, Split
 
 
 class Artifacts(Protocol):
@@ -39,14 +39,14 @@ def present(facts: CorpusFacts, split: Split) -> Split:
     return split
 
 
-def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
+def load_windows(inputs: Artifacts, split: str, device: str, source: MotionSource = LANDMARKS) -> Windows:
     """Return a split's windows with motion and speech standardised by the training split.
 
-    Raises InputError for a split without a clip that is long enough.
+    source: the space of the motion. Raises InputError for a split without a clip that is long enough.
     """
-    about, corpus = inputs.about("corpus"), inputs.arrays("corpus")
+    about, arrays = inputs.about("corpus"), inputs.arrays(source.stage)
     spans = [ClipSpan(**span) for span in about["spans"]]
-    frames = len(corpus["motion"])
+    frames = len(arrays[source.array])
     if "speech" in inputs.folders:
         speech = inputs.arrays("speech")
         features = (speech["features"] - speech["mean"]) / speech["std"]
@@ -55,11 +55,11 @@ def load_windows(inputs: Artifacts, split: str, device: str) -> Windows:
     else:
         features, beats = torch.zeros(frames, 0), torch.zeros(frames, dtype=torch.bool)
         pauses = beats
-    motion = (corpus["motion"] - corpus["mean"]) / corpus["std"]
+    motion = (arrays[source.array] - arrays["mean"]) / arrays["std"]
     windows = Windows(
         spans,
         split,
-        *(x.to(device) for x in (motion, corpus["valid"], features, beats, pauses)),
+        *(x.to(device) for x in (motion, arrays["valid"], features, beats, pauses)),
     )
     if not len(windows):
         raise InputError(

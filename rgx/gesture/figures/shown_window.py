@@ -148,7 +148,7 @@ class ShownWindows:
         poses = self.material.held(cell, POSES, ARRAYS)
         if POSES not in manifest.get("parents", {}):
             return ShownFrames(frames, recorded)  # driven by the recording
-        if poses is None:
+        if poses is None or not has_part(poses, "pose"):
             return ShownFrames(frames, None)
         pose = read_part(poses, "pose", slice(number, number + 1))[0]
         return ShownFrames(frames, hand_boxes(pose, np.ones(pose.shape[:2], bool), size))

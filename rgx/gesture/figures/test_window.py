@@ -52,7 +52,9 @@ class MomentFigure(RowsFigure):
         """
         cells: dict[str, SweepRow] = {}
         for row in material.rows(self.panel, self.picked(material)[0]):
-            if material.held(row, "motion", ARRAYS) and material.held(row, "corpus", ARRAYS):
+            drawn, corpus = (material.held(row, stage, ARRAYS) for stage in ("motion", "corpus"))
+            # Motion in control points is nothing that this figure could draw.
+            if drawn and corpus and has_part(drawn, "motion"):
                 cells.setdefault(row.row, row)
         if not cells:
             return None

@@ -161,8 +161,10 @@ class Generator(nn.Module):
     """Speech, the frames before a window and a speaker to motion.
 
     Built with those of these shapes that its constructor names: tokenizer (or None), speech (the encoders of
-    the alignment, by stream), features (how many numbers a frame of speech has) and speakers. Without
-    `speech` it has no encoder that alignment could have trained, and `audio_init` says nothing of it.
+    the alignment, by stream), features (how many numbers a frame of speech has), speakers and levels (how
+    many points a frame of motion has, by level of a cascade: of landmarks those of face and body before those
+    of the hands, of control points all at once). Without `speech` it has no encoder that alignment could have
+    trained, and `audio_init` says nothing of it; without `levels` it makes landmarks only.
     needs_tokenizer: whether it works on what a tokenizer makes of motion. reads: which of decode, residual
     and sampler it uses at inference, each with the kind that fits; the others are no part of its motion.
     """

@@ -1,4 +1,4 @@
-"""Axis generator: diffusion on landmarks, in the structure of S2G-Diffusion's motion model."""
+"""Axis generator: diffusion on motion, in the structure of S2G-Diffusion's motion model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from rgx.gesture.generate.denoiser import Denoiser, SpeechReader
 from rgx.gesture.generate.samplers import PosteriorSampler
 from rgx.gesture.generate.speech_content import silence_some
 from rgx.gesture.nn.precision import sent
-from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import register
 from rgx.shares import share_rows
@@ -72,11 +71,11 @@ def begin_at_source(motion: Tensor, batch: Batch) -> Tensor:
 
 @register("generator", "diffusion", label="Diffusion", source="S2G-Diffusion (LMDM); readings 93 to 97")
 class DiffusionGenerator(Generator):
-    """Noise to landmarks, step by step: a network says what the clean window is, a sampler goes there.
+    """Noise to motion, step by step: a network says what the clean window is, a sampler goes there.
 
     condition_dropout: of how many windows the speech is replaced by silence in training, which guidance
-    needs. The weights are those of the differences' losses beside that of positions. Landmarks are
-    standardised and reach several units, so nothing is clipped. Raises InputError for a share out of range.
+    needs. The weights are those of the differences' losses beside that of positions. Motion is standardised
+    and reaches several units, so nothing is clipped. Raises InputError for a share out of range.
     """
 
     needs_tokenizer = False
@@ -86,6 +85,7 @@ class DiffusionGenerator(Generator):
         self,
         features: int,
         speakers: int,
+        levels: tuple[int, ...],
         width: int = 512,
         layers: int = 8,
         heads: int = 8,
@@ -103,7 +103,8 @@ class DiffusionGenerator(Generator):
             )
         self.condition_dropout = condition_dropout
         self.weights = {"velocity": velocity_weight, "acceleration": acceleration_weight}
-        self.denoiser = Denoiser(2 * len(KEPT), speakers, width, layers, heads, feedforward, dropout)
+        self.points = sum(levels)
+        self.denoiser = Denoiser(2 * self.points, speakers, width, layers, heads, feedforward, dropout)
         self.reader = SpeechReader(features, width, speech_layers, heads, feedforward, dropout)
         self.silence = nn.Parameter(torch.zeros(width))
 
@@ -134,7 +135,7 @@ class DiffusionGenerator(Generator):
     def sample(self, batch: Batch, inference: Inference) -> Tensor:
         sampler = inference.sampler
         assert isinstance(sampler, PosteriorSampler)
-        shape, device = (batch.speech.shape[1], len(KEPT), 2), batch.speech.device
+        shape, device = (batch.speech.shape[1], self.points, 2), batch.speech.device
         predict, noise = self._guided(batch, sampler.guidance), inference.draws(batch)
         return begin_at_source(sampler.run(Denoising(shape, predict, cosine_path, noise, device)), batch)
 

@@ -1,4 +1,4 @@
-"""Axis generator: landmarks from recurrent networks in a cascade, as CaMN."""
+"""Axis generator: motion from recurrent networks in a cascade, as CaMN."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from rgx.gesture.generate.base import Generator, Inference
 from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.nn.encoders import ResidualConv, edge_conv
 from rgx.gesture.nn.motion_losses import motion_losses
-from rgx.gesture.skeleton import BODY, FACE, KEPT
 from rgx.gesture.types import PREFIX_FRAMES, Batch, MotionTokenizer
 from rgx.registry import register
 from rgx.shares import share_rows
-
-LEVELS = 2 * len(FACE + BODY), 2 * (len(KEPT) - len(FACE + BODY))
-"""Coordinates of the two levels of the cascade: face and body first, then the hands."""
 
 
 class Level(nn.Module):
@@ -41,7 +37,8 @@ class Level(nn.Module):
 class LSTMGenerator(Generator):
     """Face and body from speech, speaker and the frames before the window; hands from those and the body.
 
-    It hears the speech at every frame, both ways in time, and draws nothing: a speech has one motion.
+    Where motion has one level only there are no hands apart. It hears the speech at every frame, both ways in
+    time, and draws nothing: a speech has one motion.
     """
 
     needs_tokenizer = False
@@ -50,6 +47,7 @@ class LSTMGenerator(Generator):
         self,
         features: int,
         speakers: int,
+        levels: tuple[int, ...],
         width: int = 384,
         layers: int = 4,
         dropout: float = 0.1,
@@ -63,11 +61,11 @@ class LSTMGenerator(Generator):
             ResidualConv(speech_width, dilation=3),
         )
         self.speaker = nn.Embedding(speakers, speaker_width)
-        body, hands = LEVELS
         # Besides speech and speaker the frames before the window, and whether a frame is one of them.
-        inward = speech_width + speaker_width + body + hands + 1
+        inward = speech_width + speaker_width + 2 * sum(levels) + 1
+        body, hands = 2 * levels[0], 2 * sum(levels[1:])
         self.body = Level(inward, body, width, layers, dropout)
-        self.hands = Level(inward + body, hands, width, layers, dropout)
+        self.hands = Level(inward + body, hands, width, layers, dropout) if hands else None
 
     def steady(self) -> Iterator[nn.Module]:
         yield self.hear
@@ -85,9 +83,10 @@ class LSTMGenerator(Generator):
     def forward(self, batch: Batch) -> Tensor:
         """Return the motion (B, P + T, K, 2) of the frames before a window and of its own."""
         x = self.inputs(batch)
-        body = self.body(x)
-        hands = self.hands(torch.cat([x, body], dim=-1))
-        return rearrange(torch.cat([body, hands], dim=-1), "b t (k c) -> b t k c", c=2)
+        motion = self.body(x)
+        if self.hands is not None:
+            motion = torch.cat([motion, self.hands(torch.cat([x, motion], dim=-1))], dim=-1)
+        return rearrange(motion, "b t (k c) -> b t k c", c=2)
 
     def losses(self, batch: Batch, tokenizer: MotionTokenizer | None) -> dict[str, Tensor]:
         # With the frames before it, so that a window learns to go on from them.

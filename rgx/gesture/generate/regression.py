@@ -1,4 +1,4 @@
-"""Axis generator: raw landmarks regressed from speech, Table 3b's baseline."""
+"""Axis generator: motion regressed from speech without tokens, Table 3b's baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rgx.gesture.generate.base import Generator, Inference
 from rgx.gesture.generate.trunk import Trunk
 from rgx.gesture.nn.encoders import content_width
 from rgx.gesture.nn.motion_losses import motion_losses
-from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import FRAMES_PER_TOKEN, Batch, MotionTokenizer
 from rgx.registry import Recipe, register
 from rgx.shares import share_rows
@@ -20,7 +19,7 @@ from rgx.shares import share_rows
 
 @register("generator", "regression", label="Regression", source="Sec. 5.4, Table 3b 'baseline'")
 class RegressionGenerator(Generator):
-    """The same trunk without tokens: four frames of landmarks from each position, in one pass."""
+    """The same trunk without tokens: four frames of points from each position, in one pass."""
 
     needs_tokenizer = False
 
@@ -29,12 +28,13 @@ class RegressionGenerator(Generator):
         tokenizer: MotionTokenizer | None,
         speech: nn.ModuleDict,
         speakers: int,
+        levels: tuple[int, ...],
         trunk: Recipe[Trunk],
     ) -> None:
         super().__init__()
         self.speech = speech
         self.trunk = trunk(content_width(speech), speakers)
-        coordinates = 2 * len(KEPT)
+        coordinates = 2 * sum(levels)
         self.inward = nn.Linear(coordinates, self.trunk.width)
         self.outward = nn.Linear(self.trunk.width, FRAMES_PER_TOKEN * coordinates)
 

@@ -12,6 +12,8 @@ class Refiner(nn.Module):
     """Animated pictures to refined ones."""
 
     present: ClassVar[bool] = True
+    reads_pose: ClassVar[bool] = True
+    """Whether what it paints depends on the pose; one that does not refines motion that has none."""
     map_channels: ClassVar[int] = 0
     """Channels of the structure map that the discriminator sees beside the picture."""
 

@@ -30,6 +30,7 @@ class NoRefiner(Refiner):
     """The animated picture as it is."""
 
     present = False
+    reads_pose = False
 
     def __init__(self, size_px: int) -> None:
         super().__init__()
@@ -77,6 +78,8 @@ class ResidualRefiner(Refiner):
 @register("refiner", "unet", label="+ UNet", source="Table 3d '+ UNet'")
 class PlainRefiner(ResidualRefiner):
     """The U-Net sees the picture only."""
+
+    reads_pose = False
 
     def __init__(self, size_px: int, width: int = 40, max_width: int = 512, downs: int = 4) -> None:
         network = UNet(PICTURE + HOLES, PICTURE, width, max_width, downs, PlainNorm)

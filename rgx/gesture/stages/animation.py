@@ -10,18 +10,22 @@ import torch
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures
-from rgx.gesture.rendering import all_valid, animate, poses_in_chunks, source_of
-from rgx.gesture.types import WINDOW_FRAMES, WindowFacts
+from rgx.gesture.rendering import all_valid, animate, controls_of_points, controls_of_poses, source_of
+from rgx.gesture.types import CONTROL_POINTS, LANDMARKS, WINDOW_FRAMES, WindowFacts
 from rgx.registry import register
 from rgx.stage import Stage
 from rgx.store.workspace import Inputs, Workspace
+
+DRIVING = {LANDMARKS: "pose", CONTROL_POINTS: "points"}
+"""What drove each window is kept under: landmarks where they are placed in pictures, points as they are."""
 
 
 @register("stage", "animation", label="Animation", source="Sec. 4.3")
 class AnimationStage(Stage):
     """Windows of motion that do not overlap, from their condition frame and their generated motion.
 
-    Raises InputError for an animator that no pose drives.
+    That is landmarks, or control points themselves. Raises InputError for landmarks and an animator that no
+    pose drives.
     """
 
     seeded = False
@@ -38,27 +42,32 @@ class AnimationStage(Stage):
         return ("frames", "motion", "animator")
 
     def build(self, parents: Mapping[str, Any]) -> WindowFacts:
-        if not parents["animator"].driven_by_pose:
+        motion, corpus = parents["motion"], parents["frames"].corpus
+        if motion.source == LANDMARKS and not parents["animator"].driven_by_pose:
             raise InputError(
-                "generated poses cannot drive keypoints that are found in a driving picture; "
-                "only keypoints/pose2d makes speech-driven video"
+                "generated landmarks cannot drive keypoints that are found in a driving picture: choose "
+                "space: control_points, which generates those, or keypoints: pose2d"
             )
-        split, corpus = parents["motion"].split, parents["frames"].corpus
-        return WindowFacts(split, corpus.windows(split, WINDOW_FRAMES, self.windows_per_clip))
+        count = corpus.windows(motion.split, WINDOW_FRAMES, self.windows_per_clip)
+        return WindowFacts(motion.split, count, motion.source)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         device, animator = workspace.device, inputs.built["animator"]
-        pictures, motion = load_pictures(inputs, device), inputs.arrays("motion")["motion"]
+        pictures, motion = load_pictures(inputs, device), inputs.arrays("motion")[built.source.array]
         windows = pictures.windows(built.split, self.windows_per_clip)
         animated = AnimatedWindows.create(workspace.folder, len(windows), pictures.size_px, device)
-        poses = []
+        drove = []
         for row, (number, span, start) in enumerate(windows):
-            pose = span.place(motion[number])
-            driving = poses_in_chunks(pose, all_valid(pose))
-            animated.write(row, animate(animator, source_of(pictures, start), driving, device))
-            poses.append(pose)
+            if built.source == LANDMARKS:
+                driving = span.place(motion[number])
+                controls = controls_of_poses(animator, driving, all_valid(driving), device)
+            else:
+                driving = motion[number]
+                controls = controls_of_points(animator, driving, device)
+            animated.write(row, animate(animator, source_of(pictures, start), controls, device))
+            drove.append(driving)
             workspace.progress(row + 1, len(windows))
-        workspace.save_arrays({"pose": torch.stack(poses)})
+        workspace.save_arrays({DRIVING[built.source]: torch.stack(drove)})
         starts = [start for _, _, start in windows]
         workspace.save_about({"starts": starts, "notes": inputs.about("animator")["notes"]})
         return {"windows": len(windows), "size_px": pictures.size_px}

@@ -1,21 +1,22 @@
-"""Speech to base tokens, or to raw landmarks."""
+"""Speech to base tokens, or to motion itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
 from rgx.errors import InputError
 from rgx.gesture.align.base import Alignment
+from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Generator
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import Batch
 from rgx.gesture.validation import dev_batches, held_out
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
@@ -24,7 +25,10 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "generator", label="Generator", source="Sec. 4.2")
 class GeneratorStage(Stage):
-    """Trains the generator; its speech encoders start and learn as audio_init says."""
+    """Trains the generator; its speech encoders start and learn as audio_init says.
+
+    Raises InputError for a generator that does not fit the quantizer or the space of motion.
+    """
 
     version = 2
     trains = True
@@ -37,21 +41,34 @@ class GeneratorStage(Stage):
         audio_init: AudioInit,
         training: AdamW,
         still_share: float = 0.5,
+        space: Annotated[MotionSpace, Since(LandmarkSpace)] = USUAL,
     ) -> None:
         self.generator, self.quantizer, self.alignment = generator, quantizer, alignment
         self.audio_init, self.training, self.still_share = audio_init, training, still_share
+        self.space = space
         # Its encoders are those of the alignment, unless it takes speech as it is.
         self.aligned = "speech" in generator.variant.shapes
         if generator.needs_tokenizer != quantizer.has_tokens:
-            wants = "needs tokens" if generator.needs_tokenizer else "works on raw landmarks"
+            wants = "needs tokens" if generator.needs_tokenizer else "works on raw motion"
             raise InputError(
                 f"generator: {generator.variant.name} {wants}, which quantizer: {quantizer.variant.name} "
                 f"does not give: choose another generator or another quantizer"
             )
 
+        if not (
+            generator.needs_tokenizer
+            or isinstance(space, LandmarkSpace)
+            or "levels" in generator.variant.shapes
+        ):
+            raise InputError(
+                f"generator: {generator.variant.name} makes landmarks only: choose space: landmarks, or "
+                f"another generator"
+            )
+
     def parents(self) -> tuple[str, ...]:
         tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
-        return ("corpus", "speech", *tokens, *(self.audio_init.needs if self.aligned else ()))
+        encoders = self.audio_init.needs if self.aligned else ()
+        return tuple(dict.fromkeys(("corpus", "speech", *tokens, *encoders, *self.space.parents)))
 
     def identity(self) -> dict[str, Any]:
         """Without encoders of the alignment, how they are made and started is no part of it."""
@@ -62,14 +79,18 @@ class GeneratorStage(Stage):
         features, speakers = parents["speech"].width, len(parents["corpus"].speakers)
         speech = self.alignment(features).speech if self.aligned else None
         return self.generator.given(
-            tokenizer=parents.get("tokenizer"), speech=speech, features=features, speakers=speakers
+            tokenizer=parents.get("tokenizer"),
+            speech=speech,
+            features=features,
+            speakers=speakers,
+            levels=self.space.levels(parents[self.space.source.stage]),
         )
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
-        windows = load_windows(inputs, "train", workspace.device)
+        windows = load_windows(inputs, "train", workspace.device, self.space.source)
         slower = []
         if self.aligned:
             alignment = inputs.built.get("alignment")
@@ -90,7 +111,8 @@ class GeneratorStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        validation = held_out(losses, dev_batches(inputs, workspace.device, size, tokenizer))
+        dev = dev_batches(inputs, workspace.device, size, tokenizer, self.space.source)
+        validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 
 from rgx.errors import InputError
+from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
 from rgx.gesture.data.reading import load_windows, present
 from rgx.gesture.generate.base import Decode, Generator, Inference, Residual, Sampler
 from rgx.gesture.generate.noise import Noise
@@ -39,10 +40,12 @@ class MotionStage(Stage):
         sampler: Sampler = DEFAULT,
         batch: Unkeyed[int] = 64,
         split: Annotated[Split, Since("test")] = "test",
+        space: Annotated[MotionSpace, Since(LandmarkSpace)] = USUAL,
     ) -> None:
         self.generator, self.quantizer = generator, quantizer
         self.residual, self.decode, self.sampler, self.batch = residual, decode, sampler, batch
         self.split: Split = split
+        self.space = space
         bound = {"decode": type(decode), "residual": residual.variant.cls, "sampler": type(sampler)}
         for axis, kind in generator.reads.items():
             names = {variant.cls: variant.name for variant in variants(axis)}
@@ -58,13 +61,9 @@ class MotionStage(Stage):
 
     def parents(self) -> tuple[str, ...]:
         residual = "residual" in self.generator.reads and self.residual.present
-        return (
-            "corpus",
-            "speech",
-            *(("tokenizer",) if self.quantizer.has_tokens else ()),
-            "generator",
-            *(("residual",) if residual else ()),
-        )
+        tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
+        own = ("corpus", "speech", *tokens, "generator", *(("residual",) if residual else ()))
+        return tuple(dict.fromkeys((*own, *self.space.parents)))
 
     def identity(self) -> dict[str, Any]:
         """What the generator does not read at inference is no part of its motion; itself is a parent's."""
@@ -72,11 +71,13 @@ class MotionStage(Stage):
         return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> WindowFacts:
-        return WindowFacts(present(parents["corpus"], self.split), parents["corpus"].windows(self.split))
+        split, count = present(parents["corpus"], self.split), parents["corpus"].windows(self.split)
+        return WindowFacts(split, count, self.space.source)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
-        windows = load_windows(inputs, built.split, workspace.device)
-        corpus = inputs.arrays("corpus")
+        source = built.source
+        windows = load_windows(inputs, built.split, workspace.device, source)
+        scale = inputs.arrays(source.stage)
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")
         seed, pieces = int(torch.randint(2**31, ())), []
@@ -84,7 +85,7 @@ class MotionStage(Stage):
             noise = Noise([(seed, window) for window in index.tolist()])
             inference = Inference(tokenizer, self.decode, residual, self.sampler, noise)
             motion = generator.sample(windows.batch(index), inference).cpu()
-            pieces.append(motion * corpus["std"] + corpus["mean"])
+            pieces.append(motion * scale["std"] + scale["mean"])
             workspace.progress(sum(map(len, pieces)), len(windows))
-        workspace.save_arrays({"motion": torch.cat(pieces)})
+        workspace.save_arrays({source.array: torch.cat(pieces)})
         return {"windows": len(windows)}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures, present
-from rgx.gesture.rendering import animate, frames_in_chunks, source_of
+from rgx.gesture.rendering import animate, controls_of_frames, source_of
 from rgx.gesture.types import WINDOW_FRAMES, WindowFacts
 from rgx.registry import Since, register
 from rgx.stage import Split, Stage
@@ -49,8 +49,8 @@ class ReconstructionStage(Stage):
         starts = [start for _, _, start in pictures.windows(built.split, self.windows_per_clip)]
         animated = AnimatedWindows.create(workspace.folder, len(starts), pictures.size_px, device)
         for row, start in enumerate(starts):
-            driving = frames_in_chunks(pictures, start)
-            animated.write(row, animate(animator, source_of(pictures, start), driving, device))
+            controls = controls_of_frames(animator, pictures, start)
+            animated.write(row, animate(animator, source_of(pictures, start), controls, device))
             workspace.progress(row + 1, len(starts))
         workspace.save_about({"starts": starts, "notes": inputs.about("animator")["notes"]})
         return {"windows": len(starts), "size_px": pictures.size_px}

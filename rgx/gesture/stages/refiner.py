@@ -123,7 +123,7 @@ class RefinerStage(Stage):
         with torch.no_grad():
             source = animator.begin(pairs.source, pairs.source_pose, pairs.source_valid)
             pose, valid = pairs.driving_pose, pairs.driving_valid
-            animated = animator.animate(source, pose, valid, pairs.driving)
+            animated = animator.animate(source, animator.control(pairs.driving, pose, valid))
         return refiner.refine(animated.picture, animated.trusted, pose, valid)
 
     def _losses(self, refined: Tensor, pairs: Pairs) -> dict[str, Tensor]:

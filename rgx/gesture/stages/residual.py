@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
 from rgx.gesture.align.base import Alignment
+from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.generate.base import AudioInit, Residual
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.types import Batch
 from rgx.gesture.validation import dev_batches, held_out
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
@@ -34,12 +35,14 @@ class ResidualStage(Stage):
         audio_init: AudioInit,
         training: AdamW,
         still_share: float = 0.5,
+        space: Annotated[MotionSpace, Since(LandmarkSpace)] = USUAL,
     ) -> None:
         self.residual, self.alignment, self.audio_init = residual, alignment, audio_init
-        self.training, self.still_share = training, still_share
+        self.training, self.still_share, self.space = training, still_share, space
 
     def parents(self) -> tuple[str, ...]:
-        return ("corpus", "speech", "tokenizer", *self.audio_init.needs)
+        own = ("corpus", "speech", "tokenizer", *self.audio_init.needs)
+        return tuple(dict.fromkeys((*own, *self.space.parents)))
 
     def build(self, parents: Mapping[str, Any]) -> Residual:
         speech = self.alignment(parents["speech"].width).speech
@@ -49,7 +52,7 @@ class ResidualStage(Stage):
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Residual) -> dict[str, Any]:
-        windows = load_windows(inputs, "train", workspace.device)
+        windows = load_windows(inputs, "train", workspace.device, self.space.source)
         windows.tokenise(inputs.built["tokenizer"])
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
@@ -64,7 +67,8 @@ class ResidualStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        validation = held_out(losses, dev_batches(inputs, workspace.device, size, inputs.built["tokenizer"]))
+        dev = dev_batches(inputs, workspace.device, size, inputs.built["tokenizer"], self.space.source)
+        validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **values}

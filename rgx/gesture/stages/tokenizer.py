@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
+from rgx.errors import InputError
+from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.nn.motion_losses import motion_losses
 from rgx.gesture.tokens.base import Distillation, Parts, Quantizer
+from rgx.gesture.tokens.parts import OnePart
 from rgx.gesture.tokens.tokenizer import Tokenizer, with_prefix
 from rgx.gesture.types import PREFIX_FRAMES, PREFIX_TOKENS, Batch
 from rgx.gesture.validation import dev_batches, held_out
-from rgx.registry import Recipe, register
+from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
@@ -23,7 +26,10 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "tokenizer", label="Tokenizer", source="Sec. 4.1, eq. (3)")
 class TokenizerStage(Stage):
-    """One codec per stream."""
+    """One codec per stream; motion that is not landmarks is one stream, and has no teacher to distil.
+
+    Raises InputError where it is to be distilled all the same.
+    """
 
     version = 2
     trains = True
@@ -38,23 +44,39 @@ class TokenizerStage(Stage):
         depth: int = 3,
         commitment: float = 0.02,
         still_share: float = 0.5,
+        space: Annotated[MotionSpace, Since(LandmarkSpace)] = USUAL,
     ) -> None:
         self.parts, self.quantizer, self.distillation = parts, quantizer, distillation
         self.training, self.width, self.depth, self.commitment = training, width, depth, commitment
-        self.still_share = still_share
+        self.still_share, self.space = still_share, space
+        # Control points have no face and no body: how a person is divided is no part of it.
+        self.divided = isinstance(space, LandmarkSpace)
+        if distillation.needs and not self.divided:
+            raise InputError(
+                f"distillation: {distillation.variant.name} compares codes with encoders of landmarks, and "
+                f"motion is control points: choose distillation: none, or space: landmarks"
+            )
 
     def parents(self) -> tuple[str, ...]:
         needs = self.distillation.needs
-        return ("corpus", *(("speech",) if needs else ()), *needs)
+        own = ("corpus", *(("speech",) if needs else ()), *needs)
+        return tuple(dict.fromkeys((*own, *self.space.parents)))
+
+    def identity(self) -> dict[str, Any]:
+        """Without parts to divide, which they are is no part of it."""
+        return {k: v for k, v in self.record.items() if k != "parts" or self.divided}
 
     def build(self, parents: Mapping[str, Any]) -> Tokenizer:
-        return Tokenizer(self.parts, self.quantizer, self.width, self.depth)
+        source = self.space.source
+        parts = self.parts if self.divided else OnePart(source.array)
+        places = self.space.streams(parents[source.stage])
+        return Tokenizer(parts, self.quantizer, self.width, self.depth, places)
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Tokenizer) -> dict[str, Any]:
-        windows = load_windows(inputs, "train", workspace.device)
+        windows = load_windows(inputs, "train", workspace.device, self.space.source)
         alignment = inputs.built.get("alignment")
         teacher = alignment.gesture if alignment is not None else None
         teacher_width = alignment.width if alignment is not None else 1
@@ -80,10 +102,11 @@ class TokenizerStage(Stage):
         def step() -> dict[str, torch.Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        validation = held_out(losses, dev_batches(inputs, workspace.device, size), score="position")
+        dev = dev_batches(inputs, workspace.device, size, source=self.space.source)
+        validation = held_out(losses, dev, score="position")
         values = fit(both, step, self.training, workspace, validation=validation)
         workspace.save_network(built)
-        test = load_windows(inputs, "test", workspace.device)
+        test = load_windows(inputs, "test", workspace.device, self.space.source)
         facts = describe(built, test.batch(torch.arange(len(test))))
         return {"parameters": count_parameters(built), **values, **facts}
 

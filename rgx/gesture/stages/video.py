@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
+from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.rendering import all_valid, create_frames, refine, to_bytes
-from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
+from rgx.gesture.types import LANDMARKS, SAMPLES_PER_FRAME, WINDOW_FRAMES, WindowFacts
 from rgx.gesture.video.comparison import side_by_side
 from rgx.gesture.video.files import check_encoders, write_mp4
 from rgx.registry import Recipe, register
@@ -23,6 +25,7 @@ from rgx.store.workspace import Inputs, Workspace
 class VideoStage(Stage):
     """Refines the windows of `animation` and puts them beside their speech.
 
+    Raises InputError for a refiner that poses guide where there are none.
     shown: how many windows also become a video beside the real one.
     """
 
@@ -41,13 +44,20 @@ class VideoStage(Stage):
     def build(self, parents: Mapping[str, Any]) -> WindowFacts:
         check_encoders()
         windows: WindowFacts = parents["animation"]
+        if windows.source != LANDMARKS and self.refiner.reads_pose:
+            raise InputError(
+                f"refiner: {self.refiner.variant.name} is guided by poses, and motion in control points has "
+                f"none: choose a refiner that sees pictures only, such as refiner: unet, or refiner: none"
+            )
         return windows
 
     def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
         device, refiner = workspace.device, inputs.built.get("refiner")
         pictures, size = load_pictures(inputs, device), inputs.built["frames"].size_px
         animated = AnimatedWindows.read(inputs.folders["animation"])
-        starts, poses = inputs.about("animation")["starts"], inputs.arrays("animation")["pose"]
+        starts, driving = inputs.about("animation")["starts"], inputs.arrays("animation")
+        # Where points drove, a refiner is shown a pose of no landmarks.
+        poses = driving.get("pose", torch.zeros(len(starts), WINDOW_FRAMES, 0, 2))
         waveform = inputs.arrays("corpus")["waveform"].numpy()
         frames = create_frames(workspace, len(starts), size)
         for row, (start, pose) in enumerate(zip(starts, poses, strict=True)):

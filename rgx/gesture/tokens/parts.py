@@ -23,3 +23,14 @@ class SeparateParts(Parts):
     @property
     def streams(self) -> dict[str, tuple[str, ...]]:
         return {stream: (stream,) for stream in STREAMS}
+
+
+class OnePart(Parts):
+    """All there is in one stream: of motion that has no face and no body."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+
+    @property
+    def streams(self) -> dict[str, tuple[str, ...]]:
+        return {self.stream: (self.stream,)}

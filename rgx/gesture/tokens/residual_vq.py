@@ -153,7 +153,7 @@ class PlainVQ(ResidualVQ):
 
 @register("quantizer", "none", label="Raw landmarks", source="Table 3b 'baseline'")
 class NoQuantizer(Quantizer):
-    """No tokens: the generator works on raw landmarks."""
+    """No tokens: the generator works on raw motion."""
 
     has_tokens = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -69,14 +69,26 @@ def with_prefix(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 class Tokenizer(nn.Module):
-    """A codec per stream; motion (B, T, K, 2) ↔ tokens {stream: (B, N, Q)}."""
+    """A codec per stream; motion (B, T, K, 2) ↔ tokens {stream: (B, N, Q)}.
 
-    def __init__(self, parts: Parts, quantizer: Recipe[Quantizer], width: int, depth: int) -> None:
+    places: where in a frame the points of each member of a stream lie, as landmarks do unless told.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        quantizer: Recipe[Quantizer],
+        width: int,
+        depth: int,
+        places: Mapping[str, slice] | None = None,
+    ) -> None:
         super().__init__()
         self.members = parts.streams
+        self.places = places or {stream: stream_slice(stream) for stream in STREAMS}
+        sizes = {member: place.stop - place.start for member, place in self.places.items()}
         self.codecs = nn.ModuleDict(
             {
-                stream: Codec(2 * sum(len(STREAMS[m]) for m in members), quantizer, width, depth)
+                stream: Codec(2 * sum(sizes[m] for m in members), quantizer, width, depth)
                 for stream, members in self.members.items()
             }
         )
@@ -96,7 +108,7 @@ class Tokenizer(nn.Module):
         """Return each stream's coordinates (B, T, C)."""
         return {
             stream: torch.cat(
-                [rearrange(motion[:, :, stream_slice(m)], "b t k c -> b t (k c)") for m in members], -1
+                [rearrange(motion[:, :, self.places[m]], "b t k c -> b t (k c)") for m in members], -1
             )
             for stream, members in self.members.items()
         }
