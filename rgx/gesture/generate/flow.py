@@ -196,5 +196,5 @@ def draw_times(windows: int, shortcuts: int) -> tuple[Tensor, Tensor]:
     """
     step = 0.5 ** torch.randint(HALVINGS, (shortcuts,)).float()
     begun = step * (1 + (torch.rand(shortcuts) / step).floor())
-    motion = torch.distributions.Beta(*map(torch.tensor, TIMES)).sample((windows - shortcuts,))
+    motion = torch.distributions.Beta(*TIMES).sample((windows - shortcuts,))
     return torch.cat([begun, 1 - motion]), torch.cat([step / 2, torch.zeros(windows - shortcuts)])

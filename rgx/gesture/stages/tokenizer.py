@@ -18,6 +18,7 @@ from rgx.registry import Recipe, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
+from rgx.train.multiply_adds import training_effort
 from rgx.train.optimiser import AdamW
 
 
@@ -74,18 +75,19 @@ class TokenizerStage(Stage):
                 terms[f"distillation_{stream}"] = distillations[stream](own, batch, teacher)
             return terms
 
-        workspace.capture(built.steady())
         size = self.training.batch
 
         def step() -> dict[str, torch.Tensor]:
             return losses(windows.draw(size, self.still_share))
 
+        effort = training_effort(both, step, self.training)
+        workspace.capture(built.steady())
         validation = held_out(losses, dev_batches(inputs, workspace.device, size), score="position")
         values = fit(both, step, self.training, workspace, validation=validation)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
         facts = describe(built, test.batch(torch.arange(len(test))))
-        return {"parameters": count_parameters(built), **values, **facts}
+        return {"parameters": count_parameters(built), **effort, **values, **facts}
 
 
 @torch.no_grad()
