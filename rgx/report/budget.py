@@ -50,29 +50,29 @@ def budgets(results: Results, tables: Sequence[Table], stage: str) -> list[Budge
     for table in tables:
         for (panel, row), cells in results.cells.items():
             keys = [cell.stages.get(stage, "") for cell in cells if panel == table.name]
-            made = next((m for key in keys if (m := results.manifests.get((stage, key)))), None)
-            if made is not None:
-                lines[_budget(table.label(row) if row in table.rows else row, made, results)] = None
+            manifest = next((m for key in keys if (m := results.manifests.get((stage, key)))), None)
+            if manifest is not None:
+                lines[_budget(table.label(row) if row in table.rows else row, manifest, results)] = None
     return list(lines)
 
 
-def _budget(row: str, made: Mapping[str, Any], results: Results) -> Budget:
-    behind = [results.manifests.get(parent, {}) for parent in part(made, "parents").items()]
-    trained = [manifest for manifest in _ancestors(made, results) if part(manifest, "record", "training")]
+def _budget(row: str, sample: Mapping[str, Any], results: Results) -> Budget:
+    behind = [results.manifests.get(parent, {}) for parent in part(sample, "parents").items()]
+    trained = [manifest for manifest in _ancestors(sample, results) if part(manifest, "record", "training")]
     counts = [_output(manifest, "training_multiply_adds") for manifest in trained]
     return Budget(
         row,
         sum(int(_output(manifest, "parameters") or 0) for manifest in behind),
         sum(_seen(part(manifest, "record", "training")) for manifest in trained),
         None if None in counts else sum(count for count in counts if count is not None),
-        _output(made, "sample_multiply_adds"),
+        _output(sample, "sample_multiply_adds"),
     )
 
 
-def _ancestors(made: Mapping[str, Any], results: Results) -> list[Mapping[str, Any]]:
+def _ancestors(sample: Mapping[str, Any], results: Results) -> list[Mapping[str, Any]]:
     """Return the manifests of all that an artifact was made from, each once."""
     nodes: dict[tuple[str, str], Mapping[str, Any]] = {}
-    waiting = list(part(made, "parents").items())
+    waiting = list(part(sample, "parents").items())
     while waiting:
         node = waiting.pop()
         if node not in nodes and node in results.manifests:

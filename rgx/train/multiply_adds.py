@@ -27,17 +27,17 @@ def count_multiply_adds(work: Callable[[], object]) -> int:
 def _plainly() -> Iterator[None]:
     """Have nothing done as a whole by a library inside: of that the counter knows nothing."""
     fast, libraries = torch.backends.mha.get_fastpath_enabled(), (torch.backends.mkldnn, torch.backends.cudnn)
-    enabled = [library.enabled for library in libraries]
+    enabled = [library.enabled for library in libraries]  # type: ignore[attr-defined]
     torch.backends.mha.set_fastpath_enabled(False)
     for library in libraries:
-        library.enabled = False
+        library.enabled = False  # type: ignore[attr-defined]
     try:
         with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         for library, before in zip(libraries, enabled, strict=True):
-            library.enabled = before
+            library.enabled = before  # type: ignore[attr-defined]
 
 
 def training_effort(
