@@ -105,7 +105,8 @@ class VelocityNetwork(nn.Module):
         place = torch.arange(x.shape[1], device=x.device)
         # Side by side by time, never in the order of memory: what is one time's stays one time's.
         y = torch.cat([inward(x[:, :, s]) for s, inward in enumerate(self.inward)], dim=-1)
-        y = y + self.condition(torch.cat(given, dim=-1))[:, None]
+        # What is said at a time, besides being asked for: attention alone finds its place late.
+        y = y + self.condition(torch.cat(given, dim=-1))[:, None] + memory
         turns = turns_of(place, self.together // self.heads)
         for block in self.listening:
             y = block(y, memory, turns)
