@@ -5,22 +5,30 @@ variance about their mean (the bar is 10 %), and how far frame 0 lies from the s
 motion and against the 95th percentile of real steps. A store has the row's corpus and speech, and its
 control points, tokenizer and residual generator where there are any. Encoders of speech begin at random.
 Steps, batch and sampler are the row's, and --bind changes them.
+
+--heard: instead, whether the row's own generator, trained and in the store, listens: its motion for test
+windows is asked for with their own speech and with that of another window of the same speaker, and both are
+judged by how often the windows' own speech fits better than others' (`mismatch`, 50 is chance).
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rgx.config import Cell, build_cell
 from rgx.gesture.data.reading import load_windows
+from rgx.gesture.evaluation import synchrony
 from rgx.gesture.generate.base import Inference
 from rgx.gesture.generate.noise import Noise
+from rgx.gesture.metrics.mismatch import SPEAKER, partners_of, shares
 from rgx.gesture.types import Batch
 from rgx.store.artifacts import artifact_folder
 from rgx.store.manifests import manifest
@@ -34,6 +42,10 @@ WINDOWS, BAR = 8, 0.10
 NETWORKS = ("tokenizer", "residual")
 GIVEN = ("corpus", "speech", "latents", *NETWORKS)
 """The stages that a store has to hold, as far as a row has them."""
+TRAINED = (*GIVEN, "generator", "sync_judge")
+"""The same where the row's own generator is asked."""
+PARTNERS = 16
+"""Against so many others a window's own speech is held, as `mismatch` does."""
 
 
 class Figures(NamedTuple):
@@ -89,6 +101,38 @@ def overfit(cell: Cell, folders: dict[str, Path]) -> Figures:
     return figures_of(generator.sample(batch, inference), batch)
 
 
+def others_of(places: np.ndarray) -> np.ndarray:
+    """Return for each window another of its speaker (W,), half of them all further on."""
+    order = np.arange(len(places))
+    for speaker in np.unique(places[:, SPEAKER]):
+        own = np.flatnonzero(places[:, SPEAKER] == speaker)
+        order[own] = np.roll(own, len(own) // 2)
+    return order
+
+
+@torch.no_grad()
+def listens(cell: Cell, folders: dict[str, Path], most: int) -> tuple[float, float]:
+    """Return the mismatch of motion for own speech, and of motion for another window's, in percent."""
+    stages: dict[str, Any] = cell.stages
+    trained = {s: load_network(cell.built[s], folders[s], "cpu") for s in TRAINED[2:] if s in folders}
+    windows, motion = load_windows(Inputs({}, folders), "test", "cpu"), stages["motion"]
+    index = torch.linspace(0, len(windows) - 1, min(most, len(windows))).long()
+    batch = windows.batch(index)
+    places = torch.stack([batch.clip, batch.speaker, windows.starts[index]], dim=1).numpy()
+    sync = synchrony(Inputs({"sync_judge": trained["sync_judge"]}, folders), "test", index)
+    partners, corpus = partners_of(places, sync.heard, PARTNERS, 0), Inputs({}, folders).arrays("corpus")
+
+    def score(speech: Tensor) -> float:
+        noise = Noise([(0, window) for window in index.tolist()])
+        parts = (trained.get("tokenizer"), motion.decode, trained.get("residual"), motion.sampler)
+        generated = trained["generator"].sample(replace(batch, speech=speech), Inference(*parts, noise))
+        seen = sync.embed((generated * corpus["std"] + corpus["mean"]).numpy())
+        values, weights = shares(seen, sync.speech, partners)
+        return float(100 * np.average(values, weights=weights))
+
+    return score(batch.speech), score(batch.speech[torch.from_numpy(others_of(places))])
+
+
 def main() -> None:
     """Print a line for each generator of the rows that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,27 +140,41 @@ def main() -> None:
     parser.add_argument("--store", default="store", type=Path)
     parser.add_argument("--only", action="append", default=[], help="a row, as given to a sweep")
     parser.add_argument("--bind", action="append", default=[], help="as given to a sweep")
+    parser.add_argument("--heard", action="store_true", help="whether trained generators listen")
+    parser.add_argument("--windows", type=int, default=176, help="how many test windows are asked for then")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     plan = make_plan(read_sweep(asked.sweep, Overrides(bindings=asked.bind, only=asked.only)))
-    print("| row | steps | variance left | jump / real | goes on | processor s |\n|---|---|---|---|---|---|")
+    heads = (
+        ["own speech", "another's"] if asked.heard else ["steps", "variance left", "jump / real", "goes on"]
+    )
+    heads = ["row", *heads, "processor s"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for cell in plan.cells:
         keys, row = cell["stages"], f"{cell['panel']}/{cell['row']}"
-        given = {stage: keys[stage] for stage in GIVEN if stage in keys}
+        given = {stage: keys[stage] for stage in (TRAINED if asked.heard else GIVEN) if stage in keys}
         if absent := [stage for stage, key in given.items() if manifest(asked.store, stage, key) is None]:
             print(f"| {row} | not in {asked.store}: {', '.join(absent)} |")
             continue
         torch.manual_seed(0)
-        task, began = plan.tasks[keys["motion"]], time.process_time()
-        built = build_cell(task.texts, ["motion"])
-        figures = overfit(built, {s: artifact_folder(asked.store, s, key) for s, key in given.items()})
-        steps, passed = built.stages["generator"].training.steps, "" if figures.left < BAR else " (too much)"
-        ends = f"{figures.going_on} of {WINDOWS}"
-        jump, seconds = figures.jump / figures.real_jump, time.process_time() - began
-        print(
-            f"| {row} | {steps} | {figures.left:.1%}{passed} | {jump:.2f} | {ends} | {seconds:.0f} |",
-            flush=True,
-        )
+        folders = {stage: artifact_folder(asked.store, stage, key) for stage, key in given.items()}
+        last, began = "motion_scores" if asked.heard else "motion", time.process_time()
+        built = build_cell(plan.tasks[keys[last]].texts, [last])
+        numbers = _heard(built, folders, asked.windows) if asked.heard else _overfit(built, folders)
+        line = [row, *numbers, f"{time.process_time() - began:.0f}"]
+        print(f"| {' | '.join(line)} |", flush=True)
+
+
+def _heard(cell: Cell, folders: dict[str, Path], windows: int) -> list[str]:
+    return [f"{share:.1f} %" for share in listens(cell, folders, windows)]
+
+
+def _overfit(cell: Cell, folders: dict[str, Path]) -> list[str]:
+    stages: dict[str, Any] = cell.stages
+    figures = overfit(cell, folders)
+    passed = "" if figures.left < BAR else " (too much)"
+    jump, ends = figures.jump / figures.real_jump, f"{figures.going_on} of {WINDOWS}"
+    return [str(stages["generator"].training.steps), f"{figures.left:.1%}{passed}", f"{jump:.2f}", ends]
 
 
 if __name__ == "__main__":

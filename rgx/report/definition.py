@@ -39,6 +39,8 @@ class Report(BaseModel):
     """Which parts of its tables are printed, where a panel does not say otherwise."""
     combined: Show = Show()
     """The same for all panels as one table, where that differs from the panels' own."""
+    budget: str = ""
+    """The stage that makes a sample, where each row is to say what its system is and costs."""
     formats: list[str] = Field(default=["latex", "markdown", "csv"], min_length=1)
     """What each table is written in."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabulate import tabulate
 
+from rgx.report import budget
+from rgx.report.budget import Budget
 from rgx.report.escape import escape_markdown, escape_tex
 from rgx.report.figures.graph import ordered
 from rgx.report.results import Results
@@ -34,17 +36,22 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """All parts of the full model, the artifact each stage was read from, and stages that have not run."""
+    """All parts of the full model, the artifact each stage was read from, and stages that have not run.
+
+    budgets: what each row's system is and costs, where the report asks for it.
+    """
 
     lines: list[Setting]
     keys: dict[str, str]
     missing: list[str]
+    budgets: list[Budget] = field(default_factory=list)
 
 
-def settings(results: Results, panels: list[Table]) -> Settings:
+def settings(results: Results, panels: list[Table], sample: str = "") -> Settings:
     """Return the full model's settings, each stage once, after those it is made from.
 
-    A stage that the panels set differently stands once for each, with the panels it is of.
+    A stage that the panels set differently stands once for each, with the panels it is of. sample: the stage
+    that makes what the budget of every row is counted for.
     """
     ours = {table.name: table.panel.ours for table in panels if table.panel.ours}
     by_stage: dict[str, dict[str, tuple[str, list[str]]]] = {}
@@ -71,7 +78,8 @@ def settings(results: Results, panels: list[Table]) -> Settings:
             title = stage if len(records) == 1 else f"{stage} ({', '.join(names)})"
             keys[title] = f"{stage}/{key}"
             lines += _settings(title, json.loads(text), seen)
-    return Settings(lines, keys, [stage for stage in missing if stage not in by_stage])
+    budgets = budget.budgets(results, panels, sample) if sample else []
+    return Settings(lines, keys, [stage for stage in missing if stage not in by_stage], budgets)
 
 
 def markdown(settings: Settings) -> str:
@@ -80,7 +88,8 @@ def markdown(settings: Settings) -> str:
     grid = tabulate(
         rows, headers=["stage", "part", "choice", "settings"], tablefmt="github", disable_numparse=True
     )
-    return "\n\n".join([f"**{CAPTION}**", grid, *map(escape_markdown, _missing(settings))]) + "\n"
+    costs = [budget.markdown(settings.budgets).rstrip()] if settings.budgets else []
+    return "\n\n".join([f"**{CAPTION}**", grid, *map(escape_markdown, _missing(settings)), *costs]) + "\n"
 
 
 def latex(settings: Settings) -> str:
@@ -107,6 +116,8 @@ def latex(settings: Settings) -> str:
             *notes(_missing(settings)),
             r"\end{table*}",
         ]
+    if settings.budgets:
+        lines.append(budget.latex(settings.budgets).rstrip())
     return "\n".join([*lines, ""])
 
 

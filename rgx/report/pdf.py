@@ -74,7 +74,8 @@ def document(gathered: Gathered, files: Collection[str]) -> str:
         lines += [r"\par\bigskip", "", *beside(line), ""]
     if said := appendix(gathered.appended):
         lines += [r"\par\bigskip{\large\bfseries Appendix\par}{\small\raggedright", said, r"\par}"]
-    if (settings := hyperparameters.settings(gathered.results, gathered.panels)).lines:
+    settings = hyperparameters.settings(gathered.results, gathered.panels, gathered.report.budget)
+    if settings.lines:
         lines += [r"\clearpage", hyperparameters.latex(settings)]
     for table in gathered.panels:
         shown = [file for kind in ("pdf", "png") if (file := f"{table.name}-pictures.{kind}") in files]

@@ -75,7 +75,7 @@ def _tables(gathered: Gathered) -> dict[str, str]:
     """Return the texts of all tables in each of the report's formats, by file."""
     results, panels = gathered.results, gathered.panels
     caption = gathered.report.caption or results.sweep.name
-    settings = hyperparameters.settings(results, panels)
+    settings = hyperparameters.settings(results, panels, gathered.report.budget)
     files: dict[str, str] = {}
     for form in make_formats(gathered.report.formats):
         files |= {f"{table.name}.{form.suffix}": form.write(table, results) for table in panels}

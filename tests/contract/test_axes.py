@@ -199,20 +199,27 @@ def run_residual(module, x):
     return {**losses, **{f"full_{s}": t for s, t in full.items()}}
 
 
-def run_generator(module, x, batch=None, tokenizer=None):
-    tokenizer, batch = (
-        (tokenizer or make_tokenizer()) if module.needs_tokenizer else None,
-        batch or make_batch(),
-    )
-    losses = module.losses(batch, tokenizer)
-    assert losses
-    assert all(v.shape == () for v in losses.values())
+def inference(module, tokenizer, noise=None, **settings):
+    """Return what a generator may use: of each axis that it reads the first variant that fits."""
     read = {axis: kind for axis, kind in module.reads.items() if axis != "residual"}
     fitting = {
         axis: next(v for v in registry.variants(axis) if issubclass(v.cls, kind))
         for axis, kind in read.items()
     }
-    motion = module.sample(batch, Inference(tokenizer, **{axis: small(v)() for axis, v in fitting.items()}))
+    chosen = {}
+    for axis, variant in fitting.items():
+        recipe = small(variant)
+        chosen[axis] = variant.cls(**{**recipe.bound, **settings})
+    return Inference(tokenizer, noise=noise, **chosen)
+
+
+def run_generator(module, x, batch=None, tokenizer=None):
+    tokenizer = (tokenizer or make_tokenizer()) if module.needs_tokenizer else None
+    batch = batch or make_batch()
+    losses = module.losses(batch, tokenizer)
+    assert losses
+    assert all(v.shape == () for v in losses.values())
+    motion = module.sample(batch, inference(module, tokenizer))
     assert motion.shape == batch.motion.shape
     return {**losses, "motion": motion}
 
@@ -275,6 +282,60 @@ def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
     again = build(variant, seed=9)
     again.load_state_dict(load_file(tmp_path / "state.safetensors"))
     assert equal(run(variant, module.eval()), run(variant, again.eval()))
+
+
+def trained_looking(variant):
+    """Return a generator whose last layers say something, as once it is trained, and its tokenizer."""
+    module = build(variant).eval()
+    for weights in module.parameters():
+        if not weights.any():
+            nn.init.normal_(weights, std=0.1)
+    return module, make_tokenizer() if module.needs_tokenizer else None
+
+
+@pytest.mark.parametrize("variant", variants("generator"))
+def test_a_window_s_motion_is_the_same_in_any_batch(variant):
+    module, tokenizer = trained_looking(variant)
+    batch, seeds = make_batch(), [(5, window) for window in range(3)]
+    whole = module.sample(batch, inference(module, tokenizer, Noise(seeds)))
+    for window in range(3):
+        own = Batch(
+            **{n: x[window : window + 1] for n, x in vars(batch).items() if isinstance(x, torch.Tensor)}
+        )
+        motion = module.sample(own, inference(module, tokenizer, Noise(seeds[window : window + 1])))
+        assert torch.allclose(motion[0], whole[window], atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", [v for v in variants("generator") if v.values[0].name != "regression"])
+def test_a_window_goes_on_from_its_source_frame(variant):
+    module, tokenizer = trained_looking(variant)
+    batch = make_batch()
+    batch.prefix[:] = 4.0
+    motion = module.sample(batch, inference(module, tokenizer, Noise([(5, window) for window in range(3)])))
+    first, steps = (motion[:, 0] - 4.0).abs().mean(), motion.diff(dim=1).abs().mean(dim=(0, 2, 3))
+    assert first < 2 * steps.max(), f"frame 0 lies {first:.2f} from the source frame, a step is {steps}"
+
+
+@pytest.mark.parametrize("variant", variants("generator"))
+def test_guidance_of_one_is_one_pass(variant):
+    module, tokenizer = trained_looking(variant)
+    if not {"decode", "sampler"} & module.reads.keys():
+        return
+    rows = dict.fromkeys(module.modules(), 0)
+
+    def count(layer, given):
+        rows[layer] += given[0].numel()
+
+    for layer in rows:
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_pre_hook(count)
+    passes = []
+    for guidance in (1.0, 2.0):
+        rows.update(dict.fromkeys(rows, 0))
+        module.sample(make_batch(), inference(module, tokenizer, guidance=guidance))
+        passes.append(dict(rows))
+    # What sees the speech alone may serve both; what is asked step by step sees twice as much.
+    assert max(passes[1][layer] / seen for layer, seen in passes[0].items() if seen) == 2
 
 
 @pytest.mark.parametrize("variant", variants("mask_ratio"))

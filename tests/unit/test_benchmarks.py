@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from little import LITTLE
@@ -404,3 +405,27 @@ def test_what_a_generator_has_learned_of_eight_windows_by_hand() -> None:
     batch.valid[:, :, 0], spoilt = False, batch.motion.clone()
     spoilt[:, :, 0] += 9.0
     assert sanity.figures_of(spoilt, batch).left == 0
+
+
+def test_another_s_speech_is_of_the_same_speaker_and_never_one_s_own() -> None:
+    speakers = np.array([0, 1, 0, 0, 1, 0])
+    places = np.stack([np.arange(6), speakers, np.zeros(6, int)], axis=1)
+    order = load("sanity").others_of(places)
+    assert sorted(order) == list(range(6))
+    assert (speakers[order] == speakers).all() and (order != np.arange(6)).all()
+
+
+def test_steps_of_sampling_are_told_beside_ours_round_by_round() -> None:
+    steps, layer = load("steps_of_sampling"), nn.Linear(100, 50)
+    x = torch.zeros(4, 100)
+    rows = {
+        "one": steps.System(2_000_000, lambda: layer(x)),
+        "two": steps.System(1_000_000, lambda: layer(layer(x).repeat(1, 2))),
+    }
+    spent = {"one": [10.0, 30.0, 20.0], "two": [20.0, 90.0, 40.0]}
+    assert list(steps.times(rows, 2, 4)) == ["one", "two"]
+    lines = steps.table(rows, spent, {"two": {"fgd": 4.5}}, "one", 4).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0][:5] == ["row", "parameters, M", "GMAC a window", "ms a window", "over one"]
+    assert cells[2][:6] == ["one", "2.00", "5e-06", "20", "1.00", "–"]
+    assert cells[3][:6] == ["two", "1.00", "1e-05", "40", "2.00", "4.5"]

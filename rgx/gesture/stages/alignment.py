@@ -22,6 +22,7 @@ from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.keeping import Validation, fixed_random_state
 from rgx.train.loop import fit
+from rgx.train.multiply_adds import training_effort
 from rgx.train.optimiser import AdamW
 
 DRAWN = 4
@@ -69,19 +70,19 @@ class AlignmentStage(Stage):
     def run(self, inputs: Inputs, workspace: Workspace, built: Alignment) -> dict[str, Any]:
         windows = load_windows(inputs, "train", workspace.device)
         batch, apart = self.training.batch, self.apart_frames
+
+        def step() -> dict[str, Tensor]:
+            return built.losses(windows.draw_apart(batch, apart))
+
+        effort = training_effort(built, step, self.training)
         workspace.capture(built.steady())
         validation = self._held_out(built, load_dev(inputs, workspace.device))
-        values = fit(
-            built,
-            lambda: built.losses(windows.draw_apart(batch, apart)),
-            self.training,
-            workspace,
-            validation=validation,
-        )
+        values = fit(built, step, self.training, workspace, validation=validation)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
         return {
             "parameters": count_parameters(built),
+            **effort,
             **values,
             **retrieval(built, test),
             **order(built, test),

@@ -20,6 +20,7 @@ from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
+from rgx.train.multiply_adds import training_effort
 from rgx.train.optimiser import AdamW
 
 
@@ -99,8 +100,6 @@ class GeneratorStage(Stage):
         tokenizer = inputs.built.get("tokenizer")
         if tokenizer is not None:
             windows.tokenise(tokenizer)
-            workspace.capture(tokenizer.steady())
-        workspace.capture(built.steady())
 
         def losses(batch: Batch) -> dict[str, Tensor]:
             with fast(workspace.device):
@@ -111,8 +110,12 @@ class GeneratorStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
+        effort = training_effort(built, step, self.training)
+        if tokenizer is not None:
+            workspace.capture(tokenizer.steady())
+        workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, tokenizer, self.space.source)
         validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
-        return {"parameters": count_parameters(built), **values}
+        return {"parameters": count_parameters(built), **effort, **values}

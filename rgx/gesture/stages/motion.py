@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
+from torch import Tensor
 
 from rgx.errors import InputError
 from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
@@ -18,6 +19,7 @@ from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, Since, Unkeyed, register, variants
 from rgx.stage import Split, Stage
 from rgx.store.workspace import Inputs, Workspace
+from rgx.train.multiply_adds import count_multiply_adds
 
 
 @register("stage", "motion", label="Motion", source="Sec. 4.2 Inference")
@@ -81,11 +83,17 @@ class MotionStage(Stage):
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")
         seed, pieces = int(torch.randint(2**31, ())), []
-        for index in windows.chunks(self.batch):
+
+        def generate(index: Tensor) -> Tensor:
             noise = Noise([(seed, window) for window in index.tolist()])
             inference = Inference(tokenizer, self.decode, residual, self.sampler, noise)
-            motion = generator.sample(windows.batch(index), inference).cpu()
+            motion: Tensor = generator.sample(windows.batch(index), inference)
+            return motion
+
+        for index in windows.chunks(self.batch):
+            motion = generate(index).cpu()
             pieces.append(motion * scale["std"] + scale["mean"])
             workspace.progress(sum(map(len, pieces)), len(windows))
         workspace.save_arrays({source.array: torch.cat(pieces)})
-        return {"windows": len(windows)}
+        effort = count_multiply_adds(lambda: generate(torch.tensor([0])))
+        return {"windows": len(windows), "sample_multiply_adds": effort}

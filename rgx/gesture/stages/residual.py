@@ -18,6 +18,7 @@ from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
+from rgx.train.multiply_adds import training_effort
 from rgx.train.optimiser import AdamW
 
 
@@ -56,7 +57,6 @@ class ResidualStage(Stage):
         windows.tokenise(inputs.built["tokenizer"])
         aligned = inputs.built.get("alignment")
         self.audio_init.start(built.speech, aligned.speech if aligned is not None else None)
-        workspace.capture(built.steady())
 
         def losses(batch: Batch) -> dict[str, Tensor]:
             with fast(workspace.device):
@@ -67,8 +67,10 @@ class ResidualStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
+        effort = training_effort(built, step, self.training)
+        workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, inputs.built["tokenizer"], self.space.source)
         validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
         workspace.save_network(built)
-        return {"parameters": count_parameters(built), **values}
+        return {"parameters": count_parameters(built), **effort, **values}

@@ -21,6 +21,7 @@ from rgx.registry import Recipe, Since, register
 from rgx.stage import Stage, count_parameters
 from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import fit
+from rgx.train.multiply_adds import training_effort
 from rgx.train.optimiser import AdamW
 
 
@@ -96,19 +97,20 @@ class TokenizerStage(Stage):
                 terms[f"distillation_{stream}"] = distillations[stream](own, batch, teacher)
             return terms
 
-        workspace.capture(built.steady())
         size = self.training.batch
 
         def step() -> dict[str, torch.Tensor]:
             return losses(windows.draw(size, self.still_share))
 
+        effort = training_effort(both, step, self.training)
+        workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, source=self.space.source)
         validation = held_out(losses, dev, score="position")
         values = fit(both, step, self.training, workspace, validation=validation)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device, self.space.source)
         facts = describe(built, test.batch(torch.arange(len(test))))
-        return {"parameters": count_parameters(built), **values, **facts}
+        return {"parameters": count_parameters(built), **effort, **values, **facts}
 
 
 @torch.no_grad()

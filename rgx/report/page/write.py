@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from rgx import __version__
-from rgx.report import claims_layout, hyperparameters
+from rgx.report import budget, claims_layout, hyperparameters
 from rgx.report.formats.base import make_formats
 from rgx.report.layout import appended
 from rgx.report.page.anchors import INDEX, PROVENANCE, anchors
@@ -93,7 +93,9 @@ def pages(
         "pictures": {name: _pictures(name, labels, content) for name, labels in pictured.items()},
         "videos": videos,
         "drawings": _drawings(gathered, content),
-        "settings": hyperparameters.settings(results, tables),
+        "settings": hyperparameters.settings(results, tables, gathered.report.budget),
+        "budget_heads": budget.HEADS,
+        "budget_caption": budget.CAPTION,
         "appendix": [(t.name, t.panel.caption, notes) for t in gathered.appended if (notes := appended(t))],
         "origins": rows,
         "common": common,
