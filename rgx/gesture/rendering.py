@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from rgx.gesture.animate.base import Animated, Animator
 from rgx.gesture.data.picture_pairs import Pictures
+from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.external.requests import PoseRequest
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.types import WINDOW_FRAMES
@@ -39,6 +41,38 @@ def animate(
     for chunk in driving:
         with fast(device):
             yield animator.animate(begun, *(x.to(device) for x in chunk))
+
+
+@dataclass(frozen=True)
+class DrivenWindow:
+    """A window to be animated: what `animate` takes as its source, and what yields its driving anew."""
+
+    source: tuple[Tensor, Tensor, Tensor]
+    driving: Callable[[], Iterable[Driving]]
+
+
+def animate_windows(
+    animator: Animator, windows: Sequence[DrivenWindow], device: str, mailbox: Mailbox
+) -> Iterator[Iterable[Animated]]:
+    """Yield what an animator makes of each window, a chunk at a time, and tell how many are done.
+
+    mailbox: where one outside rgx is asked, for all windows at once.
+    """
+    if animator.outside:
+        requests = [_request(number, window) for number, window in enumerate(windows)]
+        for animated in animator.answered(requests, mailbox):
+            yield [animated]
+        return
+    for number, window in enumerate(windows, start=1):
+        yield animate(animator, window.source, window.driving(), device)
+        mailbox.say(number)
+
+
+def _request(number: int, window: DrivenWindow) -> PoseRequest:
+    picture, pose, valid = window.source
+    chunks = [(poses.numpy(), seen.numpy()) for poses, seen, _ in window.driving()]
+    poses, seen = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    return PoseRequest(f"{number:04d}", to_bytes(picture)[0], (pose.numpy(), valid.numpy()), (poses, seen))
 
 
 @torch.no_grad()

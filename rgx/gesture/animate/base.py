@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
 from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
+
+if TYPE_CHECKING:
+    from rgx.gesture.external.mailbox import Mailbox
+    from rgx.gesture.external.requests import PoseRequest
 
 Members = tuple[tuple[int, ...], ...]
 """A spline's control points, each the mean of points of a pose (COCO-WholeBody numbers)."""
@@ -78,9 +83,27 @@ class Animated:
 
 
 class Animator(nn.Module):
-    """A source picture and poses to pictures that follow the poses."""
+    """A source picture and poses to pictures that follow the poses.
 
+    outside: whether another program does all of it, window by window (`answered`): it has nothing to train,
+    and makes no pairs for a refiner to learn from.
+    """
+
+    outside: ClassVar[bool] = False
     driven_by_pose: bool
+
+    @classmethod
+    def fingerprint(cls, **bound: Any) -> str:
+        """Return the identity of what it reads from outside the store, by what is bound."""
+        return ""
+
+    def notes(self) -> list[str]:
+        """Return what a table must say beside the numbers of its pictures."""
+        return []
+
+    def answered(self, requests: Sequence[PoseRequest], mailbox: Mailbox) -> Iterator[Animated]:
+        """Yield whole windows; only of an animator outside."""
+        raise NotImplementedError
 
     @abstractmethod
     def losses(

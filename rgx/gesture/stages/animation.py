@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
-from rgx.gesture.data.reading import load_pictures
-from rgx.gesture.rendering import all_valid, animate, poses_in_chunks, source_of
+from rgx.gesture.data.reading import load_pictures, notes_of
+from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.rendering import DrivenWindow, all_valid, animate_windows, poses_in_chunks, source_of
 from rgx.gesture.types import WINDOW_FRAMES, WindowFacts
 from rgx.registry import register
 from rgx.stage import Stage
@@ -51,14 +53,16 @@ class AnimationStage(Stage):
         pictures, motion = load_pictures(inputs, device), inputs.arrays("motion")["motion"]
         windows = pictures.windows(built.split, self.windows_per_clip)
         animated = AnimatedWindows.create(workspace.folder, len(windows), pictures.size_px, device)
-        poses = []
-        for row, (number, span, start) in enumerate(windows):
-            pose = span.place(motion[number])
-            driving = poses_in_chunks(pose, all_valid(pose))
-            animated.write(row, animate(animator, source_of(pictures, start), driving, device))
-            poses.append(pose)
-            workspace.progress(row + 1, len(windows))
+        poses = [span.place(motion[number]) for number, span, _ in windows]
+        driven = [
+            DrivenWindow(source_of(pictures, start), partial(poses_in_chunks, pose, all_valid(pose)))
+            for (_, _, start), pose in zip(windows, poses, strict=True)
+        ]
+        mailbox = Mailbox(workspace.folder, lambda done: workspace.progress(done, len(windows)))
+        for row, chunks in enumerate(animate_windows(animator, driven, device, mailbox)):
+            animated.write(row, chunks)
         workspace.save_arrays({"pose": torch.stack(poses)})
         starts = [start for _, _, start in windows]
-        workspace.save_about({"starts": starts, "notes": inputs.about("animator")["notes"]})
+        notes = sorted({*notes_of(inputs, "motion"), *notes_of(inputs, "animator")})
+        workspace.save_about({"starts": starts, "notes": notes})
         return {"windows": len(windows), "size_px": pictures.size_px}

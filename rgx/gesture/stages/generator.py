@@ -24,7 +24,10 @@ from rgx.train.optimiser import AdamW
 
 @register("stage", "generator", label="Generator", source="Sec. 4.2")
 class GeneratorStage(Stage):
-    """Trains the generator; its speech encoders start and learn as audio_init says."""
+    """Trains the generator; its speech encoders start and learn as audio_init says.
+
+    One outside rgx is only noted, with its command, revision and licence.
+    """
 
     version = 2
     trains = True
@@ -49,26 +52,45 @@ class GeneratorStage(Stage):
                 f"does not give: choose another generator or another quantizer"
             )
 
+    def uses_gpu(self) -> bool:
+        return not self.generator.outside
+
     def parents(self) -> tuple[str, ...]:
+        if self.generator.outside:
+            return ("corpus",)
         tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
         return ("corpus", "speech", *tokens, *(self.audio_init.needs if self.aligned else ()))
 
+    def fingerprint(self) -> str:
+        return self.generator.fingerprint(**self.generator.bound)
+
     def identity(self) -> dict[str, Any]:
-        """Without encoders of the alignment, how they are made and started is no part of it."""
+        """Without encoders of the alignment, how they are made and started is no part of it; of one outside,
+        nothing but itself is."""
+        if self.generator.outside:
+            return {k: v for k, v in self.record.items() if k in ("variant", "generator")}
         unread = () if self.aligned else ("alignment", "audio_init")
         return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> Generator:
-        features, speakers = parents["speech"].width, len(parents["corpus"].speakers)
-        speech = self.alignment(features).speech if self.aligned else None
+        corpus, speech = parents["corpus"], parents.get("speech")
         return self.generator.given(
-            tokenizer=parents.get("tokenizer"), speech=speech, features=features, speakers=speakers
+            tokenizer=parents.get("tokenizer"),
+            speech=self.alignment(speech.width).speech if speech is not None and self.aligned else None,
+            features=speech.width if speech is not None else 0,
+            speakers=len(corpus.speakers),
+            heard=corpus.heard,
         )
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        if self.generator.outside:
+            return []
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
+        if built.outside:
+            workspace.save_network(built)
+            return {"parameters": 0, "notes": built.notes()}
         windows = load_windows(inputs, "train", workspace.device)
         slower = []
         if self.aligned:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows, present
+from rgx.gesture.external.mailbox import Mailbox
 from rgx.gesture.generate.base import Decode, Generator, Inference, Residual, Sampler
 from rgx.gesture.generate.noise import Noise
 from rgx.gesture.generate.samplers import DEFAULT
+from rgx.gesture.recorded_windows import RecordedWindows
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, Since, Unkeyed, register, variants
@@ -60,7 +64,7 @@ class MotionStage(Stage):
         residual = "residual" in self.generator.reads and self.residual.present
         return (
             "corpus",
-            "speech",
+            *(() if self.generator.outside else ("speech",)),
             *(("tokenizer",) if self.quantizer.has_tokens else ()),
             "generator",
             *(("residual",) if residual else ()),
@@ -80,11 +84,22 @@ class MotionStage(Stage):
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")
         seed, pieces = int(torch.randint(2**31, ())), []
+        recorded = RecordedWindows(inputs, built.split) if generator.outside else None
         for index in windows.chunks(self.batch):
             noise = Noise([(seed, window) for window in index.tolist()])
             inference = Inference(tokenizer, self.decode, residual, self.sampler, noise)
+            if recorded is not None:
+                before = int(index[0])
+                mailbox = Mailbox(workspace.folder, partial(self._say, workspace, before, len(windows)))
+                inference = replace(inference, asked=recorded.asked(index.tolist(), seed, mailbox))
             motion = generator.sample(windows.batch(index), inference).cpu()
             pieces.append(motion * corpus["std"] + corpus["mean"])
             workspace.progress(sum(map(len, pieces)), len(windows))
         workspace.save_arrays({"motion": torch.cat(pieces)})
+        if notes := generator.notes():
+            workspace.save_about({"notes": notes})
         return {"windows": len(windows)}
+
+    @staticmethod
+    def _say(workspace: Workspace, before: int, windows: int, done: int) -> None:
+        workspace.progress(before + done, windows)
