@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 import wave
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from rgx.errors import InputError
+from rgx.gesture.data.submissions import Submission
 from rgx.gesture.external.answers import KeypointAnswers, PictureAnswers
 from rgx.gesture.external.command import Command, digest_of
 from rgx.gesture.external.mailbox import Mailbox
@@ -255,3 +258,43 @@ def test_a_key_is_of_the_command_and_of_the_adapters_bytes_wherever_it_lies(tmp_
 def test_a_refiner_cannot_learn_from_an_animator_outside(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="refiner: unet learns from pairs of frames.*choose refiner: none"):
         keys(tmp_path, STILL, "refiner: unet")
+
+
+THEIRS = """\
+import shutil, sys, wave
+asked = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+with wave.open(asked["--wav_file"]) as file:
+    samples = file.readframes(10**9)
+shutil.copytree("prepared", asked["--vis_dir"])
+with open("heard", "ab") as heard:
+    heard.write(samples)
+import argparse
+argparse.Namespace().use_retrival
+"""
+"""What stands in for S2G-Diffusion's script: its options, its file, and the option that it never defines."""
+
+
+def test_videos_of_a_whole_system_are_those_that_score_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = runpy.run_path(str(ROOT / "examples" / "external" / "s2g_diffusion.py"))
+    corpus, repository = tmp_path / "corpus", tmp_path / "repository"
+    (corpus / "clips").mkdir(parents=True)
+    (repository / "prepared").mkdir(parents=True)
+    (corpus / "index.csv").write_text("clip,split\none,test\ntwo,train\n")
+    speech = np.sin(np.arange(90 * 640) / 9).astype(np.float32) / 2
+    write_mp4(corpus / "clips" / "one.mp4", np.full((90, SIZE, SIZE, 3), 200, np.uint8), speech)
+    grey = np.full((160, SIZE, SIZE, 3), 90, np.uint8)
+    write_mp4(repository / "prepared" / "first.mp4", grey)
+    (repository / "inference.py").write_text(THEIRS)
+    options = ["--repository", str(repository), "--python", sys.executable]
+    monkeypatch.setattr(sys, "argv", ["s2g", str(corpus), str(tmp_path / "out"), *options])
+    module["main"]()
+    heard = np.frombuffer((repository / "heard").read_bytes(), "<i2")
+    assert len(heard) == 3 * 51_200 and not heard[:51_200].any(), "a window that it skips, and two whole ones"
+    assert np.abs(heard[51_200:][: 89 * 640]).max() > 8_000 and not heard[51_200 + 89 * 640 :].any()
+    frames = Submission(str(tmp_path / "out")).pictures("one", SIZE)
+    assert frames.shape == (90, SIZE, SIZE, 3), "as long as the clip"
+    assert abs(int(frames[0].mean()) - 200) < 3 and abs(int(frames[1:].mean()) - 90) < 3
+    module["main"]()
+    assert len((repository / "heard").read_bytes()) == 2 * len(heard), "what there is already is left"
