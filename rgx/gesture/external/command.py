@@ -46,7 +46,7 @@ class Command:
             "command": (self.argv, "the program and its arguments, such as [{python}, {adapter}, …]"),
             "revision": (
                 self.revision,
-                "which state of which system it runs, such as 'S2G-Diffusion 9dd85b3'",
+                "which state of which system it runs, such as 'Their-System 9dd85b3'",
             ),
             "licence": (self.licence, "the licence of that system, such as MIT"),
         }
@@ -69,9 +69,8 @@ class Command:
     @property
     def note(self) -> str:
         """What a table says of the numbers that follow from it."""
-        return (
-            f"{self.owner.replace('.', '/')} is {self.revision} (licence: {self.licence}), by its own command"
-        )
+        variant = self.owner.replace(".", "/")
+        return f"{variant} is {self.revision} (licence: {self.licence}), by its own command."
 
     def run(self, inputs: Path, outputs: Path, look: Callable[[], int]) -> None:
         """Answer the requests of a folder; `look` says meanwhile how many answers there are.

@@ -64,7 +64,7 @@ class Mailbox:
 
     def __init__(self, folder: Path, say: Callable[[int], None]) -> None:
         # A name that begins with a dot is the stage's own: no part of what it leaves.
-        self.folder, self.say = folder / ".mailbox", say
+        self.folder, self.say = folder.absolute() / ".mailbox", say
 
     def answers(
         self, command: Command, requests: Sequence[Asked], kind: Answers[Answered_co]
@@ -118,6 +118,9 @@ def stands(kind: Answers[Any], outputs: Path, name: str) -> bool:
     try:
         kind.read(path)
     except InputError:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
         return False
     return True

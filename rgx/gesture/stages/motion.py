@@ -27,7 +27,8 @@ from rgx.store.workspace import Inputs, Workspace
 class MotionStage(Stage):
     """Generates every window of a split from its speech, its condition frame and its speaker.
 
-    Of decode, residual and sampler only what the generator reads counts. Each window draws random numbers of
+    Of decode, residual and sampler only what the generator reads counts; one outside rgx is given windows as
+    they were recorded, up to `batch` at a time. Each window draws random numbers of
     its own, so that `batch` changes nothing. split: 'test' for tables, 'dev' for choices. Raises InputError
     for one of which the corpus has no clip, and for a part that does not fit the generator.
     """
