@@ -217,24 +217,21 @@ def _render_if_new(definition: Path, store: Path, out: Path, run: str | None) ->
     gathered = gather(definition, store, run)
     if stands(gathered, out):
         typer.echo(harmless(summary(gathered)))
-        typer.echo(f"the report under {out / gathered.results.sweep.name} stands")
+        typer.echo(f"the report under {out / gathered.folder} stands")
         return
     _render(definition, store, out, run)
 
 
 def _render(definition: Path, store: Path, out: Path, run: str | None) -> tuple[Gathered, list[Path]]:
     from rgx.report.gather import gather
-    from rgx.report.render import displaced, write
+    from rgx.report.render import write
     from rgx.report.summary import summary
 
     # A report is many small things that live as long as it takes: looking for garbage is a tenth of its time.
     gc.set_threshold(100_000)
     gathered = gather(definition, store, run)
-    other = displaced(gathered, out)
     paths = write(gathered, out)
     typer.echo(harmless(summary(gathered)))
-    if other:
-        typer.echo(harmless(f"in the place of what {other} had left there; --out keeps both"), err=True)
     typer.echo(f"{len(paths)} files under {paths[0].parent if paths else out}")
     return gathered, paths
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator, Control
 from rgx.gesture.data.picture_pairs import Pictures
+from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.external.requests import PoseRequest
 from rgx.gesture.nn.precision import fast
 from rgx.gesture.refine.base import Refiner
 from rgx.gesture.types import WINDOW_FRAMES
@@ -35,6 +38,44 @@ def animate(
     for control in controls:
         with fast(device):
             yield animator.animate(begun, control)
+
+
+@dataclass(frozen=True)
+class DrivenWindow:
+    """A window to be animated: what `animate` takes as its source, and what yields its controls anew.
+
+    poses: (T, K, 2) with valid (T, K), which an animator outside rgx is given; None for control points.
+    """
+
+    source: tuple[Tensor, Tensor, Tensor]
+    controls: Callable[[], Iterable[Control]]
+    poses: tuple[Tensor, Tensor] | None = None
+
+
+def animate_windows(
+    animator: Animator, windows: Sequence[DrivenWindow], device: str, mailbox: Mailbox
+) -> Iterator[Iterable[Animated]]:
+    """Yield what an animator makes of each window, a chunk at a time, and tell how many are done.
+
+    mailbox: where one outside rgx is asked, for all windows at once.
+    """
+    if animator.outside:
+        requests = [_request(number, window) for number, window in enumerate(windows)]
+        for animated in animator.answered(requests, mailbox):
+            yield [animated]
+        return
+    for number, window in enumerate(windows, start=1):
+        yield animate(animator, window.source, window.controls(), device)
+        mailbox.say(number)
+
+
+def _request(number: int, window: DrivenWindow) -> PoseRequest:
+    if window.poses is None:
+        raise InputError("an animator outside rgx is driven by landmarks: choose space: landmarks")
+    picture, pose, valid = window.source
+    poses, seen = window.poses
+    before, driving = (pose.numpy(), valid.numpy()), (poses.numpy(), seen.numpy())
+    return PoseRequest(f"{number:04d}", to_bytes(picture)[0], before, driving)
 
 
 @torch.no_grad()

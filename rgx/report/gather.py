@@ -16,6 +16,7 @@ from rgx.report.results import Results
 from rgx.report.shown import left_out, otherwise
 from rgx.report.statistics import Table, assemble
 from rgx.report.sweeps import read
+from rgx.sweep.run_name import sweep_of
 from rgx.words import PLAIN, Words
 from rgx.yaml_source import Source
 
@@ -32,6 +33,15 @@ class Gathered:
     words: Words = PLAIN
     findings: list[Finding] = field(default_factory=list)
     """What the numbers say of each of the report's claims."""
+
+    @property
+    def folder(self) -> str:
+        """Return the name of the folder its files lie in: the report's own, and what a run overrides.
+
+        So two reports of one sweep lie apart.
+        """
+        run = self.results.sweep.name
+        return self.report_file.stem + run.removeprefix(sweep_of(run))
 
     @property
     def together(self) -> list[Table]:

@@ -30,7 +30,7 @@ SHARES = {"column": 1 / 3, "page": 2 / 3}
 
 
 def render_pdf(report_file: Path, store: Path, out: Path) -> Path:
-    """Write a report's files and all of it as `<out>/<sweep>/report.{tex,pdf}`; returns the PDF's path.
+    """Write a report's files and all of it as `<out>/<report>/report.{tex,pdf}`; returns the PDF's path.
 
     Raises InputError as `render` does, and where pdflatex or one of its packages is missing.
     """
@@ -40,7 +40,7 @@ def render_pdf(report_file: Path, store: Path, out: Path) -> Path:
 
 def write_pdf(gathered: Gathered, written: Sequence[Path], out: Path) -> Path:
     """Write a report whose files are written as one PDF, and its source beside it; returns the PDF's path."""
-    folder = out / gathered.results.sweep.name
+    folder = out / gathered.folder
     source = document(gathered, {path.name for path in written})
     pictures = [path for path in written if path.suffix in {".png", ".pdf"}]
     save(folder, {"report.tex": source.encode()})

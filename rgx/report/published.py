@@ -40,6 +40,8 @@ class Reference(BaseModel):
     panel: str
     columns: dict[str, str] = {}
     """Column → the published metric beside it, where a stand-in has another name."""
+    rows: dict[str, str] = {}
+    """Row → the published row beside it, where a system that was rebuilt has another name."""
 
 
 def load(path: Path) -> PublishedFile:
@@ -76,12 +78,18 @@ def resolve(panel: dict[str, Any], name: str, report: Source, folders: list[Path
             raise InputError(f"{place}: '{metric}' is not published there; {nearest(metric, known)}")
     written = panel.get("columns")
     columns = [column for column in written if isinstance(column, str)] if isinstance(written, list) else []
+    for row, theirs in reference.rows.items():
+        if theirs not in reported.rows:
+            place = report.where([*under, "rows", row])
+            raise InputError(f"{place}: '{theirs}' is not published there; {nearest(theirs, reported.rows)}")
     shown = {column: reference.columns.get(column, column) for column in [*columns, *reference.columns]}
     # A pivot's columns are a metric at each of its levels.
     shown |= {metric: metric for metric in known if metric.partition("@")[0] in columns}
+    renamed = {name: [row for row, of in reference.rows.items() if of == name] for name in reported.rows}
     rows = {
         row: {column: values[metric] for column, metric in shown.items() if metric in values}
-        for row, values in reported.rows.items()
+        for theirs, values in reported.rows.items()
+        for row in renamed[theirs] or [theirs]
     }
     if not any(rows.values()):
         raise InputError(f"{where}: {path} publishes {', '.join(sorted(known))}, none of them a column")

@@ -43,7 +43,7 @@ def render(report_file: Path, store: Path, out: Path) -> list[Path]:
 def write(gathered: Gathered, out: Path) -> list[Path]:
     """Write every file of a report; returns their paths."""
     results, panels, store = gathered.results, gathered.panels, gathered.store
-    folder = out / results.sweep.name
+    folder = out / gathered.folder
     files = _tables(gathered)
     material = Material(results, store, gathered.drawn)
     drawings = _drawings(gathered, material)
@@ -91,19 +91,13 @@ def _tables(gathered: Gathered) -> dict[str, str]:
 
 def stands(gathered: Gathered, out: Path) -> bool:
     """Return whether the last report here is whole and was written from the same definition and numbers."""
-    folder = out / gathered.results.sweep.name
+    folder = out / gathered.folder
     record = _held(folder)
     files = record.pop("files", None)
     if not isinstance(files, list) or INDEX not in files:
         return False
     same = record == json.loads(json.dumps(_provenance(gathered)))
     return bool(same and all((folder / str(name)).is_file() for name in files))
-
-
-def displaced(gathered: Gathered, out: Path) -> str:
-    """Return the name of another report's file whose tables lie where this one's would, or nothing."""
-    other = _held(out / gathered.results.sweep.name).get("report")
-    return other if isinstance(other, str) and other != gathered.report_file.name else ""
 
 
 def _held(folder: Path) -> dict[str, Any]:

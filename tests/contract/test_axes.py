@@ -41,6 +41,8 @@ PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner
 REPORTS = {"caption", "figure", "format"}
 """Held to their contracts in the tests of reports."""
 WEIGHTS_NEEDED = {"speech/wavlm", "speech/whisper"}
+OUTSIDE = {"generator/external"}
+"""Commands of other systems, held to theirs in tests/unit/test_external.py."""
 MODULES = {"quantizer", "distillation", "fusion", "style", "residual", "generator"}
 PLAIN = {"space", "mask_ratio", "decode", "sampler", "parts", "speech", "audio_init", "split"}
 SMALL = {
@@ -61,7 +63,7 @@ def variants(*axes):
     return [
         pytest.param(v, id=v.key)
         for v in registry.variants()
-        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED
+        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED | OUTSIDE
     ]
 
 

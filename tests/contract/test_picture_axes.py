@@ -28,9 +28,11 @@ DEVICE = "cpu"
 """Where a contract is kept; tests/gpu holds every variant to its contract on a GPU."""
 LITTLE = {"width": 8, "max_width": 16, "downs": 2, "motion_width": 8, "motion_blocks": 2, "spade_width": 8}
 WEIGHTS_NEEDED = {"perceptual/vgg19"}
+OUTSIDE = {"animator/external"}
+"""Commands of other systems, held to theirs in tests/unit/test_external.py."""
 AXES = {
     "groups": {"anatomical", "mixed", "hybrid"},
-    "animator": {"tps", "edge_tps"},
+    "animator": {"tps", "edge_tps", "external"},
     "augmentation": {"none", "flips_and_colour"},
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
     "edges": {"weighted", "scaled"},
@@ -46,7 +48,7 @@ def variants(*axes):
     return [
         pytest.param(v, id=v.key)
         for v in registry.variants()
-        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED
+        if v.axis in axes and v.cls.__module__.startswith("rgx.") and v.key not in WEIGHTS_NEEDED | OUTSIDE
     ]
 
 

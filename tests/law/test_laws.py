@@ -14,10 +14,24 @@ from roster import load_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
-GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics", "video"}
+GESTURE = {
+    "data",
+    "poses",
+    "speech",
+    "align",
+    "tokens",
+    "generate",
+    "animate",
+    "refine",
+    "metrics",
+    "video",
+} | {"external"}
 READS = {"types", "skeleton", "nn"}
-FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")}
-"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker."""
+FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")} | {
+    *(("external", "poses"), ("external", "video"), ("generate", "external"), ("animate", "external"))
+}
+"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker;
+a system outside answers in such files, as a generator or as an animator."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),

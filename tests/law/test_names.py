@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {
     *("base", "commands"),  # what a room's other modules stand on; its commands
     *("corpus", "judge", "residual", "sync_judge", "tokenizer"),  # a stage, and the network it is about
-    *("beats", "clips", "files", "graph", "splits"),  # a variant's name is its file's
+    *("beats", "clips", "external", "files", "graph", "splits"),  # a variant's name is its file's
     *("plan", "progress", "runs", "spec"),  # the same thing, looked at from another floor
 }
 """Names of modules that may be there twice, since they mean one thing in each."""

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from weight_files import alexnet_state, linear_state, vgg19_state
 
 from rgx.gesture.types import WINDOW_FRAMES
+from rgx.report.formats.markdown import markdown
+from rgx.report.gather import gather
 from rgx.store.runs import read_run, run_names
 
 pytestmark = pytest.mark.slow
@@ -58,6 +60,36 @@ panels:
     + heatmap: {}
     points: {space: control_points, keypoints: unsupervised, refiner: none, quantizer: none, generator: lstm}
 """
+PARTS = """\
+name: parts
+config: [gin/realistic_gesture.gin, gin/baselines.gin]
+scale: tiny
+bind:
+  stage.frames.size_px: 32
+  training.adamw.batch: 4
+  judge/training.adamw.steps: 2
+  sync_judge/training.adamw.steps: 2
+  generator/training.adamw.steps: 2
+  animator/training.adamw.steps: 2
+  refiner/training.adamw.steps: 2
+  stage.animation.windows_per_clip: 1
+  corpus.puppets.speakers: 2
+  corpus.puppets.train_clips: 1
+  corpus.puppets.test_clips: 1
+  corpus.puppets.dev_clips: 1
+  corpus.puppets.clip_s: 4.0
+targets:
+  parts: [motion_scores, video_scores]
+panels:
+  parts:
+    Exchanged: {quantizer: none, generator: diffusion, sampler: ddim, groups: mixed, refiner: unet}
+    Still: {quantizer: none, generator: {external: SYSTEM}, animator: {external: SYSTEM}, refiner: none}
+""".replace(
+    "SYSTEM",
+    '{command: ["{python}", "{adapter}", "{inputs}", "{outputs}"], revision: still 1, licence: MIT, '
+    "adapter: examples/external/still.py}",
+)
+"""A generator, an animator and a refiner of different systems in one row, and a system outside rgx."""
 REPORT = """\
 sweep: sweeps/pictures.yaml
 panels:
@@ -87,8 +119,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def cells(home: Path) -> dict[str, dict[str, Path]]:
-    record = read_run(home / "store", "pictures").model_dump()
+@pytest.fixture(scope="module")
+def parts(home: Path) -> dict[str, dict[str, Path]]:
+    """The artifacts of each row of PARTS."""
+    threads = torch.get_num_threads()
+    (home / "sweeps" / "parts.yaml").write_text(PARTS)
+    sweep = str(home / "sweeps" / "parts.yaml")
+    assert rgx("sweep", sweep, "--store", str(home / "store"), "--engine", "inline", "--no-report") == 0
+    torch.set_num_threads(threads)
+    return cells(home, "parts")
+
+
+def cells(home: Path, sweep: str = "pictures") -> dict[str, dict[str, Path]]:
+    record = read_run(home / "store", sweep).model_dump()
     return {
         f"{row['panel']}/{row['row']}": {
             stage: home / "store" / stage / key[:16] for stage, key in row["stages"].items()
@@ -180,6 +223,59 @@ def test_scores_say_how_they_were_made(home: Path) -> None:
     assert any("EfficientNet-lite0" in note for note in found["notes"])
     found = outputs(cells(home)["3a/full-model"]["reconstruction_scores"])
     assert all("self-reconstruction" in m["protocol"] for m in found["metrics"].values())
+
+
+def test_parts_of_different_systems_go_together_in_one_row(
+    home: Path, parts: dict[str, dict[str, Path]]
+) -> None:
+    row, ours = parts["parts/Exchanged"], cells(home)["3d/+ heatmap"]
+    records = {
+        stage: json.loads((row[stage] / "manifest.json").read_text())["record"]
+        for stage in ("generator", "animator", "refiner")
+    }
+    assert records["generator"]["generator"]["variant"] == "generator/diffusion"
+    assert records["animator"]["animator"]["keypoints"]["groups"]["variant"] == "groups/mixed"
+    assert records["refiner"]["refiner"]["variant"] == "refiner/unet"
+    assert "tokenizer" not in row and row["frames"] == ours["frames"]
+    assert np.load(row["video"] / "frames.npy").shape == np.load(ours["video"] / "frames.npy").shape
+    assert outputs(row["video_scores"])["windows"] == 2
+
+
+def test_a_system_outside_is_a_row_and_the_table_says_which(
+    home: Path, parts: dict[str, dict[str, Path]]
+) -> None:
+    row = parts["parts/Still"]
+    motion = load_file(row["motion"] / "arrays.safetensors")["motion"]
+    corpus = load_file(row["corpus"] / "arrays.safetensors")
+    spans = json.loads((row["corpus"] / "about.json").read_text())["spans"]
+    first = next(span["start"] for span in spans if span["split"] == "test")
+    known = corpus["valid"][first]
+    assert (motion == motion[:, :1]).all()
+    assert (motion[0, 0] - corpus["motion"][first])[known].abs().max() < 1e-4, "its condition frame"
+    frames = np.load(row["video"] / "frames.npy")
+    assert (frames == frames[:, :1]).all() and not list(row["motion"].glob(".*"))
+    record = json.loads((row["animator"] / "manifest.json").read_text())["record"]["animator"]
+    assert (record["revision"], record["licence"]) == ("still 1", "MIT")
+    report = home / "reports" / "parts.yaml"
+    columns = "columns: [jerk, video_flicker]"
+    report.write_text(f"sweep: sweeps/parts.yaml\npanels:\n  parts: {{caption: Parts., {columns}}}\n")
+    (table,) = gather(report, home / "store").panels
+    text = markdown(table)
+    assert "animator/external is still 1 (licence: MIT), by its own command" in text
+    assert "generator/external is still 1 (licence: MIT), by its own command" in text
+
+
+def test_a_command_that_fails_is_told_with_its_last_words(
+    home: Path, parts: dict[str, dict[str, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = """{command: ["{python}", "-c", "import sys; sys.exit('no weights at {inputs} {outputs}')"], """
+    row = f"    Ends: {{quantizer: none, generator: {{external: {system}revision: r, licence: MIT}}}}}}\n"
+    (tmp_path / "parts.yaml").write_text(PARTS.replace("name: parts", "name: ends") + row)
+    options = ["--store", str(home / "store"), "--engine", "inline", "--no-report"]
+    assert rgx("sweep", str(tmp_path / "parts.yaml"), *options) == 1
+    printed = "".join(capsys.readouterr())
+    assert "generator.external: the command ended with exit code 1, after 0 answers" in printed
+    assert "no weights at" in printed and "Traceback" not in printed
 
 
 def test_the_report_shows_strips_and_says_what_stood_in(home: Path) -> None:

@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from test_benchmarks import load
+from test_benchmarks import ROOT, load
 
 from rgx.gesture.metrics.fgd import frechet
+from rgx.report.definition import load as load_report
 
 orderings = load("orderings")
 RANDOM = np.random.default_rng(7)
@@ -61,3 +62,11 @@ def test_an_ordering_holds_is_refuted_or_undecided_as_planted() -> None:
     (turned,) = orderings.order("p", "x", {"high": 1.0, "low": 2.0}, scores)
     assert turned.verdict == "refuted" and turned.low < turned.mean < turned.high
     assert not list(orderings.order("p", "x", {"low": 1.0, "absent": 2.0}, scores))
+
+
+def test_table_1_is_ordered_by_the_rows_that_stand_for_published_systems() -> None:
+    published = load_report(ROOT / "reports" / "table1.yaml").panels["table1"].published
+    theirs, fgd = "S2G-Diffusion (landmarks)", {row: values["fgd"] for row, values in published.items()}
+    scores = {("Ours", "fgd"): {0: np.zeros(1001)}, (theirs, "fgd"): {0: np.ones(1001)}}
+    (ordering,) = orderings.order("table1", "fgd", fgd, scores)
+    assert (ordering.first, ordering.second, ordering.verdict) == ("Ours", theirs, "holds")

@@ -688,6 +688,20 @@ def test_the_papers_report_loads() -> None:
         assert len(report.panels[name].published) == 4
 
 
+def test_a_rebuilt_system_stands_beside_the_published_one_it_is_like(tmp_path: Path) -> None:
+    report = load(ROOT / "reports" / "table1.yaml")
+    published = report.panels["table1"].published
+    assert published["S2G-Diffusion (landmarks)"]["fgd"] == 23.646 and "S2G-Diffusion" not in published
+    assert {"ANGIE", "MM-Diffusion", "Ours"} < published.keys()
+    assert "3.2 s of speech" in report.panels["table1"].published_note
+    source = (ROOT / "reports" / "table1.yaml").read_text()
+    (tmp_path / "reports").mkdir()
+    path = tmp_path / "reports" / "table1.yaml"
+    path.write_text(source.replace("landmarks): S2G-Diffusion}", "landmarks): S2G-Difusion}"))
+    with pytest.raises(InputError, match=r"'S2G-Difusion' is not published there; did you mean 'S2G-Diff"):
+        load(path)
+
+
 @pytest.mark.slow
 def test_render_imports_nothing_heavy() -> None:
     code = (

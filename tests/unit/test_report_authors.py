@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -26,7 +27,7 @@ from rgx.report.macros import LOOK, PREAMBLE
 from rgx.report.panel import Panel, Pivot, Show
 from rgx.report.phrase import Phrase
 from rgx.report.quoted import digits_of, read, scaled, spread_of
-from rgx.report.render import displaced, render, stands
+from rgx.report.render import render, stands
 from rgx.report.summary import terminal_summary
 from rgx.sweep.factors import factors_of, name_of
 
@@ -432,11 +433,22 @@ def test_the_look_that_the_page_gives_compiles(tmp_path: Path) -> None:
     assert faults([log_of(tmp_path, [*lines, r"\end{document}"]) for _ in range(2)][-1]) == []
 
 
-def test_a_report_in_the_place_of_another_is_named(tmp_path: Path) -> None:
+def test_two_reports_of_one_sweep_lie_apart(tmp_path: Path) -> None:
     report, store = build(tmp_path, TWO, FORMULAS)
     out, other = tmp_path / "out", report.with_name("other.yaml")
     other.write_text(report.read_text())
-    assert displaced(gather(report, store), out) == ""
-    render(report, store, out)
-    assert displaced(gather(report, store), out) == ""
-    assert displaced(gather(other, store), out) == "small.yaml"
+    first = render(report, store, out)
+    before = {path: path.read_bytes() for path in first}
+    second = render(other, store, out)
+    assert {path.parent for path in (*first, *second)} == {out / report.stem, out / "other"}
+    assert before == {path: path.read_bytes() for path in first}
+    assert stands(gather(report, store), out) and stands(gather(other, store), out)
+
+
+def test_a_run_that_overrides_something_has_a_folder_beside_the_reports_own(tmp_path: Path) -> None:
+    report, store = build(tmp_path, TWO, FORMULAS)
+    gathered = gather(report, store)
+    other = replace(gathered, report_file=report.with_name("other.yaml"))
+    run = gathered.results.sweep.model_copy(update={"name": "small@scale=bench"})
+    of_run = replace(other, results=replace(other.results, sweep=run))
+    assert (gathered.folder, other.folder, of_run.folder) == ("small", "other", "other@scale=bench")

@@ -23,9 +23,9 @@ from safetensors.numpy import save_file
 
 from rgx.errors import InputError
 from rgx.gesture.data.picture_file import NAME, PictureWriter
+from rgx.gesture.figures.heads import NO_SOUND, NO_WORDS
 from rgx.gesture.figures.rows_film import laid_out
 from rgx.gesture.figures.strip_page import GAP_PX, HANDS, LABEL_PX
-from rgx.gesture.figures.strips import NO_SOUND, NO_WORDS
 from rgx.gesture.figures.transcript import columns_of, read_transcript
 from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.report.definition import load
@@ -434,6 +434,21 @@ def test_wrong_settings_of_pictures_are_said(tmp_path: Path, panel: dict[str, An
     report = write_report(tmp_path, None, **panel)
     with pytest.raises(InputError, match=said):
         load(report)
+
+
+def test_rows_without_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    report, store = make(tmp_path, hands=False)
+    record = json.loads((store / "sweeps" / "made.json").read_text())
+    first = record["rows"][0]
+    unseen = {stage: key for stage, key in first["stages"].items() if stage in ("corpus", "frames")}
+    record["rows"].append({**first, "row": "pixels", "stages": unseen})
+    (store / "sweeps" / "made.json").write_text(json.dumps(record))
+    drawing, _, _ = drawn(report, store)
+    texts = [text.get_text() for text in drawing.axes[0].texts]
+    assert texts[0].endswith("without pictures: pixels") and "pixels" not in texts[1:]
+    gathered = gather(report, store)
+    film = gathered.report.figures["strip"].film(Material(gathered.results, store, gathered.drawn))
+    assert film.shows.endswith("real first; without pictures: pixels")
 
 
 def test_a_store_without_the_recording_shows_nothing(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -12,6 +13,10 @@ from rgx.errors import InputError
 from rgx.gesture.animate.limbs import Limbs
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs
+
+if TYPE_CHECKING:
+    from rgx.gesture.external.mailbox import Mailbox
+    from rgx.gesture.external.requests import PoseRequest
 
 Members = tuple[tuple[int, ...], ...]
 """A spline's control points, each the mean of points of a pose (COCO-WholeBody numbers)."""
@@ -97,12 +102,28 @@ class Animator(nn.Module):
 
     driven_by_pose: whether a pose alone says where the points are; if not, a driving picture or points must.
     reads_pose: whether a pose has part in what drives it, so that generated control points alone cannot.
-    control_points: how many points, of all groups, drive a picture.
+    control_points: how many points, of all groups, drive a picture. outside: whether another program does all
+    of it, window by window (`answered`): it has nothing to train, and makes no pairs for a refiner to learn
+    from.
     """
 
+    outside: ClassVar[bool] = False
     driven_by_pose: bool
     reads_pose: bool
     control_points: int
+
+    @classmethod
+    def fingerprint(cls, **bound: Any) -> str:
+        """Return the identity of what it reads from outside the store, by what is bound."""
+        return ""
+
+    def notes(self) -> list[str]:
+        """Return what a table must say beside the numbers of its pictures."""
+        return []
+
+    def answered(self, requests: Sequence[PoseRequest], mailbox: Mailbox) -> Iterator[Animated]:
+        """Yield whole windows; only of an animator outside."""
+        raise NotImplementedError
 
     @abstractmethod
     def losses(

@@ -30,6 +30,11 @@ class Artifacts(Protocol):
         ...
 
 
+def notes_of(inputs: Artifacts, stage: str) -> list[str]:
+    """Return what a parent has a table say beside numbers; nothing where it leaves no facts."""
+    return inputs.about(stage)["notes"] if (inputs.folders[stage] / "about.json").is_file() else []
+
+
 def present(facts: CorpusFacts, split: Split) -> Split:
     """Return a split of which a corpus has clips; raises InputError where it has none."""
     if not facts.clips.get(split):

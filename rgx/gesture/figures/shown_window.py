@@ -64,7 +64,7 @@ class ShownWindows:
         self.where, self.material, self.stage = where, material, stage
         self.cells: dict[str, SweepRow] = {}
         for cell in cells:
-            if self._file(cell) and self._recorded(cell):
+            if has_pictures(material, cell, stage):
                 self.cells.setdefault(cell.row, cell)
         folders = {material.folder(cell, "frames") for cell in self.cells.values()}
         if len(folders) > 1:
@@ -168,18 +168,31 @@ class ShownWindows:
         return float(steps[seen].mean()) if seen.any() else 0.0
 
     def _stage(self, cell: SweepRow) -> str:
-        return self.stage if self.stage in cell.stages else f"{SUBMITTED}{self.stage}"
+        return stage_of(cell, self.stage)
 
     def _file(self, cell: SweepRow) -> Path | None:
-        stage = self._stage(cell)
-        return self.material.held(cell, stage, FILE) if stage in cell.stages else None
-
-    def _recorded(self, cell: SweepRow) -> bool:
-        return "frames" in cell.stages and self.material.held(cell, "frames", NAME) is not None
+        return file_of(self.material, cell, self.stage)
 
     def _starts(self, cell: SweepRow) -> list[int]:
         starts = _json(self.material.folder(cell, self._stage(cell)) / "about.json").get("starts")
         return list(starts) if isinstance(starts, list) else []
+
+
+def stage_of(cell: SweepRow, stage: str) -> str:
+    """Return the stage whose pictures a row shows in the place of a stage: its own, or what was submitted."""
+    return stage if stage in cell.stages else f"{SUBMITTED}{stage}"
+
+
+def file_of(material: Material, cell: SweepRow, stage: str) -> Path | None:
+    """Return the file with a row's pictures, or None where it has none."""
+    shown = stage_of(cell, stage)
+    return material.held(cell, shown, FILE) if shown in cell.stages else None
+
+
+def has_pictures(material: Material, cell: SweepRow, stage: str) -> bool:
+    """Return whether a row has pictures, and the recording that they are shown beside."""
+    recorded = "frames" in cell.stages and material.held(cell, "frames", NAME) is not None
+    return recorded and file_of(material, cell, stage) is not None
 
 
 def _json(path: Path) -> dict[str, Any]:

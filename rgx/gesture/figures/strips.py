@@ -6,20 +6,20 @@ Source: the layouts of Figs. 4 and 5.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from rgx.errors import nearest
 from rgx.gesture.figures import rows_film
-from rgx.gesture.figures.shown_window import ShownFrames, ShownWindow, ShownWindows
-from rgx.gesture.figures.strip_page import Heads, Square, Strip, StripRow, draw
-from rgx.gesture.figures.transcript import columns_of, read_transcript
-from rgx.gesture.types import FPS, SAMPLES_PER_FRAME, WINDOW_FRAMES
+from rgx.gesture.figures.heads import ABOVE
+from rgx.gesture.figures.shown_window import ShownFrames, ShownWindows, has_pictures
+from rgx.gesture.figures.strip_page import Square, Strip, StripRow, draw
+from rgx.gesture.types import WINDOW_FRAMES
 from rgx.gesture.video.comparison import pick
 from rgx.gesture.video.hand_boxes import square_around
 from rgx.registry import register
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 REAL = "real"
-NO_WORDS, NO_SOUND = "no transcript: the curve is how loud the speech is", "neither transcript nor sound"
-LOUDNESS_SAMPLES = SAMPLES_PER_FRAME // 2
-"""How much speech one point of the curve is the mean of: half a frame."""
+CHOICES: Mapping[str, Callable[[ShownWindows], int]] = MappingProxyType({"liveliest": ShownWindows.liveliest})
+"""How a window is chosen that is not given by its number."""
 
 
 @register("figure", "strips")
@@ -58,7 +57,7 @@ class Strips(PicturesFigure):
         yield from super().wrong(panels)
         if self.stage not in self.stages:
             yield "stage", f"'{self.stage}' leaves no pictures of rows; {nearest(self.stage, self.stages)}"
-        if self.transcripts is not None and self.above != "words":
+        if self.transcripts is not None and not ABOVE[self.above].reads_transcripts:
             yield "transcripts", "are shown by `above: words` only"
 
     def draw(self, material: Material) -> Drawing | None:
@@ -72,12 +71,12 @@ class Strips(PicturesFigure):
         shown_rows = {REAL: window.real} | {labels[row]: frames for row, frames in window.made.items()}
         size = len(window.source)
         side = _side(shown_rows.values(), chosen) if self.hands else 0
-        heads, said = self._heads(window, chosen)
+        heads, said = ABOVE[self.above].heads(window, chosen, self.transcripts)
         rows = [
             StripRow(label, [shown.frames[t] for t in chosen], _squares(shown, chosen, side, size))
             for label, shown in shown_rows.items()
         ]
-        above = "; ".join(filter(None, (f"clip {window.place}", said, self.picked(material)[1])))
+        above = "; ".join(filter(None, (f"clip {window.place}", said, *self._missing(material))))
         return draw(Strip(window.source, rows, heads, above, side), self.width)
 
     def film(self, material: Material) -> Film | None:
@@ -89,8 +88,22 @@ class Strips(PicturesFigure):
         keys = {row: sorted(cell.stages.items()) for row, cell in windows.cells.items()}
         content = repr((rows_film.VERSION, windows.starts[number], labels, keys))
         place = f"clip {windows.place(number)}, real first"
-        said = "; ".join(filter(None, (place, self.picked(material)[1])))
+        said = "; ".join(filter(None, (place, *self._missing(material))))
         return Film(content, said, partial(_write_film, windows, number, labels))
+
+    def drawable(self, material: Material, rows: list[str]) -> list[str]:
+        """Return the rows that have pictures, or all where none has."""
+        pictured = {
+            cell.row for cell in material.rows(self.panel, rows) if has_pictures(material, cell, self.stage)
+        }
+        return [row for row in rows if row in pictured] or rows
+
+    def _missing(self, material: Material) -> tuple[str, str]:
+        """Return in words which rows of many are shown, and which rows have no pictures to show."""
+        rows, table = self.rows or material.results.rows(self.panel), self.table(material)
+        pictured = self.drawable(material, rows)
+        absent = [table.label(row) if table else row for row in rows if row not in pictured]
+        return self.picked(material)[1], f"without pictures: {', '.join(absent)}" if absent else ""
 
     def _windows(self, material: Material) -> ShownWindows:
         names, table = self.picked(material)[0], self.table(material)
@@ -109,23 +122,7 @@ class Strips(PicturesFigure):
         return {row: label if named[label] == 1 else row for row, label in labels.items()}
 
     def _number(self, windows: ShownWindows) -> int:
-        return windows.liveliest() if self.window == "liveliest" else self.window
-
-    def _heads(self, window: ShownWindow, chosen: list[int]) -> tuple[Heads, str]:
-        """Return what stands over the columns, and what must be said of it."""
-        times = Heads([f"{t / FPS:.1f} s" for t in chosen])
-        if self.above == "time":
-            return times, ""
-        words = window.words
-        if self.transcripts is not None:
-            words = read_transcript(self.transcripts, window.clip, window.first)
-        if words:
-            return Heads([" ".join(texts) for texts in columns_of(words, chosen)]), ""
-        if not len(window.waveform):
-            return times, NO_SOUND
-        whole = len(window.waveform) // LOUDNESS_SAMPLES * LOUDNESS_SAMPLES
-        power = (window.waveform[:whole].reshape(-1, LOUDNESS_SAMPLES).astype(np.float64) ** 2).mean(1)
-        return Heads(loudness=np.sqrt(power)), NO_WORDS
+        return CHOICES[self.window](windows) if isinstance(self.window, str) else self.window
 
 
 def _write_film(windows: ShownWindows, number: int, labels: Mapping[str, str], path: Path) -> None:

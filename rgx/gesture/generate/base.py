@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from rgx.errors import InputError
 from rgx.gesture.generate.noise import Noise
 from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import Batch, MotionTokenizer
+
+if TYPE_CHECKING:
+    from rgx.gesture.external.requests import AskedWindows
 
 
 class Fusion(nn.Module):
@@ -143,7 +146,8 @@ class AudioInit(ABC):
 class Inference:
     """What a generator may use at inference; it reads no more of it than its class says.
 
-    noise: each window's own random numbers; without it they are drawn anew.
+    noise: each window's own random numbers; without it they are drawn anew. asked: the windows as they were
+    recorded, for a generator outside rgx.
     """
 
     tokenizer: MotionTokenizer | None = None
@@ -151,6 +155,7 @@ class Inference:
     residual: Residual | None = None
     sampler: Sampler | None = None
     noise: Noise | None = None
+    asked: AskedWindows | None = None
 
     def draws(self, batch: Batch) -> Noise:
         """Return the random numbers of a batch's windows."""
@@ -161,17 +166,29 @@ class Generator(nn.Module):
     """Speech, the frames before a window and a speaker to motion.
 
     Built with those of these shapes that its constructor names: tokenizer (or None), speech (the encoders of
-    the alignment, by stream), features (how many numbers a frame of speech has), speakers and levels (how
-    many points a frame of motion has, by level of a cascade: of landmarks those of face and body before those
-    of the hands, of control points all at once). Without `speech` it has no encoder that alignment could have
-    trained, and `audio_init` says nothing of it; without `levels` it makes landmarks only.
-    needs_tokenizer: whether it works on what a tokenizer makes of motion. reads: which of decode, residual
-    and sampler it uses at inference, each with the kind that fits; the others are no part of its motion.
+    the alignment, by stream), features (how many numbers a frame of speech has), speakers, levels (how many
+    points a frame of motion has, by level of a cascade: of landmarks those of face and body before those of
+    the hands, of control points all at once), and heard (what the corpus holds of speech). Without `speech`
+    it has no encoder that alignment could have trained, and `audio_init` says nothing of it; without `levels`
+    it makes landmarks only. outside: whether another program does all of it, so that there is nothing to
+    train and it reads recordings in place of features. needs_tokenizer: whether it works on what a tokenizer
+    makes of motion. reads: which of decode, residual and sampler it uses at inference, each with the kind
+    that fits; the others are no part of its motion.
     """
 
     needs_tokenizer: ClassVar[bool]
+    outside: ClassVar[bool] = False
     reads: ClassVar[Mapping[str, type]] = MappingProxyType({})
     speech: nn.ModuleDict
+
+    @classmethod
+    def fingerprint(cls, **bound: Any) -> str:
+        """Return the identity of what it reads from outside the store, by what is bound."""
+        return ""
+
+    def notes(self) -> list[str]:
+        """Return what a table must say beside the numbers of its motion."""
+        return []
 
     def steady(self) -> Iterator[nn.Module]:
         """Yield the networks that see one shape at every step, which may be compiled."""

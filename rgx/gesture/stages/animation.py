@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
-from rgx.gesture.data.reading import load_pictures
-from rgx.gesture.rendering import all_valid, animate, controls_of_points, controls_of_poses, source_of
+from rgx.gesture.data.reading import load_pictures, notes_of
+from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.rendering import (
+    DrivenWindow,
+    all_valid,
+    animate_windows,
+    controls_of_points,
+    controls_of_poses,
+    source_of,
+)
 from rgx.gesture.types import CONTROL_POINTS, LANDMARKS, WINDOW_FRAMES, WindowFacts
 from rgx.registry import register
 from rgx.stage import Stage
@@ -56,18 +65,23 @@ class AnimationStage(Stage):
         pictures, motion = load_pictures(inputs, device), inputs.arrays("motion")[built.source.array]
         windows = pictures.windows(built.split, self.windows_per_clip)
         animated = AnimatedWindows.create(workspace.folder, len(windows), pictures.size_px, device)
-        drove = []
-        for row, (number, span, start) in enumerate(windows):
+        drove, driven = [], []
+        for number, span, start in windows:
             if built.source == LANDMARKS:
                 driving = span.place(motion[number])
-                controls = controls_of_poses(animator, driving, all_valid(driving), device)
+                poses = driving, all_valid(driving)
+                controls = partial(controls_of_poses, animator, *poses, device)
+                driven.append(DrivenWindow(source_of(pictures, start), controls, poses))
             else:
                 driving = motion[number]
-                controls = controls_of_points(animator, driving, device)
-            animated.write(row, animate(animator, source_of(pictures, start), controls, device))
+                controls = partial(controls_of_points, animator, driving, device)
+                driven.append(DrivenWindow(source_of(pictures, start), controls))
             drove.append(driving)
-            workspace.progress(row + 1, len(windows))
+        mailbox = Mailbox(workspace.folder, lambda done: workspace.progress(done, len(windows)))
+        for row, chunks in enumerate(animate_windows(animator, driven, device, mailbox)):
+            animated.write(row, chunks)
         workspace.save_arrays({DRIVING[built.source]: torch.stack(drove)})
         starts = [start for _, _, start in windows]
-        workspace.save_about({"starts": starts, "notes": inputs.about("animator")["notes"]})
+        notes = sorted({*notes_of(inputs, "motion"), *notes_of(inputs, "animator")})
+        workspace.save_about({"starts": starts, "notes": notes})
         return {"windows": len(windows), "size_px": pictures.size_px}

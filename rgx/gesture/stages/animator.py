@@ -26,7 +26,8 @@ from rgx.train.optimiser import AdamW
 class AnimatorStage(Stage):
     """Trains on pairs of frames of the same clip.
 
-    hand_weight: the weight of errors in the hand boxes, 1 for none. Source: reading 82.
+    hand_weight: the weight of errors in the hand boxes, 1 for none. Source: reading 82. One outside rgx is
+    only noted, with its command, revision and licence.
     """
 
     version = 3
@@ -48,13 +49,28 @@ class AnimatorStage(Stage):
     def parents(self) -> tuple[str, ...]:
         return ("frames",)
 
+    def uses_gpu(self) -> bool:
+        return not self.animator.outside
+
     def fingerprint(self) -> str:
+        if self.animator.outside:
+            return self.animator.fingerprint(**self.animator.bound)
         return self.perceptual.fingerprint()
+
+    def identity(self) -> dict[str, Any]:
+        """Of one outside, nothing but itself is part of it."""
+        if self.animator.outside:
+            return {k: v for k, v in self.record.items() if k in ("variant", "animator")}
+        return self.record
 
     def build(self, parents: Mapping[str, Any]) -> Animator:
         return self.animator(parents["frames"].size_px)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Animator) -> dict[str, Any]:
+        if built.outside:
+            workspace.save_network(built)
+            workspace.save_about({"notes": built.notes()})
+            return {"parameters": 0, "notes": built.notes()}
         pictures = load_pictures(inputs, workspace.device)
         self.perceptual.prepare(workspace.device)
         steps = self.training.steps

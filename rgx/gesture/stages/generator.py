@@ -28,7 +28,8 @@ from rgx.train.optimiser import AdamW
 class GeneratorStage(Stage):
     """Trains the generator; its speech encoders start and learn as audio_init says.
 
-    Raises InputError for a generator that does not fit the quantizer or the space of motion.
+    One outside rgx is only noted, with its command, revision and licence. Raises InputError for a generator
+    that does not fit the quantizer or the space of motion.
     """
 
     version = 2
@@ -66,31 +67,47 @@ class GeneratorStage(Stage):
                 f"another generator"
             )
 
+    def uses_gpu(self) -> bool:
+        return not self.generator.outside
+
     def parents(self) -> tuple[str, ...]:
+        if self.generator.outside:
+            return ("corpus",)
         tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
         encoders = self.audio_init.needs if self.aligned else ()
         return tuple(dict.fromkeys(("corpus", "speech", *tokens, *encoders, *self.space.parents)))
 
+    def fingerprint(self) -> str:
+        return self.generator.fingerprint(**self.generator.bound)
+
     def identity(self) -> dict[str, Any]:
-        """Without encoders of the alignment, how they are made and started is no part of it."""
+        """Without encoders of the alignment, how they are made and started is no part of it; of one outside,
+        nothing but itself is."""
+        if self.generator.outside:
+            return {k: v for k, v in self.record.items() if k in ("variant", "generator")}
         unread = () if self.aligned else ("alignment", "audio_init")
         return {k: v for k, v in self.record.items() if k not in unread}
 
     def build(self, parents: Mapping[str, Any]) -> Generator:
-        features, speakers = parents["speech"].width, len(parents["corpus"].speakers)
-        speech = self.alignment(features).speech if self.aligned else None
+        corpus, speech = parents["corpus"], parents.get("speech")
         return self.generator.given(
             tokenizer=parents.get("tokenizer"),
-            speech=speech,
-            features=features,
-            speakers=speakers,
+            speech=self.alignment(speech.width).speech if speech is not None and self.aligned else None,
+            features=speech.width if speech is not None else 0,
+            speakers=len(corpus.speakers),
             levels=self.space.levels(parents[self.space.source.stage]),
+            heard=corpus.heard,
         )
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
+        if self.generator.outside:
+            return []
         return self.training.remarks(parents["corpus"].windows("train"))
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Generator) -> dict[str, Any]:
+        if built.outside:
+            workspace.save_network(built)
+            return {"parameters": 0, "notes": built.notes()}
         windows = load_windows(inputs, "train", workspace.device, self.space.source)
         slower = []
         if self.aligned:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -11,9 +13,11 @@ from torch import Tensor
 from rgx.errors import InputError
 from rgx.gesture.data.motion_space import USUAL, LandmarkSpace, MotionSpace
 from rgx.gesture.data.reading import load_windows, present
+from rgx.gesture.external.mailbox import Mailbox
 from rgx.gesture.generate.base import Decode, Generator, Inference, Residual, Sampler
 from rgx.gesture.generate.noise import Noise
 from rgx.gesture.generate.samplers import DEFAULT
+from rgx.gesture.recorded_windows import RecordedWindows
 from rgx.gesture.tokens.base import Quantizer
 from rgx.gesture.types import WindowFacts
 from rgx.registry import Recipe, Since, Unkeyed, register, variants
@@ -26,7 +30,8 @@ from rgx.train.multiply_adds import count_multiply_adds
 class MotionStage(Stage):
     """Generates every window of a split from its speech, its condition frame and its speaker.
 
-    Of decode, residual and sampler only what the generator reads counts. Each window draws random numbers of
+    Of decode, residual and sampler only what the generator reads counts; one outside rgx is given windows as
+    they were recorded, up to `batch` at a time. Each window draws random numbers of
     its own, so that `batch` changes nothing. split: 'test' for tables, 'dev' for choices. Raises InputError
     for one of which the corpus has no clip, and for a part that does not fit the generator.
     """
@@ -63,8 +68,9 @@ class MotionStage(Stage):
 
     def parents(self) -> tuple[str, ...]:
         residual = "residual" in self.generator.reads and self.residual.present
+        speech = () if self.generator.outside else ("speech",)
         tokens = ("tokenizer",) if self.quantizer.has_tokens else ()
-        own = ("corpus", "speech", *tokens, "generator", *(("residual",) if residual else ()))
+        own = ("corpus", *speech, *tokens, "generator", *(("residual",) if residual else ()))
         return tuple(dict.fromkeys((*own, *self.space.parents)))
 
     def identity(self) -> dict[str, Any]:
@@ -83,10 +89,15 @@ class MotionStage(Stage):
         generator, tokenizer = inputs.built["generator"], inputs.built.get("tokenizer")
         residual = inputs.built.get("residual")
         seed, pieces = int(torch.randint(2**31, ())), []
+        recorded = RecordedWindows(inputs, built.split) if generator.outside else None
 
         def generate(index: Tensor) -> Tensor:
             noise = Noise([(seed, window) for window in index.tolist()])
             inference = Inference(tokenizer, self.decode, residual, self.sampler, noise)
+            if recorded is not None:
+                before = int(index[0])
+                mailbox = Mailbox(workspace.folder, partial(self._say, workspace, before, len(windows)))
+                inference = replace(inference, asked=recorded.asked(index.tolist(), seed, mailbox))
             motion: Tensor = generator.sample(windows.batch(index), inference)
             return motion
 
@@ -95,5 +106,12 @@ class MotionStage(Stage):
             pieces.append(motion * scale["std"] + scale["mean"])
             workspace.progress(sum(map(len, pieces)), len(windows))
         workspace.save_arrays({source.array: torch.cat(pieces)})
+        if generator.outside:
+            workspace.save_about({"notes": generator.notes()})
+            return {"windows": len(windows)}
         effort = count_multiply_adds(lambda: generate(torch.tensor([0])))
         return {"windows": len(windows), "sample_multiply_adds": effort}
+
+    @staticmethod
+    def _say(workspace: Workspace, before: int, windows: int, done: int) -> None:
+        workspace.progress(before + done, windows)

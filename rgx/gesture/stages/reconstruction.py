@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from rgx.errors import InputError
 from rgx.gesture.animations import AnimatedWindows
 from rgx.gesture.data.reading import load_pictures, present
-from rgx.gesture.rendering import animate, controls_of_frames, source_of
+from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.rendering import DrivenWindow, animate_windows, controls_of_frames, source_of
 from rgx.gesture.types import WINDOW_FRAMES, WindowFacts
 from rgx.registry import Since, register
 from rgx.stage import Split, Stage
@@ -48,9 +50,16 @@ class ReconstructionStage(Stage):
         pictures = load_pictures(inputs, device)
         starts = [start for _, _, start in pictures.windows(built.split, self.windows_per_clip)]
         animated = AnimatedWindows.create(workspace.folder, len(starts), pictures.size_px, device)
-        for row, start in enumerate(starts):
-            controls = controls_of_frames(animator, pictures, start)
-            animated.write(row, animate(animator, source_of(pictures, start), controls, device))
-            workspace.progress(row + 1, len(starts))
+        driven = [
+            DrivenWindow(
+                source_of(pictures, start),
+                partial(controls_of_frames, animator, pictures, start),
+                (pictures.pose[start : start + WINDOW_FRAMES], pictures.valid[start : start + WINDOW_FRAMES]),
+            )
+            for start in starts
+        ]
+        mailbox = Mailbox(workspace.folder, lambda done: workspace.progress(done, len(starts)))
+        for row, chunks in enumerate(animate_windows(animator, driven, device, mailbox)):
+            animated.write(row, chunks)
         workspace.save_about({"starts": starts, "notes": inputs.about("animator")["notes"]})
         return {"windows": len(starts), "size_px": pictures.size_px}

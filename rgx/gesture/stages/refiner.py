@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rgx.errors import InputError
 from rgx.gesture.animate.base import Animator
 from rgx.gesture.data.augmentation import Augmentation
 from rgx.gesture.data.pair_reader import PairReader
@@ -69,6 +70,12 @@ class RefinerStage(Stage):
         return self.perceptual.fingerprint()
 
     def build(self, parents: Mapping[str, Any]) -> Refiner:
+        """Return the refiner; raises InputError for an animator that makes no pairs to learn from."""
+        if parents["animator"].outside:
+            raise InputError(
+                f"refiner: {self.refiner.variant.name} learns from pairs of frames, and an animator outside "
+                "rgx makes whole windows only; choose refiner: none"
+            )
         return self.refiner(parents["frames"].size_px)
 
     def run(self, inputs: Inputs, workspace: Workspace, built: Refiner) -> dict[str, Any]:

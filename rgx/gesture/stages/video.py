@@ -71,6 +71,8 @@ class VideoStage(Stage):
                 write_mp4(workspace.folder / f"{row:04d}_beside.mp4", beside, heard)
             workspace.progress(row + 1, len(starts))
         frames.flush()
-        notes = inputs.about("refiner" if self.refiner.present else "animation")["notes"]
-        workspace.save_about({"notes": notes, "starts": starts})
+        notes = {*inputs.about("animation")["notes"]}
+        if self.refiner.present:
+            notes |= {*inputs.about("refiner")["notes"]}
+        workspace.save_about({"notes": sorted(notes), "starts": starts})
         return {"windows": len(starts), "size_px": size}

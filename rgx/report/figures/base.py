@@ -122,7 +122,11 @@ class RowsFigure(PanelFigure):
         table = self.table(material)
         if self.rows or table is None:
             return self.rows or known, ""
-        return best_and_worst(table, self.shown(table)[0], known, self.most)
+        return best_and_worst(table, self.shown(table)[0], self.drawable(material, known), self.most)
+
+    def drawable(self, material: Material, rows: list[str]) -> list[str]:
+        """Return which of a panel's rows can be shown, before a few of many are chosen."""
+        return rows
 
 
 VARIANT = "variant"
