@@ -32,6 +32,7 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
     "optimiser",
     "poses",
     "submission",
+    "fit",
 }
 PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {
     "adversarial",

@@ -30,7 +30,9 @@ def tokenizer() -> Tokenizer:
 def make_generator(tokenizer: Tokenizer, **changed: Any) -> MaskedMotionGenerator:
     torch.manual_seed(0)
     small = {"width": 16, "layers": 1, "heads": 2, "feedforward": 16, "inner": 8} | changed
-    return MaskedMotionGenerator(tokenizer, FEATURES, 2, **{"mask_ratio": FixedRatio(0.3), **small}).eval()
+    return MaskedMotionGenerator(
+        tokenizer, FEATURES, 2, (123,), **{"mask_ratio": FixedRatio(0.3), **small}
+    ).eval()
 
 
 def test_a_mask_hides_its_share_at_every_step_and_never_the_prefix(tokenizer: Tokenizer) -> None:
@@ -129,4 +131,4 @@ def test_what_does_not_go_is_refused(tokenizer: Tokenizer) -> None:
     with pytest.raises(InputError, match=r"unheard_weight = -1"):
         make_generator(tokenizer, unheard_weight=-1.0)
     with pytest.raises(InputError, match="tokens, and there are none"):
-        MaskedMotionGenerator(None, FEATURES, 2, FixedRatio(0.3))
+        MaskedMotionGenerator(None, FEATURES, 2, (123,), FixedRatio(0.3))

@@ -16,7 +16,6 @@ from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.generate.hearing import Hearing
 from rgx.gesture.nn.encoders import edge_conv, place_codes
 from rgx.gesture.nn.precision import sent
-from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import PREFIX_TOKENS, Batch, MotionTokenizer
 from rgx.registry import Part, register
 from rgx.shares import share_rows
@@ -105,6 +104,7 @@ class MaskedMotionGenerator(Generator):
         tokenizer: MotionTokenizer | None,
         features: int,
         speakers: int,
+        levels: tuple[int, ...],
         mask_ratio: Part[MaskRatio],
         width: int = 768,
         layers: int = 8,
@@ -121,7 +121,7 @@ class MaskedMotionGenerator(Generator):
             raise InputError(f"generator.masked_motion.unheard_weight = {unheard_weight}: expected 0 or more")
         self.mask_ratio, self.unheard_weight = mask_ratio, unheard_weight
         self.streams = tuple(tokenizer.members)
-        self.hints, self.hearing = Hints(len(KEPT), inner, width), Hearing(features, inner, width)
+        self.hints, self.hearing = Hints(sum(levels), inner, width), Hearing(features, inner, width)
         self.trunk = HintedTrunk(len(self.streams), speakers, width, layers, heads, feedforward, dropout)
         self.latent = nn.ModuleDict({s: nn.Linear(width, tokenizer.width) for s in self.streams})
         self.head = nn.ModuleDict({s: nn.Linear(width, tokenizer.codes) for s in self.streams})
