@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from rgx.errors import InputError
 from rgx.study.loudness import RATE_HZ
 
-QUALITY = {"crf": "16", "preset": "medium", "x264-params": "cpu-independent=1"}
+QUALITY = {"crf": "16", "preset": "faster", "x264-params": "cpu-independent=1"}
 SOUND_BIT_RATE_HZ = 128_000
 BT709, LIMITED = 1, 1
 CHUNK = 1024
@@ -89,54 +90,80 @@ def read_sound(path: Path) -> np.ndarray | None:
     return np.concatenate(parts) if parts else None
 
 
-def write_film(
-    path: Path, frames: Sequence[np.ndarray] | np.ndarray, rate_hz: int, sound: np.ndarray | None
-) -> None:
-    """Write pictures and sound as H.264 and AAC; the same input gives the same bytes, without metadata.
+def write_film(path: Path, frames: np.ndarray, rate_hz: int, sound: np.ndarray | None = None) -> None:
+    """Write pictures (T, H, W, 3) uint8, and sound where there is any, as H.264 and AAC without metadata.
 
-    sound: (S,) at 48 kHz, cut or followed by silence where the pictures end. The file appears whole or not at
-    all. Raises InputError where it cannot be written; OSError passes for a disk that is full.
+    sound: (S,) at 48 kHz, cut or followed by silence where the pictures end. The same input gives the same
+    bytes. Raises InputError where it cannot be written; OSError passes for a disk that is full.
     """
+    with _container(path) as container:
+        video = container.add_stream("libx264", rate=rate_hz, options=QUALITY)
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.thread_count = 1  # how pictures are cut would follow the machine's cores
+        video.codec_context.colorspace, video.codec_context.color_range = BT709, LIMITED
+        voice = _add_sound(container, sound)
+        for number, picture in enumerate(frames):
+            shown = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            shown = shown.reformat(format="yuv420p", dst_colorspace=BT709)
+            shown.pts = number
+            container.mux(video.encode(shown))
+        container.mux(video.encode(None))
+        _mux_sound(container, voice, sound, len(frames) * RATE_HZ // rate_hz)
+
+
+def add_sound(silent: Path, path: Path, sound: np.ndarray) -> None:
+    """Write a silent film again with a sound, its pictures the same to the bit; raises as `write_film`."""
+    with av.open(str(silent)) as origin, _container(path) as container:
+        pictures = origin.streams.video[0]
+        video = container.add_stream_from_template(pictures)
+        voice = _add_sound(container, sound)
+        for packet in origin.demux(pictures):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+        seconds = float((pictures.duration or 0) * (pictures.time_base or 0))
+        _mux_sound(container, voice, sound, round(seconds * RATE_HZ))
+
+
+@contextlib.contextmanager
+def _container(path: Path) -> Iterator[av.container.OutputContainer]:
+    """Give a container whose file appears whole or not at all."""
     draft = path.with_name(f".{path.name}.draft")
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
     try:
-        with av.open(
-            str(draft), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
-        ) as container:
-            video = container.add_stream("libx264", rate=rate_hz, options=QUALITY)
-            video.height, video.width = frames[0].shape[:2]
-            video.pix_fmt = "yuv420p"
-            video.codec_context.thread_count = 1  # how pictures are cut would follow the machine's cores
-            video.codec_context.colorspace, video.codec_context.color_range = BT709, LIMITED
-            voice = None
-            if sound is not None:
-                voice = container.add_stream("aac", rate=RATE_HZ, layout="mono")
-                voice.bit_rate = SOUND_BIT_RATE_HZ
-            for number, picture in enumerate(frames):
-                shown = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                shown = shown.reformat(format="yuv420p", dst_colorspace=BT709)
-                shown.pts = number
-                container.mux(video.encode(shown))
-            container.mux(video.encode(None))
-            if voice is not None and sound is not None:
-                for heard in _pieces(sound, len(frames) * RATE_HZ // rate_hz):
-                    container.mux(voice.encode(heard))
-                container.mux(voice.encode(None))
+        with av.open(str(draft), "w", format="mp4", options=options) as container:
+            yield container
         draft.replace(path)
     except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, av.FFmpegError):
-            raise
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(errno.ENOSPC, "no space left on device", str(path)) from None
         raise InputError(f"{path}: cannot be written: {error}") from None
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
-def _pieces(sound: np.ndarray, samples: int) -> Iterator[av.AudioFrame]:
+def _add_sound(container: av.container.OutputContainer, sound: np.ndarray | None) -> av.AudioStream | None:
+    if sound is None:
+        return None
+    voice = container.add_stream("aac", rate=RATE_HZ, layout="mono")
+    voice.bit_rate = SOUND_BIT_RATE_HZ
+    return voice
+
+
+def _mux_sound(
+    container: av.container.OutputContainer,
+    voice: av.AudioStream | None,
+    sound: np.ndarray | None,
+    samples: int,
+) -> None:
+    if voice is None or sound is None:
+        return
     whole = np.zeros(samples, np.float32)
-    whole[: min(len(sound), samples)] = sound[:samples]
+    whole[: min(len(sound), samples)] = np.minimum(np.maximum(sound[:samples], -1), 1)
     for start in range(0, samples, CHUNK):
-        heard = av.AudioFrame.from_ndarray(
-            np.minimum(np.maximum(whole[None, start : start + CHUNK], -1), 1), format="fltp", layout="mono"
-        )
+        heard = av.AudioFrame.from_ndarray(whole[None, start : start + CHUNK], format="fltp", layout="mono")
         heard.sample_rate, heard.pts = RATE_HZ, start
-        yield heard
+        container.mux(voice.encode(heard))
+    container.mux(voice.encode(None))

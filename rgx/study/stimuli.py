@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from rgx.errors import InputError
 from rgx.study.conditions import Located
-from rgx.study.films import MovingPictures, read_film, read_sound, write_film
+from rgx.study.films import MovingPictures, add_sound, read_film, read_sound, write_film
 from rgx.study.loudness import RATE_HZ, levelled
 from rgx.study.rater_page import labels_of
 from rgx.study.sessions import TRAP, Item
@@ -31,8 +32,8 @@ class Stimulus:
 
     condition: str
     scene: str
+    card: str
     sound: str
-    card: str = ""
 
     def file(self, salt: str) -> str:
         """Return its file's name, which nobody without the salt can tell a condition by."""
@@ -49,11 +50,11 @@ def stimuli_of(item: Item, study: StudyFile) -> tuple[Stimulus, ...]:
         card = "\n".join(
             labels_of(study, item.question, language)[item.wanted[0] - 1] for language in study.languages
         )
-    shown = [Stimulus(item.condition, item.scene, question.sound, card)]
+    shown = [Stimulus(item.condition, item.scene, card, question.sound)]
     if question.asks == "pair":
-        shown.append(Stimulus(item.other, item.scene, question.sound))
+        shown.append(Stimulus(item.other, item.scene, "", question.sound))
     elif question.asks == "matched":
-        shown.append(Stimulus(item.condition, item.scene, MISMATCHED))
+        shown.append(Stimulus(item.condition, item.scene, "", MISMATCHED))
     return tuple(reversed(shown) if item.swapped else shown)
 
 
@@ -96,11 +97,29 @@ class Studio:
         for scene, wanted in sorted(by_scene.items()):
             films = {name: self._read(name, scene) for name in self._bases(wanted)}
             frames = self._length(scene, films)
-            for stimulus in sorted(wanted):
-                pictures = self._pictures(stimulus, films, frames)
-                sound = self._sound(stimulus, films, frames)
-                write_film(folder / stimulus.file(salt), pictures, self.study.frames_per_second, sound)
-                yield stimulus
+            pictured = groupby(sorted(wanted), key=lambda stimulus: (stimulus.condition, stimulus.card))
+            for _, alike in pictured:
+                yield from self._render(list(alike), films, frames, folder, salt)
+
+    def _render(
+        self,
+        stimuli: list[Stimulus],
+        films: Mapping[str, MovingPictures],
+        frames: int,
+        folder: Path,
+        salt: str,
+    ) -> Iterator[Stimulus]:
+        """Write stimuli of the same pictures, which are encoded once."""
+        silent = folder / ".silent.mp4"
+        write_film(silent, self._pictures(stimuli[0], films, frames), self.study.frames_per_second)
+        for stimulus in stimuli:
+            sound, path = self._sound(stimulus, films, frames), folder / stimulus.file(salt)
+            if sound is None:
+                path.write_bytes(silent.read_bytes())
+            else:
+                add_sound(silent, path, sound)
+            yield stimulus
+        silent.unlink()
 
     def _bases(self, stimuli: Iterable[Stimulus]) -> list[str]:
         conditions = {stimulus.condition for stimulus in stimuli}

@@ -44,7 +44,8 @@ STUDY = {
             "text": {"en": "Which?", "de": "Welches?"},
         },
         "pair": {
-            "asks": "pair", "conditions": ["Alpha", "Beta"], "items": 2, "text": {"en": "Which?", "de": "Welches?"},
+            "asks": "pair", "conditions": ["Alpha", "Beta"], "items": 2,
+            "text": {"en": "Which?", "de": "Welches?"},
         },
     },
     "checks": {"training": 1, "traps": 1, "repeats": 1, "gold": {"Still": [1, 3]}},
@@ -54,7 +55,7 @@ STUDY = {
 def film(path: Path, shade: int, frames: int = FRAMES, gain: float = 0.1) -> None:
     """Write a few pictures that get lighter, with a tone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pictures = [np.full((SIZE, SIZE, 3), shade + 8 * n, np.uint8) for n in range(frames)]
+    pictures = np.stack([np.full((SIZE, SIZE, 3), shade + 8 * n, np.uint8) for n in range(frames)])
     tone = gain * np.sin(np.arange(RATE_HZ * frames // RATE) * (400 + shade) / RATE_HZ * 2 * np.pi)
     write_film(path, pictures, RATE, tone.astype(np.float32))
 
