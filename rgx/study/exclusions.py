@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -53,9 +53,9 @@ def reason_to_exclude(conduct: Conduct, rules: Rules) -> str:
         return "traps"
     if conduct.missed_gold > rules.missed_gold:
         return "gold"
-    if len(conduct.ratings) > 2 and statistics.pvariance(conduct.ratings) < rules.least_variance:
+    if len(conduct.ratings) > 2 and np.var(conduct.ratings) < rules.least_variance:
         return "straight"
-    if conduct.seconds and statistics.median(conduct.seconds) < rules.fastest_s:
+    if len(conduct.seconds) and np.median(conduct.seconds) < rules.fastest_s:
         return "fast"
     return ""
 
