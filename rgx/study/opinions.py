@@ -22,6 +22,30 @@ class Estimate(NamedTuple):
     ratings: int
 
 
+class Spread(NamedTuple):
+    """Covariances (C, C) of the means over resampled raters, scenes, and single ratings.
+
+    The variance of what is made of them is that over raters and that over scenes, less that over single
+    ratings, which both hold; and not below the smaller. Source: Cameron, Gelbach and Miller 2011.
+    """
+
+    by_rater: np.ndarray
+    by_scene: np.ndarray
+    by_rating: np.ndarray
+
+    def error(self, weights: np.ndarray) -> float:
+        """Return the standard error of a weighted sum of the means."""
+        rater, scene, rating = (float(weights @ covariance @ weights) for covariance in self)
+        return float(np.sqrt(max(rater + scene - rating, min(rater, scene))))
+
+    def drawn(self, means: np.ndarray, count: int, seed: int) -> np.ndarray:
+        """Return means as other raters and scenes might give them (count, C)."""
+        covariance = self.by_rater + self.by_scene - self.by_rating
+        sizes, axes = np.linalg.eigh(covariance)
+        normal = np.random.default_rng(seed).normal(size=(count, len(means)))
+        return means + (normal * np.sqrt(np.maximum(sizes, 0))) @ axes.T
+
+
 @dataclass(frozen=True)
 class Opinions:
     """The ratings of one question, each by the place of its rater, scene and condition."""
@@ -50,22 +74,11 @@ class Opinions:
         sums = np.bincount(place, self.values, minlength=shape[0] * shape[1]).reshape(shape)
         return sums, np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape)
 
-    def covariance(self, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-        """Return the covariance (C, C) of the means, clustered by rater and by scene.
-
-        The variance over resampled raters and that over resampled scenes, less that over resampled single
-        ratings, which both of them hold; never below either. Source: Cameron, Gelbach and Miller 2011.
-        """
+    def spread(self, resamples: int = RESAMPLES, seed: int = 0) -> Spread:
+        """Return how the means vary over resampled raters, scenes and single ratings."""
         random = np.random.default_rng(seed)
         single = np.arange(len(self.values))
-        by_rater, by_scene, by_rating = (
-            self._resampled(groups, resamples, random) for groups in (self.raters, self.scenes, single)
-        )
-        both = by_rater + by_scene - by_rating
-        least = np.maximum(np.diag(by_rater), np.diag(by_scene))
-        short = np.diag(both) < least
-        both[short, short] = least[short]
-        return both
+        return Spread(*(self._resampled(g, resamples, random) for g in (self.raters, self.scenes, single)))
 
     def _resampled(self, groups: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
         sums, counts = self._sums(groups)
@@ -83,24 +96,28 @@ class Opinions:
 
     def estimates(self, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
         """Return each condition's mean with its interval, in the order of the names."""
-        errors = np.sqrt(np.diag(self.covariance(resamples, seed)))
-        counts = np.bincount(self.conditions, minlength=len(self.names))
+        spread, counts = self.spread(resamples, seed), self._counts()
+        each = np.eye(len(self.names))
         return [
-            self._estimate(mean, error, count)
-            for mean, error, count in zip(self.means, errors, counts, strict=True)
+            self._estimate(self.means[place], spread.error(each[place]), counts[place])
+            for place in range(len(self.names))
         ]
 
     def differences(self, against: int, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
         """Return by how much one condition's mean is above each one's, with an interval."""
-        covariance, counts = self.covariance(resamples, seed), np.bincount(self.conditions)
-        own = []
-        for place in range(len(self.names)):
-            variance = (
-                covariance[against, against] + covariance[place, place] - 2 * covariance[against, place]
+        spread, counts = self.spread(resamples, seed), self._counts()
+        each = np.eye(len(self.names))
+        return [
+            self._estimate(
+                self.means[against] - self.means[place],
+                spread.error(each[against] - each[place]),
+                counts[against] + counts[place],
             )
-            error, mean = np.sqrt(max(variance, 0.0)), self.means[against] - self.means[place]
-            own.append(self._estimate(mean, error, int(counts[against] + counts[place])))
-        return own
+            for place in range(len(self.names))
+        ]
+
+    def _counts(self) -> np.ndarray:
+        return np.bincount(self.conditions, minlength=len(self.names))
 
     def _estimate(self, mean: float, error: float, count: int) -> Estimate:
         from scipy.special import stdtrit
