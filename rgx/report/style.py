@@ -78,6 +78,13 @@ def axes(
     return figure, figure.subplots(rows, columns, squeeze=False).tolist()
 
 
+def look() -> Any:
+    """Return a context in which what is drawn has the one look."""
+    from matplotlib import rc_context  # slow to import, and many reports have no figure
+
+    return rc_context(LOOK)
+
+
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """Name what is drawn in some axes below all of them, each name once, where `axes` left room."""
     known = {

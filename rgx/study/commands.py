@@ -35,3 +35,28 @@ def make(
     raters = len(kit.key["sessions"])
     _say(f"{out}: {raters} sessions; {out / LINKS} has their pages; keep {out / KEY} to yourself")
     _say(f"next: rgx study serve {out}, or send out the pages and put what comes back into {out / 'answers'}")
+
+
+@app.command()
+def collect(
+    folder: Kit,
+    store: Store = Path("store"),
+    out: Annotated[Path, typer.Option(help="Where tables go.")] = Path("reports/build"),
+) -> None:
+    """Collect what raters answered, put it into the store, and write the table, its page and the figure."""
+    from rgx.study.collection import put_in_store
+    from rgx.study.findings import find
+    from rgx.study.kit import open_kit
+    from rgx.study.ratings import gather_ratings
+    from rgx.study.write_up import write_study
+
+    kit = open_kit(folder)
+    ratings = gather_ratings(kit)
+    for problem in ratings.problems:
+        _say(f"not used: {problem}")
+    findings = find(ratings)
+    keys = put_in_store(findings, store)
+    paths = write_study(findings, store, out / kit.study.name)
+    _say(findings.counted)
+    _say(f"the ratings are {store / 'ratings' / keys['ratings'][:16]}")
+    _say(f"{len(paths)} files under {out / kit.study.name}")

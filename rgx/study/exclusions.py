@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,7 +61,7 @@ def reason_to_exclude(conduct: Conduct, rules: Rules) -> str:
     return ""
 
 
-def said_of(excluded: Mapping[str, str], raters: int) -> str:
+def said_of(excluded: Mapping[Any, str], raters: int) -> str:
     """Return a sentence that counts who was left out of how many, by reason."""
     counts = {said: sum(reason == name for reason in excluded.values()) for name, said in REASONS.items()}
     parts = [f"{count} {said}" for said, count in counts.items() if count]

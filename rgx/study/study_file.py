@@ -40,6 +40,13 @@ class Condition(Stated):
     seed: int | None = None
     stage: str = "video"
     label: str = ""
+    reference: bool = False
+    """Whether a folder is of recordings, so that no system has to be better."""
+
+    @property
+    def is_system(self) -> bool:
+        """Return whether it is compared with others: no reference and no anchor."""
+        return not self.reference and (self.row is not None or self.folder is not None)
 
     @property
     def kinds(self) -> list[str]:

@@ -31,7 +31,7 @@ STUDY = {
     "frames_per_second": RATE,
     "ours": "Beta",
     "conditions": {
-        "Recorded": {"folder": "recorded", "label": "GT"},
+        "Recorded": {"folder": "recorded", "label": "GT", "reference": True},
         "Alpha": {"folder": "a"},
         "Beta": {"folder": "b"},
         "Still": {"frozen": "Recorded"},
