@@ -38,6 +38,22 @@ def make(
 
 
 @app.command()
+def serve(
+    folder: Kit,
+    host: Annotated[str, typer.Option(help="Where it listens; other machines reach 0.0.0.0.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On which port.")] = 8000,
+) -> None:
+    """Serve a study's pages until stopped with Ctrl-C; answers go into its folder as they come."""
+    from rgx.study.kit import open_kit
+    from rgx.study.server import serve as run_server
+
+    kit = open_kit(folder)
+    for number, token in enumerate(kit.key["sessions"], 1):
+        _say(f"rater {number}: http://{host}:{port}/s/{token}")
+    run_server(kit, host, port)
+
+
+@app.command()
 def collect(
     folder: Kit,
     store: Store = Path("store"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from rgx.report.render import save
 from rgx.study.findings import Findings
 from rgx.study.measures import draw, measured_or_why
-from rgx.study.study_tables import table_of, latex, markdown, page
+from rgx.study.study_tables import latex, markdown, page, table_of
 
 FIGURE = "measures"
 
