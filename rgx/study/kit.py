@@ -68,6 +68,7 @@ def make_kit(file: Path, store: Path, out: Path, report: Callable[[str], None]) 
 
     Raises InputError where the file, a condition or a video does not fit, and where `out` is taken.
     """
+    out = out.expanduser().resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"--out {out}: there is something already; a study is made into a new folder")
     study, source = read_study(file)
@@ -87,8 +88,8 @@ def make_kit(file: Path, store: Path, out: Path, report: Callable[[str], None]) 
         for number, _ in enumerate(studio.render(wanted, draft / VIDEOS, salt), 1):
             if number == len(wanted) or number % 50 == 0:
                 report(f"{number} of {len(wanted)} videos")
-        shutil.rmtree(draft / "references", ignore_errors=True)
         key = _key(study, file, located, scenes, salt)
+        shutil.rmtree(draft / "references", ignore_errors=True)
         key["partners"] = studio.partners
         key["sessions"] = {
             secrets.token_urlsafe(TOKEN_BYTES): _session(study, items, salt) for items in sessions

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rgx.study.contrasts import Contrast
 from rgx.study.findings import Findings, Rated, printed_apart
 
 LEVEL = 0.05
+Label = Callable[[str], str]
 
 
 def notes_of(findings: Findings) -> list[str]:
@@ -17,7 +18,7 @@ def notes_of(findings: Findings) -> list[str]:
     notes = []
     for name, own in findings.rated.items():
         head = study.questions[name].head or name
-        notes += [f"{head}: {text}" for text in _of_rated(own, study.ours)]
+        notes += [f"{head}: {text}" for text in _of_rated(own, study.ours, study.label)]
     for name, shares in findings.matched.items():
         head = study.questions[name].head or name
         said = "; ".join(
@@ -34,38 +35,41 @@ def notes_of(findings: Findings) -> list[str]:
     return [*notes, *findings.remarks]
 
 
-def _of_rated(own: Rated, ours: str | None) -> Iterator[str]:
+def _of_rated(own: Rated, ours: str | None, label: Label) -> Iterator[str]:
     yield (
         f"Krippendorff's α {own.alpha:.2f} (ordinal), ICC(2,1) {own.icc.single:.2f} and ICC(2,k) "
         f"{own.icc.mean:.2f} of the raters' means of conditions"
     )
     apart = [
-        f"{name} {lead.mean:+.2f} [{lead.low:.2f}, {lead.high:.2f}]" + ("*" if printed_apart(lead) else "")
+        f"{label(name)} {lead.mean:+.2f} [{lead.low:.2f}, {lead.high:.2f}]"
+        + ("*" if printed_apart(lead) else "")
         for name, lead in own.leads.items()
     ]
     if apart:
-        yield f"{ours} above {', '.join(apart)} (* the interval leaves out 0)"
-    tests = [_tested(test) for test in own.contrasts if ours in (test.first, test.second)]
+        yield f"{label(ours or '')} above {', '.join(apart)} (* the interval leaves out 0)"
+    tests = [_tested(test, label) for test in own.contrasts if ours in (test.first, test.second)]
     if tests:
         pairs = len(own.contrasts)
         yield f"Wilcoxon's signed ranks over scenes, Holm over all {pairs} pairs: {', '.join(tests)}"
     if own.model is not None:
-        effects = ", ".join(f"{e.condition} {e.effect:+.2f} (p = {e.p:.2g})" for e in own.model.effects)
+        effects = ", ".join(
+            f"{label(e.condition)} {e.effect:+.2f} (p = {e.p:.2g})" for e in own.model.effects
+        )
         yield (
-            f"mixed model, {ours or own.opinions.names[0]} above {effects}; deviation of raters "
+            f"mixed model, {label(ours or own.opinions.names[0])} above {effects}; deviation of raters "
             f"{own.model.rater:.2f}, scenes {own.model.scene:.2f}, rest {own.model.rest:.2f}; "
-            f"{_checked(own)}"
+            f"{_checked(own, label)}"
         )
     elif own.unmodelled:
         yield f"no mixed model: {own.unmodelled}"
 
 
-def _tested(test: Contrast) -> str:
+def _tested(test: Contrast, label: Label) -> str:
     p = "too few" if math.isnan(test.corrected) else f"p = {test.corrected:.3g}"
-    return f"{test.first} – {test.second} {p}, rank-biserial {test.effect:+.2f}"
+    return f"{label(test.first)} – {label(test.second)} {p}, rank-biserial {test.effect:+.2f}"
 
 
-def _checked(own: Rated) -> str:
+def _checked(own: Rated, label: Label) -> str:
     """Return whether an ordinal model puts the conditions in the same order."""
     assert own.model is not None
     signs = {e.condition: e.effect > 0 for e in own.model.effects if e.p < LEVEL}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from rgx.inspect.garbage import find_garbage
 from rgx.report.results import load
 from rgx.store.manifests import damage
 from rgx.study import collection
+from rgx.study.answers import given_by, keep_answers, open_database
 from rgx.study.findings import consistent_count, find
 from rgx.study.kit import Kit, make_kit, open_kit
 from rgx.study.measures import kendall
@@ -154,6 +157,22 @@ def test_a_full_disk_leaves_the_store_as_it_was(kit: Kit, monkeypatch: pytest.Mo
         ]
         == 12
     )
+
+
+def test_a_full_database_keeps_what_it_had_and_takes_the_rest_later(kit: Kit) -> None:
+    token, items = next(iter(kit.items.items()))
+    first, *others = raters.answers_of(kit, token, 0)
+    with contextlib.closing(open_database(kit.folder / "answers.sqlite")) as connection:
+        keep_answers(connection, token, [first], "2026")
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        long = [answer | {"more": "x" * 4000} for answer in others]
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            keep_answers(connection, token, long, "2026")
+        assert set(given_by(connection, token)) == {first["item"]}
+        connection.execute("PRAGMA max_page_count = 100000")
+        keep_answers(connection, token, long, "2026")
+        assert set(given_by(connection, token)) == set(items)
 
 
 def test_published_means_tell_how_many_ratings_they_are_of() -> None:
