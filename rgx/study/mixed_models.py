@@ -64,7 +64,7 @@ def mixed_model(opinions: Opinions, ours: int) -> Modelled:
 
 
 def ordinal_model(opinions: Opinions, ours: int) -> list[ModelEffect]:
-    """Return a cumulative-logit model's effects of condition, raters as further effects, in log-odds.
+    """Return a cumulative-logit model's effects of condition in log-odds, beside each rater's own mean.
 
     It is a check that steps of unequal size would not turn the order. Raises InputError without the extra.
     """
@@ -75,9 +75,9 @@ def ordinal_model(opinions: Opinions, ours: int) -> list[ModelEffect]:
         from statsmodels.miscmodels.ordinal_model import OrderedModel
     except ImportError:
         raise InputError(f"ordinal models need statsmodels: {install_hint('study')}") from None
-    columns = pandas.get_dummies(
-        frame[["condition", "rater"]].astype("category"), drop_first=True, dtype=float
-    )
+    columns = pandas.get_dummies(frame["condition"].astype("category"), drop_first=True, dtype=float)
+    own = frame.groupby("rater")["rating"].transform("mean")
+    columns["own_mean"] = own - own.mean()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ratings = pandas.Series(pandas.Categorical(frame["rating"], ordered=True))

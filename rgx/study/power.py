@@ -25,9 +25,9 @@ def ratings_needed(difference: float, correlation: float = 0.0) -> int:
 
 
 def _quantiles() -> float:
-    from scipy.stats import norm
+    from scipy.special import ndtri  # scipy.stats is slow to import
 
-    return float(norm.ppf(1 - LEVEL / 2) + norm.ppf(POWER))
+    return float(ndtri(1 - LEVEL / 2) + ndtri(POWER))
 
 
 def least_share(votes: int) -> float:

@@ -20,7 +20,7 @@ from rgx.report.results import load
 from rgx.store.manifests import damage
 from rgx.study import collection
 from rgx.study.answers import given_by, keep_answers, open_database
-from rgx.study.findings import consistent_count, find
+from rgx.study.findings import Findings, consistent_count, find
 from rgx.study.kit import Kit, make_kit, open_kit
 from rgx.study.measures import kendall
 from rgx.study.ratings import gather_ratings
@@ -140,7 +140,7 @@ def test_answers_that_cannot_be_and_early_ones_are_told(kit: Kit) -> None:
 
 def test_a_full_disk_leaves_the_store_as_it_was(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     all_answer(kit)
-    findings, store = find(gather_ratings(kit)), kit.folder.parent / "store"
+    findings, store = Findings(gather_ratings(kit), {}, {}, {}), kit.folder.parent / "store"
 
     def full(path: Path, text: str, encoding: str = "") -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))

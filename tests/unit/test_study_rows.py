@@ -1,8 +1,9 @@
-"""Conditions that are rows of a sweep: their videos, the recordings they are measured against, their measures."""
+"""Conditions that are rows of a sweep: their videos, the recordings beside them, their measures."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ from rgx.study.ratings import gather_ratings
 
 SIZE, STARTS, ROWS = 32, [1, 101, 201, 301], ["w/o refine", "UNet", "Ours"]
 STUDY = {
-    "name": "rows", "title": {"en": "Rows"}, "consent": {"en": "Yes?"}, "raters": 4, "size_px": SIZE, "ours": "Ours",
+    "name": "rows", "title": {"en": "Rows"}, "consent": {"en": "Yes?"}, "raters": 4,
+    "size_px": SIZE, "ours": "Ours",
     "scenes": {"names": "[0-9]*[0-9]"},
     "conditions": {
         "Recorded": {"reference_of": "swept:3d/Ours"},
@@ -60,10 +62,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "about.json").write_text(json.dumps({"starts": STARTS}))
         for number in range(len(STARTS)):
             picture = np.full((SIZE, SIZE, 3), 30 + 60 * place + number, np.uint8)
-            for name in (f"{number:04d}.mp4", f"{number:04d}_beside.mp4"):
-                write_mp4(
-                    folder / name, [picture] * WINDOW_FRAMES, waveform[: WINDOW_FRAMES * SAMPLES_PER_FRAME]
-                )
+            path, heard = folder / f"{number:04d}.mp4", waveform[: WINDOW_FRAMES * SAMPLES_PER_FRAME]
+            write_mp4(path, [picture] * WINDOW_FRAMES, heard)
+            shutil.copy(path, folder / f"{number:04d}_beside.mp4")
         outputs = {"scores": {"fgd": 30 - place, "pcm": 0.5 - 0.1 * place}, "metrics": METRICS}
         put(store, "video_scores", scored, outputs=outputs)
         stages = {"frames": frames, "corpus": corpus, "video": video, "video_scores": scored}
