@@ -10,13 +10,14 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from rgx.errors import InputError
+from rgx.report import style
 from rgx.study.conditions import Located
 from rgx.study.films import MovingPictures, add_sound, read_film, read_sound, write_film
 from rgx.study.loudness import RATE_HZ, levelled
-from rgx.study.rater_page import labels_of
+from rgx.study.rater_page import labels_of, words
 from rgx.study.sessions import TRAP, Item
 from rgx.study.study_file import StudyFile
 
@@ -48,7 +49,10 @@ def stimuli_of(item: Item, study: StudyFile) -> tuple[Stimulus, ...]:
     card = ""
     if item.role == TRAP and item.wanted:
         card = "\n".join(
-            labels_of(study, item.question, language)[item.wanted[0] - 1] for language in study.languages
+            words()[language]["choose"].format(
+                answer=labels_of(study, item.question, language)[item.wanted[0] - 1]
+            )
+            for language in study.languages
         )
     shown = [Stimulus(item.condition, item.scene, card, question.sound)]
     if question.asks == "pair":
@@ -176,12 +180,11 @@ class Studio:
         return levelled(sound[:samples], self.study.loudness_lufs)
 
 
-def with_card(pictures: np.ndarray, words: str) -> np.ndarray:
+def with_card(pictures: np.ndarray, text: str) -> np.ndarray:
     """Return pictures whose later part asks to choose an answer, given in every language of the study."""
     shown = pictures.copy()
     size = shown.shape[1]
-    text = "\n".join(f"→ {line}" for line in words.split("\n"))
-    font = ImageFont.load_default(size=max(size // 12, 8))
+    font = style.letters(max(size // 16, 8))
     for place in range(int(len(shown) * CARD_SHARE), len(shown)):
         page = Image.fromarray((shown[place] * DIM).astype(np.uint8))
         ImageDraw.Draw(page).text((size / 2, size / 2), text, WHITE, font, anchor="mm", align="center")

@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from rgx.errors import InputError
+from rgx.report import style
 from rgx.study.films import read_film, write_film
 from rgx.study.kit import make_kit, open_kit
 from rgx.study.loudness import RATE_HZ, loudness_lufs
 from rgx.study.power import least_difference, ratings_needed
 from rgx.study.sessions import plan_sessions, williams
-from rgx.study.stimuli import exchanged
+from rgx.study.stimuli import exchanged, with_card
 from rgx.study.study_file import StudyFile, read_study
 
 SCENES, RATE, FRAMES, SIZE = [f"{n:04d}" for n in range(6)], 10, 8, 32
@@ -147,6 +148,15 @@ def test_sounds_are_exchanged_in_their_group() -> None:
     assert {partners[scene] for scene in SCENES[2:]} == set(SCENES[2:])
     with pytest.raises(InputError, match="one scene"):
         exchanged(SCENES, {"she": SCENES[:1]}, 0)
+
+
+def test_a_traps_words_stand_on_its_later_pictures_in_letters_of_each_language() -> None:
+    pictures = np.full((10, 64, 64, 3), 200, np.uint8)
+    card = with_card(pictures, "Please choose: Good\nBitte wählen Sie: Gut")
+    assert (card[:4] == pictures[:4]).all() and (card[4:].mean((1, 2, 3)) < 100).all()
+    assert card[4:].max() > 200 and (pictures == 200).all()
+    missing = bytes(style.letters(12).getmask("\uffff"))
+    assert all(bytes(style.letters(12).getmask(letter)) != missing for letter in "äßñЖλ")
 
 
 def test_power_is_the_text_books() -> None:

@@ -146,7 +146,7 @@ async function sealed(body) {
   return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 async function download() {
-  const body = JSON.stringify({ study: data.name, token: data.token, agreed: state.agreed, agent: navigator.userAgent,
+  const body = JSON.stringify({ study: data.name, token: data.token, agreed: state.agreed,
     answers: Object.values(state.answers) });
   const text = JSON.stringify({ body, seal: await sealed(body) });
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })),
