@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,8 @@ OPTIONS = (
     *("--lang=en", "--autoplay-policy=no-user-gesture-required"),
 )
 PATIENCE_S = 120
+THOUGHT_S = 0.7
+"""Before an answer; who takes none is left out as too fast."""
 
 
 def place_of_answer(item: Item, liked: Mapping[str, float], random: np.random.Generator) -> int:
@@ -64,6 +67,7 @@ def rate(kit: Kit, token: str, address: str, seed: int) -> int:
                 until(lambda b=button, s=ended: driver.execute_script(s, b))
             until(lambda: driver.find_element("id", "choices").is_enabled())
             place = place_of_answer(item, LIKED, random)
+            time.sleep(THOUGHT_S)
             driver.find_elements("css selector", "#choices input")[place].click()
             driver.find_element("id", "next").click()
             answered += 1

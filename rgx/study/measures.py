@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from rgx.report import style
 from rgx.report.results import MetricFacts, Results, load
 from rgx.study.findings import Findings
 from rgx.study.kit import Kit
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
 
 DRAWS = 2000
 LEAST = 3
@@ -105,7 +102,7 @@ def draw(rows: Sequence[Agreeing], heads: Mapping[str, str]) -> dict[str, bytes]
         return style.saved(_drawing(rows, heads))
 
 
-def _drawing(rows: Sequence[Agreeing], heads: Mapping[str, str]) -> Drawing:
+def _drawing(rows: Sequence[Agreeing], heads: Mapping[str, str]) -> Any:
     metrics = list(dict.fromkeys(row.metric for row in rows))
     questions = list(dict.fromkeys(row.question for row in rows))
     height = 0.6 + 0.17 * len(metrics)
