@@ -31,6 +31,7 @@ from rgx.options import (
     SweepOrReport,
     overrides,
 )
+from rgx.study import commands as study
 from rgx.terminal import complain, harmless
 from rgx.translator import plain
 
@@ -267,3 +268,4 @@ def report(
 
 
 app.registered_commands += init.app.registered_commands + commands.app.registered_commands
+app.add_typer(study.app, name="study")

@@ -34,7 +34,9 @@ class Method:
 
     targets: the last stages of a panel that names none; rooms: the modules and subpackages that register
     variants (all where empty); figures: those of its rooms that register figures or formats and import no
-    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables.
+    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables;
+    references: a module whose `film_references(folders, stage, out)` writes what the videos that a stage left
+    are measured against, under their names (folders: those of a row's stages).
     """
 
     targets: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class Method:
     figures: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     words: Words = PLAIN
+    references: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,17 @@ def command_apps(package: Package) -> list[Any]:
         if not hasattr(module, "app"):
             raise InputError(f"{module.__file__}: a module of commands, and it has no typer `app`")
     return [module.app for module in modules]
+
+
+def reference_films(package: Package) -> Any:
+    """Return a method's `film_references`, or None where it has none; raises InputError where it lacks it."""
+    name = _described(_import_root(package, True), package.name).references
+    if not name:
+        return None
+    module = _import(name)
+    if not hasattr(module, "film_references"):
+        raise InputError(f"{module.__file__}: the module of references, and it has no `film_references`")
+    return module.film_references
 
 
 def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) -> tuple[Package, ...]:

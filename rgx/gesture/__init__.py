@@ -13,5 +13,6 @@ METHOD = Method(
     ),
     figures=("figures",),
     commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands"),
+    references="rgx.gesture.apps.references",
     words=Words(reference="real motion", reference_line="Real", instruments=("judge", "sync_judge")),
 )

@@ -150,9 +150,7 @@ def _pictures(gathered: Gathered, material: Material) -> tuple[dict[str, list[st
 
 def _drawn(figure: Figure, material: Material) -> dict[str, bytes]:
     """Return a figure as PDF and PNG by suffix; nothing where it has nothing to show."""
-    from matplotlib import rc_context  # slow to import, and many reports have no figure
-
-    with rc_context(style.LOOK):
+    with style.look():
         drawing = figure.draw(material)
         return style.saved(drawing) if drawing is not None else {}
 

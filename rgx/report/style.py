@@ -78,6 +78,21 @@ def axes(
     return figure, figure.subplots(rows, columns, squeeze=False).tolist()
 
 
+def look() -> Any:
+    """Return a context in which what is drawn has the one look."""
+    from matplotlib import rc_context  # slow to import, and many reports have no figure
+
+    return rc_context(LOOK)
+
+
+def letters(size_px: int) -> Any:
+    """Return a font for Pillow that has the letters of most of Europe; Pillow's own has those of English."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size_px)
+
+
 def legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """Name what is drawn in some axes below all of them, each name once, where `axes` left room."""
     known = {

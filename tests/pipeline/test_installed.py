@@ -81,7 +81,7 @@ def rgx(environment: Path, empty: Path) -> Run:
 
 def test_the_wheel_holds_all_that_the_checkout_has(wheel: Path) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "rgx", "gin", "sweeps", "reports", "examples/digits"],
+        ["git", "ls-files", "rgx", "gin", "sweeps", "reports", "studies", "examples/digits"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout.split()  # fmt: skip
     places = {"rgx": "", "examples": "rgx/"}
