@@ -34,7 +34,8 @@ class Method:
 
     targets: the last stages of a panel that names none; rooms: the modules and subpackages that register
     variants (all where empty); figures: those of its rooms that register figures or formats and import no
-    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables.
+    heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables;
+    model: the module whose `product` says what its trained cells are outside a store, if they are anything.
     """
 
     targets: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Method:
     figures: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     words: Words = PLAIN
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,18 @@ def command_apps(package: Package) -> list[Any]:
         if not hasattr(module, "app"):
             raise InputError(f"{module.__file__}: a module of commands, and it has no typer `app`")
     return [module.app for module in modules]
+
+
+def product_of(package: Package) -> Any:
+    """Return what says how a method's trained cells leave the store; raises InputError where nothing does."""
+    root = _import_root(package, True)
+    name = _described(root, package.name).model
+    if not name:
+        raise InputError(f"{root.__file__}: METHOD.model names no module: its cells cannot leave the store")
+    module = _import(name)
+    if not hasattr(module, "product"):
+        raise InputError(f"{module.__file__}: a module of a method's model, and it has no `product`")
+    return module.product
 
 
 def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) -> tuple[Package, ...]:
