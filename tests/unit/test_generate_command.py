@@ -348,7 +348,7 @@ class TestCommand:
             ),
             ("spoken", ["--out", "a.avi"], "files of '.avi': choose one of: .mp4, .npz"),
             ("spoken", ["--out", "nowhere/a.mp4"], "there is no folder"),
-            ("spoken", ["--portrait-keypoints", "p.npz"], "without --portrait there is nothing"),
+            ("spoken", ["--portrait-keypoints", "p.npz"], "expected --portrait with it"),
         ],
         ids=["silence", "0.2 s", "NaN", "text", "absent", "speaker", "suffix", "folder", "keypoints"],
     )

@@ -69,16 +69,13 @@ class GestureModel(LoadedModel):
         same motion. Raises InputError for speech that cannot be read, is too short or silent, a speaker who
         is not known, a portrait that no animator here can move, and steps that its generator does not take.
         """
-        name = self.speakers[0] if speaker is None else speaker
-        if name not in self.speakers:
-            raise InputError(f"no speaker '{name}' in this model: {nearest(name, self.speakers)}")
+        number = self.speaker_number(speaker)
         if portrait is not None:
             if self.renderer is None:
                 raise InputError(f"{self.name}: no animator, so no portrait moves: choose a row with one")
             if not self.renderer.animator.driven_by_pose:
                 raise InputError(f"{self.name}: its animator follows pictures, not poses: choose another row")
-        inference = self._inference(steps)
-        return Performance(self, open_sound(speech), self.speakers.index(name), portrait, seed, inference)
+        return Performance(self, open_sound(speech), number, portrait, seed, self.inference(steps))
 
     def generate(
         self, speech: str | Path | np.ndarray, *, speaker: str | None = None,
@@ -88,7 +85,13 @@ class GestureModel(LoadedModel):
         performance = self.begin(speech, speaker, portrait, seed, steps)
         return GeneratedMotion(performance, torch.cat(list(performance.motion())))
 
-    def _inference(self, steps: int | None) -> Inference:
+    def speaker_number(self, name: str | None) -> int:
+        """Return a speaker's number, the first unless named; raises InputError with the nearest name."""
+        if name is not None and name not in self.speakers:
+            raise InputError(f"no speaker '{name}' in this model: {nearest(name, self.speakers)}")
+        return 0 if name is None else self.speakers.index(name)
+
+    def inference(self, steps: int | None) -> Inference:
         """Return how its generator decodes; raises InputError for steps that it does not take."""
         axes = dict(self.axes)
         if steps is not None:

@@ -28,8 +28,8 @@ def window_features(sound: Sound, speech: Speech, mean: Tensor, std: Tensor) -> 
     Silence follows the speech until the last window is whole.
     """
     heard = mean.new_zeros(0, len(mean))
-    for features in _features(sound, speech, padded_frames(sound.frames)):
-        heard = torch.cat([heard, (torch.from_numpy(features).to(mean) - mean) / std])
+    for features in hear(sound, speech, padded_frames(sound.frames), mean, std):
+        heard = torch.cat([heard, features])
         while len(heard) >= WINDOW_FRAMES:
             yield heard[None, :WINDOW_FRAMES]
             heard = heard[STEP_FRAMES:]
@@ -40,8 +40,11 @@ def padded_frames(frames: int) -> int:
     return WINDOW_FRAMES + STEP_FRAMES * ceil(max(0, frames - WINDOW_FRAMES) / STEP_FRAMES)
 
 
-def _features(sound: Sound, speech: Speech, frames: int) -> Iterator[np.ndarray]:
-    """Yield features (N, F) of every frame once, each chunk normalised by itself. Source: reading 145."""
+def hear(sound: Sound, speech: Speech, frames: int, mean: Tensor, std: Tensor) -> Iterator[Tensor]:
+    """Yield the standardised features (N, F) of every frame once, each chunk of them normalised by itself.
+
+    frames: how many, those beyond the speech silent. Source: reading 145.
+    """
     blocks = sound.blocks()
     buffer, at = np.zeros(0, np.float32), 0
     for chunk in chunks(frames, CORE_FRAMES, AROUND_FRAMES):
@@ -57,4 +60,5 @@ def _features(sound: Sound, speech: Speech, frames: int) -> Iterator[np.ndarray]
         if np.abs(waveform).max(initial=0.0) < QUIET * sound.peak:
             waveform = np.zeros_like(waveform)
         features = speech.features(waveform, chunk.length)
-        yield features[chunk.first - chunk.start : chunk.last - chunk.start]
+        kept = features[chunk.first - chunk.start : chunk.last - chunk.start]
+        yield (torch.from_numpy(kept).to(mean) - mean) / std

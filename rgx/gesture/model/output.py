@@ -27,11 +27,9 @@ def write_performance(performance: Performance, out: Path) -> None:
     WRITERS[out.suffix](performance, out)
 
 
-def check_out(out: Path, keypoints: Path | None, portrait: Path | None) -> None:
-    """Raise InputError for a file that no performance can be written to, and keypoints without a portrait."""
+def check_out(out: Path) -> None:
+    """Raise InputError for a file that no performance can be written to."""
     if out.suffix not in WRITERS:
         raise InputError(f"--out {out}: files of '{out.suffix}': {nearest(out.suffix, WRITERS)}")
     if not out.absolute().parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.absolute().parent}")
-    if keypoints is not None and portrait is None:
-        raise InputError(f"--portrait-keypoints {keypoints}: without --portrait there is nothing they are of")
