@@ -16,9 +16,9 @@ import rgx
 from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator
 from rgx.gesture.model.edited import edited
-from rgx.gesture.model.editing import SEAM_FRAMES, Span, _lay, read_spans
+from rgx.gesture.model.editing import SEAM_FRAMES, EditSpan, _lay, read_spans
 from rgx.gesture.model.gesture_model import GestureModel
-from rgx.gesture.model.recording import Recording, read_recording
+from rgx.gesture.model.tracked_video import TrackedVideo, read_video
 from rgx.gesture.poses.files import read_keypoints
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.rendering import Renderer
@@ -62,17 +62,17 @@ def video(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 @pytest.fixture(scope="module")
-def recording(video: tuple[Path, Path]) -> Recording:
-    return read_recording(*video)
+def recording(video: tuple[Path, Path]) -> TrackedVideo:
+    return read_video(*video)
 
 
-def changed(recording: Recording, points: np.ndarray) -> set[int]:
+def changed(recording: TrackedVideo, points: np.ndarray) -> set[int]:
     """Return the frames in which any number of any point is another."""
     return {int(frame) for frame in np.flatnonzero((points != recording.points).any((1, 2)))}
 
 
 def test_keypoints_outside_of_the_spans_are_those_recorded_to_the_bit(
-    model: GestureModel, recording: Recording
+    model: GestureModel, recording: TrackedVideo
 ) -> None:
     # The first is longer than a window, the last ends with the video.
     edit = edited(model, recording, ["5.2:6.0", "0.4:4.4"], seed=1)
@@ -85,7 +85,7 @@ def test_keypoints_outside_of_the_spans_are_those_recorded_to_the_bit(
 
 @pytest.mark.parametrize(("part", "own", "other"), [("face", FACE, BODY), ("body", BODY, FACE)])
 def test_one_part_leaves_the_other(
-    model: GestureModel, recording: Recording, part: str, own: list[int], other: list[int]
+    model: GestureModel, recording: TrackedVideo, part: str, own: list[int], other: list[int]
 ) -> None:
     points = edited(model, recording, ["2.0:3.0"], part=part).points()
     assert np.array_equal(points[:, other], recording.points[:, other])
@@ -93,7 +93,7 @@ def test_one_part_leaves_the_other(
 
 
 def test_other_speech_makes_another_motion_and_is_heard_in_its_span(
-    model: GestureModel, recording: Recording, video: tuple[Path, Path]
+    model: GestureModel, recording: TrackedVideo, video: tuple[Path, Path]
 ) -> None:
     edit = edited(model, recording, ["2.0:3.0"], speech=video[0])
     first, last = 50 * SAMPLES_PER_FRAME, 75 * SAMPLES_PER_FRAME
@@ -104,7 +104,7 @@ def test_other_speech_makes_another_motion_and_is_heard_in_its_span(
         edited(model, recording, ["2.0:3.0", "4.0:5.0"], speech=video[0])
 
 
-def test_nothing_masked_is_what_the_tokens_say(model: GestureModel, recording: Recording) -> None:
+def test_nothing_masked_is_what_the_tokens_say(model: GestureModel, recording: TrackedVideo) -> None:
     from rgx.gesture.model.editing import _window
 
     motion = (recording.motion() - model.normal.motion_mean) / model.normal.motion_std
@@ -123,7 +123,7 @@ def test_nothing_masked_is_what_the_tokens_say(model: GestureModel, recording: R
 def test_a_seam_is_in_line_with_the_frames_beside_it() -> None:
     recorded, window = torch.ones(120, 2, 2), torch.zeros(WINDOW_FRAMES, 2, 2)
     work = recorded.clone()
-    _lay(work, window, recorded, 20, Span(40, 80), True, {"all": slice(0, 2)})
+    _lay(work, window, recorded, 20, EditSpan(40, 80), True, {"all": slice(0, 2)})
     values = work[39:81, 0, 0]
     assert (values.diff().abs() <= 1 / (SEAM_FRAMES + 1) + 1e-6).all()
     assert (values[SEAM_FRAMES + 1 : -SEAM_FRAMES - 1] == 0).all() and values[0] == values[-1] == 1
@@ -152,7 +152,7 @@ class Shown(Animator):
 
 
 def test_frames_outside_of_the_spans_are_unchanged(
-    model: GestureModel, recording: Recording, monkeypatch: pytest.MonkeyPatch
+    model: GestureModel, recording: TrackedVideo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit = edited(model, recording, ["2.0:3.0"])
     with pytest.raises(InputError, match=r"no animator that poses drive: write keypoints, OUT\.npz"):
@@ -182,7 +182,7 @@ def test_spans_that_are_none_are_refused(spans: list[str], message: str) -> None
 
 
 def test_what_a_model_cannot_edit_is_refused(
-    model: GestureModel, recording: Recording, finished: Path
+    model: GestureModel, recording: TrackedVideo, finished: Path
 ) -> None:
     with pytest.raises(InputError, match="--parts hand: choose one of: body, face"):
         edited(model, recording, ["1:2"], part="hand")
@@ -195,7 +195,7 @@ def test_keypoints_that_do_not_fit_the_video_are_refused(video: tuple[Path, Path
     points = read_keypoints(video[1], SIZE_PX, SIZE_PX)[:, 0]
     write_own_npz(tmp_path / "short.npz", points[:-1], SIZE_PX, SIZE_PX)
     with pytest.raises(InputError, match="149 frames of keypoints, the video has 150"):
-        read_recording(video[0], tmp_path / "short.npz")
+        read_video(video[0], tmp_path / "short.npz")
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def options(folder: Path, video: tuple[Path, Path]) -> Iterator[list[str]]:
     yield ["edit", "--model", str(folder), "--video", str(video[0]), "--keypoints", str(video[1])]
 
 
-def test_the_command_writes_keypoints(options: list[str], recording: Recording, tmp_path: Path) -> None:
+def test_the_command_writes_keypoints(options: list[str], recording: TrackedVideo, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     assert command(*options, "--span", "2.0:3.0", "--out", str(out)) == 0
     assert changed(recording, read_keypoints(out, SIZE_PX, SIZE_PX)[:, 0]) == set(range(50, 75))

@@ -84,11 +84,11 @@ def edit_video(
     """Make spans of a video anew, with what was or what shall be said; all else stays as it is."""
     from rgx.gesture.model.edited import edited
     from rgx.gesture.model.output import check_out
-    from rgx.gesture.model.recording import read_recording
+    from rgx.gesture.model.tracked_video import read_video
 
     check_out(out)
     loaded = _loaded(model, imports)
-    recording = read_recording(video, keypoints, poses=poses, imports=imports)
+    recording = read_video(video, keypoints, poses=poses, imports=imports)
     edit = edited(
         loaded, recording, span, speech=speech, speaker=speaker, part=parts, seed=seed, steps=steps
     )  # fmt: skip

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from rgx.errors import InputError
-from rgx.gesture.model.editing import Span, edit, read_spans, streams_of
+from rgx.gesture.model.editing import EditSpan, edit, read_spans, streams_of
 from rgx.gesture.model.film import film
 from rgx.gesture.model.gesture_model import GestureModel
 from rgx.gesture.model.hearing import hear
 from rgx.gesture.model.motion_file import written_whole
-from rgx.gesture.model.recording import Recording
 from rgx.gesture.model.sound_blocks import open_sound
+from rgx.gesture.model.tracked_video import TrackedVideo
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import SAMPLES_PER_FRAME
@@ -33,8 +33,8 @@ class Edited:
     """
 
     model: GestureModel
-    recording: Recording
-    spans: Sequence[Span]
+    recording: TrackedVideo
+    spans: Sequence[EditSpan]
     motion: Tensor
     waveform: np.ndarray
     parts: Sequence[slice]
@@ -45,9 +45,9 @@ class Edited:
         pixels = self.recording.in_pixels(self.motion)
         for span in self.spans:
             for part in self.parts:
-                kept = list(KEPT[part])
-                points[span.first : span.last, kept, :2] = pixels[span.first : span.last, part]
-                points[span.first : span.last, kept, 2] = 1
+                own = list(KEPT[part])
+                points[span.first : span.last, own, :2] = pixels[span.first : span.last, part]
+                points[span.first : span.last, own, 2] = 1
         return points
 
     def pictures(self) -> Iterator[np.ndarray]:
@@ -78,7 +78,7 @@ class Edited:
             write_own_npz(draft, self.points(), self.recording.size_px, self.recording.size_px)
 
 
-def _beside(span: Span, frames: int) -> int:
+def _beside(span: EditSpan, frames: int) -> int:
     """Return the frame that shows the person best as they are in a span: the one before it, or after it."""
     if span.first:
         return span.first - 1
@@ -93,7 +93,7 @@ def _as_large(picture: np.ndarray, size_px: int) -> np.ndarray:
 
 def edited(
     model: GestureModel,
-    recording: Recording,
+    recording: TrackedVideo,
     spans: Sequence[str],
     *,
     speech: Path | None = None,
@@ -123,7 +123,7 @@ def edited(
     return Edited(model, recording, own, motion, waveform, list(streams.values()))
 
 
-def _dubbed(waveform: np.ndarray, speech: Path, spans: Sequence[Span]) -> np.ndarray:
+def _dubbed(waveform: np.ndarray, speech: Path, spans: Sequence[EditSpan]) -> np.ndarray:
     """Return what is heard with other speech in the span; raises InputError for several spans."""
     if len(spans) != 1:
         raise InputError(f"--speech {speech}: for one span, found {len(spans)}: edit them one after another")

@@ -27,14 +27,14 @@ SEAM_FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Span:
+class EditSpan:
     """Frames [first, last) of a recording."""
 
     first: int
     last: int
 
 
-def read_spans(texts: Sequence[str], frames: int) -> list[Span]:
+def read_spans(texts: Sequence[str], frames: int) -> list[EditSpan]:
     """Return spans such as 2.0:4.5, in seconds, of a recording of so many frames, in order.
 
     Raises InputError for what is none, has no length, lies outside of the recording or overlaps another.
@@ -49,7 +49,7 @@ def read_spans(texts: Sequence[str], frames: int) -> list[Span]:
             raise InputError(f"--span {text}: it ends where it begins, or before: expected BEGIN < END")
         if last > frames:
             raise InputError(f"--span {text}: outside of the video, which ends at {frames / FPS:.2f} s")
-        spans.append(Span(first, last))
+        spans.append(EditSpan(first, last))
     spans.sort(key=lambda span: span.first)
     for before, after in pairwise(spans):
         if after.first < before.last:
@@ -57,7 +57,7 @@ def read_spans(texts: Sequence[str], frames: int) -> list[Span]:
     return spans
 
 
-def _time(span: Span) -> str:
+def _time(span: EditSpan) -> str:
     return f"{span.first / FPS:g}:{span.last / FPS:g}"
 
 
@@ -81,7 +81,7 @@ def streams_of(model: GestureModel, part: str | None) -> dict[str, slice]:
 
 @torch.no_grad()
 def edit(
-    model: GestureModel, motion: Tensor, valid: Tensor, features: Tensor, spans: Sequence[Span],
+    model: GestureModel, motion: Tensor, valid: Tensor, features: Tensor, spans: Sequence[EditSpan],
     streams: dict[str, slice], speaker: int, seed: int, inference: Inference,
 ) -> Tensor:  # fmt: skip
     """Return motion (T, K, 2) in shoulder widths that is made anew in spans, and untouched elsewhere.
@@ -106,7 +106,7 @@ def edit(
             batch = _window(work, seen, heard, start, speaker)
             masked = _masked(model, streams, done - start, span.last - start)
             window = model.generator.refill(batch, masked, replace(inference, noise=noise))[0]
-            _lay(work, window, recorded, start, Span(done, end), end == span.last, streams)
+            _lay(work, window, recorded, start, EditSpan(done, end), end == span.last, streams)
             done, number = end, number + 1
     edited = motion.clone()
     for span in spans:
@@ -152,7 +152,7 @@ def _lay(
     window: Tensor,
     recorded: Tensor,
     start: int,
-    span: Span,
+    span: EditSpan,
     ends: bool,
     streams: dict[str, slice],
 ) -> None:

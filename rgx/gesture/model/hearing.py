@@ -60,5 +60,5 @@ def hear(sound: Sound, speech: Speech, frames: int, mean: Tensor, std: Tensor) -
         if np.abs(waveform).max(initial=0.0) < QUIET * sound.peak:
             waveform = np.zeros_like(waveform)
         features = speech.features(waveform, chunk.length)
-        kept = features[chunk.first - chunk.start : chunk.last - chunk.start]
-        yield (torch.from_numpy(kept).to(mean) - mean) / std
+        rows = features[chunk.first - chunk.start : chunk.last - chunk.start]
+        yield (torch.from_numpy(rows).to(mean) - mean) / std

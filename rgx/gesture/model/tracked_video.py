@@ -22,7 +22,7 @@ from rgx.plugins import find_plugin
 
 
 @dataclass(frozen=True)
-class Recording:
+class TrackedVideo:
     """points (T, 133, 3): x, y in px and a score, as tracked; waveform (640 T,), what is heard.
 
     origin (2,) and scale: the middle and the width of the shoulders in px; size_px: of its square pictures.
@@ -61,9 +61,9 @@ class Recording:
         return Portrait(picture, self.motion()[frame], self.valid[frame], placed, self.scale / half)
 
 
-def read_recording(
+def read_video(
     path: Path, keypoints: Path | None, *, poses: str = "mediapipe", imports: Sequence[str] = ()
-) -> Recording:
+) -> TrackedVideo:
     """Return a video of square pictures, 25 a second, with sound; keypoints: a file, or `poses` finds them.
 
     Raises InputError for another video, nobody or several people in it, keypoints of another number of
@@ -85,7 +85,7 @@ def read_recording(
     except ValueError as error:
         raise InputError(f"{place}: {error}; expected a video of one upper body") from None
     waveform = read_speech(path, video.start_s, video.frames * SAMPLES_PER_FRAME)
-    return Recording(path, points, waveform, origin, scale, video.width_px)
+    return TrackedVideo(path, points, waveform, origin, scale, video.width_px)
 
 
 def _only(people: np.ndarray, place: str) -> np.ndarray:
