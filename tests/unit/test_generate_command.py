@@ -219,8 +219,8 @@ class TestPortrait:
         self, model: GestureModel, spoken: np.ndarray, portrait: tuple[Path, Path]
     ) -> None:
         shown = read_portrait(*portrait)
-        with pytest.raises(InputError, match="no animator, so no portrait moves"):
-            model.begin(spoken, portrait=shown)
+        with pytest.raises(InputError, match="no animator, so no picture moves"):
+            next(model.begin(spoken, portrait=shown).pictures())
         frames = list(film_of(model, spoken, shown))
         assert len(frames) == 100 and {frame.shape for frame in frames} == {(32, 32, 3)}
         ratios = [frame[0, 0] / np.array([200, 100, 50]) for frame in frames]

@@ -64,6 +64,33 @@ def generate(
     )
 
 
+@app.command()
+def transfer(
+    model: ModelPath,
+    speech: Speech,
+    pattern: Annotated[str, typer.Option(help="Whose style: one of the model's speakers.")],
+    portrait: Annotated[Path, typer.Option(help="A square picture of one person, who takes it on.")],
+    out: Annotated[Path, typer.Option(help="OUT.mp4, or OUT.npz for keypoints alone.")],
+    portrait_keypoints: Annotated[
+        Path | None, typer.Option(help="The portrait's keypoint file; --poses finds them unless given.")
+    ] = None,
+    poses: Poses = "mediapipe",
+    seed: RandomSeed = 0,
+    steps: Steps = None,
+    imports: Import = [],  # noqa: B006
+) -> None:
+    """Gesture in a speaker's style on another person, whose bones keep their length."""
+    from rgx.gesture.model.output import check_out, write_performance
+    from rgx.gesture.model.portrait import read_portrait
+
+    check_out(out)
+    loaded = _loaded(model, imports)
+    person = read_portrait(portrait, portrait_keypoints, poses=poses, imports=imports)
+    performance = loaded.transfer(speech, pattern, person, seed, steps)
+    write_performance(performance, out)
+    typer.echo(harmless(f"{out}: {performance.frames} frames in the style of {pattern}"))
+
+
 @app.command("edit")
 def edit_video(
     model: ModelPath,

@@ -55,9 +55,7 @@ class Edited:
 
         Raises InputError for a model without an animator that poses drive.
         """
-        renderer = self.model.renderer
-        if renderer is None or not renderer.animator.driven_by_pose:
-            raise InputError(f"{self.model.name}: no animator that poses drive: write keypoints, OUT.npz")
+        renderer = self.model.moving_renderer()
         size = self.recording.size_px
         rendered: Iterator[np.ndarray] = iter(())
         firsts = {span.first: span for span in self.spans}

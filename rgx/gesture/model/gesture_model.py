@@ -19,6 +19,7 @@ from rgx.gesture.model.fading import fade_windows
 from rgx.gesture.model.film import film
 from rgx.gesture.model.hearing import window_features
 from rgx.gesture.model.portrait import Portrait
+from rgx.gesture.model.retargeting import Retargeting, retarget
 from rgx.gesture.model.sound_blocks import Sound, open_sound
 from rgx.gesture.rendering import Renderer
 from rgx.gesture.stages.motion import MotionStage
@@ -67,15 +68,23 @@ class GestureModel(LoadedModel):
         speaker: whose style, the first of them unless given; portrait: whose picture moves, a drawn skeleton
         unless given; steps: of decoding or sampling, those of the cell unless given. The same seed is the
         same motion. Raises InputError for speech that cannot be read, is too short or silent, a speaker who
-        is not known, a portrait that no animator here can move, and steps that its generator does not take.
+        is not known, and steps that its generator does not take.
         """
         number = self.speaker_number(speaker)
-        if portrait is not None:
-            if self.renderer is None:
-                raise InputError(f"{self.name}: no animator, so no portrait moves: choose a row with one")
-            if not self.renderer.animator.driven_by_pose:
-                raise InputError(f"{self.name}: its animator follows pictures, not poses: choose another row")
         return Performance(self, open_sound(speech), number, portrait, seed, self.inference(steps))
+
+    def transfer(
+        self, speech: str | Path | np.ndarray, pattern: str, portrait: Portrait, seed: int = 0,
+        steps: int | None = None,
+    ) -> Performance:  # fmt: skip
+        """Return what a portrait will gesture in the style of a speaker, with bones of their own length.
+
+        Motion begins where the speaker rests. Raises InputError as `begin` does, and for a portrait without
+        a whole arm's bone in sight.
+        """
+        performance = self.begin(speech, pattern, portrait, seed, steps)
+        rest, person = self.rest[performance.speaker].cpu(), portrait.points
+        return replace(performance, bones=retarget(rest, person, portrait.valid))
 
     def generate(
         self, speech: str | Path | np.ndarray, *, speaker: str | None = None,
@@ -90,6 +99,16 @@ class GestureModel(LoadedModel):
         if name is not None and name not in self.speakers:
             raise InputError(f"no speaker '{name}' in this model: {nearest(name, self.speakers)}")
         return 0 if name is None else self.speakers.index(name)
+
+    def moving_renderer(self) -> Renderer:
+        """Return what moves a picture by poses; raises InputError for a model without it."""
+        if self.renderer is None:
+            raise InputError(
+                f"{self.name}: no animator, so no picture moves: choose a row with one, or OUT.npz"
+            )
+        if not self.renderer.animator.driven_by_pose:
+            raise InputError(f"{self.name}: its animator follows pictures, not poses: choose another row")
+        return self.renderer
 
     def inference(self, steps: int | None) -> Inference:
         """Return how its generator decodes; raises InputError for steps that it does not take."""
@@ -120,7 +139,8 @@ class GestureModel(LoadedModel):
 class Performance:
     """Speech about to be gestured; whatever is asked of it is computed as it is read, from the beginning.
 
-    speaker: their number; inference: how motion is decoded.
+    speaker: their number; inference: how motion is decoded; bones: whose it is given, where it is not the
+    portrait that moves by itself.
     """
 
     model: GestureModel
@@ -129,6 +149,7 @@ class Performance:
     portrait: Portrait | None
     seed: int
     inference: Inference
+    bones: Retargeting | None = None
 
     @property
     def frames(self) -> int:
@@ -137,8 +158,8 @@ class Performance:
 
     @property
     def size_px(self) -> int:
-        """The width of its pictures."""
-        return skeleton_film.SIZE_PX if self.portrait is None else self.model.size_px
+        """The width of the picture that its poses are in: the portrait's, or a skeleton's."""
+        return skeleton_film.SIZE_PX if self.portrait is None else len(self.portrait.picture)
 
     def motion(self) -> Iterator[Tensor]:
         """Yield the motion (N, K, 2) in shoulder widths, some frames at a time, T in all."""
@@ -149,7 +170,7 @@ class Performance:
             points = (piece[0, :left] * normal.motion_std + normal.motion_mean).cpu()
             left -= len(points)
             if len(points):
-                yield points
+                yield points if self.bones is None else self.bones(points)
 
     def poses(self) -> Iterator[Tensor]:
         """Yield the poses (N, K, 2) in [−1, 1] of its pictures."""
@@ -160,7 +181,7 @@ class Performance:
         return skeleton_film.place(motion) if self.portrait is None else self.portrait.place(motion)
 
     def pictures(self) -> Iterator[np.ndarray]:
-        """Yield its pictures (H, H, 3) uint8."""
+        """Yield its pictures (H, H, 3) uint8; raises InputError for a portrait without an animator for it."""
         yield from self.drawn(self.poses())
 
     def drawn(self, poses: Iterator[Tensor]) -> Iterator[np.ndarray]:
@@ -169,13 +190,12 @@ class Performance:
             for some in poses:
                 yield from map(skeleton_film.draw, some)
             return
-        renderer = self.model.renderer
-        assert renderer is not None
-        yield from film(renderer, self.portrait.source(self.size_px), poses)
+        renderer = self.model.moving_renderer()
+        yield from film(renderer, self.portrait.source(self.model.size_px), poses)
 
     def _start(self) -> Batch:
         """Return a window without speech that begins where the portrait or the speaker at rest is."""
-        start, valid = self.model.start(self.portrait, self.speaker)
+        start, valid = self.model.start(None if self.bones else self.portrait, self.speaker)
         blank = start.new_zeros(1, WINDOW_FRAMES, len(start), 2)
         nothing = torch.zeros(1, WINDOW_FRAMES, dtype=torch.bool, device=start.device)
         return Batch(
