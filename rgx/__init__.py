@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rgx.model.loading import load
     from rgx.registry import register
 
-__all__ = ["__version__", "register"]
+__all__ = ["__version__", "load", "register"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Load `register`, and gin with it, when first asked for: `rgx --help` and reports need neither."""
+    """Import `register`, and gin with it, or `load` when first asked for: `rgx --help` needs neither."""
     if name == "register":
         from rgx.registry import register
 
         return register
+    if name == "load":
+        from rgx.model.loading import load
+
+        return load
     raise AttributeError(f"module 'rgx' has no attribute '{name}'")

@@ -36,7 +36,8 @@ class Method:
     variants (all where empty); figures: those of its rooms that register figures or formats and import no
     heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables;
     references: a module whose `film_references(folders, stage, out)` writes what the videos that a stage left
-    are measured against, under their names (folders: those of a row's stages).
+    are measured against, under their names (folders: those of a row's stages). model: the module whose
+    `product` says what its trained cells are outside a store, if they are anything.
     """
 
     targets: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Method:
     commands: tuple[str, ...] = ()
     words: Words = PLAIN
     references: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,18 @@ def reference_films(package: Package) -> Any:
     if not hasattr(module, "film_references"):
         raise InputError(f"{module.__file__}: the module of references, and it has no `film_references`")
     return module.film_references
+
+
+def product_of(package: Package) -> Any:
+    """Return what says how a method's trained cells leave the store; raises InputError where nothing does."""
+    root = _import_root(package, True)
+    name = _described(root, package.name).model
+    if not name:
+        raise InputError(f"{root.__file__}: METHOD.model names no module: its cells cannot leave the store")
+    module = _import(name)
+    if not hasattr(module, "product"):
+        raise InputError(f"{module.__file__}: a module of a method's model, and it has no `product`")
+    return module.product
 
 
 def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) -> tuple[Package, ...]:

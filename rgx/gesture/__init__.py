@@ -12,7 +12,8 @@ METHOD = Method(
         *("stages", "figures"),
     ),
     figures=("figures",),
-    commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands"),
+    commands=("rgx.gesture.prepare.commands", "rgx.gesture.apps.commands", "rgx.gesture.model.commands"),
     references="rgx.gesture.apps.references",
+    model="rgx.gesture.model.product",
     words=Words(reference="real motion", reference_line="Real", instruments=("judge", "sync_judge")),
 )

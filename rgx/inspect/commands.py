@@ -173,6 +173,21 @@ def export(
     _say(write(address, file, store))
 
 
+@app.command()
+def bundle(
+    address: CellAddress,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    seed: Seed = None,
+    store: Store = Path("store"),
+) -> None:
+    """Write a trained cell as one folder that works without the store and the data: `rgx.load(DIR)`."""
+    from rgx.model.packing import pack
+
+    facts = pack(address, out, store, seed)
+    size = sum(file.bytes for file in facts.files.values())
+    _say([f"{out}: {facts.name}: {', '.join(facts.stages)}; {len(facts.files) + 1} files, {size:,} bytes"])
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A file that `rgx export` wrote.")],

@@ -38,7 +38,7 @@ FLOORS = (
     *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
     *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
-    *({"options", "command_group"}, {"inspect", "init", "study"}, {"cli"}, {"__main__"}),
+    *({"options", "command_group"}, {"model"}, {"inspect", "init", "study"}, {"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 

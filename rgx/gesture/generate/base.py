@@ -203,6 +203,17 @@ class Generator(nn.Module):
         """Return motion (B, T, K, 2); reads the batch's speech, prefix and speaker only."""
 
 
+class SpanGenerator(Generator):
+    """A generator that predicts some of a window's tokens from all of the others."""
+
+    @abstractmethod
+    def refill(self, batch: Batch, masked: dict[str, Tensor], inference: Inference) -> Tensor:
+        """Return the motion (B, T, K, 2) of windows whose masked tokens, (B, N) bool a stream, are made anew.
+
+        All layers of the other tokens stay what the batch's motion and prefix are encoded as.
+        """
+
+
 class Residual(nn.Module):
     """Base tokens to the tokens of the residual layers."""
 
@@ -219,6 +230,14 @@ class Residual(nn.Module):
 
     @abstractmethod
     def extend(
-        self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch, noise: Noise
+        self,
+        base: dict[str, Tensor],
+        prefix: dict[str, Tensor],
+        batch: Batch,
+        noise: Noise,
+        known: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     ) -> dict[str, Tensor]:
-        """Return tokens (B, P + N, Q) of base tokens (B, N, 1) after those of the prefix (B, P, Q)."""
+        """Return tokens (B, P + N, Q) of base tokens (B, N, 1) after those of the prefix (B, P, Q).
+
+        known: by stream tokens (B, N, Q), and which of them (B, N) bool are to be predicted all the same.
+        """

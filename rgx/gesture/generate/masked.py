@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rgx.errors import InputError
-from rgx.gesture.generate.base import Decoding, Filling, Generator, Inference, MaskRatio, Residual
+from rgx.gesture.generate.base import Decoding, Filling, Inference, MaskRatio, Residual, SpanGenerator
 from rgx.gesture.generate.chaining import go_on
 from rgx.gesture.generate.masking import deal
 from rgx.gesture.generate.speech_content import encode_speech, silence_some
@@ -41,7 +41,7 @@ def after_prefix(windows: list[Tensor]) -> Tensor:
 
 
 @register("generator", "masked", label="Masked", source="Sec. 4.2, eq. (4)")
-class MaskedGenerator(Generator):
+class MaskedGenerator(SpanGenerator):
     """Predicts masked base tokens of all streams from the rest, the speech and the speaker.
 
     Streams follow one another in time with a type embedding and are masked independently; each
@@ -188,6 +188,28 @@ class MaskedGenerator(Generator):
         # Decoded with its prefix, a window goes on from there.
         return go_on(tokenizer.decode(base), batch)
 
+    @torch.no_grad()
+    def refill(self, batch: Batch, masked: dict[str, Tensor], inference: Inference) -> Tensor:
+        tokenizer, decode, residual = inference.tokenizer, inference.decode, inference.residual
+        assert tokenizer is not None and isinstance(decode, Filling)
+        noise, tokens = inference.draws(batch), tokenizer.window_tokens(batch)
+        base = torch.cat([tokens[s][..., 0] for s in self.streams], dim=1)
+        hidden = after_prefix([masked[s] for s in self.streams])
+        predict = self._guided(self.content(batch), batch.speaker, decode.guidance)
+        each = decode.fill(Decoding(base, hidden, predict, noise)).chunk(len(self.streams), dim=1)
+        filled = {s: rearrange(t, "b n -> b n 1") for s, t in zip(self.streams, each, strict=True)}
+        if residual is not None:
+            window = {s: t[:, PREFIX_TOKENS:] for s, t in filled.items()}
+            prefix = {s: t[:, :PREFIX_TOKENS] for s, t in tokens.items()}
+            known = {s: (tokens[s][:, PREFIX_TOKENS:], masked[s]) for s in self.streams}
+            filled = residual.extend(window, prefix, batch, noise, known)
+        latents = {}
+        for s, own in zip(self.streams, hidden.chunk(len(self.streams), dim=1), strict=True):
+            # Without a residual a new token has one layer, and those around it all of theirs.
+            new, old = (_latents(tokenizer, s, codes[s]) for codes in (filled, tokens))
+            latents[s] = torch.where(own[..., None], new, old)
+        return tokenizer.decode_latents(latents)[:, PREFIX_FRAMES:]
+
     def _guided(
         self, content: Tensor, speaker: Tensor, guidance: float
     ) -> Callable[[Tensor, Tensor], Tensor]:
@@ -206,3 +228,9 @@ class MaskedGenerator(Generator):
             return unheard + guidance * (heard - unheard)
 
         return predict
+
+
+def _latents(tokenizer: MotionTokenizer, stream: str, codes: Tensor) -> Tensor:
+    """Return what codes (B, N, q) of a stream are decoded from, (B, N, D)."""
+    layers = [tokenizer.codebook(stream, q)[codes[..., q]] for q in range(codes.shape[-1])]
+    return torch.stack(layers).sum(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -117,7 +117,12 @@ class ResidualGenerator(Residual):
 
     @torch.no_grad()
     def extend(
-        self, base: dict[str, Tensor], prefix: dict[str, Tensor], batch: Batch, noise: Noise
+        self,
+        base: dict[str, Tensor],
+        prefix: dict[str, Tensor],
+        batch: Batch,
+        noise: Noise,
+        known: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     ) -> dict[str, Tensor]:
         memory = self.trunk.read(self.content(batch))
         tokens = {s: torch.cat([prefix[s][..., :1], base[s]], dim=1) for s in self.streams}
@@ -125,6 +130,9 @@ class ResidualGenerator(Residual):
             logits = self.predict(tokens, layer, memory, batch.speaker)
             for s in self.streams:
                 window = self.take(logits[s][:, PREFIX_TOKENS:], noise)
+                if known is not None:
+                    codes, masked = known[s]
+                    window = torch.where(masked, window, codes[..., layer])
                 taken = torch.cat([prefix[s][..., layer], window], dim=1)
                 tokens[s] = torch.cat([tokens[s], taken[..., None]], dim=-1)
         return tokens

@@ -35,15 +35,19 @@ class Video(NamedTuple):
     start_s: float
 
 
-def write_mp4(path: Path, frames: Iterable[np.ndarray], waveform: np.ndarray | None = None) -> None:
-    """Write pictures (H, W, 3) uint8 at 25 fps as H.264 and speech (S,) in [−1, 1] at 16 kHz as AAC.
+Heard = np.ndarray | Iterable[np.ndarray] | None
+"""Speech (S,) in [−1, 1] at 16 kHz, all of it or (640,) a picture, or nothing."""
+
+
+def write_mp4(path: Path, frames: Iterable[np.ndarray], waveform: Heard = None) -> None:
+    """Write pictures (H, W, 3) uint8 at 25 fps as H.264 and speech as AAC.
 
     Odd sizes gain a repeated edge; speech is cut, or followed by silence, where the pictures end. The same
     input gives the same bytes, and the file appears only when all of it is written. Raises InputError
     without frames, for frames of different sizes, when PyAV lacks an encoder, or when the file cannot be
     written; ValueError for arrays of another kind. What `frames` raises passes through. Source: ours.
     """
-    if waveform is not None and (waveform.ndim != 1 or not np.isfinite(waveform).all()):
+    if isinstance(waveform, np.ndarray) and (waveform.ndim != 1 or not np.isfinite(waveform).all()):
         raise ValueError(f"a waveform of shape {waveform.shape}: expected finite numbers of shape (S,)")
     _check_encoder(path, VIDEO_ENCODER)
     if waveform is not None:
@@ -61,7 +65,7 @@ def write_mp4(path: Path, frames: Iterable[np.ndarray], waveform: np.ndarray | N
         draft.unlink(missing_ok=True)
 
 
-def _encode(path: Path, draft: Path, frames: Iterable[np.ndarray], waveform: np.ndarray | None) -> None:
+def _encode(path: Path, draft: Path, frames: Iterable[np.ndarray], waveform: Heard) -> None:
     encoder: _Encoder | None = None
     first: tuple[int, ...] = ()
     try:
@@ -88,7 +92,7 @@ def _encode(path: Path, draft: Path, frames: Iterable[np.ndarray], waveform: np.
 class _Encoder:
     """An mp4 under way: each picture is followed by its 40 ms of speech."""
 
-    def __init__(self, draft: Path, height: int, width: int, waveform: np.ndarray | None) -> None:
+    def __init__(self, draft: Path, height: int, width: int, waveform: Heard) -> None:
         options = {"movflags": "+faststart", "fflags": "+bitexact"}
         self.container = av.open(str(draft), "w", format="mp4", options=options)
         self.video = self.container.add_stream(VIDEO_ENCODER, rate=FPS, options=X264_OPTIONS)
@@ -99,7 +103,7 @@ class _Encoder:
         # Untagged, players take a large picture for BT.709 and shift its colours.
         self.video.codec_context.colorspace, self.video.codec_context.color_range = BT601, LIMITED
         self.audio: av.AudioStream | None = None
-        self.waveform = np.zeros(0, np.float32) if waveform is None else waveform
+        self.heard = _by_picture(waveform) if isinstance(waveform, np.ndarray) else iter(waveform or ())
         if waveform is not None:
             self.audio = self.container.add_stream(AUDIO_ENCODER, rate=SAMPLE_RATE_HZ, layout="mono")
             self.audio.bit_rate = SPEECH_BIT_RATE_HZ
@@ -114,7 +118,7 @@ class _Encoder:
         if self.audio is not None:
             start = self.written * SAMPLES_PER_FRAME
             samples = np.zeros((1, SAMPLES_PER_FRAME), np.float32)
-            heard = self.waveform[start : start + SAMPLES_PER_FRAME]
+            heard = next(self.heard, samples[0, :0])
             samples[0, : len(heard)] = heard.clip(-1, 1)
             sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             sound.sample_rate, sound.pts = SAMPLE_RATE_HZ, start
@@ -127,6 +131,12 @@ class _Encoder:
         if self.audio is not None:
             self.container.mux(self.audio.encode(None))
         self.container.close()
+
+
+def _by_picture(waveform: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield what is said during each picture."""
+    for start in range(0, len(waveform), SAMPLES_PER_FRAME):
+        yield waveform[start : start + SAMPLES_PER_FRAME]
 
 
 def check_encoders() -> None:

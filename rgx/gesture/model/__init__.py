@@ -1,0 +1,1 @@
+"""A trained cell at work: speech to motion of any length, and to video."""
