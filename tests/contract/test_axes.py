@@ -30,6 +30,7 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
     "optimiser",
     "poses",
     "submission",
+    "pixels",
 }
 PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {
     "adversarial",

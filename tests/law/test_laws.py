@@ -14,10 +14,15 @@ from roster import load_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
-GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics", "video"}
+GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"} | {
+    *("pixels", "metrics", "video")
+}
 READS = {"types", "skeleton", "nn"}
-FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")}
-"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker."""
+FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")} | {
+    ("pixels", "generate")
+}
+"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker, and
+pixels are sampled as motion is."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 FILE, POSES = "frames.npy", "animation"
 """The pictures (W, T, H, H, 3) uint8 that a stage leaves, and the stage with the poses that made them."""
-SUBMITTED = "submission_"
-"""Before the name of a stage, the one that holds the same of another system."""
+ELSEWHERE = ("submission_", "pixel_")
+"""Before the name of a stage, those that hold the same of another system, or of one without poses."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ class ShownWindows:
         return float(steps[seen].mean()) if seen.any() else 0.0
 
     def _stage(self, cell: SweepRow) -> str:
-        return self.stage if self.stage in cell.stages else f"{SUBMITTED}{self.stage}"
+        names = (self.stage, *(f"{before}{self.stage}" for before in ELSEWHERE))
+        return next((name for name in names if name in cell.stages), self.stage)
 
     def _file(self, cell: SweepRow) -> Path | None:
         stage = self._stage(cell)
