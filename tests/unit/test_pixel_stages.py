@@ -140,5 +140,7 @@ def test_what_does_not_fit_is_refused() -> None:
         InputError, match="coupled_unet cannot use this sampler; choose sampler: ancestral or ddim"
     ):
         PixelVideoStage(recipe(), Euler())
+    with pytest.raises(InputError, match="always hears the speech.*expected sampler.guidance = 1, found 2.0"):
+        PixelVideoStage(recipe(), DDIM(guidance=2.0))
     with pytest.raises(InputError, match="windows_per_clip and batch from 1"):
         PixelVideoStage(recipe(), windows_per_clip=0)

@@ -74,6 +74,8 @@ def test_at_the_published_size_it_has_as_many_parameters_as_the_public_network()
         reduced = CoupledUNet(CoupledSizes(64, (1, 2, 3, 4), 1, (1, 4, 8), 4, 64, 0.1))
     assert round(count_parameters(base) / 1e6, 2) == 133.68
     assert count_parameters(reduced) / 1e6 == pytest.approx(23.34, abs=0.01)
+    # In public code the middle is coupled only where the windows are these three.
+    assert CoupledUNet(CoupledSizes(8, (1, 1), 1, (2,), 1, 8, 0.0)).middle[0].coupling is not None
 
 
 def read_slowly(coupling: Coupling, video: Tensor, sound: Tensor, shift: int) -> tuple[Tensor, Tensor]:
