@@ -56,8 +56,8 @@ class PixelVideoStage(Stage):
             )
         if sampler.guidance != 1:
             raise InputError(
-                f"pixels: {pixels.variant.name} always hears the speech, so that nothing can be guided away from "
-                f"silence: expected sampler.guidance = 1, found {sampler.guidance}"
+                f"pixels: {pixels.variant.name} always hears the speech, so nothing can be guided: expected "
+                f"sampler.guidance = 1, found {sampler.guidance}"
             )
         self.pixels, self.sampler, self.windows_per_clip = pixels, sampler, windows_per_clip
         self.batch, self.shown = batch, shown
