@@ -8,7 +8,8 @@ from rgx.words import Words
 METHOD = Method(
     targets=("motion_scores",),
     rooms=(
-        *("nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine", "metrics"),
+        *("nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"),
+        *("pixels", "metrics"),
         *("stages", "figures"),
     ),
     figures=("figures",),

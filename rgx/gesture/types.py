@@ -180,6 +180,19 @@ class Pairs:
     driving_valid: Tensor
 
 
+@dataclass
+class PixelBatch:
+    """Windows of small pictures with their sound, on the training device.
+
+    video (B, 3, F, H, H), F of a window's frames, and source (B, 3, H, H), the picture before the window, in
+    [−1, 1]; sound (B, S) as it was recorded.
+    """
+
+    video: Tensor
+    source: Tensor
+    sound: Tensor
+
+
 class MotionTokenizer(Protocol):
     """What a generator may ask of a trained tokenizer; motion (B, T, K, 2); tokens (B, N, Q) a stream, and
     latents (B, N, D) a stream: what is decoded, the sum of all layers' codes."""

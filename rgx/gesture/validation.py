@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from rgx.gesture.types import LANDMARKS, Batch, ClipSpan, MotionSource, MotionTo
 from rgx.store.workspace import Inputs
 from rgx.train.keeping import Validation
 
+Looked = TypeVar("Looked")
+"""What a training is looked at by: batches of its own kind."""
 MOST = 128
 """Windows that are looked at: about three steps' worth at a batch of 32, as nothing is learned from them."""
 LOSS = "loss"
@@ -46,8 +49,8 @@ def dev_batches(
 
 
 def held_out(
-    losses: Callable[[Batch], Mapping[str, Tensor]],
-    batches: Sequence[Batch],
+    losses: Callable[[Looked], Mapping[str, Tensor]],
+    batches: Sequence[Looked],
     score: str = LOSS,
     more: Callable[[], Mapping[str, float]] | None = None,
     higher: bool = False,

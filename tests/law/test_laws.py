@@ -14,24 +14,16 @@ from roster import load_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "rgx").rglob("*.py"))
-GESTURE = {
-    "data",
-    "poses",
-    "speech",
-    "align",
-    "tokens",
-    "generate",
-    "animate",
-    "refine",
-    "metrics",
-    "video",
-} | {"external"}
+GESTURE = {"data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"} | {
+    *("pixels", "external", "metrics", "video")
+}
 READS = {"types", "skeleton", "nn"}
 FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics", "poses")} | {
-    *(("external", "poses"), ("external", "video"), ("generate", "external"), ("animate", "external"))
+    *(("external", "poses"), ("external", "video"), ("generate", "external"), ("animate", "external")),
+    ("pixels", "generate"),
 }
-"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker;
-a system outside answers in such files, as a generator or as an animator."""
+"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker; a system
+outside answers in such files, as a generator or as an animator; pixels are sampled as motion is."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,28 @@ def test_a_hand_that_is_not_seen_is_not_cut_out(tmp_path: Path) -> None:
     drawing, _, _ = drawn(report, store)
     cuts = [image for image in drawing.axes[0].images if image.get_array().shape[0] == 2]
     assert len(cuts) == 2 * 2 * 2 - 1, "the recorded right hand is lost in the first frame"
+
+
+def test_a_row_without_poses_stands_beside_without_hands(tmp_path: Path) -> None:
+    report, store = make(tmp_path, window=1, frames=1, rows=list(ROWS))
+    path = store / "sweeps" / "made.json"
+    record = json.loads(path.read_text())
+    cell = record["rows"][1]
+    (animated,) = (store / "video").glob(f"{cell['stages'].pop('video')[:16]}")
+    parents = {name: cell["stages"][name] for name in ("corpus", "frames")}
+    key = digest("pixel_video", parents)
+    files = {name: {"bytes": 1, "sha256": ""} for name in ("frames.npy", "about.json")}
+    folder = put(store, "pixel_video", key, files=files)
+    for name in files:
+        shutil.copy(animated / name, folder / name)
+    shutil.rmtree(animated)
+    cell["stages"] = parents | {"pixel_video": key}
+    path.write_text(json.dumps(record))
+    drawing, _, _ = drawn(report, store)
+    images = [image.get_array() for image in drawing.axes[0].images]
+    assert sum(np.array_equal(image, np.load(folder / "frames.npy")[1, 40]) for image in images) == 1
+    cuts = [image for image in images if image.shape[0] == 2]
+    assert len(cuts) == 2 * 2, "of the recording and of the row whose poses are known"
 
 
 def test_the_liveliest_window_is_shown(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 FILE, POSES = "frames.npy", "animation"
 """The pictures (W, T, H, H, 3) uint8 that a stage leaves, and the stage with the poses that made them."""
-SUBMITTED = "submission_"
-"""Before the name of a stage, the one that holds the same of another system."""
+ELSEWHERE = ("submission_", "pixel_")
+"""Before the name of a stage, those that hold the same of another system, or of one without poses."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,9 @@ class ShownWindows:
 
 
 def stage_of(cell: SweepRow, stage: str) -> str:
-    """Return the stage whose pictures a row shows in the place of a stage: its own, or what was submitted."""
-    return stage if stage in cell.stages else f"{SUBMITTED}{stage}"
+    """Return the stage whose pictures a row shows in the place of a stage: its own, or one of `ELSEWHERE`."""
+    names = (stage, *(f"{before}{stage}" for before in ELSEWHERE))
+    return next((name for name in names if name in cell.stages), stage)
 
 
 def file_of(material: Material, cell: SweepRow, stage: str) -> Path | None:

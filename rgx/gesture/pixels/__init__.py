@@ -1,0 +1,1 @@
+"""Speech to pictures at once, without a pose in between."""
