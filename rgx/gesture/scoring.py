@@ -137,6 +137,8 @@ class MotionScoring(Stage):
     seeded = False
     judged: ClassVar[str] = "motion"
     """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
+    real: ClassVar[str] = ""
+    """The stage whose motion counts as real; none for the keypoints of the corpus."""
 
     def __init__(self, metrics: tuple[MotionMetric, ...]) -> None:
         self.metrics = metrics
@@ -147,7 +149,7 @@ class MotionScoring(Stage):
         return tuple(dict.fromkeys(["judge", *(metric.judge for metric in self.metrics)]))
 
     def parents(self) -> tuple[str, ...]:
-        return ("corpus", "speech", *self.judges, self.judged)
+        return ("corpus", "speech", *self.judges, self.judged, *([self.real] if self.real else []))
 
     def remarks(self, parents: Mapping[str, Any]) -> list[str]:
         windows = parents[self.judged].count
@@ -155,7 +157,7 @@ class MotionScoring(Stage):
         return [line for m in self.metrics for line in remarks_of([m], windows, latents[m.judge])]
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        evaluation, names = evaluate(inputs, self.judged)
+        evaluation, names = evaluate(inputs, self.judged, self.real)
         scores, references, about, chances = {}, {}, {}, {}
         for metric in self.metrics:
             name = name_of(metric)

@@ -146,7 +146,7 @@ def test_no_gin_binding_is_dead(shipped: Plan) -> None:
         records += [t.record for t in make_plan(read_sweep(sweep)).tasks.values()]
     read = {v for r in records for n, v in flatten(r).items() if n.endswith("variant")}
     read |= {m["variant"] for r in records for m in r.get("metrics", [])}
-    base = (ROOT / "gin" / "realistic_gesture.gin").read_text()
+    base = "".join((ROOT / "gin" / f"{name}.gin").read_text() for name in ("realistic_gesture", "baselines"))
     for path in [*(ROOT / "gin" / f"{name}.gin" for name in BOTH), *(ROOT / "gin" / "scale").glob("*.gin")]:
         for line in path.read_text().splitlines():
             found = re.match(r"(?:(\w+)/)?(\w+)\.(\w+)\.\w+ =", line)
