@@ -14,16 +14,19 @@ from rgx.gesture.nn.precision import sent
 from rgx.gesture.types import Pairs
 from rgx.registry import register
 
+BLURRED = 0.25
+"""The share of pictures that are seen at half their size. Source: ours."""
+
 
 @register("augmentation", "as_generated", label="as generated", source="ours, reading 128")
 class AsGenerated(FlipsAndColour):
-    """Besides, moves and sizes each picture, blurs half of them and adds noise: as networks paint.
+    """Besides, moves and sizes each picture, blurs some and adds noise: as networks paint.
 
     shift: at most so far, in half picture widths; zoom: at most so much larger or smaller; noise: the most
     that its standard deviation is. Raises InputError for one outside 0 to 1.
     """
 
-    def __init__(self, shift: float = 0.1, zoom: float = 0.1, noise: float = 0.03) -> None:
+    def __init__(self, shift: float = 0.05, zoom: float = 0.05, noise: float = 0.02) -> None:
         super().__init__()
         for name, value in {"shift": shift, "zoom": zoom, "noise": noise}.items():
             if not 0 <= value < 1:
@@ -47,7 +50,7 @@ class AsGenerated(FlipsAndColour):
         grid = (pixel_grid(height, width, picture.device) - move[:, None]) / size[:, None]
         seen = sample(picture, grid)
         coarse = resize(resize(seen, (height // 2, width // 2)), (height, width))
-        seen = torch.where(sent(blurred < 0.5, picture.device)[:, None, None, None], coarse, seen)
+        seen = torch.where(sent(blurred < BLURRED, picture.device)[:, None, None, None], coarse, seen)
         spread = sent(self.noise * noise, picture.device)[:, None, None, None]
         seen = seen + spread * sent(torch.randn(seen.shape), picture.device)
         return seen.clamp(0, 1), pose * size + move

@@ -17,7 +17,7 @@ MOST_PX = 64
 little and cost much."""
 LEVELS = 3
 """How often the maps are halved to see all of a picture at once."""
-MAP_WEIGHT, SURENESS_WEIGHT = 0.05, 0.3
+MAP_WEIGHT, SURENESS_WEIGHT = 0.05, 0.1
 """What a cross-entropy of a map, and one of a score, weighs beside an error of half a picture width."""
 TINY = 1e-8
 
@@ -41,7 +41,7 @@ class PoseNetwork(nn.Module):
     Source: integral regression, Sun 2018; what a score means: ours, reading 127.
     """
 
-    def __init__(self, size_px: int, width: int = 32, reach: float = 0.05) -> None:
+    def __init__(self, size_px: int, width: int = 32, reach: float = 0.1) -> None:
         super().__init__()
         self.size_px, self.reach = size_px, reach
         strided = max(1, math.ceil(math.log2(size_px / MOST_PX)))

@@ -44,7 +44,7 @@ class PoseNetStage(Stage):
         augmentation: Part[Augmentation],
         training: AdamW,
         width: int = 32,
-        reach: float = 0.05,
+        reach: float = 0.1,
         nobody_share: float = 0.2,
         seed: int = 0,
     ) -> None:
