@@ -15,8 +15,10 @@ from rgx.config import Cell, build_cell
 from rgx.errors import InputError
 from rgx.gesture.data.reading import load_pictures
 from rgx.gesture.looking import PRINTED_PX
+from rgx.gesture.metrics.hand_confidence import VideoHandConfidence
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.poses.puppet_net import PuppetNet
+from rgx.gesture.prepare.extractors import read_choice
 from rgx.gesture.skeleton import POINTS
 from rgx.gesture.stages.tracked import TrackedStage
 from rgx.gesture.types import WINDOW_FRAMES
@@ -126,6 +128,10 @@ def test_it_is_surer_of_people_than_of_pixels_in_another_order(made: Made) -> No
 def test_blind_it_says_who_trains_it() -> None:
     with pytest.raises(InputError, match="trained by the stage pose_net"):
         next(PuppetNet().track(np.zeros((1, SIZE, SIZE, 3), np.uint8)))
+    with pytest.raises(InputError, match="trained by the stage pose_net, which no metric reads"):
+        VideoHandConfidence(PuppetNet())
+    with pytest.raises(InputError, match="trained by the stage pose_net: only a sweep uses it"):
+        read_choice("puppet_net", (), ())
 
 
 def test_videos_of_true_motion_are_what_is_real(made: Made) -> None:
@@ -186,6 +192,13 @@ def test_a_window_without_anybody_is_left_out_and_said(made: Made, tmp_path: Pat
 def test_a_video_without_anybody_is_refused(made: Made, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nobody is found in any of 160 pictures: no point has a score"):
         look(made, np.zeros_like(made.windows()[0]), tmp_path)
+
+
+def test_what_is_no_video_is_refused(made: Made, tmp_path: Path) -> None:
+    made.leave_video(*made.windows())
+    (made.folder / "video/frames.npy").unlink()
+    with pytest.raises(InputError, match=r"stage.tracked.video = 'video': this stage leaves no frames.npy"):
+        made.run("tracked")
 
 
 def test_a_person_is_placed_as_the_motion_that_was_drawn(made: Made, tmp_path: Path) -> None:

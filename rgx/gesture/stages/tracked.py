@@ -31,7 +31,7 @@ class Looking(Stage):
 
     def __init__(self, poses: Part[Extractor], confidence: float) -> None:
         if not 0 <= confidence < 1:
-            raise InputError(f"confidence = {confidence}: expected 0 or more, below 1")
+            raise InputError(f"confidence of a found point = {confidence}: expected 0 or more, below 1")
         self.poses, self.confidence = poses, confidence
 
     def uses_gpu(self) -> bool:
@@ -85,7 +85,7 @@ class TrackedRecordingStage(Looking):
         pictures = load_pictures(inputs, workspace.device)
         starts, clips, _ = window_starts(pictures.spans, built.split)
         spans = {clip: pictures.spans[clip] for clip in clips.unique().tolist()}
-        passages = [Passage(span, _frames(pictures, span), span.frames) for span in spans.values()]
+        passages = [Passage(span, _read(pictures, span), span.frames) for span in spans.values()]
         looked = self.look(inputs, workspace, pictures, passages)
         tracks = dict(zip(spans, looked, strict=True))
         windows = [n for n, clip in enumerate(clips.tolist()) if tracks[clip].found]
@@ -127,27 +127,36 @@ class TrackedStage(Looking):
         return windows
 
     def run(self, inputs: Inputs, workspace: Workspace, built: WindowFacts) -> dict[str, Any]:
-        pictures, begun = load_pictures(inputs, workspace.device), inputs.about(self.video)["starts"]
-        frames = np.load(inputs.folders[self.video] / FRAMES, mmap_mode="r")
+        pictures, about = load_pictures(inputs, workspace.device), inputs.about(self.video)
+        frames = self._frames(inputs)
         starts, clips, _ = window_starts(pictures.spans, built.split)
         numbers = {start: number for number, start in enumerate(starts.tolist())}
-        spans = [pictures.spans[int(clips[numbers[start]])] for start in begun]
+        windows = [numbers[start] for start in about["starts"]]
+        spans = [pictures.spans[int(clips[window])] for window in windows]
         passages = [Passage(span, shown, len(shown)) for span, shown in zip(spans, frames, strict=True)]
         tracks = self.look(inputs, workspace, pictures, passages)
-        seen = [(numbers[start], track) for start, track in zip(begun, tracks, strict=True) if track.found]
+        seen = [(window, track) for window, track in zip(windows, tracks, strict=True) if track.found]
         workspace.save_arrays(
             {
                 "motion": torch.from_numpy(np.stack([track.motion for _, track in seen])),
-                "windows": torch.tensor([number for number, _ in seen]),
+                "windows": torch.tensor([window for window, _ in seen]),
             }
         )
         missed = [span.name for span, track in zip(spans, tracks, strict=True) if not track.found]
-        workspace.save_about({"notes": nobody(missed, len(tracks), "windows")})
+        workspace.save_about({"notes": [*about["notes"], *nobody(missed, len(tracks), "windows")]})
         share = float(np.mean([track.found for track in tracks]))
         return {"windows": len(seen), "found_share": share}
 
+    def _frames(self, inputs: Inputs) -> np.ndarray:
+        """Return the windows of the video (W, T, H, H, 3), mapped from disk."""
+        path = inputs.folders[self.video] / FRAMES
+        if not path.is_file():
+            raise InputError(f"stage.tracked.video = '{self.video}': this stage leaves no {FRAMES}")
+        frames: np.ndarray = np.load(path, mmap_mode="r")
+        return frames
 
-def _frames(pictures: Pictures, span: PictureSpan) -> Iterator[np.ndarray]:
+
+def _read(pictures: Pictures, span: PictureSpan) -> Iterator[np.ndarray]:
     """Yield the pictures of a clip, each read when it is looked at."""
     for number in range(span.start, span.start + span.frames):
         yield pictures.frames[number : number + 1][0]
