@@ -5,22 +5,29 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from rgx.errors import InputError
 from rgx.gesture.data.reading import load_windows
 from rgx.gesture.metrics.base import Evaluation, Synchrony
 from rgx.gesture.skeleton import stream_slice
 from rgx.store.workspace import Inputs
 
 
-def evaluate(inputs: Inputs, judged: str) -> tuple[Evaluation, list[str]]:
+def evaluate(inputs: Inputs, judged: str, real: str = "") -> tuple[Evaluation, list[str]]:
     """Return one stage's motion beside the real one, and the clip of each window.
 
-    judged: the stage; it leaves the motion of all windows of its split, or of those that it names.
+    judged: the stage; it leaves the motion of all windows of its split, or of those that it names. real: the
+    stage whose motion counts as the real one, over the windows that both leave; the corpus' own without one.
+    Raises InputError where they have no window in common.
     """
     split = inputs.built[judged].split
     windows = load_windows(inputs, split, "cpu")
     generated, corpus = inputs.arrays(judged), inputs.arrays("corpus")
-    index = generated.get("windows", torch.arange(len(windows)))
+    index, motion = generated.get("windows", torch.arange(len(windows))), generated["motion"]
+    if real:
+        index, motion, *recorded = common(index, motion, inputs.arrays(real), real)
     batch = windows.batch(index)
+    if not real:
+        recorded = [batch.motion * corpus["std"] + corpus["mean"], batch.valid]
     judge, scale = inputs.built["judge"].cpu(), inputs.arrays("judge")
 
     @torch.no_grad()
@@ -31,9 +38,9 @@ def evaluate(inputs: Inputs, judged: str) -> tuple[Evaluation, list[str]]:
         return features
 
     evaluation = Evaluation(
-        real=(batch.motion * corpus["std"] + corpus["mean"]).numpy(),
-        generated=generated["motion"].numpy(),
-        valid=batch.valid.numpy(),
+        real=recorded[0].numpy(),
+        generated=motion.numpy(),
+        valid=recorded[1].numpy(),
         audio_beats=batch.beats.numpy(),
         embed=embed,
         places=torch.stack([batch.clip, batch.speaker, windows.starts[index]], dim=1).numpy(),
@@ -41,6 +48,17 @@ def evaluate(inputs: Inputs, judged: str) -> tuple[Evaluation, list[str]]:
     )
     spans = inputs.about("corpus")["spans"]
     return evaluation, [spans[clip]["name"] for clip in batch.clip.tolist()]
+
+
+def common(
+    index: torch.Tensor, motion: torch.Tensor, recorded: dict[str, torch.Tensor], real: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the windows (W,) that are recorded too, their motion, and the recorded motion and validity."""
+    both = torch.isin(index, recorded["windows"])
+    if not both.any():
+        raise InputError(f"{real} has none of the {len(index)} windows that are to be scored")
+    rows = torch.searchsorted(recorded["windows"], index[both])
+    return index[both], motion[both], recorded["motion"][rows], recorded["valid"][rows]
 
 
 def synchrony(inputs: Inputs, split: str, index: torch.Tensor) -> Synchrony:

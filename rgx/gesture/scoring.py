@@ -138,6 +138,8 @@ class MotionScoring(Stage):
     seeded = False
     judged: ClassVar[str] = "motion"
     """The stage whose motion is scored: all windows of the split that it leaves, or those it names."""
+    real: ClassVar[str] = ""
+    """The stage whose motion counts as real; none for the keypoints of the corpus."""
 
     def __init__(self, metrics: tuple[MotionMetric, ...]) -> None:
         self.metrics = metrics
@@ -148,7 +150,7 @@ class MotionScoring(Stage):
         return tuple(dict.fromkeys(["judge", *(metric.judge for metric in self.metrics)]))
 
     def parents(self) -> tuple[str, ...]:
-        return ("corpus", "speech", *self.judges, self.judged)
+        return ("corpus", "speech", *self.judges, self.judged, *([self.real] if self.real else []))
 
     def build(self, parents: Mapping[str, Any]) -> None:
         """Raise InputError for motion that is no landmarks."""
@@ -164,7 +166,7 @@ class MotionScoring(Stage):
         return [line for m in self.metrics for line in remarks_of([m], windows, latents[m.judge])]
 
     def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
-        evaluation, names = evaluate(inputs, self.judged)
+        evaluation, names = evaluate(inputs, self.judged, self.real)
         scores, references, about, chances = {}, {}, {}, {}
         for metric in self.metrics:
             name = name_of(metric)

@@ -116,13 +116,19 @@ class Results:
         return numbers
 
     def numbers(self, panel: str, column: str) -> list[Measured]:
-        """Return the numbers of a column; raises InputError where two stages report that metric."""
+        """Return the numbers of a column, of each row from the stage of its own that has it.
+
+        Raises InputError where two stages of one row report that metric and the column names neither.
+        """
         stage, _, metric = column.rpartition("/")
         every = self.by_column.get((panel, metric), [])
         if stage:
             return [number for number in every if number.stage == stage]
-        stages = sorted({number.stage for number in every})
-        if len(stages) > 1:
+        of_rows: dict[str, set[str]] = {}
+        for number in every:
+            of_rows.setdefault(number.row, set()).add(number.stage)
+        stages = sorted({stage for own in of_rows.values() for stage in own if len(own) > 1})
+        if stages:
             names = " or ".join(f"'{name}/{metric}'" for name in stages)
             raise InputError(
                 f"panel {panel}: column '{metric}' is reported by {len(stages)} stages; write {names}"

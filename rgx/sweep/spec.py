@@ -28,8 +28,9 @@ __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
 
 class SweepFile(BaseModel):
-    """The fields of a sweep file; `targets` names the last stages of a panel where they are not the usual.
+    """The fields of a sweep file.
 
+    targets: panel, or panel/row, → the last stages of it where they are not the usual, or not its panel's.
     seed_scope: panel → the stage that a seed repeats with all that follow it, where not the whole pipeline.
     """
 
@@ -121,7 +122,11 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
             if overrides.only and not any(o in (panel, key) for o in overrides.only):
                 continue
             texts = (*shared, _row_text(choices, spot, source), *asked)
-            rows.append(Row(panel, row, texts, targets[panel], file.seed_scope.get(panel, ""), file.seeds[0]))
+            last = targets.get(key, targets[panel])
+            rows.append(Row(panel, row, texts, last, file.seed_scope.get(panel, ""), file.seeds[0]))
+    for name in file.targets.keys() - file.panels.keys() - places.keys():
+        place = source.where(("targets", name))
+        raise InputError(f"{place}: targets: no row '{name}': {nearest(name, places)}")
     refuse_clashes(file.search, file.panels, source)
     searches = [
         make_search(
@@ -181,22 +186,22 @@ def _plugins(names: list[str], near: Path) -> tuple[Plugins, tuple[tuple[str, Pa
 
 
 def _targets(file: SweepFile, usual: tuple[str, ...], source: Source) -> dict[str, tuple[str, ...]]:
-    """Return the last stages of each panel; raises InputError for an unknown panel or stage, or for none.
+    """Return the last stages of each panel, and of the rows that have their own, by panel/row.
 
-    usual: those of a panel that names none.
+    Raises InputError for an unknown panel or stage, or for none. usual: those of a panel that names none.
     """
     stages = [variant.name for variant in variants("stage")]
-    for panel, names in file.targets.items():
-        place = source.where(("targets", panel))
-        if panel not in file.panels:
-            raise InputError(f"{place}: targets: no panel '{panel}': {nearest(panel, file.panels)}")
+    for owner, names in file.targets.items():
+        place = source.where(("targets", owner))
+        if not any(owner == panel or owner.startswith(f"{panel}/") for panel in file.panels):
+            raise InputError(f"{place}: targets: no panel '{owner}': {nearest(owner, file.panels)}")
         unknown = [name for name in names if name not in stages]
         if unknown or not names:
             fault = f"unknown stage '{unknown[0]}': {nearest(unknown[0], stages)}" if unknown else "no stage"
-            raise InputError(f"{place}: targets of {panel}: {fault}")
-    targets = {panel: tuple(file.targets.get(panel, usual)) for panel in file.panels}
-    for panel, last in targets.items():
-        if not last:
+            raise InputError(f"{place}: targets of {owner}: {fault}")
+    targets = dict.fromkeys(file.panels, usual) | {owner: tuple(own) for owner, own in file.targets.items()}
+    for panel in file.panels:
+        if not targets[panel]:
             raise InputError(
                 f"{source.where(('panels', panel))}: panel {panel} has no targets and its method names none; "
                 f"expected `targets: {{{panel}: [stage]}}`, with stages of {', '.join(stages)}"

@@ -52,6 +52,8 @@ def test_targets(refused: Refused) -> None:
     told = refused(GOOD.replace("[reconstruction_scores]", "[reconstruction_score]"))
     assert "bad.yaml:5" in told and "did you mean 'reconstruction_scores'" in told
     assert "bad.yaml:5" in refused(GOOD.replace("[reconstruction_scores]", "[]"))
+    told = refused(GOOD.replace("p: [recon", "p/raw: [recon"))
+    assert "bad.yaml:5: targets: no row 'p/raw'; did you mean 'p/row'?" in told.replace(": did", "; did")
 
 
 @pytest.mark.parametrize("size", ["0", "100"])

@@ -61,6 +61,8 @@ PARTS = {
     "stage/frames": ["corpus"],
     "stage/generator": ["generator", "quantizer", "alignment", "audio_init", "training"],
     "stage/judge": ["judge", "training"],
+    "stage/pose_net": ["augmentation", "training"],
+    **{key: ["poses"] for key in ("stage/tracked", "stage/tracked_recording")},
     "stage/motion": ["generator", "quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
@@ -75,7 +77,10 @@ PARTS = {
     **{key: ["submission"] for key in ("stage/submission", "stage/submission_video")},
     **{
         f"stage/{name}": ["metrics"]
-        for name in ("motion_scores", "video_scores", "submission_scores", "submission_video_scores")
+        for name in (
+            *("motion_scores", "video_scores", "submission_scores", "submission_video_scores"),
+            *("tracked_scores", "tracked_floor"),
+        )
     },
 }
 

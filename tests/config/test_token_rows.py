@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rgx.config import build_stage, configure_cell
+from rgx.bindings import Text
+from rgx.config import build_cell, build_stage, configure_cell
 from rgx.errors import InputError
 from rgx.meta import shapes_only
 from rgx.stage import count_parameters
@@ -36,7 +37,7 @@ def test_what_does_not_fit_is_refused_while_planning(
     monkeypatch.chdir(ROOT)
     file = tmp_path / "bad.yaml"
     head = TABLE.read_text(encoding="utf-8").split("panels:")[0]
-    file.write_text(f"{head}panels:\n  p:\n    row: {row}\n", encoding="utf-8")
+    file.write_text(f"{head}panels:\n  table1:\n    row: {row}\n", encoding="utf-8")
     with pytest.raises(InputError, match=told):
         make_plan(read_sweep(file))
 
@@ -62,3 +63,33 @@ def test_a_row_s_motion_rests_on_what_it_reads_only() -> None:
     assert parents["CaMN-like"] == {"corpus", "speech", "generator"}
     for task in plan.tasks.values():
         assert task.stage not in ("alignment", "residual"), "neither is a step of theirs"
+
+
+def test_a_row_may_have_targets_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "own.yaml"
+    text = TABLE.read_text(encoding="utf-8")
+    own = text.replace("targets:", "targets:\n  table1/CaMN-like: [tracked_scores]\n  #", 1)
+    file.write_text(own, encoding="utf-8")
+    rows = {row.key: row for row in read_sweep(file).rows}
+    assert rows["table1/CaMN-like"].targets == ("tracked_scores",)
+    assert rows["table1/Ours"].targets == ("motion_scores", "tracked_scores", "video_scores")
+    assert rows["steps/Masked 5"].targets == ("motion_scores",)
+    cell = configure_cell(rows["table1/CaMN-like"].texts, ("tracked_scores",))
+    assert "video_scores" not in cell.stages
+    assert cell.stages["tracked"].parents() == ("frames", "video", "pose_net")
+
+
+def test_another_system_s_video_is_tracked_by_another_tracker() -> None:
+    row = read_sweep(TABLE, Overrides(only=["table1/Ours"])).rows[0]
+    lines = (
+        "stage.tracked.video = 'submission_video'",
+        "stage.submission_video.submission = @submission.folder()",
+        "submission.folder.path = 'theirs'",
+        "POSES = @poses.mediapipe()",
+    )
+    cell = configure_cell((*row.texts, Text("\n".join(lines), "asked")), ("tracked_scores",))
+    assert cell.stages["tracked"].parents() == ("frames", "submission_video")
+    assert not {"video", "motion", "pose_net"} & cell.stages.keys()
+    with pytest.raises(InputError, match="this stage leaves no windows of video"):
+        build_cell((*row.texts, Text("stage.tracked.video = 'judge'", "asked")), ("tracked",))

@@ -33,7 +33,7 @@ OUTSIDE = {"animator/external"}
 AXES = {
     "groups": {"anatomical", "mixed", "hybrid"},
     "animator": {"tps", "edge_tps", "external"},
-    "augmentation": {"none", "flips_and_colour"},
+    "augmentation": {"none", "flips_and_colour", "as_generated"},
     "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
     "edges": {"weighted", "scaled"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap"},

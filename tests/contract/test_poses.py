@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from extractors import SHARED, detector_weights, mediapipe_python, mmpose_weights
 from PIL import Image
 from roster import load_roster
@@ -18,6 +19,8 @@ from rgx.gesture.poses.files import Files
 from rgx.gesture.poses.mediapipe import MediaPipe, MediaPipeFollowing
 from rgx.gesture.poses.mmpose import MMPose
 from rgx.gesture.poses.npz_files import write_own_npz
+from rgx.gesture.poses.puppet_net import PuppetNet
+from rgx.gesture.poses.puppet_network import PoseNetwork
 
 load_roster()
 pytestmark = pytest.mark.xdist_group("extractors")
@@ -31,14 +34,20 @@ def files(tmp_path: Path) -> Extractor:
     return Files(str(path))
 
 
+def puppet_net(tmp_path: Path) -> Extractor:
+    torch.manual_seed(0)
+    return PuppetNet().looking_with({"pose_net": PoseNetwork(32, width=4).eval()}, "cpu")
+
+
 MAKERS: dict[str, Callable[[Path], Extractor]] = {
     "files": files,
     "mediapipe": lambda tmp_path: MediaPipe(python=mediapipe_python()),
     "mediapipe_following": lambda tmp_path: MediaPipeFollowing(python=mediapipe_python()),
+    "puppet_net": puppet_net,
     "mmpose": lambda tmp_path: MMPose(**mmpose_weights()),
     "mmpose, detecting": lambda tmp_path: MMPose(**mmpose_weights(), **detector_weights(), least_score=0.05),
 }
-QUICK = {"files"}
+QUICK = {"files", "puppet_net"}
 
 
 def test_every_extractor_is_held_to_its_contract() -> None:

@@ -22,8 +22,8 @@ FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics"
     *(("external", "poses"), ("external", "video"), ("generate", "external"), ("animate", "external")),
     ("pixels", "generate"),
 }
-"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker; a system
-outside answers in such files, as a generator or as an animator; pixels are sampled as motion is."""
+"""A corpus reads keypoint and video files, an animator draws as a refiner does, a measure asks a tracker, a
+system outside answers in such files, as a generator or an animator, and pixels are sampled as motion is."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),

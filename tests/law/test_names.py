@@ -11,7 +11,7 @@ ALIKE = {
     *("base", "commands"),  # what a room's other modules stand on; its commands
     *("corpus", "judge", "residual", "sync_judge", "tokenizer"),  # a stage, and the network it is about
     *("beats", "clips", "external", "files", "graph", "splits"),  # a variant's name is its file's
-    *("plan", "progress", "runs", "spec"),  # the same thing, looked at from another floor
+    *("plan", "progress", "runs", "spec", "tracked"),  # the same thing, looked at from another floor
 }
 """Names of modules that may be there twice, since they mean one thing in each."""
 SAY_NOTHING = {"found", "made", "told", "held", "kept", "one"}

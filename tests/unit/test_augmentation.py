@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rgx.errors import InputError
+from rgx.gesture.data.as_generated import AsGenerated
 from rgx.gesture.data.augmentation import (
     FlipsAndColour,
     NoAugmentation,
@@ -18,6 +19,7 @@ from rgx.gesture.data.augmentation import (
     recoloured,
 )
 from rgx.gesture.data.puppet_body import face_shape, fingers, puppet
+from rgx.gesture.nn.grid import pixel_grid
 from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.skeleton import FACE, KEPT, LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.gesture.types import Pairs
@@ -132,3 +134,17 @@ def test_a_seed_decides_and_none_draws_nothing() -> None:
 def test_what_no_colour_can_do_is_refused(given: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"augmentation\.flips_and_colour\.(hue|contrast) = "):
         FlipsAndColour(**given)
+
+
+def test_what_is_moved_and_sized_stands_where_its_pose_does() -> None:
+    size, place = 65, torch.tensor([[[0.3, -0.2]]])
+    grid = pixel_grid(size, size)
+    spot = (-((grid - place[0, 0]).square().sum(-1) / 0.01)).exp().expand(BATCH, 3, size, size)
+    poses, valid = place.expand(BATCH, len(KEPT), 2), torch.ones(BATCH, len(KEPT), dtype=torch.bool)
+    torch.manual_seed(0)
+    moved = AsGenerated(shift=0.2, zoom=0.2, noise=0.0)(Pairs(spot, spot, poses, poses, valid, valid))
+    for picture, pose in ((moved.source, moved.source_pose), (moved.driving, moved.driving_pose)):
+        weight = (picture.mean(1) - picture.mean(1).amin((1, 2), keepdim=True)).clamp(min=0) ** 4
+        centre = (weight[..., None] * grid).sum((1, 2)) / weight.sum((1, 2))[:, None]
+        assert (centre - pose[:, 0]).abs().max() < 0.02
+    assert (moved.source_pose - moved.driving_pose).abs().max() > 0.1, "each picture by itself"

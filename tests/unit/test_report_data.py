@@ -10,9 +10,12 @@ import pytest
 import yaml
 from keyed import digest, manifest_of
 
+from rgx.errors import InputError
 from rgx.report.gather import gather
 from rgx.report.layout import footnotes
 from rgx.report.render import render
+from rgx.report.results import Measured, Results
+from rgx.store.records import Run
 
 Splits = dict[str, dict[str, str | None]]
 CHAIN = ("corpus", "alignment", "scores")
@@ -85,3 +88,17 @@ def test_what_was_too_little_behind_a_number_is_said_with_its_stage_and_rows(tmp
         "Too little data for alignment: no negatives.",
         "Too little data for scores: 3 windows are few (row B).",
     ]
+
+
+def test_a_column_is_of_the_stage_that_it_names_or_that_each_row_has() -> None:
+    def number(row: str, stage: str, value: float) -> Measured:
+        return Measured("p", row, 0, stage, "fgd", value, None, f"{row}{stage}")
+
+    apart = [number("a", "scores", 1.0), number("b", "tracked_scores", 2.0)]
+    results = Results(Run(name="s", seeds=[0], rows=[]), apart, {})
+    assert [one.value for one in results.numbers("p", "fgd")] == [1.0, 2.0]
+    both = Results(results.sweep, [*apart, number("a", "tracked_scores", 3.0)], {})
+    assert [one.value for one in both.numbers("p", "tracked_scores/fgd")] == [2.0, 3.0]
+    assert [one.value for one in both.numbers("p", "scores/fgd")] == [1.0]
+    with pytest.raises(InputError, match=r"2 stages; write 'scores/fgd' or 'tracked_scores/fgd'"):
+        both.numbers("p", "fgd")

@@ -14,9 +14,9 @@ from rich.progress import track
 from rgx.errors import InputError
 from rgx.gesture.apps.score import Systems, test_clips
 from rgx.gesture.data.submissions import Submission
+from rgx.gesture.poses.base import surest
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.prepare.extractors import Choice, read_choice
-from rgx.gesture.skeleton import POINTS
 from rgx.gesture.video.files import read_frames, shape_of
 from rgx.plugins import find_plugin
 from rgx.run.parallel import map_tasks
@@ -89,17 +89,9 @@ def _track(order: TrackOrder) -> None:
     def frames() -> Iterator[np.ndarray]:
         yield from read_frames(video, width)
 
-    points = np.stack([_surest(people) for people in extractor.track(frames())])
+    points = np.stack([surest(people) for people in extractor.track(frames())])
     if not points[..., 2].any():
         raise InputError(f"{video}: nobody is found in any frame")
     draft = track.with_suffix(".draft")
     write_own_npz(draft, points, width, height)
     draft.replace(track)
-
-
-def _surest(people: np.ndarray) -> np.ndarray:
-    """Return the person (133, 3) whose points are surest, all 0 where there is none."""
-    if not len(people):
-        return np.zeros((POINTS, 3), np.float32)
-    chosen: np.ndarray = people[people[..., 2].sum(-1).argmax()]
-    return chosen

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import Tensor
 
+from rgx.errors import InputError
 from rgx.gesture.metrics.base import VideoMetric, VideoPair
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND
@@ -37,6 +38,11 @@ class VideoHandConfidence(VideoMetric):
     protocol: ClassVar[str] = "speech-driven, a tracker's hand points at the pictures' own size (no resize)"
 
     def __init__(self, poses: Part[Extractor]) -> None:
+        if poses.networks:
+            raise InputError(
+                f"metric.video_hand_confidence.poses: trained by the stage {', '.join(poses.networks)}, "
+                "which no metric reads; choose mmpose or mediapipe"
+            )
         self.poses = poses
 
     def fingerprint(self) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rgx.errors import InputError
+from rgx.gesture.skeleton import POINTS
 
 
 class Extractor(ABC):
@@ -19,10 +21,16 @@ class Extractor(ABC):
 
     people: int | None = None
     alone: bool = False
+    networks: ClassVar[tuple[str, ...]] = ()
+    """The stages that train what it looks with; it is given their networks by `looking_with`."""
 
     def fingerprint(self) -> str:
         """Return the identity of the weights it is given; raises InputError for a file that is not there."""
         return ""
+
+    def looking_with(self, networks: Mapping[str, Any], device: str) -> Extractor:
+        """Return an extractor with the networks of `networks`, by stage, which looks on a device."""
+        return self
 
     @abstractmethod
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -46,6 +54,14 @@ def same_size(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             size = f"{frame.shape[1]}×{frame.shape[0]} px, the first is {first[1]}×{first[0]} px"
             raise InputError(f"frame {n} of the pictures is {size}: expected one size")
         yield frame
+
+
+def surest(people: np.ndarray) -> np.ndarray:
+    """Return the one of people (P, 133, 3) whose points are surest, all 0 where there is none."""
+    if not len(people):
+        return np.zeros((POINTS, 3), np.float32)
+    chosen: np.ndarray = people[people[..., 2].sum(-1).argmax()]
+    return chosen
 
 
 def scored(points: np.ndarray, scores: np.ndarray) -> np.ndarray:

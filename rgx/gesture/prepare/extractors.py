@@ -76,6 +76,8 @@ def read_choice(name: str, plugins: tuple[tuple[str, str], ...], bindings: Itera
     """
     choice = Choice(name, plugins)
     variant, values = choice.variant(), dict[str, Any]()
+    if trained := getattr(variant.cls, "networks", ()):
+        raise InputError(f"poses.{name} is trained by the stage {', '.join(trained)}: only a sweep uses it")
     for binding in bindings:
         key, equals, text = (part.strip() for part in binding.partition("="))
         axis_and_name, _, parameter = key.rpartition(".")
