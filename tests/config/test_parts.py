@@ -60,7 +60,7 @@ PARTS = {
     "stage/motion": ["generator", "quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
-        *("refiner", "discriminator", "adversarial", "perceptual", "augmentation"),
+        *("refiner", "discriminator", "adversarial", "perceptual", "augmentation", "losses"),
         *("training", "discriminator_training"),
     ],
     "stage/residual": ["residual", "alignment", "audio_init", "training"],

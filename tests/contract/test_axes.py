@@ -34,6 +34,7 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
 PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {
     "adversarial",
     "perceptual",
+    "picture_loss",
 }
 """Held to their contracts in test_picture_axes.py."""
 REPORTS = {"caption", "figure", "format"}
