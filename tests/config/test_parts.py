@@ -31,7 +31,7 @@ SHAPES = {
     "generator/causal": [*LEARNT],
     **{f"generator/{name}": ["features", "speakers"] for name in ("diffusion", "lstm")},
     "judge/autoencoder": ["points_width"],
-    **{f"keypoints/{name}": ["size_px"] for name in ("pose2d", "pose2d_flexible", "unsupervised")},
+    **{f"keypoints/{name}": ["size_px"] for name in ("pose2d", "pose2d_flexible", "regions", "unsupervised")},
     **{f"quantizer/{name}": ["width"] for name in ("fsq", "none", "rvq", "vq")},
     **{f"refiner/{name}": ["size_px"] for name in ("edge_heatmap", "none", "s2g", "skeleton", "unet")},
     **{key: [*LEARNT] for key in ("residual/none", "residual/prefix_token", "residual/transformer")},

@@ -32,7 +32,7 @@ AXES = {
     "groups": {"anatomical", "mixed", "hybrid"},
     "animator": {"tps", "edge_tps"},
     "augmentation": {"none", "flips_and_colour"},
-    "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
+    "keypoints": {"unsupervised", "pose2d", "pose2d_flexible", "regions"},
     "edges": {"weighted", "scaled"},
     "refiner": {"none", "unet", "skeleton", "edge_heatmap", "s2g"},
     "discriminator": {"patch", "s2g"},
