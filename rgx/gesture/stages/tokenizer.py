@@ -97,7 +97,8 @@ def describe(tokenizer: Tokenizer, batch: Batch) -> dict[str, float]:
     tokens = tokenizer.window_tokens(batch)
     facts = {}
     for layers in range(1, tokenizer.layers + 1):
-        motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})[:, PREFIX_FRAMES:]
+        decoded = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})
+        motion = tokenizer.anchor(decoded, batch.prefix)[:, PREFIX_FRAMES:]
         error = (motion - batch.motion).abs()[batch.valid].mean()
         facts[f"error_{layers}_layers"] = float(error)
     for stream, codes in tokens.items():
