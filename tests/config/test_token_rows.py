@@ -35,7 +35,7 @@ def test_what_does_not_fit_is_refused_while_planning(
 ) -> None:
     monkeypatch.chdir(ROOT)
     file = tmp_path / "bad.yaml"
-    head = TABLE.read_text(encoding="utf-8").split("panels:")[0].split("targets:")[0]
+    head = TABLE.read_text(encoding="utf-8").split("panels:")[0]
     file.write_text(f"{head}panels:\n  p:\n    row: {row}\n", encoding="utf-8")
     with pytest.raises(InputError, match=told):
         make_plan(read_sweep(file))
