@@ -60,9 +60,23 @@ class Cell:
 
 
 def choose(axis: str, choice: Any, place: str) -> list[str]:
-    """Return the gin lines for one axis of a row: a variant's name, or {name: {parameter: value}}."""
+    """Return the gin lines for one axis of a row: a variant's name, {name: {parameter: value}}, or a list."""
     if axis not in axes():
         raise InputError(f"{place}: unknown axis '{axis}': {nearest(axis, axes())}")
+    several = isinstance(choice, list)
+    names, lines = [], []
+    for entry in choice if several else [choice]:
+        name, bound = _chosen(axis, entry, place)
+        if name in names:
+            raise InputError(f"{place}: {axis}: '{name}' is listed twice")
+        names.append(name)
+        lines += bound
+    references = ", ".join(f"@{axis}.{name}()" for name in names)
+    return [f"{axis.upper()} = {f'[{references}]' if several else references}", *lines]
+
+
+def _chosen(axis: str, choice: Any, place: str) -> tuple[str, list[str]]:
+    """Return the name of the variant that a choice is of, and the gin lines of its parameters."""
     if isinstance(choice, Mapping):
         if len(choice) != 1:
             raise InputError(f"{place}: {axis}: expected one variant, found {', '.join(map(str, choice))}")
@@ -76,12 +90,12 @@ def choose(axis: str, choice: Any, place: str) -> list[str]:
         raise InputError(f"{place}: {error}") from None
     if parameters is not None and not isinstance(parameters, Mapping):
         raise InputError(f"{place}: {axis}/{name}: expected parameters as a mapping, found {parameters!r}")
-    lines = [f"{axis.upper()} = @{axis}.{name}()"]
+    lines = []
     for parameter, value in (parameters or {}).items():
         if parameter not in variant.bindable:
             raise InputError(f"{place}: {axis}/{name} {_refused(variant, str(parameter))}")
         lines.append(f"{axis}.{name}.{parameter} = {gin_value(value, place)}")
-    return lines
+    return name, lines
 
 
 def gin_value(value: Any, place: str) -> str:

@@ -195,11 +195,14 @@ class PixelBatch:
 
 class MotionTokenizer(Protocol):
     """What a generator may ask of a trained tokenizer; motion (B, T, K, 2); tokens (B, N, Q) a stream, and
-    latents (B, N, D) a stream: what is decoded, the sum of all layers' codes."""
+    latents (B, N, D) a stream: what is decoded, the sum of all layers' codes. What is decoded or merged
+    belongs where `anchor` puts it, given the frames before a window; split is what the codecs are told, so
+    many coordinates a frame."""
 
     width: int
     codes: int
     layers: int
+    coordinates: int
     members: dict[str, tuple[str, ...]]
 
     def tokens(self, motion: Tensor) -> dict[str, Tensor]: ...
@@ -213,3 +216,9 @@ class MotionTokenizer(Protocol):
     def decode(self, tokens: dict[str, Tensor]) -> Tensor: ...
 
     def decode_latents(self, latents: dict[str, Tensor]) -> Tensor: ...
+
+    def split(self, motion: Tensor) -> dict[str, Tensor]: ...
+
+    def merge(self, coordinates: dict[str, Tensor]) -> Tensor: ...
+
+    def anchor(self, decoded: Tensor, known: Tensor) -> Tensor: ...

@@ -38,6 +38,7 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
 PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {
     "adversarial",
     "perceptual",
+    "picture_loss",
 }
 """Held to their contracts in test_picture_axes.py."""
 REPORTS = {"caption", "figure", "format"}
@@ -394,9 +395,16 @@ def test_sampler(variant):
 
 
 @pytest.mark.parametrize("variant", variants("parts"))
-def test_parts_hold_every_stream_once_and_in_order(variant):
-    streams = small(variant)().streams
-    assert [m for members in streams.values() for m in members] == list(STREAMS)
+def test_parts_hold_every_stream_in_order_and_lose_nothing(variant):
+    parts = small(variant)()
+    held = [m for members in parts.streams.values() for m in members]
+    assert list(dict.fromkeys(held)) == list(STREAMS) and parts.over(tuple(STREAMS)) == parts.streams
+    tokenizer, batch = Tokenizer(parts, recipe("quantizer", "rvq", codes=8, layers=1), 4, 1), make_batch()
+    motion = torch.cat([batch.prefix, batch.motion], dim=1).cpu()
+    told = tokenizer.split(motion)
+    assert sum(part.shape[-1] for part in told.values()) == tokenizer.coordinates == motion[0, 0].numel()
+    again = tokenizer.anchor(tokenizer.merge(told), motion[:, :PREFIX_FRAMES])
+    assert torch.allclose(again, motion, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", variants("space"))

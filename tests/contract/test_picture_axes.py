@@ -16,6 +16,7 @@ from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Groups
 from rgx.gesture.animate.keypoints import PoseKeypoints
 from rgx.gesture.nn.efficientnet_lite0 import PACKAGE
+from rgx.gesture.refine.base import Activations, Comparison
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import Pairs
 from rgx.sweep.spec import Overrides, read_sweep
@@ -34,9 +35,11 @@ AXES = {
     "groups": {"anatomical", "mixed", "hybrid"},
     "animator": {"tps", "edge_tps", "external"},
     "augmentation": {"none", "flips_and_colour", "as_generated"},
-    "keypoints": {"unsupervised", "pose2d", "pose2d_flexible"},
+    "keypoints": {"unsupervised", "pose2d", "pose2d_flexible", "regions"},
     "edges": {"weighted", "scaled"},
-    "refiner": {"none", "unet", "skeleton", "edge_heatmap"},
+    "refiner": {"none", "unet", "skeleton", "edge_heatmap", "s2g"},
+    "discriminator": {"patch", "s2g"},
+    "picture_loss": {"l1", "perceptual", "content", "style", "variation", "holes"},
     "adversarial": {"non_saturating", "hinge", "lsgan"},
     "perceptual": {"vgg19", "efficientnet_lite0", "random_features"},
 }
@@ -162,9 +165,11 @@ def run_refiner(module):
     assert 0 <= float(made.detach().min()) <= float(made.detach().max()) <= 1
     drawn = module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE // 2))
     assert drawn.shape == (BATCH, module.map_channels, SIZE, SIZE // 2)
-    refined, structure = module.refine(batch.source, trusted, batch.driving_pose, batch.driving_valid)
-    assert torch.equal(refined, made)
-    assert torch.equal(structure, module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE)))
+    refined = module.refine(batch.source, trusted, batch.driving_pose, batch.driving_valid)
+    assert torch.equal(refined.picture, made) and torch.equal(refined.trusted, trusted)
+    assert refined.painted.shape == made.shape
+    drawn_whole = module.structure(batch.driving_pose, batch.driving_valid, (SIZE, SIZE))
+    assert torch.equal(refined.structure, drawn_whole)
     if not module.present:
         assert torch.equal(made, batch.source)
         return {}
@@ -249,6 +254,24 @@ def test_each_player_gains_from_winning(variant):
     logits = low.clone().requires_grad_()
     game.refiner_loss(logits).backward()
     assert (logits.grad < 0).all()
+
+
+@pytest.mark.parametrize("variant", variants("picture_loss"))
+def test_a_picture_loss_is_least_where_nothing_differs_and_leads_there(variant):
+    batch, loss, perceptual = pairs(), variant.cls(), features()
+    hands = (batch.source[:, :1] > 0.5).float()
+
+    def of(picture):
+        comparison = Comparison(picture, picture, batch.driving, batch.source[:, :1], hands)
+        return loss(comparison, Activations(comparison, perceptual))
+
+    made = batch.source.clone().requires_grad_()
+    far = of(made)
+    far.backward()
+    assert far.shape == () and made.grad.isfinite().all() and made.grad.abs().sum() > 0
+    assert float(of(batch.source - 0.01 * made.grad / made.grad.abs().max())) < float(far.detach())
+    # Only total variation asks for something else than the recording.
+    assert loss.name == "variation" or float(of(batch.driving)) == 0
 
 
 @pytest.mark.parametrize("variant", variants("perceptual"))

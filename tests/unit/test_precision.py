@@ -71,8 +71,7 @@ def test_bf16_moves_a_step_of_the_refiner_little(cell: Any, pairs: Pairs) -> Non
     animator.eval()
 
     def losses() -> dict[str, Tensor]:
-        refined, _ = stage._refine(refiner, animator, pairs)
-        return stage._losses(refined, pairs)
+        return stage._losses(stage._refine(refiner, animator, pairs), pairs)
 
     near(losses, refiner)
 

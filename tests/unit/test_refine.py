@@ -28,6 +28,7 @@ from rgx.gesture.nn.precision import fast, laid_out
 from rgx.gesture.refine import edges as edges_module
 from rgx.gesture.refine.accuracy import Accuracy
 from rgx.gesture.refine.adversarial import Hinge, LeastSquares, NonSaturating
+from rgx.gesture.refine.base import Refined
 from rgx.gesture.refine.discriminator import PatchDiscriminator, SpectralConv
 from rgx.gesture.refine.edges import edge_map, squared_distance
 from rgx.gesture.refine.refiners import EdgeHeatmapRefiner, NoRefiner, PlainRefiner, SkeletonRefiner
@@ -641,7 +642,7 @@ def refiner_stage(*bindings):
 
 @pytest.mark.parametrize("hand_weight", [1.0, 5.0])
 def test_the_hands_weigh_as_much_as_is_bound_in_l1(hand_weight):
-    stage = refiner_stage(f"stage.refiner.hand_weight = {hand_weight}", "stage.refiner.l1_weight = 3.0")
+    stage = refiner_stage(f"picture_loss.l1.hand_weight = {hand_weight}", "picture_loss.l1.weight = 3.0")
     stage.perceptual.prepare("cpu")
     pose, valid = torch.zeros(1, len(KEPT), 2), torch.zeros(1, len(KEPT), dtype=torch.bool)
     left = [kept_index(point) for point in LEFT_HAND]
@@ -650,7 +651,8 @@ def test_the_hands_weigh_as_much_as_is_bound_in_l1(hand_weight):
     # The box of hands at the middle is 2 × 2 of 1,600 pixels: wrong by 0.5 inside, by 0.1 elsewhere.
     made = torch.full_like(real, 0.1)
     made[..., 19:21, 19:21] = 0.5
-    losses = stage._losses(made, Pairs(real, real, pose, pose, valid, valid))
+    refined = Refined(made, made, real[:, :1], real[:, :0])
+    losses = stage._losses(refined, Pairs(real, real, pose, pose, valid, valid))
     wanted = 3 * (1596 * 0.1 + hand_weight * 4 * 0.5) / (1596 + hand_weight * 4)
     assert float(losses["l1"]) == pytest.approx(wanted, rel=1e-5)
     assert float(losses["perceptual"]) == pytest.approx(

@@ -81,7 +81,7 @@ class UnsupervisedKeypoints(Keypoints):
         self.detector = Detector(size_px, groups, points, width)
 
     def forward(self, picture: Tensor | None, pose: Tensor) -> Tensor:
-        return self.detector(_needed(picture))
+        return self.detector(needed(picture))
 
     def visible(self, valid: Tensor) -> Tensor:
         return valid.new_ones(len(valid), self.groups, self.points)
@@ -121,7 +121,8 @@ class FlexibleKeypoints(Keypoints):
         return self.learned.losses(picture)
 
 
-def _needed(picture: Tensor | None) -> Tensor:
+def needed(picture: Tensor | None) -> Tensor:
+    """Return the driving picture; raises InputError where there is none."""
     if picture is None:
         raise InputError("these keypoints are found in the driving picture, and there is none")
     return picture

@@ -122,7 +122,12 @@ class CausalGenerator(Generator):
             window = {s: t[:, PREFIX_TOKENS:] for s, t in base.items()}
             base = residual.extend(window, prefix, batch, noise)
         # Decoded with its prefix, a window goes on from there.
-        return go_on(tokenizer.decode(base), batch)
+        decoded = tokenizer.anchor(tokenizer.decode(base), batch.prefix)
+        return go_on(self.finish(decoded, batch, tokenizer), batch)
+
+    def finish(self, decoded: Tensor, batch: Batch, tokenizer: MotionTokenizer) -> Tensor:
+        """Return what becomes of decoded motion (B, P + T, K, 2), the prefix first: nothing, here."""
+        return decoded
 
     def _guided(
         self, content: Tensor, speaker: Tensor, guidance: float

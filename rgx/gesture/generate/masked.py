@@ -138,7 +138,8 @@ class MaskedGenerator(SpanGenerator):
             # Windows are drawn at random: the first ones are as good as any.
             some = slice(math.ceil(self.reconstruction_share * len(true)))
             parts = {s: t[some] for s, t in tokens.items()}
-            motion = self._soft_motion(logits[some], true[some], masked[some], parts, tokenizer)
+            decoded = self._soft_motion(logits[some], true[some], masked[some], parts, tokenizer)
+            motion = tokenizer.anchor(decoded, batch.prefix[some])[:, PREFIX_FRAMES:]
             terms = motion_losses(motion, batch.motion[some], batch.valid[some])
             losses |= {k: self.reconstruction_weight * v for k, v in terms.items()}
         return losses
@@ -153,7 +154,7 @@ class MaskedGenerator(SpanGenerator):
     ) -> Tensor:
         """Decode expected base codes where masked, true codes elsewhere, with the true residual layers.
 
-        The prefix is decoded before the window and left out.
+        The prefix is decoded before the window.
 
         Source: Sec. 4.2, last sentence before inference; the soft expectation is ours (reading 25).
         """
@@ -165,7 +166,7 @@ class MaskedGenerator(SpanGenerator):
             base = torch.where(own_masked[..., None], expected, books[0][own_true])
             rest = [books[q][tokens[stream][..., q]] for q in range(1, tokenizer.layers)]
             latents[stream] = base + sum(rest, torch.zeros_like(base))
-        return tokenizer.decode_latents(latents)[:, PREFIX_FRAMES:]
+        return tokenizer.decode_latents(latents)
 
     @torch.no_grad()
     def sample(self, batch: Batch, inference: Inference) -> Tensor:
@@ -186,7 +187,7 @@ class MaskedGenerator(SpanGenerator):
             window = {s: t[:, PREFIX_TOKENS:] for s, t in base.items()}
             base = residual.extend(window, prefix, batch, noise)
         # Decoded with its prefix, a window goes on from there.
-        return go_on(tokenizer.decode(base), batch)
+        return go_on(tokenizer.anchor(tokenizer.decode(base), batch.prefix), batch)
 
     @torch.no_grad()
     def refill(self, batch: Batch, masked: dict[str, Tensor], inference: Inference) -> Tensor:

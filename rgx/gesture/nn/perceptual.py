@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
@@ -43,11 +44,17 @@ class PerceptualFeatures(nn.Module):
 
     def distance(self, generated: Tensor, real: Tensor) -> Tensor:
         """Return the mean absolute difference of activations over all layers; gradients reach the first."""
-        return sum(
-            # The real picture's side needs no gradient: half of the memory.
-            ((a - b.detach()).abs().mean() for a, b in zip(self(generated), self(real), strict=True)),
-            start=generated.new_zeros(()),
-        )
+        return layers_apart(self(generated), self(real))
+
+
+def layers_apart(generated: list[Tensor], real: list[Tensor]) -> Tensor:
+    """Return the mean absolute differences of activations, summed over layers; gradients reach the first."""
+    return sum(
+        # The real picture's side needs no gradient: half of the memory.
+        ((a - b.detach()).abs().mean() for a, b in zip(generated, real, strict=True)),
+        # Summed in full precision, whatever the activations are in.
+        start=generated[0].new_zeros((), dtype=torch.promote_types(generated[0].dtype, torch.float32)),
+    )
 
 
 class ConvolutionFeatures(PerceptualFeatures):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
-from rgx.gesture.refine.base import Refiner
+from rgx.gesture.refine.base import Refined, Refiner
 from rgx.gesture.refine.skeleton_picture import DrawnSkeleton
 from rgx.gesture.refine.spade import Norm, PlainNorm, Spade
 from rgx.gesture.refine.structure import (
@@ -64,15 +64,16 @@ class ResidualRefiner(Refiner):
         return self.drawing.learned()
 
     def forward(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> Tensor:
-        return self.refine(picture, trusted, pose, valid)[0]
+        return self.refine(picture, trusted, pose, valid).picture
 
-    def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def refine(self, picture: Tensor, trusted: Tensor, pose: Tensor, valid: Tensor) -> Refined:
         height, width = picture.shape[-2:]
         sizes = [(height >> level, width >> level) for level in range(self.downs + 1)]
         structure, guides = self.drawing.guide(pose, valid, sizes)
         # 1 - trusted: where the animator had nothing to show, the network may paint freely.
         change = self.network(torch.cat([2 * picture - 1, 1 - trusted], dim=1), guides)
-        return _Within.apply(picture + change), structure  # type: ignore[no-untyped-call]
+        refined = _Within.apply(picture + change)  # type: ignore[no-untyped-call]
+        return Refined(refined, refined, trusted, structure)
 
 
 @register("refiner", "unet", label="+ UNet", source="Table 3d '+ UNet'")

@@ -17,7 +17,15 @@ from rgx.gesture.nn.hands import hand_mask
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.nn.precision import fast, laid_out
 from rgx.gesture.refine.accuracy import Accuracy
-from rgx.gesture.refine.base import Adversarial, Discriminator, Refiner
+from rgx.gesture.refine.base import (
+    Activations,
+    Adversarial,
+    Comparison,
+    Discriminator,
+    PictureLoss,
+    Refined,
+    Refiner,
+)
 from rgx.gesture.types import Pairs
 from rgx.registry import Part, Recipe, register
 from rgx.shares import share_mean, share_rows
@@ -26,17 +34,19 @@ from rgx.store.workspace import Inputs, Workspace
 from rgx.train.loop import Keeper, Opponent, fit
 from rgx.train.optimiser import AdamW, Optimiser
 
+ADVERSARIAL = "adversarial"
+"""What the curve calls the loss of the game, which is no picture loss."""
 LAST = 0.1
 """The share of a training, its last, over which the discriminator's accuracy is told."""
 
 
 @register("stage", "refiner", label="Refiner", source="Sec. 4.3, eq. (8)")
 class RefinerStage(Stage):
-    """L1, perceptual and conditional adversarial loss over what the frozen animator leaves.
+    """Picture losses and a conditional adversarial one over what the frozen animator leaves.
 
     The discriminator learns by the refiner's clock; how often it is right over the last tenth of the training
-    is told, and where the edges' thickness and weights began and ended. hand_weight: the weight of L1 in the
-    hand boxes, 1 for none. Source: Sec. 4.3, readings 42, 105 and 107.
+    is told, and where the edges' thickness and weights began and ended. losses: the terms beside the
+    adversarial one; raises InputError for two of one name. Source: Sec. 4.3, readings 42, 105 and 107.
     """
 
     version = 3
@@ -49,19 +59,19 @@ class RefinerStage(Stage):
         adversarial: Adversarial,
         perceptual: PerceptualFeatures,
         augmentation: Part[Augmentation],
+        losses: tuple[PictureLoss, ...],
         training: AdamW,
         discriminator_training: Optimiser,
-        l1_weight: float = 10.0,
-        perceptual_weight: float = 1.0,
         adversarial_weight: float = 0.1,
-        hand_weight: float = 5.0,
     ) -> None:
         self.refiner, self.discriminator, self.adversarial = refiner, discriminator, adversarial
         self.perceptual, self.augmentation, self.training = perceptual, augmentation, training
         self.discriminator_training = discriminator_training
         discriminator_training.schedule.check(training.steps)
-        self.l1_weight, self.perceptual_weight = l1_weight, perceptual_weight
-        self.adversarial_weight, self.hand_weight = adversarial_weight, hand_weight
+        self.losses, self.adversarial_weight = losses, adversarial_weight
+        names = [ADVERSARIAL, *(loss.name for loss in losses)]
+        if double := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"stage.refiner.losses: two terms are called '{double[0]}'; expected each once")
 
     def parents(self) -> tuple[str, ...]:
         return ("frames", "animator")
@@ -98,11 +108,12 @@ class RefinerStage(Stage):
             # What the discriminator would learn from a step of its opponent is thrown away.
             require(learned, False)
             with fast(device):
-                refined, structure = share_rows(self._refine)(built, animator, pairs)
+                refined = share_rows(self._refine)(built, animator, pairs)
                 # The discriminator must not teach the map: it would move the edges to please itself.
-                seen.update(real=pairs.driving, fake=refined.detach(), structure=structure.detach())
+                picture, structure = refined.picture, refined.structure.detach()
+                seen.update(real=pairs.driving, fake=picture.detach(), structure=structure)
                 terms = self._losses(refined, pairs)
-                terms["adversarial"] = self._against(share_rows(critic)(refined, structure.detach()))
+                terms[ADVERSARIAL] = self._against(share_rows(critic)(picture, structure))
             reader.look_ahead()
             return terms
 
@@ -126,23 +137,24 @@ class RefinerStage(Stage):
         return self.adversarial_weight * self.adversarial.refiner_loss(fake)
 
     @staticmethod
-    def _refine(refiner: Refiner, animator: Animator, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    def _refine(refiner: Refiner, animator: Animator, pairs: Pairs) -> Refined:
         with torch.no_grad():
             source = animator.begin(pairs.source, pairs.source_pose, pairs.source_valid)
             pose, valid = pairs.driving_pose, pairs.driving_valid
             animated = animator.animate(source, animator.control(pairs.driving, pose, valid))
         return refiner.refine(animated.picture, animated.trusted, pose, valid)
 
-    def _losses(self, refined: Tensor, pairs: Pairs) -> dict[str, Tensor]:
-        size = (refined.shape[-2], refined.shape[-1])
-        hands = hand_mask(pairs.driving_pose, pairs.driving_valid, size)
-        weight = 1 + (self.hand_weight - 1) * hands.float()
-        error = (refined - pairs.driving).abs().mean(1, keepdim=True)
-        return {
-            "l1": self.l1_weight * (error * weight).sum() / weight.sum(),
-            "perceptual": self.perceptual_weight
-            * share_mean(self.perceptual.distance)(refined, pairs.driving),
-        }
+    def _losses(self, refined: Refined, pairs: Pairs) -> dict[str, Tensor]:
+        size = (refined.picture.shape[-2], refined.picture.shape[-1])
+        hands = hand_mask(pairs.driving_pose, pairs.driving_valid, size).float()
+        whole = Comparison(refined.picture, refined.painted, pairs.driving, refined.trusted, hands)
+
+        def terms(comparison: Comparison, by_picture: bool) -> dict[str, Tensor]:
+            seen = Activations(comparison, self.perceptual)
+            asked = [loss for loss in self.losses if loss.by_picture == by_picture]
+            return {loss.name: loss(comparison, seen) for loss in asked}
+
+        return terms(whole, by_picture=False) | share_mean(terms)(whole, by_picture=True)
 
 
 class Watched:

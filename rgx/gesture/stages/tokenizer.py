@@ -51,8 +51,8 @@ class TokenizerStage(Stage):
         self.training, self.width, self.depth, self.commitment = training, width, depth, commitment
         self.still_share, self.space = still_share, space
         # Control points have no face and no body: how a person is divided is no part of it.
-        self.divided = isinstance(space, LandmarkSpace)
-        if distillation.needs and not self.divided:
+        self.divided = isinstance(space, LandmarkSpace) or not parts.anatomical
+        if distillation.needs and not isinstance(space, LandmarkSpace):
             raise InputError(
                 f"distillation: {distillation.variant.name} compares codes with encoders of landmarks, and "
                 f"motion is control points: choose distillation: none, or space: landmarks"
@@ -122,7 +122,8 @@ def describe(tokenizer: Tokenizer, batch: Batch) -> dict[str, float]:
     tokens = tokenizer.window_tokens(batch)
     facts = {}
     for layers in range(1, tokenizer.layers + 1):
-        motion = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})[:, PREFIX_FRAMES:]
+        decoded = tokenizer.decode({s: t[..., :layers] for s, t in tokens.items()})
+        motion = tokenizer.anchor(decoded, batch.prefix)[:, PREFIX_FRAMES:]
         error = (motion - batch.motion).abs()[batch.valid].mean()
         facts[f"error_{layers}_layers"] = float(error)
     for stream, codes in tokens.items():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rgx.gesture.nn.encoders import ResidualConv, edge_conv
 from rgx.gesture.skeleton import STREAMS, stream_slice
 from rgx.gesture.tokens.base import Parts, Quantized, Quantizer
-from rgx.gesture.types import FRAMES_PER_TOKEN, PREFIX_TOKENS, Batch
+from rgx.gesture.types import FRAMES_PER_TOKEN, PREFIX_FRAMES, PREFIX_TOKENS, Batch
 from rgx.registry import Recipe
 from rgx.shares import share_rows
 
@@ -83,15 +83,15 @@ class Tokenizer(nn.Module):
         places: Mapping[str, slice] | None = None,
     ) -> None:
         super().__init__()
-        self.members = parts.streams
         self.places = places or {stream: stream_slice(stream) for stream in STREAMS}
-        sizes = {member: place.stop - place.start for member, place in self.places.items()}
-        self.codecs = nn.ModuleDict(
-            {
-                stream: Codec(2 * sum(sizes[m] for m in members), quantizer, width, depth)
-                for stream, members in self.members.items()
-            }
-        )
+        points = {member: place.stop - place.start for member, place in self.places.items()}
+        self.parts, self.members = parts, parts.over(tuple(points))
+        sizes = {
+            stream: parts.size(stream, 2 * sum(points[m] for m in members))
+            for stream, members in self.members.items()
+        }
+        self.coordinates = sum(sizes.values())
+        self.codecs = nn.ModuleDict({s: Codec(size, quantizer, width, depth) for s, size in sizes.items()})
         first_quantizer = self.codec(next(iter(self.members))).quantizer
         self.width, self.codes, self.layers = width, first_quantizer.codes, first_quantizer.layers
 
@@ -105,23 +105,29 @@ class Tokenizer(nn.Module):
             yield from (self.codec(stream).encoder, self.codec(stream).decoder)
 
     def split(self, motion: Tensor) -> dict[str, Tensor]:
-        """Return each stream's coordinates (B, T, C)."""
-        return {
-            stream: torch.cat(
-                [rearrange(motion[:, :, self.places[m]], "b t k c -> b t (k c)") for m in members], -1
-            )
-            for stream, members in self.members.items()
-        }
+        """Return what each stream is told of motion (B, T, C)."""
+        return self.parts.code(
+            {
+                stream: torch.cat(
+                    [rearrange(motion[:, :, self.places[m]], "b t k c -> b t (k c)") for m in members], -1
+                )
+                for stream, members in self.members.items()
+            }
+        )
 
     def merge(self, coordinates: dict[str, Tensor]) -> Tensor:
-        """Return the motion (B, T, K, 2) of the streams' coordinates."""
-        return rearrange(
-            torch.cat([coordinates[s] for s in self.members], dim=-1), "b t (k c) -> b t k c", c=2
-        )
+        """Return the motion (B, T, K, 2) of what the streams are told, where it belongs or yet to anchor."""
+        restored = self.parts.restore({s: coordinates[s] for s in self.members})
+        return rearrange(restored, "b t (k c) -> b t k c", c=2)
+
+    def anchor(self, decoded: Tensor, known: Tensor) -> Tensor:
+        """Return decoded motion (B, T, K, 2) where it belongs: its first P frames are known (B, P, K, 2)."""
+        return self.parts.anchor(decoded, known)
 
     def forward(self, motion: Tensor) -> tuple[Tensor, dict[str, Quantized]]:
         quantized = self._quantize(motion)
-        return self.decode_latents({s: q.output for s, q in quantized.items()}), quantized
+        decoded = self.decode_latents({s: q.output for s, q in quantized.items()})
+        return self.anchor(decoded, motion[:, :PREFIX_FRAMES]), quantized
 
     def _quantize(self, motion: Tensor) -> dict[str, Quantized]:
         streams = ((s, self.codec(s), x) for s, x in self.split(motion).items())
