@@ -64,14 +64,15 @@ def read_row(plan: Plan, keys: dict[str, str], store: Path) -> Row | None:
         for stage in ("generator", "tokenizer", "residual")
         if isinstance(cell.built.get(stage), nn.Module) and manifest(store, stage, keys.get(stage, ""))
     }
-    inputs = Inputs({}, {stage: folders[stage] for stage in ("corpus", "speech")})
-    motion, corpus = None, inputs.arrays("corpus")
+    source = cell.stages["generator"].space.source  # type: ignore[attr-defined]  # of generators only
+    inputs = Inputs({}, {stage: folders[stage] for stage in {"corpus", "speech", source.stage}})
+    motion, scale = None, inputs.arrays(source.stage)
     if manifest(store, "motion", keys.get("motion", "")):
-        drawn = Inputs({}, folders).arrays("motion")["motion"]
-        motion = (drawn - corpus["mean"]) / corpus["std"]
+        drawn = Inputs({}, folders).arrays("motion")[source.array]
+        motion = (drawn - scale["mean"]) / scale["std"]
     parts = {name: getattr(cell.stages.get("motion"), name, None) for name in ("decode", "sampler")}
     generator = cast(Generator, networks["generator"])
-    return Row(generator, {**networks, **parts}, load_windows(inputs, "test", "cpu"), motion)
+    return Row(generator, {**networks, **parts}, load_windows(inputs, "test", "cpu", source), motion)
 
 
 def of_tokens(generator: MaskedGenerator, tokenizer: MotionTokenizer) -> Loss:

@@ -13,6 +13,7 @@ from torch import nn
 
 from rgx import registry
 from rgx.errors import InputError
+from rgx.gesture.data.motion_space import LandmarkSpace
 from rgx.gesture.generate import masked as masked_module
 from rgx.gesture.generate.base import Decoding, Inference
 from rgx.gesture.generate.chaining import chain_windows, go_on
@@ -72,7 +73,8 @@ def make_generator(name, tokenizer, **overrides):
     """Return a generator whose speakers differ, as they do once it is trained."""
     if name == "masked":
         overrides = {"mask_ratio": recipe("mask_ratio", "uniform")()} | overrides
-    made = recipe("generator", name, **{"trunk": trunk(), **overrides})(tokenizer, speech(), 2)
+    bare = recipe("generator", name, **{"trunk": trunk(), **overrides})
+    made = bare.given(tokenizer=tokenizer, speech=speech(), speakers=2, levels=LandmarkSpace().levels(None))
     for block in made.trunk.blocks:
         nn.init.normal_(block.style.modulation[-1].weight)
     return made
