@@ -44,12 +44,12 @@ def main() -> None:
     with (asked.corpus / "index.csv").open(newline="", encoding="utf-8-sig") as file:
         clips = [row["clip"] for row in csv.DictReader(file) if row["split"] == "test"]
     for clip in clips:
-        made = asked.out / f"{clip}.mp4"
-        if not made.is_file():
-            film(asked.corpus / "clips" / f"{clip}.mp4", made, asked.repository, asked.python)
+        target = asked.out / f"{clip}.mp4"
+        if not target.is_file():
+            film(asked.corpus / "clips" / f"{clip}.mp4", target, asked.repository, asked.python)
 
 
-def film(recording: Path, made: Path, repository: Path, python: str) -> None:
+def film(recording: Path, target: Path, repository: Path, python: str) -> None:
     """Write what S2G-Diffusion makes of a clip's first frame and speech, as long as the clip."""
     video = probe(recording)
     first = next(read_frames(recording, SIZE_PX))
@@ -68,7 +68,7 @@ def film(recording: Path, made: Path, repository: Path, python: str) -> None:
         words = [word for name, path in options.items() for word in (f"--{name}", str(path.resolve()))]
         subprocess.run([python, "-c", RUN, *words], cwd=repository, check=True)
         shown = list(read_frames(work / "shown" / "first.mp4", SIZE_PX))
-    write_mp4(made, [first, *shown][: video.frames], speech)
+    write_mp4(target, [first, *shown][: video.frames], speech)
 
 
 def whole_windows(speech: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ class Strips(PicturesFigure):
             StripRow(label, [shown.frames[t] for t in chosen], _squares(shown, chosen, side, size))
             for label, shown in shown_rows.items()
         ]
-        above = "; ".join(filter(None, (f"clip {window.place}", said, *self._missing(material))))
+        above = "; ".join(filter(None, (f"clip {window.place}", said, *self._rows_in_words(material))))
         return draw(Strip(window.source, rows, heads, above, side), self.width)
 
     def film(self, material: Material) -> Film | None:
@@ -88,7 +88,7 @@ class Strips(PicturesFigure):
         keys = {row: sorted(cell.stages.items()) for row, cell in windows.cells.items()}
         content = repr((rows_film.VERSION, windows.starts[number], labels, keys))
         place = f"clip {windows.place(number)}, real first"
-        said = "; ".join(filter(None, (place, *self._missing(material))))
+        said = "; ".join(filter(None, (place, *self._rows_in_words(material))))
         return Film(content, said, partial(_write_film, windows, number, labels))
 
     def drawable(self, material: Material, rows: list[str]) -> list[str]:
@@ -98,7 +98,7 @@ class Strips(PicturesFigure):
         }
         return [row for row in rows if row in pictured] or rows
 
-    def _missing(self, material: Material) -> tuple[str, str]:
+    def _rows_in_words(self, material: Material) -> tuple[str, str]:
         """Return in words which rows of many are shown, and which rows have no pictures to show."""
         rows, table = self.rows or material.results.rows(self.panel), self.table(material)
         pictured = self.drawable(material, rows)
