@@ -27,7 +27,7 @@ from tabulate import tabulate
 from rgx.config import build_stage, configure_cell
 from rgx.gesture.data.puppets import SPEECH
 from rgx.gesture.model.gesture_model import GestureModel, Normalisation
-from rgx.gesture.model.hearing import window_features
+from rgx.gesture.model.listening import window_features
 from rgx.gesture.model.output import write_performance
 from rgx.gesture.model.sound_blocks import open_sound
 from rgx.gesture.skeleton import KEPT

@@ -34,6 +34,7 @@ SHAPES = {
     "generator/flow": ["tokenizer", "features", "speakers"],
     "generator/masked_motion": ["tokenizer", "features", "speakers", "levels"],
     "generator/external": ["heard"],
+    **{f"pixels/{name}": ["picture_px"] for name in ("coupled_unet", "coupled_unet_joint")},
     "judge/autoencoder": ["points_width"],
     **{f"keypoints/{name}": ["size_px"] for name in ("pose2d", "pose2d_flexible", "regions", "unsupervised")},
     **{f"quantizer/{name}": ["width"] for name in ("fsq", "none", "rvq", "vq")},

@@ -14,9 +14,9 @@ import pytest
 
 from rgx.errors import InputError
 from rgx.gesture.data.submissions import Submission
-from rgx.gesture.external.answers import KeypointAnswers, PictureAnswers
 from rgx.gesture.external.command import Command, digest_of
 from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.external.replies import KeypointAnswers, PictureAnswers
 from rgx.gesture.external.requests import PoseRequest, SpeechRequest
 from rgx.gesture.skeleton import KEPT, POINTS
 from rgx.gesture.video.files import write_mp4

@@ -22,7 +22,7 @@ from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator
 from rgx.gesture.model.fading import OVERLAP_FRAMES, fade_windows
 from rgx.gesture.model.gesture_model import GestureModel
-from rgx.gesture.model.hearing import STEP_FRAMES, window_features
+from rgx.gesture.model.listening import STEP_FRAMES, window_features
 from rgx.gesture.model.portrait import Portrait, portrait_of, read_portrait
 from rgx.gesture.model.sound_blocks import Waveform, open_sound
 from rgx.gesture.poses.files import read_keypoints

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rgx.errors import InputError
 from rgx.gesture.animate.base import Animated, Animator, Control
-from rgx.gesture.external.answers import PictureAnswers
 from rgx.gesture.external.command import Command, digest_of
 from rgx.gesture.external.mailbox import Mailbox
+from rgx.gesture.external.replies import PictureAnswers
 from rgx.gesture.external.requests import PoseRequest
 from rgx.gesture.nn.perceptual import PerceptualFeatures
 from rgx.gesture.types import Pairs

@@ -35,7 +35,7 @@ class Asked(Protocol):
         ...
 
 
-class Answers(Protocol[Answered_co]):
+class Replies(Protocol[Answered_co]):
     """A kind of answers: where they lie and how they are read."""
 
     def about(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Mailbox:
         self.folder, self.say = folder.absolute() / ".mailbox", say
 
     def answers(
-        self, command: Command, requests: Sequence[Asked], kind: Answers[Answered_co]
+        self, command: Command, requests: Sequence[Asked], kind: Replies[Answered_co]
     ) -> Iterator[Answered_co]:
         """Yield the answer to each request; raises InputError where one is absent or not as expected."""
         outputs = self.folder / "outputs"
@@ -82,7 +82,7 @@ class Mailbox:
             yield kind.read(path)
 
     def _ask(
-        self, command: Command, absent: Sequence[Asked], kind: Answers[Any], outputs: Path, before: int
+        self, command: Command, absent: Sequence[Asked], kind: Replies[Any], outputs: Path, before: int
     ) -> None:
         """Have the absent answers given, and check that they were."""
         inputs = self.folder / "inputs"
@@ -110,7 +110,7 @@ class Mailbox:
             )
 
 
-def stands(kind: Answers[Any], outputs: Path, name: str) -> bool:
+def stands(kind: Replies[Any], outputs: Path, name: str) -> bool:
     """Return whether an answer is there and whole; one that is not is removed, to be asked for again."""
     path = kind.place(outputs, name)
     if path is None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from rgx.errors import InputError
-from rgx.gesture.external.answers import KeypointAnswers
 from rgx.gesture.external.command import Command, digest_of
+from rgx.gesture.external.replies import KeypointAnswers
 from rgx.gesture.generate.base import Generator, Inference
 from rgx.gesture.types import Batch, MotionTokenizer
 from rgx.registry import Place, Unkeyed, register

@@ -15,7 +15,7 @@ from rgx.errors import InputError
 from rgx.gesture.model.editing import EditSpan, edit, read_spans, streams_of
 from rgx.gesture.model.film import film
 from rgx.gesture.model.gesture_model import GestureModel
-from rgx.gesture.model.hearing import hear
+from rgx.gesture.model.listening import hear
 from rgx.gesture.model.motion_file import written_whole
 from rgx.gesture.model.sound_blocks import open_sound
 from rgx.gesture.model.tracked_video import TrackedVideo

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import tee
+from itertools import chain, tee
 
 import numpy as np
 from torch import Tensor
 
-from rgx.gesture.rendering import CHUNK, Renderer, all_valid, animate, refine, to_bytes
+from rgx.gesture.rendering import CHUNK, Renderer, all_valid, animate, controls_of_poses, refine, to_bytes
 
 
 def film(
@@ -16,8 +16,9 @@ def film(
 ) -> Iterator[np.ndarray]:
     """Yield frames (H, W, 3) uint8 of generated poses (N, K, 2); source as `animate` takes it."""
     ahead, beside = tee(chunk for some in poses for chunk in some.split(CHUNK))
-    driving = ((pose, all_valid(pose), pose.new_zeros(len(pose), 3, 0, 0)) for pose in ahead)
-    every = animate(renderer.animator, source, driving, renderer.device)
+    animator, device = renderer.animator, renderer.device
+    controls = chain.from_iterable(controls_of_poses(animator, p, all_valid(p), device) for p in ahead)
+    every = animate(animator, source, controls, device)
     for pose, animated in zip(beside, every, strict=True):
-        for shown in refine(renderer.refiner, [animated], pose, all_valid(pose), renderer.device):
+        for shown in refine(renderer.refiner, [animated], pose, all_valid(pose), device):
             yield from to_bytes(shown)

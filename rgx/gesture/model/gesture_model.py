@@ -17,7 +17,7 @@ from rgx.gesture.generate.noise import Noise
 from rgx.gesture.model import skeleton_film
 from rgx.gesture.model.fading import fade_windows
 from rgx.gesture.model.film import film
-from rgx.gesture.model.hearing import window_features
+from rgx.gesture.model.listening import window_features
 from rgx.gesture.model.portrait import Portrait
 from rgx.gesture.model.retargeting import Retargeting, retarget
 from rgx.gesture.model.sound_blocks import Sound, open_sound
