@@ -115,7 +115,7 @@ def refuse_absences(
         Absence(
             tuple(dict.fromkeys(line for reader in some for line in _bindings(reader, places))),
             fault,
-            tuple(dict.fromkeys(mark for reader in some for _, mark in _named(reader).values())),
+            tuple(dict.fromkeys(mark for reader in some for _, mark in reader.bound.values())),
         )
         for fault, some in faults.items()
     ]
@@ -151,14 +151,9 @@ def _fault(reader: Reader) -> str:
     return ""
 
 
-def _named(reader: Reader) -> Mapping[str, tuple[Any, Outside]]:
-    """Return what a reader is bound to by argument, without what is bound to nothing, if it has others."""
-    return {argument: bound for argument, bound in reader.bound.items() if bound[0]} or reader.bound
-
-
 def _bindings(reader: Reader, places: Mapping[tuple[str, str], str]) -> Iterator[str]:
     """Yield the line that binds each marked argument of a reader, or its default."""
-    for argument, (value, _) in _named(reader).items():
+    for argument, (value, _) in reader.bound.items():
         place = places.get((reader.selector, argument), "")
         written = f"{reader.selector}.{argument} = {value!r}"
         yield f"{place}: {written}" if place else f"{written} (its default)"

@@ -143,6 +143,7 @@ def test_videos_of_true_motion_are_what_is_real(made: Made) -> None:
     assert torch.allclose(tracked["motion"][seen], recorded["motion"][rows][seen], atol=1e-4)
     outputs = made.run("tracked_scores")
     assert outputs["scores"]["pcm"] == 1.0 and outputs["notes"][0].startswith("Floor of tracking")
+    assert outputs["metrics"]["pcm"]["protocol"].endswith("poses tracked in video")
     assert outputs["scores"]["jerk"] == pytest.approx(outputs["references"]["jerk"], rel=0.05)
 
 

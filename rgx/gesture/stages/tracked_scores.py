@@ -48,6 +48,12 @@ class TrackedScoresStage(MotionScoring):
                 "bind one to the other"
             )
 
+    def run(self, inputs: Inputs, workspace: Workspace, built: None) -> dict[str, Any]:
+        outputs = super().run(inputs, workspace, built)
+        for about in outputs["metrics"].values():
+            about["protocol"] = f"{about['protocol']}, poses tracked in video"
+        return outputs
+
     def notes(self, inputs: Inputs) -> list[str]:
         return [*inputs.about("tracked_floor")["notes"], *inputs.about(self.judged)["notes"]]
 
