@@ -105,7 +105,7 @@ def test_doubled_returning_and_tampered_answers_are_told_and_nothing_is_lost(kit
     changed[rated]["value"] = 1 + changed[rated]["value"] % 5
     raters.save(kit, second, changed, "01-again.json")
     path = kit.folder / "answers" / "02.json"
-    path.write_text(path.read_text().replace(r"\"value\": 3", r"\"value\": 5"))
+    path.write_text(path.read_text().replace(r"\"en\"", r"\"de\""))
     ratings = gather_ratings(kit)
     assert ratings.raters == 11 and path.is_file()
     assert [p for p in ratings.problems if "02.json: it is not as the page saved it; none of it is used" in p]
