@@ -19,7 +19,6 @@ from rgx.study.reliability import Intraclass, intraclass, krippendorff_alpha
 
 WEAK = 0.2
 """Below this alpha a question did not work."""
-MOST_COUNT = 200
 
 
 @dataclass(frozen=True)
@@ -111,18 +110,6 @@ def _remarks(ratings: Ratings, rated: Mapping[str, Rated]) -> list[str]:
             f"of {len(pairs)} items asked twice {same} were answered alike, {apart:.2f} apart on average"
         )
     return remarks
-
-
-def consistent_count(numbers: Sequence[float], decimals: int = 2) -> int | None:
-    """Return the fewest ratings each of some printed means can be of, None where it is more than 200.
-
-    Source: the GRIM test (Brown and Heathers 2017): a mean of n whole numbers is a multiple of 1/n.
-    """
-    half = 0.5 * 10**-decimals + 1e-9
-    for count in range(1, MOST_COUNT + 1):
-        if all(abs(round(number * count) / count - number) <= half for number in numbers):
-            return count
-    return None
 
 
 def printed_apart(estimate: Estimate) -> bool:

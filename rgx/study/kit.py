@@ -19,6 +19,7 @@ from rgx.store.artifacts import checksum, read_object
 from rgx.study.conditions import Located, locate, scenes_of
 from rgx.study.power import power_lines
 from rgx.study.rater_page import check_languages, inlined, page_of, session_data
+from rgx.study.reported_numbers import read_reported
 from rgx.study.sessions import Item, items_of, plan_sessions
 from rgx.study.stimuli import Studio, stimuli_of
 from rgx.study.study_file import StudyFile, read_study
@@ -77,6 +78,7 @@ def make_kit(file: Path, store: Path, out: Path, report: Callable[[str], None]) 
     shutil.rmtree(draft, ignore_errors=True)
     try:
         (draft / VIDEOS).mkdir(parents=True)
+        published = read_reported(study, source)
         located = locate(study, source, store, draft / "references")
         scenes = scenes_of(study, source, located)
         for line in power_lines(study, items_of(study, len(scenes))):
@@ -90,7 +92,7 @@ def make_kit(file: Path, store: Path, out: Path, report: Callable[[str], None]) 
                 report(f"{number} of {len(wanted)} videos")
         key = _key(study, file, located, scenes, salt)
         shutil.rmtree(draft / "references", ignore_errors=True)
-        key["partners"] = studio.partners
+        key |= {"partners": studio.partners, "published": published}
         key["sessions"] = {
             secrets.token_urlsafe(TOKEN_BYTES): _session(study, items, salt) for items in sessions
         }

@@ -16,6 +16,8 @@ from rgx.study.findings import Findings
 from rgx.study.kit import Kit
 
 DRAWS = 2000
+PLAIN_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+"""The figures' letters have no small ones."""
 LEAST = 3
 """With fewer conditions there is no order to speak of."""
 
@@ -115,7 +117,7 @@ def _drawing(rows: Sequence[Agreeing], heads: Mapping[str, str]) -> Any:
         axes.axvline(0, color=style.GREY, linestyle="--", linewidth=0.8)
         axes.set_xlim(-1.05, 1.05)
         axes.set_ylim(len(metrics) - 0.5, -0.5)
-        axes.set_xlabel(f"τ with {style.text(heads[question])}")
+        axes.set_xlabel(f"τ with {style.text(heads[question].translate(PLAIN_DIGITS))}")
         axes.set_yticks(range(len(metrics)), [])
     line[0].set_yticks(range(len(metrics)), [style.text(metric) for metric in metrics])
     return figure

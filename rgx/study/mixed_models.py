@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 OPTIMISERS = ("lbfgs", "nm")
-"""The default, BFGS, stopped early in 2 of 6 simulated studies and said so only in a warning."""
+"""The default, BFGS, stopped early in 1 of 4 simulated studies and said so only in a warning."""
 
 
 class ModelEffect(NamedTuple):

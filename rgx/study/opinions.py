@@ -11,6 +11,7 @@ import numpy as np
 
 RESAMPLES = 2000
 LEVEL = 0.95
+LEAST = 1e-12
 
 
 class Estimate(NamedTuple):
@@ -34,9 +35,10 @@ class Spread(NamedTuple):
     by_rating: np.ndarray
 
     def error(self, weights: np.ndarray) -> float:
-        """Return the standard error of a weighted sum of the means."""
+        """Return the standard error of a weighted sum of the means, nan where nothing varies."""
         rater, scene, rating = (float(weights @ covariance @ weights) for covariance in self)
-        return float(np.sqrt(max(rater + scene - rating, min(rater, scene))))
+        variance = max(rater + scene - rating, min(rater, scene))
+        return float(np.sqrt(variance)) if variance > LEAST else float("nan")
 
     def drawn(self, means: np.ndarray, count: int, seed: int) -> np.ndarray:
         """Return means as other raters and scenes might give them (count, C)."""

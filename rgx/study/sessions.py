@@ -63,8 +63,9 @@ def items_of(study: StudyFile, scenes: int) -> dict[str, int]:
 def plan_sessions(study: StudyFile, scenes: Sequence[str], seed: int | None = None) -> list[list[Item]]:
     """Return the items of each rater's session in order.
 
-    Over all raters every scene is seen under every condition equally often, within one; in a session every
-    condition is equally often and no scene twice a question. Raises InputError for too few scenes.
+    Over all raters a scene is seen under every condition equally often, within one as a rule; in a session
+    every condition is equally often and no scene twice a question. Raises InputError for too few scenes.
+    Source: reading 149.
     """
     random = np.random.default_rng(study.seed if seed is None else seed)
     items = items_of(study, len(scenes))
@@ -112,12 +113,12 @@ def _block(
     each = -(-count // len(units))
     least = np.argsort(seen.sum(0) + random.random(len(units)))
     wanted = np.tile(least, each)[:count] if count % len(units) else np.repeat(np.arange(len(units)), each)
-    rarest = np.argsort(seen.sum(1) + random.random(len(scenes)))[:count]
-    costs = seen[np.ix_(rarest, wanted)].astype(float) ** 2 + random.random((count, count)) / (count * 100)
-    rows, columns = linear_sum_assignment(costs)
+    # First how often a scene was seen under this condition, then how often at all, then chance.
+    costs = seen[:, wanted].astype(float) ** 2 * (len(units) + 1) + seen.sum(1, keepdims=True)
+    rows, columns = linear_sum_assignment(costs + random.random(costs.shape) / 2)
     block = []
-    for row, column in zip(rows, columns, strict=True):
-        scene, unit = rarest[row], wanted[column]
+    for scene, column in zip(rows, columns, strict=True):
+        unit = wanted[column]
         seen[scene, unit] += 1
         block.append(Item(question, PROPER, scenes[scene], *units[unit]))
     return block

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from rgx.study.contrasts import Contrast
+from rgx.study.contrasts import LEAST, Contrast
 from rgx.study.findings import Findings, Rated, printed_apart
 
 LEVEL = 0.05
@@ -36,8 +36,9 @@ def notes_of(findings: Findings) -> list[str]:
 
 
 def _of_rated(own: Rated, ours: str | None, label: Label) -> Iterator[str]:
+    alpha = "unknown, no video has two raters" if math.isnan(own.alpha) else f"{own.alpha:.2f} (ordinal)"
     yield (
-        f"Krippendorff's α {own.alpha:.2f} (ordinal), ICC(2,1) {own.icc.single:.2f} and ICC(2,k) "
+        f"Krippendorff's α {alpha}; ICC(2,1) {own.icc.single:.2f} and ICC(2,k) "
         f"{own.icc.mean:.2f} of the raters' means of conditions"
     )
     apart = [
@@ -48,6 +49,9 @@ def _of_rated(own: Rated, ours: str | None, label: Label) -> Iterator[str]:
     if apart:
         yield f"{label(ours or '')} above {', '.join(apart)} (* the interval leaves out 0)"
     tests = [_tested(test, label) for test in own.contrasts if ours in (test.first, test.second)]
+    if all(math.isnan(test.p) for test in own.contrasts):
+        yield f"no test of signed ranks: no pair differs on {LEAST} scenes or more"
+        tests = []
     if tests:
         pairs = len(own.contrasts)
         yield f"Wilcoxon's signed ranks over scenes, Holm over all {pairs} pairs: {', '.join(tests)}"

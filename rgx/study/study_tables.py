@@ -5,18 +5,13 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape as escape_html
-from pathlib import Path
 
-from rgx.errors import InputError, nearest
-from rgx.lookup import find_file
 from rgx.report.escape import escape_markdown, escape_tex
-from rgx.report.published import load
-from rgx.study.findings import Findings, consistent_count
+from rgx.study.findings import Findings
 from rgx.study.opinions import Estimate
-from rgx.study.power import DEVIATION
-from rgx.study.study_file import Reported, StudyFile
+from rgx.study.reported_numbers import doubts_of
 from rgx.study.study_notes import notes_of
 
 HOLE = "--"
@@ -58,35 +53,34 @@ class StudyTable:
     notes: Sequence[str]
 
 
-def table_of(findings: Findings, near: Path, problems: Sequence[str] = ()) -> StudyTable:
-    """Return a study's table; near: beside what the published file is looked for. Raises InputError."""
-    study = findings.ratings.kit.study
-    published, source, doubts = _published(study, near)
-    columns: dict[str, dict[str, OpinionCell]] = {}
-    for name in study.questions:
-        column = _column(findings, name)
-        if column:
-            key = study.questions[name].published or name
-            columns[name] = {
-                condition: OpinionCell(
-                    *(cell.value, cell.low, cell.high),
-                    published.get(condition, {}).get(key),
-                    cell.best,
-                    cell.percent,
-                )
-                for condition, cell in column.items()
-            }
+def table_of(findings: Findings, problems: Sequence[str] = ()) -> StudyTable:
+    """Return a study's table, and below its conditions the rows that were only published."""
+    kit = findings.ratings.kit
+    study, reported = kit.study, kit.key.get("published") or {}
+    rows: Mapping[str, Mapping[str, float]] = reported.get("rows", {})
+    row_of = study.published.rows if study.published else {}
+    columns = {name: column for name in study.questions if (column := _column(findings, name))}
+    metrics = {name: study.questions[name].published or name for name in columns}
+
+    def published(condition: str) -> Mapping[str, float]:
+        return rows.get(row_of.get(condition, ""), {})
+
     lines = {
-        study.label(condition): [column.get(condition, OpinionCell()) for column in columns.values()]
+        study.label(condition): [
+            replace(column.get(condition, OpinionCell()), published=published(condition).get(metrics[name]))
+            for name, column in columns.items()
+        ]
         for condition in study.conditions
     }
+    for row in (row for row in rows if row not in row_of.values()):
+        lines[row] = [OpinionCell(published=rows[row].get(metrics[name])) for name in columns]
     caption = (
         f"{next(iter(study.title.values()))}: {findings.counted} Mean opinions from 1 to 5 with intervals at "
         "95 %, clustered by rater and by scene; best of the systems in bold."
     )
-    if source:
-        caption += f" In parentheses: {source}."
-    notes = [*notes_of(findings), *doubts, *problems]
+    if reported:
+        caption += f" In parentheses: {reported['source']}."
+    notes = [*notes_of(findings), *(doubts_of(reported) if reported else []), *problems]
     return StudyTable([study.questions[name].head or name for name in columns], lines, caption, notes)
 
 
@@ -113,39 +107,6 @@ def _column(findings: Findings, question: str) -> dict[str, OpinionCell]:
 
 def _cell(estimate: Estimate) -> OpinionCell:
     return OpinionCell(estimate.mean, estimate.low, estimate.high)
-
-
-def _published(study: StudyFile, near: Path) -> tuple[dict[str, dict[str, float]], str, list[str]]:
-    """Return the published numbers by condition, their source, and what is doubtful in them."""
-    reported = study.published
-    if reported is None:
-        return {}, "", []
-    path = find_file(reported.file, [near, near.parent, Path.cwd()], f"no file {reported.file}")
-    file = load(path)
-    if reported.panel not in file.panels:
-        raise InputError(f"{path} has no panel '{reported.panel}'; {nearest(reported.panel, file.panels)}")
-    panel = file.panels[reported.panel]
-    rows = _rows(reported, panel.rows, path)
-    doubts = [panel.note] if panel.note else []
-    every = [float(value) for row in panel.rows.values() for value in row.values() if value is not None]
-    if (count := consistent_count(every)) is not None:
-        half = 1.96 * DEVIATION / math.sqrt(count)
-        doubts.append(
-            f"All {len(every)} published cells are consistent with means of {count} ratings each, and of no "
-            f"fewer; at a deviation of {DEVIATION} such a mean is known to ±{half:.2f}."
-        )
-    return rows, file.source, doubts
-
-
-def _rows(
-    reported: Reported, known: Mapping[str, Mapping[str, object]], path: Path
-) -> dict[str, dict[str, float]]:
-    rows = {}
-    for condition, row in reported.rows.items():
-        if row not in known:
-            raise InputError(f"{path} has no row '{row}'; {nearest(row, known)}")
-        rows[condition] = {m: float(str(value)) for m, value in known[row].items() if value is not None}
-    return rows
 
 
 def markdown(grid: StudyTable, figure: str = "") -> str:
@@ -206,6 +167,8 @@ def _shown(grid: StudyTable, escape: Escape, bold: str) -> dict[str, list[str]]:
 
 
 def _text(cell: OpinionCell, escape: Escape, bold: str) -> str:
+    if cell.value is None and cell.published is not None:
+        return escape(f"({cell.published:.2f})")
     parts = [bold.format(escape(cell.text())) if cell.best else escape(cell.text())]
     if interval := cell.interval():
         parts.append(escape(interval))

@@ -20,7 +20,7 @@ def write_study(findings: Findings, store: Path, folder: Path) -> list[Path]:
     figure = draw(rows, heads)
     problems = [f"not used: {problem}" for problem in findings.ratings.problems]
     problems += [f"no measure is held against the ratings: {why}"] if why else [SAID]
-    grid = table_of(findings, findings.ratings.kit.folder, problems)
+    grid = table_of(findings, problems)
     files = {
         "table.tex": latex(grid).encode(),
         "index.md": markdown(grid, f"{FIGURE}.png" if figure else "").encode(),

@@ -20,14 +20,16 @@ from rgx.report.results import load
 from rgx.store.manifests import damage
 from rgx.study import collection
 from rgx.study.answers import given_by, keep_answers, open_database
-from rgx.study.findings import Findings, consistent_count, find
+from rgx.study.findings import Findings, find
 from rgx.study.kit import Kit, make_kit, open_kit
 from rgx.study.measures import kendall
 from rgx.study.ratings import gather_ratings
+from rgx.study.reported_numbers import consistent_count
 from rgx.study.write_up import write_study
 
 PUBLISHED = (
     "source: A paper\npanels:\n  user_study:\n    rows:\n      GT: {mos: 4.7}\n      Ours: {mos: 3.35}\n"
+    "      Another: {mos: 2.15}\n"
 )
 ALSO = {
     "raters": 12,
@@ -82,6 +84,7 @@ def test_ratings_become_an_artifact_a_table_and_a_page(kit: Kit) -> None:
     assert measured["GT", "mos"] == pytest.approx(means["Recorded"].mean)
     paths = {path.name: path for path in write_study(findings, store, kit.folder.parent / "report")}
     table, latex = paths["index.md"].read_text(), paths["table.tex"].read_text()
+    assert "| Another | (2.15) | -- | -- |" in table
     assert "(4.70)" in table and "(3.35)" in latex and r"\toprule" in latex and "10 of 12 raters" in latex
     assert "consistent with means of 20 ratings each" in table and "no measure is held" in table
     assert f"**{means['Beta'].mean:.2f}**" in table and "<strong>" in paths["index.html"].read_text()
@@ -102,7 +105,7 @@ def test_doubled_returning_and_tampered_answers_are_told_and_nothing_is_lost(kit
     changed[rated]["value"] = 1 + changed[rated]["value"] % 5
     raters.save(kit, second, changed, "01-again.json")
     path = kit.folder / "answers" / "02.json"
-    path.write_text(path.read_text().replace(r"\"value\": 3", r"\"value\": 5"))
+    path.write_text(path.read_text().replace(r"\"en\"", r"\"de\""))
     ratings = gather_ratings(kit)
     assert ratings.raters == 11 and path.is_file()
     assert [p for p in ratings.problems if "02.json: it is not as the page saved it; none of it is used" in p]

@@ -89,7 +89,7 @@ def test_scenes_and_conditions_are_balanced() -> None:
     for question in study.questions:
         own = [[i for i in s if i.question == question and i.role == "proper"] for s in sessions]
         seen = Counter((i.scene, i.condition, i.other) for s in own for i in s)
-        assert max(seen.values()) - min(seen.values()) <= 2
+        assert max(seen.values()) - min(seen.values()) <= 1
         assert all(len({i.scene for i in s}) == len(s) for s in own)
     for session in sessions:
         of = Counter(i.condition for i in session if i.question == "mos" and i.role == "proper")

@@ -25,7 +25,7 @@ from rgx.study.kit import make_kit, open_kit
 from rgx.study.measures import agreeing, draw
 from rgx.study.ratings import gather_ratings
 
-SIZE, STARTS, ROWS = 32, [1, 101, 201, 301], ["w/o refine", "UNet", "Ours"]
+SIZE, STARTS, ROWS = 32, [1, 11, 21, 31], ["w/o refine", "UNet", "Ours"]
 STUDY = {
     "name": "rows", "title": {"en": "Rows"}, "consent": {"en": "Yes?"}, "raters": 4,
     "size_px": SIZE, "ours": "Ours",
@@ -48,13 +48,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("rows")
     store, cells = root / "store", []
     frames, corpus = digest("frames"), digest("corpus")
-    shades = np.linspace(40, 200, 400).astype(np.uint8)
+    shades = np.linspace(40, 200, 112).astype(np.uint8)
     folder = put(store, "frames", frames)
     with PictureWriter(folder / "frames.bin") as file:
-        file.add(np.broadcast_to(shades[:, None, None, None], (400, SIZE, SIZE, 3)))
+        file.add(np.broadcast_to(shades[:, None, None, None], (112, SIZE, SIZE, 3)))
     save_file({"ends": np.array(file.ends)}, folder / "arrays.safetensors")
     (folder / "about.json").write_text(json.dumps({"size_px": SIZE}))
-    waveform = np.sin(np.arange(400 * SAMPLES_PER_FRAME) / 20).astype(np.float32)
+    waveform = np.sin(np.arange(112 * SAMPLES_PER_FRAME) / 20).astype(np.float32)
     save_file({"waveform": waveform}, put(store, "corpus", corpus) / "arrays.safetensors")
     for place, row in enumerate(ROWS):
         video, scored = digest(f"video{row}"), digest(f"scores{row}")
@@ -88,7 +88,7 @@ def test_rows_and_what_they_are_measured_against_are_shown(root: Path) -> None:
             shown[item["condition"], item["scene"]] = entry["videos"][0]
     path = kit.folder / "videos" / shown["Recorded", "0001"]
     pictures = read_film(path, SIZE, 25).frames
-    expected = np.linspace(40, 200, 400)[101 : 101 + WINDOW_FRAMES]
+    expected = np.linspace(40, 200, 112)[11 : 11 + WINDOW_FRAMES]
     assert len(pictures) == WINDOW_FRAMES and np.abs(pictures.mean((1, 2, 3)) - expected).max() < 4
     assert not list(root.glob("**/references"))
 
