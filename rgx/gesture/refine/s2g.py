@@ -96,6 +96,8 @@ class S2GRefiner(Refiner):
     Raises InputError for a side that cannot be halved twice.
     """
 
+    reads_pose = False
+
     def __init__(self, size_px: int, width: int = 64, max_width: int = 512) -> None:
         super().__init__()
         downs = (size_px & -size_px).bit_length() - 1
