@@ -44,7 +44,7 @@ def track_passages(
 
     A point is seen where its score is above `confidence`; short gaps are bridged as a corpus' are. Motion is
     in the clip's own shoulder widths around its own origin, as motion is drawn: who stands elsewhere in a
-    video, or is larger, moves otherwise too. Source: reading 129.
+    video, or is larger, moves otherwise too. Source: reading 126.
     """
     for passage, people in zip(passages, _people(extractor, passages), strict=True):
         seen = people[..., 2] > confidence

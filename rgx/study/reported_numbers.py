@@ -47,7 +47,7 @@ def read_reported(study: StudyFile, source: Source) -> dict[str, Any]:
 
 
 def doubts_of(reported: Mapping[str, Any]) -> list[str]:
-    """Return what is doubtful in published numbers, and of how many ratings they are. Source: reading 148."""
+    """Return what is doubtful in published numbers, and of how many ratings they are. Source: reading 143."""
     every = [number for row in reported["rows"].values() for number in row.values()]
     doubts = [reported["note"]] if reported["note"] else []
     if (count := consistent_count(every)) is not None:

@@ -65,7 +65,7 @@ def plan_sessions(study: StudyFile, scenes: Sequence[str], seed: int | None = No
 
     Over all raters a scene is seen under every condition equally often, within one as a rule; in a session
     every condition is equally often and no scene twice a question. Raises InputError for too few scenes.
-    Source: reading 149.
+    Source: reading 144.
     """
     random = np.random.default_rng(study.seed if seed is None else seed)
     items = items_of(study, len(scenes))

@@ -21,7 +21,7 @@ from rgx.registry import Place, Unkeyed, register
 OWNER = "animator.external"
 
 
-@register("animator", "external", label="External", source="ours, reading 140")
+@register("animator", "external", label="External", source="ours, reading 135")
 class ExternalAnimator(Animator):
     """A source picture and poses to pictures by another system's command (docs/external.md).
 

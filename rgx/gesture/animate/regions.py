@@ -21,7 +21,7 @@ TEMPERATURE = 0.1
 """Of the softmax over the pixels of a heat map. Source: MRAA."""
 LEAST_SPREAD = 0.02
 """Added to a region's in every direction, in half picture widths: below it a spline says less and less of how
-the picture turns (`thin_plate.FLAT`), and its error far away grows. Source: ours, reading 117."""
+the picture turns (`thin_plate.FLAT`), and its error far away grows. Source: ours, reading 115."""
 
 
 class RegionPredictor(nn.Module):
@@ -47,7 +47,7 @@ class RegionPredictor(nn.Module):
             return shift, lower_factor(covariance + floor)
 
 
-@register("keypoints", "regions", label="Regions", source="MRAA (Siarohin 2021), rebuilt; reading 117")
+@register("keypoints", "regions", label="Regions", source="MRAA (Siarohin 2021), rebuilt; reading 115")
 class RegionKeypoints(Keypoints):
     """Regions learned from pictures alone: a group each, whose three points move it by an affine map.
 
@@ -94,7 +94,7 @@ def region_equivariance(keypoints: RegionKeypoints, picture: Tensor, transform: 
     """Return how far regions found in a transformed picture are, sent back, from those of the picture.
 
     All three points are sent back, which says how the shape changes there without a Jacobian; what comes back
-    is another root of the same covariance, and its lower factor is compared. Source: reading 117.
+    is another root of the same covariance, and its lower factor is compared. Source: reading 115.
     """
     height, width = picture.shape[-2:]
     grid = pixel_grid(height, width, picture.device) + transform.moves(height, width)[:, 0]

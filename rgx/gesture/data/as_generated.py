@@ -18,7 +18,7 @@ BLURRED = 0.25
 """The share of pictures that are seen at half their size. Source: ours."""
 
 
-@register("augmentation", "as_generated", label="as generated", source="ours, reading 128")
+@register("augmentation", "as_generated", label="as generated", source="ours, reading 125")
 class AsGenerated(FlipsAndColour):
     """Besides, moves and sizes each picture, blurs some and adds noise: as networks paint.
 

@@ -43,7 +43,7 @@ class LandmarkSpace(MotionSpace):
         return {stream: stream_slice(stream) for stream in STREAMS}
 
 
-@register("space", "control_points", label="Control points", source="S2G-Diffusion (He 2024); reading 110")
+@register("space", "control_points", label="Control points", source="S2G-Diffusion (He 2024); reading 109")
 class ControlPointSpace(MotionSpace):
     """Control points that an animator finds in pictures, all at once; they say nothing of limbs."""
 

@@ -41,7 +41,7 @@ class PatternRefinement(nn.Module):
         return rearrange(self.layers(both), "b c t -> b t c")
 
 
-@register("generator", "angie", label="ANGIE-style", source="ANGIE (Liu 2022), rebuilt; readings 118 to 120")
+@register("generator", "angie", label="ANGIE-style", source="ANGIE (Liu 2022), rebuilt; readings 116 to 118")
 class AngieGenerator(CausalGenerator):
     """The causal generator, and a refinement that adds to its decoded patterns what follows the speech.
 

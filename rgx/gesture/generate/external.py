@@ -18,7 +18,7 @@ from rgx.registry import Place, Unkeyed, register
 OWNER, HEARD = "generator.external", "waveform"
 
 
-@register("generator", "external", label="External", source="ours, reading 139")
+@register("generator", "external", label="External", source="ours, reading 134")
 class ExternalGenerator(Generator):
     """Speech and a condition frame to keypoints by another system's command (docs/external.md).
 

@@ -74,7 +74,7 @@ class LatentScale(nn.Module):
         return latents * self.deviation + self.mean
 
 
-@register("generator", "flow", label="Flow", source="GestureLSM; readings 132 to 134")
+@register("generator", "flow", label="Flow", source="GestureLSM; readings 128 to 130")
 class FlowGenerator(Generator):
     """Noise to latents along straight lines, in steps of any size that a power of two divides.
 

@@ -1,6 +1,6 @@
 """The network of the flow generator: noisy latents of all streams to the way they go to the clean ones.
 
-Source: GestureLSM, from a description of its structure; where it differs, reading 132.
+Source: GestureLSM, from a description of its structure; where it differs, reading 128.
 """
 
 from __future__ import annotations

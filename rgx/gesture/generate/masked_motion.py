@@ -86,7 +86,7 @@ class HintedTrunk(nn.Module):
 
 
 @register(
-    "generator", "masked_motion", label="Masked motion", source="EMAGE (Liu 2024), audio version; reading 135"
+    "generator", "masked_motion", label="Masked motion", source="EMAGE (Liu 2024), audio version; reading 131"
 )
 class MaskedMotionGenerator(Generator):
     """Base tokens of a window from what is known of its motion, the speech and the speaker, in one pass.

@@ -23,7 +23,7 @@ AROUND_FRAMES = 16
 MOST_FRAMES = WINDOW_FRAMES - 2 * AROUND_FRAMES
 """So much is made anew in one window."""
 SEAM_FRAMES = 8
-"""Over so many frames of a span what its tokens miss of the frame beside it is left. Source: reading 146."""
+"""Over so many frames of a span what its tokens miss of the frame beside it is left. Source: reading 141."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def edit(
     """Return motion (T, K, 2) in shoulder widths that is made anew in spans, and untouched elsewhere.
 
     valid (T, K); features (T, F) standardised. In a span the tokens of the streams are masked, and all layers
-    of the others stay. Source: Sec. 5.5, reading 146.
+    of the others stay. Source: Sec. 5.5, reading 141.
     """
     frames, normal = len(motion), model.normal
     spare = max(0, WINDOW_FRAMES - frames)

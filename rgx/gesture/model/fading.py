@@ -11,7 +11,7 @@ from torch import Tensor
 from rgx.gesture.types import PREFIX_FRAMES, Batch
 
 OVERLAP_FRAMES = 8
-"""So many frames of a window are the last ones of the window before it. Source: reading 143."""
+"""So many frames of a window are the last ones of the window before it. Source: reading 138."""
 
 
 def fade_windows(
@@ -21,7 +21,7 @@ def fade_windows(
 
     Over the frames that two have in common motion goes from the one to the other, so that no generator leaves
     a seam; the frames before those are encoded anew as the prefix. sample: a window and its number to its
-    motion. What is held is a window, however many there are. Source: Sec. 5.5, readings 77 and 143.
+    motion. What is held is a window, however many there are. Source: Sec. 5.5, readings 77 and 138.
     """
     share = torch.arange(1, OVERLAP_FRAMES + 1)[:, None, None] / (OVERLAP_FRAMES + 1)
     ending: Tensor | None = None

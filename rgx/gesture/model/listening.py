@@ -43,7 +43,7 @@ def padded_frames(frames: int) -> int:
 def hear(sound: Sound, speech: Speech, frames: int, mean: Tensor, std: Tensor) -> Iterator[Tensor]:
     """Yield the standardised features (N, F) of every frame once, each chunk of them normalised by itself.
 
-    frames: how many, those beyond the speech silent. Source: reading 145.
+    frames: how many, those beyond the speech silent. Source: reading 140.
     """
     blocks = sound.blocks()
     buffer, at = np.zeros(0, np.float32), 0

@@ -89,7 +89,7 @@ def rest_frames(motion: Tensor, valid: Tensor, spans: list[dict[str, Any]], spea
     """Return each speaker's training frame nearest to their mean (S, K, 2), in shoulder widths.
 
     Of the frames with the most valid points; what is not valid there is the mean. A mean alone would be
-    nobody's: hands shrink in it. Source: reading 144.
+    nobody's: hands shrink in it. Source: reading 139.
     """
     rests = []
     for speaker in range(speakers):

@@ -33,7 +33,7 @@ class Retargeting:
     def __call__(self, motion: Tensor) -> Tensor:
         """Return motion (T, K, 2) in shoulder widths with the lengths of the other person.
 
-        A bone keeps its direction, and is the shorter the more it points at the camera. Source: reading 147.
+        A bone keeps its direction, and is the shorter the more it points at the camera. Source: reading 142.
         """
         middle, moved = motion[:, SHOULDERS].mean(1), motion.clone()
         for (start, end), (rest, own) in self.bones.items():

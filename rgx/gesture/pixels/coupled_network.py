@@ -1,6 +1,6 @@
 """Two U-Nets in lock-step, of video and of sound, coupled at every level but the first.
 
-Source: MM-Diffusion, from a description of its structure; where it differs, reading 122.
+Source: MM-Diffusion, from a description of its structure; where it differs, reading 119.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def linear_path(time: float) -> tuple[float, float]:
 def shares_at(time: float, steps: int) -> list[float]:
     """Return how far the windows of the couplings are moved when a sampler is at a time.
 
-    They depend on the time alone, so that no window is made otherwise in another batch. Source: reading 123.
+    They depend on the time alone, so that no window is made otherwise in another batch. Source: reading 120.
     """
     shares: list[float] = np.random.default_rng(round(time * 1e6)).random(steps).tolist()
     return shares
@@ -96,7 +96,7 @@ class Coupled(PixelGenerator):
         return COLOURS, WINDOW_FRAMES // self.every, self.size_px, self.size_px
 
 
-@register("pixels", "coupled_unet", label="MM-Diffusion-style", source="MM-Diffusion; readings 122 to 126")
+@register("pixels", "coupled_unet", label="MM-Diffusion-style", source="MM-Diffusion; readings 119 to 123")
 class CoupledUNetPixels(Coupled):
     """The speech is heard without noise, and the source picture is seen beside each noisy frame.
 
@@ -138,7 +138,7 @@ class CoupledUNetPixels(Coupled):
     "pixels",
     "coupled_unet_joint",
     label="MM-Diffusion-style, as published",
-    source="MM-Diffusion; readings 122 to 124",
+    source="MM-Diffusion; readings 119 to 121",
 )
 class CoupledUNetJointPixels(Coupled):
     """Video and sound are made together, of nobody in particular; given speech is put in the sound's place.

@@ -13,7 +13,7 @@ def fill_in(video: Tensor, every: int) -> Tensor:
     """Return video (F, 3, H, H), the last of every `every` frames, at all frames (T, 3, H, H).
 
     A frame between two is their mean by how near they are; those before the first one are the first.
-    Source: reading 125.
+    Source: reading 122.
     """
     place = ((torch.arange(len(video) * every, device=video.device) + 1) / every - 1).clamp(min=0)
     before = place.long()
@@ -24,7 +24,7 @@ def fill_in(video: Tensor, every: int) -> Tensor:
 def enlarge(video: Tensor, every: int, size_px: int, chunk: int) -> Iterator[Tensor]:
     """Yield all frames of small video (F, 3, H, H) in [−1, 1] as pictures (B, 3, H, H) in [0, 1], in chunks.
 
-    Source: reading 125.
+    Source: reading 122.
     """
     for frames in fill_in(video, every).split(chunk):
         larger = F.interpolate(frames, size=(size_px, size_px), mode="bicubic", align_corners=False)

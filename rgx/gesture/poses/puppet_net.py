@@ -16,7 +16,7 @@ from rgx.gesture.skeleton import KEPT, POINTS
 from rgx.registry import register
 
 
-@register("poses", "puppet_net", label="Puppet net", source="ours, reading 127")
+@register("poses", "puppet_net", label="Puppet net", source="ours, reading 124")
 class PuppetNet(Extractor):
     """The network of the stage `pose_net`, trained on the corpus' own pictures; it knows the 123 kept points.
 

@@ -38,7 +38,7 @@ class PoseNetwork(nn.Module):
     """A U-Net whose map of each point is a distribution over places, of which the mean is the point.
 
     reach: how near to the true point a found one has to be to be right, in half picture widths.
-    Source: integral regression, Sun 2018; what a score means: ours, reading 127.
+    Source: integral regression, Sun 2018; what a score means: ours, reading 124.
     """
 
     def __init__(self, size_px: int, width: int = 32, reach: float = 0.1) -> None:

@@ -9,7 +9,7 @@ from rgx.gesture.refine.base import Activations, Comparison, PictureLoss
 from rgx.registry import register
 
 
-@register("picture_loss", "content", label="Content", source="S2G-Diffusion stage 3, reading 116")
+@register("picture_loss", "content", label="Content", source="S2G-Diffusion stage 3, reading 114")
 class ContentLoss(PictureLoss):
     """The difference of activations of what the network painted, and again of the refined picture."""
 

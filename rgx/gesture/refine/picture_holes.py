@@ -8,7 +8,7 @@ from rgx.gesture.refine.base import Activations, Comparison, PictureLoss
 from rgx.registry import register
 
 
-@register("picture_loss", "holes", label="Valid / hole L1", source="S2G-Diffusion stage 3, reading 116")
+@register("picture_loss", "holes", label="Valid / hole L1", source="S2G-Diffusion stage 3, reading 114")
 class HolesLoss(PictureLoss):
     """The mean absolute error of what is painted: where it is trusted, where it is not, in hands.
 

@@ -19,7 +19,7 @@ def gram(layer: Tensor) -> Tensor:
         return rows @ rows.mT / rows[0].numel()
 
 
-@register("picture_loss", "style", label="Style", source="S2G-Diffusion stage 3, reading 116; Gatys 2016")
+@register("picture_loss", "style", label="Style", source="S2G-Diffusion stage 3, reading 114; Gatys 2016")
 class StyleLoss(PictureLoss):
     """The mean difference of Gram matrices, summed over layers, of what is painted and of what is shown."""
 

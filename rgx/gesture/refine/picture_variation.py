@@ -13,7 +13,7 @@ def variation(picture: Tensor) -> Tensor:
     return picture.diff(dim=-1).abs().mean() + picture.diff(dim=-2).abs().mean()
 
 
-@register("picture_loss", "variation", label="Total variation", source="S2G-Diffusion stage 3, reading 116")
+@register("picture_loss", "variation", label="Total variation", source="S2G-Diffusion stage 3, reading 114")
 class VariationLoss(PictureLoss):
     """The total variation of the refined picture times 1 − trusted."""
 

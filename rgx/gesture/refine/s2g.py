@@ -36,7 +36,7 @@ class PaddedBlock(nn.Sequential):
 class DeepUNet(nn.Module):
     """Pictures (B, 4, H, W) to pictures (B, 3, H, W) in (−1, 1), by way of one pixel where the side allows.
 
-    Every level keeps what it saw beside what comes up from below. Source: S2G-Diffusion, reading 115.
+    Every level keeps what it saw beside what comes up from below. Source: S2G-Diffusion, reading 113.
     """
 
     def __init__(self, width: int, max_width: int, downs: int) -> None:
@@ -89,7 +89,7 @@ def _grow(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
 
 
-@register("refiner", "s2g", label="S2G refinement", source="S2G-Diffusion stage 3, reading 115")
+@register("refiner", "s2g", label="S2G refinement", source="S2G-Diffusion stage 3, reading 113")
 class S2GRefiner(Refiner):
     """Paints the whole picture anew, and shows that where the animated one is not trusted.
 
@@ -117,7 +117,7 @@ class S2GRefiner(Refiner):
         return Refined(shown, painted, trusted, structure)
 
 
-@register("discriminator", "s2g", label="S2G discriminator", source="S2G-Diffusion stage 3, reading 115")
+@register("discriminator", "s2g", label="S2G discriminator", source="S2G-Diffusion stage 3, reading 113")
 class S2GDiscriminator(Discriminator):
     """Logits of wide patches of the picture alone: five convolutions of 5 × 5, the first three halve it."""
 

@@ -21,7 +21,7 @@ STD_FLOOR = 1e-3
 """The least spread of a coordinate, an eighth of a pixel of 256: a point that stands still stays finite."""
 
 
-@register("stage", "latents", label="Control points", source="S2G-Diffusion (He 2024); reading 110")
+@register("stage", "latents", label="Control points", source="S2G-Diffusion (He 2024); reading 109")
 class LatentsStage(Stage):
     """The control points of every frame of every clip, over the spans of the corpus.
 

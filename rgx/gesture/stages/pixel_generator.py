@@ -25,7 +25,7 @@ MOST = 16
 WAVEFORM = "waveform"
 
 
-@register("stage", "pixels", label="Pixel generator", source="Table 1, MM-Diffusion; reading 122")
+@register("stage", "pixels", label="Pixel generator", source="Table 1, MM-Diffusion; reading 119")
 class PixelsStage(Stage):
     """Trains on windows of small pictures with their sound; raises InputError for a corpus without sound."""
 

@@ -27,7 +27,7 @@ from rgx.store.workspace import Inputs, Workspace
 SPLIT: Split = "test"
 
 
-@register("stage", "pixel_video", label="Video without poses", source="Table 1, MM-Diffusion; reading 125")
+@register("stage", "pixel_video", label="Video without poses", source="Table 1, MM-Diffusion; reading 122")
 class PixelVideoStage(Stage):
     """Generates the windows that `video` shows, and leaves what it leaves.
 

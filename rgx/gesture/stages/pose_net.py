@@ -28,7 +28,7 @@ MOST = 256
 CHUNK = 64
 
 
-@register("stage", "pose_net", label="Pose network", source="ours, reading 127")
+@register("stage", "pose_net", label="Pose network", source="ours, reading 124")
 class PoseNetStage(Stage):
     """Trained on pictures of the training split, whose points are known; shared by every cell and every seed.
 

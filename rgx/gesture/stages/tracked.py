@@ -58,7 +58,7 @@ class Looking(Stage):
         return tracks
 
 
-@register("stage", "tracked_recording", label="Tracked recordings", source="Sec. 5.2, reading 129")
+@register("stage", "tracked_recording", label="Tracked recordings", source="Sec. 5.2, reading 126")
 class TrackedRecordingStage(Looking):
     """The motion of every window of a split, as a tracker finds it in the recordings' own pictures.
 
@@ -105,7 +105,7 @@ class TrackedRecordingStage(Looking):
         return {"windows": len(windows), "error_px": error_px, "found_share": share}
 
 
-@register("stage", "tracked", label="Tracked video", source="Sec. 5.2, reading 129")
+@register("stage", "tracked", label="Tracked video", source="Sec. 5.2, reading 126")
 class TrackedStage(Looking):
     """The motion that a tracker finds in the windows of a video.
 

@@ -12,7 +12,7 @@ from rgx.registry import register
 from rgx.store.workspace import Inputs, Workspace
 
 
-@register("stage", "tracked_floor", label="Floor of tracking", source="ours, reading 130")
+@register("stage", "tracked_floor", label="Floor of tracking", source="ours, reading 127")
 class TrackedFloorStage(MotionScoring):
     """The motion measures of tracked recordings against their keypoints: what tracking alone costs."""
 

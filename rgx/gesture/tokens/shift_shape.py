@@ -13,7 +13,7 @@ from rgx.registry import register
 SHIFT, SHAPE = "shift", "shape"
 
 
-@register("parts", "shift_shape", label="Shift / shape", source="ANGIE (Liu 2022), rebuilt; reading 118")
+@register("parts", "shift_shape", label="Shift / shape", source="ANGIE (Liu 2022), rebuilt; reading 116")
 class ShiftShapeParts(Parts):
     """Points in threes, a region each: steps of its centre, and its two tips as seen from there.
 

@@ -269,8 +269,7 @@ def probe(path: Path) -> Video:
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: unreadable as a video: {error.strerror or error}") from None
     if turned:
-        upright = "`rgx prepare` writes clips upright, and points found in it are of upright pictures"
-        raise InputError(f"{path}: its pictures are shown turned by {turned}°: {upright}")
+        raise InputError(f"{path}: shown turned by {turned}°: `rgx prepare` writes clips upright")
     if not packets["audio"]:
         raise InputError(f"{path}: the audio stream is empty")
     return Video(stream.width, stream.height, packets["video"], start_s)
