@@ -202,24 +202,22 @@ def command_apps(package: Package) -> list[Any]:
 def reference_films(package: Package) -> Any:
     """Return a method's `film_references`, or None where it has none; raises InputError where it lacks it."""
     name = _described(_import_root(package, True), package.name).references
-    if not name:
-        return None
-    module = _import(name)
-    if not hasattr(module, "film_references"):
-        raise InputError(f"{module.__file__}: the module of references, and it has no `film_references`")
-    return module.film_references
+    return _offered(name, "film_references") if name else None
 
 
 def product_of(package: Package) -> Any:
     """Return what says how a method's trained cells leave the store; raises InputError where nothing does."""
     root = _import_root(package, True)
-    name = _described(root, package.name).model
-    if not name:
-        raise InputError(f"{root.__file__}: METHOD.model names no module: its cells cannot leave the store")
+    if name := _described(root, package.name).model:
+        return _offered(name, "product")
+    raise InputError(f"{root.__file__}: METHOD.model names no module: its cells cannot leave the store")
+
+
+def _offered(name: str, what: str) -> Any:
     module = _import(name)
-    if not hasattr(module, "product"):
-        raise InputError(f"{module.__file__}: a module of a method's model, and it has no `product`")
-    return module.product
+    if not hasattr(module, what):
+        raise InputError(f"{module.__file__}: METHOD names this module for its `{what}`, which it has not")
+    return getattr(module, what)
 
 
 def import_methods(names: Sequence[str] = (SHIPPED,), near: Path | None = None) -> tuple[Package, ...]:
