@@ -1,7 +1,4 @@
-"""A method is a package that registers variants and stages: how it is found, imported and digested.
-
-It is imported where it lies, and a worker that has other source of it refuses.
-"""
+"""A method, a package of variants and stages: how it is found, imported where it lies, and digested."""
 
 from __future__ import annotations
 
@@ -35,9 +32,8 @@ class Method:
     targets: the last stages of a panel that names none; rooms: the modules and subpackages that register
     variants (all where empty); figures: those of its rooms that register figures or formats and import no
     heavy thing; commands: modules whose typer `app` holds further commands; words: its own, for tables;
-    references: a module whose `film_references(folders, stage, out)` writes what the videos that a stage left
-    are measured against, under their names (folders: those of a row's stages). model: the module whose
-    `product` says what its trained cells are outside a store, if they are anything.
+    references: a module whose `film_references(folders of a row's stages, stage, out)` writes what videos are
+    measured against; model: the module whose `product` says what its trained cells are outside a store.
     """
 
     targets: tuple[str, ...] = ()
