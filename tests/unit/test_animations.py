@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rgx.config import build_cell
 from rgx.gesture.animations import FILE, AnimatedWindows
-from rgx.gesture.rendering import Renderer, all_valid, animate, poses_in_chunks, refine
+from rgx.gesture.rendering import Renderer, all_valid, animate, controls_of_poses, refine
 from rgx.gesture.skeleton import KEPT
 from rgx.gesture.types import WINDOW_FRAMES
 from rgx.sweep.plan import make_plan
@@ -47,7 +47,8 @@ def test_pictures_refined_from_disk_are_those_rendered_in_one_go(renderer: Rende
     valid[3, 5:20] = False
     expected = torch.cat(list(renderer.render(source, pose, valid)))
     windows = AnimatedWindows.create(tmp_path, 2, SIZE, "cpu")
-    windows.write(1, animate(renderer.animator, source, poses_in_chunks(pose, valid), "cpu"))
+    controls = controls_of_poses(renderer.animator, pose, valid, "cpu")
+    windows.write(1, animate(renderer.animator, source, controls, "cpu"))
     stored = AnimatedWindows.read(tmp_path)
     assert len(stored) == 2 and np.load(tmp_path / FILE, mmap_mode="r").dtype == np.float32
     refined = torch.cat(list(refine(renderer.refiner, stored.chunks(1, "cpu"), pose, valid, "cpu")))
@@ -60,7 +61,8 @@ def test_half_the_room_is_made_for_what_a_gpu_computes_in_bf16(renderer: Rendere
     windows = AnimatedWindows.create(tmp_path, 1, SIZE, "cuda:0")
     assert windows.array.dtype == np.float16
     source, pose = window()
-    chunks = list(animate(renderer.animator, source, poses_in_chunks(pose, all_valid(pose)), "cpu"))
+    controls = controls_of_poses(renderer.animator, pose, all_valid(pose), "cpu")
+    chunks = list(animate(renderer.animator, source, controls, "cpu"))
     windows.write(0, chunks)
     for kept, chunk in zip(AnimatedWindows.read(tmp_path).chunks(0, "cpu"), chunks, strict=True):
         assert kept.picture.dtype == torch.float32
