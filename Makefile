@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # Each of a thousand processes would compile all that it imports where the caller forbids to keep it.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: install demo ablation test quick lint faults fidelity
+.PHONY: install demo ablation test quick lint faults fidelity readme
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,6 +36,11 @@ test: install
 
 quick: install
 	$(BIN)/pytest $(PROCESSES) -m 'not slow'
+
+# README's tables and its sentence on the paper, from what is committed beside it.
+readme: install
+	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python benchmarks/fidelity.py --write
 
 fidelity: install
 	$(BIN)/python benchmarks/fidelity.py
