@@ -173,6 +173,18 @@ def export(
     _say(write(address, file, store))
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that `rgx export` wrote.")],
+    name: Annotated[str | None, typer.Option("--as", help="Another name for the sweep's record.")] = None,
+    store: Store = Path("store"),
+) -> None:
+    """Verify such a file and take what the store lacks; an artifact already there is kept."""
+    from rgx.inspect.unbundle import take_in
+
+    _say(take_in(file, store, name))
+
+
 @app.command()
 def bundle(
     address: CellAddress,
@@ -186,15 +198,3 @@ def bundle(
     facts = pack(address, out, store, seed)
     size = sum(file.bytes for file in facts.files.values())
     _say([f"{out}: {facts.name}: {', '.join(facts.stages)}; {len(facts.files) + 1} files, {size:,} bytes"])
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="A file that `rgx export` wrote.")],
-    name: Annotated[str | None, typer.Option("--as", help="Another name for the sweep's record.")] = None,
-    store: Store = Path("store"),
-) -> None:
-    """Verify such a file and take what the store lacks; an artifact already there is kept."""
-    from rgx.inspect.unbundle import take_in
-
-    _say(take_in(file, store, name))
