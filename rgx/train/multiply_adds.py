@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,10 @@ def _plainly() -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)
     for library in libraries:
         library.enabled = False  # type: ignore[attr-defined]
+    stance = getattr(torch.compiler, "set_stance", None)  # from torch 2.6 on
+    eager = stance("force_eager") if stance is not None else nullcontext()
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with sdpa_kernel(SDPBackend.MATH), eager:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -43,7 +45,10 @@ def _plainly() -> Iterator[None]:
 def training_effort(
     network: nn.Module, losses: Callable[[], dict[str, Tensor]], training: AdamW
 ) -> dict[str, int]:
-    """Return the `training_multiply_adds` of all steps, each forth and back, from one that moves nothing."""
+    """Return the `training_multiply_adds` of all steps, each forth and back, from one that moves nothing.
+
+    To be asked after a training, so that nothing of it is another's for being counted.
+    """
     was_training = network.training
 
     def step() -> None:

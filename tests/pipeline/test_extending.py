@@ -134,5 +134,5 @@ def test_a_method_is_a_folder(tmp_path: Path) -> None:
 
 def test_every_section_says_how_many_files() -> None:
     sections = re.findall(r"^## (.+)\n\n(.+)", PAGE.read_text(), re.MULTILINE)
-    assert len(sections) == 12
+    assert len(sections) == 13
     assert all(first.startswith(("One file", "A package")) for _, first in sections)

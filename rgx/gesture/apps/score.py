@@ -71,7 +71,10 @@ class Systems:
 
     def _check_rate(self, name: str, clip: str) -> None:
         """Raise InputError where a clip's motion does not fit its recording, before anything is trained."""
-        frames = probe(self.real / "clips" / f"{clip}.mp4").frames
+        recording = self.real / "clips" / f"{clip}.mp4"
+        if not recording.is_file():
+            return  # the corpus names what it lacks
+        frames = probe(recording).frames
         try:
             self.submission(name).motion(clip, frames)
         except MisfitError as error:

@@ -74,10 +74,10 @@ class AlignmentStage(Stage):
         def step() -> dict[str, Tensor]:
             return built.losses(windows.draw_apart(batch, apart))
 
-        effort = training_effort(built, step, self.training)
         workspace.capture(built.steady())
         validation = self._held_out(built, load_dev(inputs, workspace.device))
         values = fit(built, step, self.training, workspace, validation=validation)
+        effort = training_effort(built, step, self.training)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device)
         return {

@@ -127,12 +127,12 @@ class GeneratorStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        effort = training_effort(built, step, self.training)
         if tokenizer is not None:
             workspace.capture(tokenizer.steady())
         workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, tokenizer, self.space.source)
         validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
+        effort = training_effort(built, step, self.training)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **effort, **values}

@@ -67,10 +67,10 @@ class ResidualStage(Stage):
         def step() -> dict[str, Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        effort = training_effort(built, step, self.training)
         workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, inputs.built["tokenizer"], self.space.source)
         validation = held_out(losses, dev)
         values = fit(built, step, self.training, workspace, slower, validation=validation)
+        effort = training_effort(built, step, self.training)
         workspace.save_network(built)
         return {"parameters": count_parameters(built), **effort, **values}

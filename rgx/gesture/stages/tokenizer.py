@@ -102,11 +102,11 @@ class TokenizerStage(Stage):
         def step() -> dict[str, torch.Tensor]:
             return losses(windows.draw(size, self.still_share))
 
-        effort = training_effort(both, step, self.training)
         workspace.capture(built.steady())
         dev = dev_batches(inputs, workspace.device, size, source=self.space.source)
         validation = held_out(losses, dev, score="position")
         values = fit(both, step, self.training, workspace, validation=validation)
+        effort = training_effort(both, step, self.training)
         workspace.save_network(built)
         test = load_windows(inputs, "test", workspace.device, self.space.source)
         facts = describe(built, test.batch(torch.arange(len(test))))
