@@ -201,12 +201,12 @@ def sweep(
 
         check(definition, run)
     try:
-        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
+        outcome = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:
         _render_if_new(definition, store, Path("reports/build"), run)
-    if not well:
+    if not outcome.well:
         raise typer.Exit(1)
 
 
@@ -250,14 +250,13 @@ def report(
     imports: Import = [],  # noqa: B006
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
-    from rgx.lookup import find_given, find_report
+    from rgx.lookup import report_of
     from rgx.plugins import find_plugin, load_plugin
     from rgx.report.claims_record import off_record
 
     for name in imports:
         load_plugin(*find_plugin(name, Path.cwd()))
-    definition = find_given(file, "report") if file.parent.name == "reports" else find_report(file)
-    gathered, paths = _render(definition, store, out, run)
+    gathered, paths = _render(report_of(file), store, out, run)
     if pdf:
         from rgx.report.pdf import write_pdf
 
