@@ -135,7 +135,8 @@ for walk in json.load(sys.stdin):
         exec(compile(cell, "cell", "exec"), seen)
     frame, means, outcome = seen["frame"], seen["means"], seen["outcome"]
     plain = means[(means.panel == "loss") & (means.row == "plain") & (means.metric == "accuracy")]
-    told = {"made": outcome.made, "shape": len(frame), "columns": list(frame.columns), "plain": plain["mean"].item()}
+    told = {"made": outcome.made, "lines": len(frame), "columns": list(frame.columns)}
+    told["plain"] = plain["mean"].item()
     told |= {"temperatures": sorted(frame.temperature.dropna().unique()), "n": sorted(set(means.n))}
     print("TOLD", json.dumps(told))
 """
@@ -164,7 +165,7 @@ def test_the_page_about_python_and_the_notebook_run(swept: Path) -> None:
     plain = statistics.fmean(m["outputs"]["scores"]["accuracy"] for m in scores)
     for line in re.findall("^TOLD (.*)$", done.stdout, re.MULTILINE):
         told = json.loads(line)
-        assert (told["made"], told["shape"], told["n"]) == (0, 9 * 3 * 2, [3])
+        assert (told["made"], told["lines"], told["n"]) == (0, 9 * 3 * 2, [3])
         assert told["temperatures"] == [1.0, 2.0, 4.0, 8.0] and told["plain"] == pytest.approx(plain)
         numbers = ["panel", "row", "seed", "stage", "metric", "value", "reference", "key"]
         assert told["columns"] == [*numbers, "augmentation", "backbone", "width", "temperature", "loss"]
