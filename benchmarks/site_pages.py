@@ -45,7 +45,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def relinked(text: str, page: str, repository: str) -> str:
-    """Return a page's text with its links as the site has them; raises FileNotFoundError where one is dead."""
+    """Return a page's text with its links as the site has them; raises FileNotFoundError for a dead one."""
     source = {own: name for name, own in WRITTEN.items()}.get(page, f"docs/{page}")
     here = PurePosixPath(page).parent
 
