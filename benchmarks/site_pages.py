@@ -78,7 +78,7 @@ def variants_page() -> str:
     for axis, members in groupby(described(), key=lambda variant: variant["axis"]):
         lines += ["", f"## {axis}"]
         for variant in members:
-            given = [f"`{name} = {value}`" for name, value in variant["parameters"].items()]
+            given = [f"`{name} = {value!r}`" for name, value in variant["parameters"].items()]
             parts = [f"`{name}`" for name in variant["parts"]]
             lines += [
                 "",

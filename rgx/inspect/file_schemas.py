@@ -9,6 +9,7 @@ from typing import Any
 from rgx.methods import import_method, methods_at_hand
 from rgx.registry import REPORT_ROOMS, import_own, variants
 from rgx.report.definition import Report
+from rgx.report.figures.base import Figure
 from rgx.report.panel import ORDERS
 from rgx.report.published import Reference
 from rgx.report.significance import TESTS
@@ -55,12 +56,13 @@ def _set_figures(schema: dict[str, Any]) -> None:
     figure: dict[str, Any] = {"type": "object", "required": ["kind"], "allOf": []}
     figure["properties"] = {"kind": {"type": "string", "examples": [v.name for v in variants("figure")]}}
     for variant in variants("figure"):
-        own = variant.cls.model_json_schema(ref_template=PLACE)
+        kind: type[Figure] = variant.cls
+        own = kind.model_json_schema(ref_template=PLACE)
         schema["$defs"] |= own.pop("$defs", {})
         own["properties"] = {"kind": {"const": variant.name}, **own["properties"]}
-        schema["$defs"][variant.cls.__name__] = own
+        schema["$defs"][kind.__name__] = own
         chosen = {"properties": {"kind": {"const": variant.name}}, "required": ["kind"]}
-        figure["allOf"].append({"if": chosen, "then": {"$ref": PLACE.format(model=variant.cls.__name__)}})
+        figure["allOf"].append({"if": chosen, "then": {"$ref": PLACE.format(model=kind.__name__)}})
     schema["$defs"]["Figure"] = figure
     figures = schema["properties"]["figures"]
     figures.pop("patternProperties")
