@@ -92,7 +92,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "claims_sync.yaml"
         file.write_text(yaml.safe_dump(sweep_of(arguments.scale, arguments.real, arguments.bind)))
-        if not run_sweep(file, Overrides(), Execution(arguments.store, "inline"), Console(quiet=True)):
+        if not run_sweep(file, Overrides(), Execution(arguments.store, "inline"), Console(quiet=True)).well:
             raise SystemExit(1)
         plan = make_plan(read_sweep(file, Overrides()))
     for cell in plan.cells:

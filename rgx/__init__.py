@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rgx.api import plan, results, sweep
     from rgx.model.loading import load
     from rgx.registry import register
 
-__all__ = ["__version__", "load", "register"]
+__all__ = ["__version__", "load", "plan", "register", "results", "sweep"]
 __version__ = "0.1.0"
 
 
+class _SweepRoom(ModuleType):
+    """The package `rgx.sweep`, which is also the function of that name: one attribute has to be both."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return import_module("rgx.api").sweep(*arguments, **named)
+
+
+import_module("rgx.sweep").__class__ = _SweepRoom
+
+
 def __getattr__(name: str) -> Any:
-    """Import `register`, and gin with it, or `load` when first asked for: `rgx --help` needs neither."""
+    """Import `register`, and gin with it, or what a notebook asks for, when first asked: help needs none.
+
+    `rgx.api` is named as a string: what it imports is no code that stages run on, and must not count as such.
+    """
     if name == "register":
         from rgx.registry import register
 
@@ -22,4 +38,6 @@ def __getattr__(name: str) -> Any:
         from rgx.model.loading import load
 
         return load
+    if name in {"plan", "results"}:
+        return getattr(import_module("rgx.api"), name)
     raise AttributeError(f"module 'rgx' has no attribute '{name}'")

@@ -9,7 +9,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,7 +33,6 @@ from rgx.options import (
 )
 from rgx.study import commands as study
 from rgx.terminal import complain, harmless
-from rgx.translator import plain
 
 if TYPE_CHECKING:
     from rgx.report.gather import Gathered
@@ -100,11 +99,11 @@ def variants(
     imports: Import = [],  # noqa: B006
 ) -> None:
     """List the variants of every axis with label, source and parameters; one without a value is required."""
+    from rgx.inspect.roster import described
     from rgx.methods import import_methods, is_package
     from rgx.plugins import find_plugin, load_plugin
     from rgx.project import default_methods
     from rgx.registry import import_own
-    from rgx.registry import variants as roster
 
     import_own()
     here = Path.cwd()
@@ -113,22 +112,7 @@ def variants(
     for name in imports:
         if name not in packages:
             load_plugin(*find_plugin(name, here))
-    rows: list[dict[str, Any]] = [
-        {
-            "axis": v.axis,
-            "variant": v.name,
-            "label": v.label,
-            "summary": v.summary,
-            "source": v.source,
-            "parts": v.parts,
-            "outside": {name: " ".join(mark.lines) for name, mark in v.outside.items()},
-            "parameters": {
-                n: d if isinstance(d, (int, float, str, bool, type(None), list, tuple)) else plain(str(d))
-                for n, d in v.parameters.items()
-            },
-        }
-        for v in roster(axis)
-    ]
+    rows = described(axis)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -201,12 +185,12 @@ def sweep(
 
         check(definition, run)
     try:
-        well = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
+        outcome = run_sweep(file, asked, Execution(store, engine, address, track, go_on, rerun), Console())
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if definition is not None:
         _render_if_new(definition, store, Path("reports/build"), run)
-    if not well:
+    if not outcome.well:
         raise typer.Exit(1)
 
 
@@ -250,14 +234,13 @@ def report(
     imports: Import = [],  # noqa: B006
 ) -> None:
     """Write every table and figure of a sweep: a page, LaTeX, Markdown, CSV, PDF and PNG."""
-    from rgx.lookup import find_given, find_report
+    from rgx.lookup import report_of
     from rgx.plugins import find_plugin, load_plugin
     from rgx.report.claims_record import off_record
 
     for name in imports:
         load_plugin(*find_plugin(name, Path.cwd()))
-    definition = find_given(file, "report") if file.parent.name == "reports" else find_report(file)
-    gathered, paths = _render(definition, store, out, run)
+    gathered, paths = _render(report_of(file), store, out, run)
     if pdf:
         from rgx.report.pdf import write_pdf
 

@@ -47,6 +47,11 @@ def find_report(sweep: Path) -> Path:
     return find_file(f"reports/{sweep.name}", folders, f"no report reports/{sweep.name} for {sweep}")
 
 
+def report_of(file: Path) -> Path:
+    """Return a report file as a person named it, or that of a sweep; raises NoFileError as the others do."""
+    return find_given(file, "report") if file.parent.name == "reports" else find_report(file)
+
+
 def folders_around(path: Path, methods: Iterable[Package]) -> list[Path]:
     """Return where the files are looked for that the file `path` names: the nearest to it first."""
     near, project = path.resolve().parent, project_of(path.parent)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -198,3 +200,18 @@ def bundle(
     facts = pack(address, out, store, seed)
     size = sum(file.bytes for file in facts.files.values())
     _say([f"{out}: {facts.name}: {', '.join(facts.stages)}; {len(facts.files) + 1} files, {size:,} bytes"])
+
+
+class FileKind(StrEnum):
+    """The files a person writes that have a schema."""
+
+    sweep = "sweep"
+    report = "report"
+
+
+@app.command()
+def schema(kind: Annotated[FileKind, typer.Argument(help="Of which files.")]) -> None:
+    """Print the JSON Schema of sweep or report files, by which editors complete and check them."""
+    from rgx.inspect.file_schemas import schema_of
+
+    typer.echo(json.dumps(schema_of(kind, Path.cwd()), indent=1, ensure_ascii=False))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,47 @@ from rgx.store.manifests import Manifests
 from rgx.sweep.plan import Plan, explain_missing
 from rgx.sweep.reuse import drift_of
 from rgx.sweep.search.table import about, intention
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A plan beside a store, for a program or a notebook; `print` shows it as the command line does."""
+
+    plan: Plan
+    store: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The plan as `rgx plan --json` writes it."""
+        return summary(self.plan, self.store)
+
+    @property
+    def name(self) -> str:
+        """Return the name that its run stands under."""
+        return self.plan.name
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Return each row at each seed: panel, row, seed, and the key of each of its stages."""
+        return self.plan.cells
+
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """Return the unique stages, parents first: stage, key, seed, whether and why not `in_store`."""
+        stages: list[dict[str, Any]] = self.summary["stages"]
+        return stages
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """Return the stages that the sweep would run."""
+        return [stage for stage in self.stages if not stage["in_store"]]
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self.plan, self.store))
+
+    def __repr__(self) -> str:
+        count = f"{len(self.missing)} of {len(self.stages)} stages to run"
+        return f"<plan of {self.name}: {len(self.cells)} cells, {count}>"
 
 
 def summary(plan: Plan, store: Path) -> dict[str, Any]:

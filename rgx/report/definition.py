@@ -26,13 +26,16 @@ from rgx.yaml_source import Source
 class Report(BaseModel):
     """All panels of one sweep, or of several; a panel that names none is of the first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     sweep: str | list[str]
+    """The sweep file, or several."""
     method: str | list[str] = []
     """Whose figures and formats it asks for, beside the framework's own; else the project's."""
     panels: dict[PanelName, Panel] = Field(min_length=1)
+    """A table each."""
     figures: dict[PanelName, InstanceOf[Figure]] = {}
+    """A figure each, of a registered kind."""
     caption: Wording = ""
     """Of all panels as one table."""
     show: Show = Show()

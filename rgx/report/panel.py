@@ -35,7 +35,7 @@ ORDERS = {"ours_last": ours_last, "as_swept": as_swept}
 class Show(BaseModel):
     """Which parts of a table are printed; the appendix says what is not, and the CSV has all numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     published: bool = True
     """The lines of published numbers."""
@@ -58,7 +58,7 @@ MEAN = "mean"
 class Pivot(BaseModel):
     """A grid of two factors turned: a row for each level of one, each metric's columns for the other's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     rows: str
     columns: str
@@ -69,20 +69,25 @@ class Pivot(BaseModel):
 class Panel(BaseModel):
     """One table: its columns are metric names, or `stage/metric` where two stages share a name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     sweep: str | None = None
     """The sweep the rows are from, where the report has several; without it, the first."""
     caption: Wording
+    """What stands over it."""
     columns: list[str] = Field(min_length=1)
+    """Metrics, or `stage/metric` where two stages share a name."""
     published: Published = {}
+    """Row → column → published number, or a file and a panel of it."""
     published_source: str = ""
+    """Where the published numbers are from."""
     published_note: str = ""
     """What is doubtful in the published numbers, for the appendix."""
     measured_alike: list[str] = []
     """Columns whose published numbers were measured on the same data, by the same protocol and instruments as
     ours: of these alone the difference is printed."""
     show: Show = Show()
+    """Which parts of it are printed."""
     labels: dict[str, Wording] = {}
     """Row → what it is called in print."""
     heads: dict[str, Wording] = {}
@@ -100,11 +105,15 @@ class Panel(BaseModel):
     components: dict[str, list[str]] = {}
     """Row → the components it has, shown as ticks."""
     ours: str | None = None
+    """The row of the full model."""
     order: str = "ours_last"
+    """How rows are ordered."""
     test: str = "paired_t"
+    """The test between rows."""
     claims: dict[str, Verdict | None] = {}
     """`ROW < ROW in COLUMN` → the verdict on record, which `rgx report --check` holds it to."""
     note: Wording | None = None
+    """What stands under it."""
     pictures: str | None = None
     """The stage whose pictures and videos are shown, a row each."""
     pictures_note: Wording = "One row each."

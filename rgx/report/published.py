@@ -34,7 +34,7 @@ class PublishedFile(BaseModel):
 class Reference(BaseModel):
     """What stands in a panel's `published` instead of numbers: a file beside the report, and its panel."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     file: str
     panel: str

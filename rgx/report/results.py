@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rgx.errors import InputError
+from rgx.report.configuration import differing
 from rgx.report.doubts import Doubt, merged
 from rgx.store.artifacts import MANIFEST, artifact_folder, bundle_of, running_folder
 from rgx.store.drift import Changes, code_of, drifted
@@ -151,10 +152,34 @@ class Results:
         return self.metrics[same[0]] if same else None
 
     def frame(self) -> pandas.DataFrame:
-        """Return the numbers as a data frame, a line each, for a notebook."""
+        """Return the numbers as a data frame, a line each, with all in which rows differ."""
         import pandas
 
-        return pandas.DataFrame(self.measured, columns=Measured._fields)
+        differences = self._differences
+        lines = [own._asdict() | differences.get((own.panel, own.row), {}) for own in self.measured]
+        columns = [*Measured._fields, *next(iter(differences.values()), ())]
+        return pandas.DataFrame(lines, columns=columns)
+
+    def means(self) -> pandas.DataFrame:
+        """Return a line for each row and metric: the mean over its distinct artifacts, their deviation and n.
+
+        Seeds that share an artifact are one number; std divides by n − 1.
+        """
+        import pandas
+
+        place = ["panel", "row", "stage", "metric"]
+        distinct = pandas.DataFrame(self.measured, columns=Measured._fields).drop_duplicates([*place, "key"])
+        values = distinct.groupby(place, sort=False)["value"]
+        means = values.agg(mean="mean", std="std", n="count").reset_index()
+        differences = self._differences
+        rows = [
+            differences.get((panel, row), {}) for panel, row in zip(means["panel"], means["row"], strict=True)
+        ]
+        return means.join(pandas.DataFrame(rows, index=means.index))
+
+    @cached_property
+    def _differences(self) -> dict[tuple[str, str], dict[str, Any]]:
+        return differing(self.cells, self.manifests, {*Measured._fields, "mean", "std", "n"})
 
 
 def load(store: Path, name: str) -> Results:

@@ -50,8 +50,23 @@ class Execution:
     rerun: Sequence[str] = ()
 
 
-def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> bool:
-    """Run every stage and search a sweep needs and does not have, and return whether all went well.
+@dataclass(frozen=True)
+class SweepOutcome:
+    """How a sweep went; name: that of its run, whether all it needs is there now, and its stages by number.
+
+    failed: why stages failed, by title; blocked: how many wait for one of those.
+    """
+
+    name: str
+    well: bool
+    made: int
+    reused: int
+    failed: dict[str, str]
+    blocked: int
+
+
+def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Console) -> SweepOutcome:
+    """Run every stage and search a sweep needs and does not have, and return how it went.
 
     Raises InputError for what cannot be planned, before anything runs; passes Ctrl-C on.
     """
@@ -96,10 +111,11 @@ def run_sweep(file: Path, asked: Overrides, execution: Execution, console: Conso
             "the same command goes on from there and from the last checkpoints"
         )
         raise
-    searched = searches.outcome()
-    for line in _outcome(graph, plan):
+    well = searches.outcome() and not plan.tasks.keys() & graph.failed.keys()
+    outcome = _outcome(graph, plan, well)
+    for line in _told_outcome(outcome, graph, plan):
         say(line)
-    return searched and not plan.tasks.keys() & graph.failed.keys()
+    return outcome
 
 
 def _planned(plan: Plan) -> Iterator[str]:
@@ -133,12 +149,19 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _outcome(graph: Graph, plan: Plan) -> list[str]:
-    failed = [f"failed: {graph.tasks[key].title}: {reason}" for key, reason in graph.failed.items()]
+def _outcome(graph: Graph, plan: Plan, well: bool) -> SweepOutcome:
+    failed = {graph.tasks[key].title: reason for key, reason in graph.failed.items()}
+    return SweepOutcome(
+        plan.name, well, len(graph.done) - graph.found, graph.found, failed, len(graph.blocked)
+    )
+
+
+def _told_outcome(outcome: SweepOutcome, graph: Graph, plan: Plan) -> list[str]:
+    failed = [f"failed: {title}: {reason}" for title, reason in outcome.failed.items()]
     return [
         *failed,
-        f"{plan.name}: {len(graph.done) - graph.found} stages run, {graph.found} reused, "
-        f"{len(graph.failed)} failed, {len(graph.blocked)} blocked; {plan.trainings} trainings stand "
+        f"{outcome.name}: {outcome.made} stages run, {outcome.reused} reused, "
+        f"{len(failed)} failed, {outcome.blocked} blocked; {plan.trainings} trainings stand "
         f"where a sweep row by row does {plan.per_row_trainings}; {cost_of(graph)}",
     ]
 

@@ -28,25 +28,32 @@ __all__ = ["Overrides", "Row", "Sweep", "SweepFile", "read_sweep"]
 
 
 class SweepFile(BaseModel):
-    """The fields of a sweep file.
+    """The fields of a sweep file."""
 
-    targets: panel, or panel/row, → the last stages of it where they are not the usual, or not its panel's.
-    seed_scope: panel → the stage that a seed repeats with all that follow it, where not the whole pipeline.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     method: str | list[str] = []
+    """Packages whose variants it is made of; else the project's."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """What its run stands under in a store."""
     config: list[str] = Field(min_length=1)
+    """Gin files of the full model; a later one wins."""
     scale: str | None = None
+    """A file of gin/scale."""
     seeds: list[int] = Field(default=[0], min_length=1)
+    """Every row is run at each."""
     imports: list[str] = []
+    """Files of variants of one's own."""
     targets: dict[str, list[str]] = {}
+    """Panel, or panel/row, → the last stages of it where they are not the usual, or not its panel's."""
     seed_scope: dict[str, str] = {}
+    """Panel → the stage that a seed repeats with all that follow it, where not the whole pipeline."""
     bind: dict[str, Any] = {}
+    """Gin bindings, over every row."""
     panels: dict[str, dict[str, dict[str, Any]]] = {}
+    """Panel → row → what differs in it from the full model: axes, and bindings, which have a dot."""
     search: dict[SearchName, SearchFile] = {}
+    """Searches by dev, each a panel of trials."""
 
     @field_validator("seeds")
     @classmethod

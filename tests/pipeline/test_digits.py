@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,53 @@ def test_why_and_show_know_the_method(swept: Path) -> None:
     assert why.returncode == 0 and "student" in why.stdout, why.stderr
     show = rgx(swept, "show", "digits:loss/plain/ece", "--seed", "1")
     assert show.returncode == 0 and "loss/plain" in show.stdout, show.stderr
+
+
+WALK = """
+import json, sys
+for walk in json.load(sys.stdin):
+    seen = {}
+    for cell in walk:
+        exec(compile(cell, "cell", "exec"), seen)
+    frame, means, outcome = seen["frame"], seen["means"], seen["outcome"]
+    plain = means[(means.panel == "loss") & (means.row == "plain") & (means.metric == "accuracy")]
+    told = {"made": outcome.made, "lines": len(frame), "columns": list(frame.columns)}
+    told["plain"] = plain["mean"].item()
+    told |= {"temperatures": sorted(frame.temperature.dropna().unique()), "n": sorted(set(means.n))}
+    print("TOLD", json.dumps(told))
+"""
+
+
+@pytest.mark.slow
+def test_the_page_about_python_and_the_notebook_run(swept: Path) -> None:
+    page = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    notebook = json.loads((ROOT / "examples/notebook.ipynb").read_text())
+    assert (notebook["nbformat"], len({cell["id"] for cell in notebook["cells"]})) == (
+        4,
+        len(notebook["cells"]),
+    )
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", WALK]
+    asked = json.dumps([page, cells])
+    done = subprocess.run(command, input=asked, cwd=swept, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "has no parameter 'temperatur': did you mean 'temperature'?" in done.stdout
+    scores = [
+        m for m in manifests(swept / "store").values() if m["row"] == "loss/plain" and m["stage"] == "scores"
+    ]
+    plain = statistics.fmean(m["outputs"]["scores"]["accuracy"] for m in scores)
+    for line in re.findall("^TOLD (.*)$", done.stdout, re.MULTILINE):
+        told = json.loads(line)
+        assert (told["made"], told["lines"], told["n"]) == (0, 9 * 3 * 2, [3])
+        assert told["temperatures"] == [1.0, 2.0, 4.0, 8.0] and told["plain"] == pytest.approx(plain)
+        numbers = ["panel", "row", "seed", "stage", "metric", "value", "reference", "key"]
+        assert told["columns"] == [*numbers, "augmentation", "backbone", "width", "temperature", "loss"]
+    assert done.stdout.count("TOLD") == 2 and done.stdout.count("46 reused") == 2, (
+        "said by print, and by show"
+    )
 
 
 @pytest.mark.slow

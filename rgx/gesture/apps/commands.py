@@ -64,12 +64,12 @@ def score(
         stored = {stage: folder.expanduser().resolve() for stage, folder in chosen.items() if folder}
         file, definition = write_definitions(systems, scale, out, stored)
         asked = overrides([], bind, None, None, [], imports)
-        well = run_sweep(file, asked, Execution(store, engine), console)
+        outcome = run_sweep(file, asked, Execution(store, engine), console)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     gathered = gather(definition, store, run_of(file, asked))
     paths = write(gathered, out / "build")
     typer.echo(harmless(summary(gathered)))
     typer.echo(f"{len(paths)} files under {paths[0].parent}")
-    if not well:
+    if not outcome.well:
         raise typer.Exit(1)

@@ -22,7 +22,7 @@ class AshaSettings(BaseModel):
     sum(rungs)/last of one. Source: Li et al., A System for Massively Parallel Hyperparameter Tuning, 2020.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
     budget: str
     """The gin binding of the budget, such as `generator/training.adamw.steps`."""
