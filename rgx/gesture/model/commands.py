@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,6 +123,22 @@ def edit_video(
     edit.write(out)
     frames = sum(own.last - own.first for own in edit.spans)
     typer.echo(harmless(f"{out}: {frames} of {len(edit.motion)} frames made anew"))
+
+
+@app.command()
+def demo(
+    model: ModelPath,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On which port; 0: any that is free.")] = 8000,
+    poses: Poses = "mediapipe",
+    imports: Import = [],  # noqa: B006
+) -> None:
+    """Open a page to play with, on this machine alone, until Ctrl-C: speech in, a film out, spans anew."""
+    from rgx.gesture.demo.playing import play
+    from rgx.gesture.demo.workshop import Workshop
+
+    loaded = _loaded(model, imports)
+    with tempfile.TemporaryDirectory(prefix="rgx-demo-") as folder:
+        play(Workshop(loaded, Path(folder), poses, imports), port, lambda line: typer.echo(harmless(line)))
 
 
 def _loaded(folder: Path, imports: list[str]) -> GestureModel:

@@ -29,7 +29,8 @@ from rgx.model.base import LoadedModel, TrainedCell
 from rgx.model.rebuilding import rebuild
 
 STEPPED = ("decode", "sampler")
-"""What of a cell may take another number of steps at inference."""
+"""What of a cell may take another number of steps, or another guidance, at inference."""
+WORDS = {"steps": "number of steps", "guidance": "guidance"}
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,17 @@ class GestureModel(LoadedModel):
 
     def begin(
         self, speech: str | Path | np.ndarray, speaker: str | None = None, portrait: Portrait | None = None,
-        seed: int = 0, steps: int | None = None,
+        seed: int = 0, steps: int | None = None, guidance: float | None = None,
     ) -> Performance:  # fmt: skip
         """Return what will be gestured to speech: a file, or a waveform (S,) mono at 16 kHz.
 
         speaker: whose style, the first of them unless given; portrait: whose picture moves, a drawn skeleton
-        unless given; steps: of decoding or sampling, those of the cell unless given. The same seed is the
-        same motion. Raises InputError for speech that cannot be read, is too short or silent, a speaker who
-        is not known, and steps that its generator does not take.
+        unless given; steps, guidance: of decoding or sampling, those of the cell unless given. The same seed
+        is the same motion. Raises InputError for speech that cannot be read, is too short or silent, a
+        speaker who is not known, and steps or a guidance that its generator does not take.
         """
-        number = self.speaker_number(speaker)
-        return Performance(self, open_sound(speech), number, portrait, seed, self.inference(steps))
+        number, inference = self.speaker_number(speaker), self.inference(steps, guidance)
+        return Performance(self, open_sound(speech), number, portrait, seed, inference)
 
     def transfer(
         self, speech: str | Path | np.ndarray, pattern: str, portrait: Portrait, seed: int = 0,
@@ -110,17 +111,26 @@ class GestureModel(LoadedModel):
             raise InputError(f"{self.name}: its animator follows pictures, not poses: choose another row")
         return self.renderer
 
-    def inference(self, steps: int | None) -> Inference:
-        """Return how its generator decodes; raises InputError for steps that it does not take."""
+    def setting(self, name: str) -> float | None:
+        """Return the cell's own number of `steps`, or its `guidance`; None where its generator reads none."""
+        values = [self.axes[axis].record[name] for axis in self._set_by(name)]
+        return values[0] if values else None
+
+    def inference(self, steps: int | None, guidance: float | None = None) -> Inference:
+        """Return how its generator decodes; raises InputError for what it does not take."""
         axes = dict(self.axes)
-        if steps is not None:
-            read = [axis for axis in STEPPED if axis in self.generator.reads]
-            stepped = [axis for axis in read if "steps" in axes[axis].record]
-            if not stepped:
-                kind = self.generator.record["variant"]
-                raise InputError(f"steps = {steps}: {kind} takes no number of steps")
-            axes |= {axis: rebuild({**axes[axis].record, "steps": steps}) for axis in stepped}
+        for name, value in (("steps", steps), ("guidance", guidance)):
+            read = self._set_by(name)
+            if value is not None and not read:
+                kind, what = self.generator.record["variant"], WORDS[name]
+                raise InputError(f"{name} = {value}: {kind} takes no {what}")
+            if value is not None:
+                axes |= {axis: rebuild({**axes[axis].record, name: value}) for axis in read}
         return Inference(self.tokenizer, residual=self.residual, **axes)
+
+    def _set_by(self, name: str) -> list[str]:
+        """Return which of the axes that its generator reads have a parameter."""
+        return [axis for axis in STEPPED if axis in self.generator.reads and name in self.axes[axis].record]
 
     def start(self, portrait: Portrait | None, speaker: int) -> tuple[Tensor, Tensor]:
         """Return the frame (K, 2) that motion goes on from, standardised, and which of it is seen (K,).

@@ -1,0 +1,1 @@
+"""A page to play with a trained model: speech in, a film out, spans of it made anew."""
