@@ -36,6 +36,11 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=shrinks)
 
 
+def enlarge(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the picture (B, C, H, W) at a larger size, bicubic: values may lie a little outside its range."""
+    return F.interpolate(picture, size=size, mode="bicubic", align_corners=False)
+
+
 def resize_grid(grid: Tensor, size: tuple[int, int]) -> Tensor:
     """Return a sampling grid (B, H, W, 2) at another size, its values unchanged in meaning.
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from rgx.gesture.nn import grid
 
 
 def fill_in(video: Tensor, every: int) -> Tensor:
@@ -27,5 +28,5 @@ def enlarge(video: Tensor, every: int, size_px: int, chunk: int) -> Iterator[Ten
     Source: reading 122.
     """
     for frames in fill_in(video, every).split(chunk):
-        larger = F.interpolate(frames, size=(size_px, size_px), mode="bicubic", align_corners=False)
+        larger = grid.enlarge(frames, (size_px, size_px))
         yield ((larger + 1) / 2).clamp(0, 1)
