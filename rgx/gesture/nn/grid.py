@@ -37,7 +37,7 @@ def resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def enlarge(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the picture (B, C, H, W) at a larger size, bicubic: values may lie a little outside its range."""
+    """Return the picture (B, C, H, W) at a larger size, bicubic, a little beyond its range at edges."""
     return F.interpolate(picture, size=size, mode="bicubic", align_corners=False)
 
 
