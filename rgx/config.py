@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +18,14 @@ from rgx.bindings import (
     unread,
     variants_in,
 )
+from rgx.bound import configured, holding, refused
 from rgx.errors import InputError, nearest
-from rgx.lines import CHOSEN, Lines, told_of
+from rgx.lines import Lines, told_of
 from rgx.meta import shapes_only
 from rgx.outside import readers_noted, refuse_absences
-from rgx.registry import Calls, Variant, axes, calls_noted, find
+from rgx.registry import Calls, axes, calls_noted, find
 from rgx.resources import Resources
 from rgx.stage import Stage
-from rgx.statements import selectors, statements
 from rgx.store.keys import key_of
 from rgx.yaml_values import Written
 
@@ -93,7 +92,7 @@ def _chosen(axis: str, choice: Any, place: str) -> tuple[str, list[str]]:
     lines = []
     for parameter, value in (parameters or {}).items():
         if parameter not in variant.bindable:
-            raise InputError(f"{place}: {axis}/{name} {_refused(variant, str(parameter))}")
+            raise InputError(f"{place}: {axis}/{name} {refused(variant, str(parameter))}")
         lines.append(f"{axis}.{name}.{parameter} = {gin_value(value, place)}")
     return name, lines
 
@@ -110,28 +109,6 @@ def gin_value(value: Any, place: str) -> str:
     if isinstance(value, Written) and value.whole is not None:
         return str(value.whole)
     return repr(value)
-
-
-def _check(binding: Binding) -> None:
-    if not binding.argument:
-        return
-    axis, _, name = binding.selector.rpartition(".")
-    try:
-        variant = find(axis, name)
-    except InputError:
-        raise InputError(
-            f"{binding.head or binding.place}: unknown binding '{binding.selector}.{binding.argument}': "
-            f"no variant '{binding.selector}': {nearest(binding.selector, selectors())}"
-        ) from None
-    if binding.argument not in variant.bindable:
-        raise InputError(f"{binding.place}: {binding.selector} {_refused(variant, binding.argument)}")
-
-
-def _refused(variant: Variant, argument: str) -> str:
-    """Return why a variant's argument cannot be bound."""
-    if argument in variant.shapes:
-        return f"is given '{argument}' by the program: what a binding supplies is annotated Part or Recipe"
-    return f"has no parameter '{argument}': {nearest(argument, variant.bindable)}"
 
 
 def configure_cell(texts: Sequence[Text], targets: Sequence[str]) -> Cell:
@@ -229,37 +206,12 @@ def _remarks(cell: Cell, name: str) -> list[str]:
 
 def _configure(texts: Sequence[Text], targets: Sequence[str]) -> tuple[Cell, list[Binding], Calls]:
     """Return a configured cell, the bindings of its texts, and every call that configured something."""
-    gin.clear_config()
-    try:
-        lines = Lines(list(statements(texts)))
-        bindings, where = lines.bindings, lines.where
-        for binding in bindings:
-            _check(binding)
-            scope = f"{binding.scope}/" if binding.scope else ""
-            if binding.argument:
-                key: Any = (binding.scope, binding.selector, binding.argument)
-                where[binding.selector, binding.argument] = binding.place
-            else:
-                key = (f"{scope}{binding.selector}", "gin.macro", "value")
-            gin.bind_parameter(key, binding.value)
-            for selector in re.findall(r"@(?:[\w/]+/)?([\w.]+)\(\)", binding.source):
-                where[selector, CHOSEN] = binding.place
+    with holding(texts) as lines:
         cell = Cell(lines=lines)
         with calls_noted() as calls:
             for target in targets:
                 _visit(target, cell, lines, calls, ())
-        return cell, bindings, calls
-    finally:
-        gin.clear_config()
-
-
-def _configured(name: str, lines: Lines, calls: Calls) -> Any:
-    """Return what gin makes of `axis.variant`; raises InputError with the line that it is about."""
-    try:
-        return gin.get_configurable(name)()
-    except Exception as error:
-        # What was configured last is what could not be made: its parts were before it.
-        raise lines.refusal(error, calls[-1][1] if calls else name) from error
+        return cell, lines.bindings, calls
 
 
 def _visit(name: str, cell: Cell, lines: Lines, calls: Calls, path: tuple[str, ...]) -> None:
@@ -268,14 +220,14 @@ def _visit(name: str, cell: Cell, lines: Lines, calls: Calls, path: tuple[str, .
     if name in path:
         raise InputError(f"stages need each other in a circle: {' → '.join((*path, name))}")
     find("stage", name)
-    stage = _configured(f"stage.{name}", lines, calls)
+    stage = configured(f"stage.{name}", lines, calls)
     with told_of(name, "say its parents"):
         parents = stage.parents()
     for parent in parents:
         _visit(parent, cell, lines, calls, (*path, name))
     cell.stages[name] = stage
     with gin.config_scope(name):
-        resources = _configured("resources.stage", lines, calls)
+        resources = configured("resources.stage", lines, calls)
     if not stage.trains:
         with told_of(name, "share its work", lines):
             resources.refuse_sharing(name)

@@ -15,7 +15,7 @@ from rgx.translator import raised_at, translate
 CHOSEN = "()"
 """Stands for an argument where a line asks for a whole variant."""
 
-OURS = tuple(str(Path(__file__).with_name(f"{name}.py")) for name in ("lines", "config", "registry"))
+OURS = tuple(str(Path(__file__).with_name(f"{name}.py")) for name in ("lines", "bound", "config", "registry"))
 """What stands between a line and the variant that it configures: nobody's mistake is in it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gin import config as gin_config
@@ -74,6 +74,18 @@ def statements(texts: Sequence[Text]) -> Iterator[Binding]:
                 )
             places[binding.key] = binding.place
             yield binding
+
+
+def asked_texts(bindings: Iterable[str]) -> list[Text]:
+    """Return what the command line binds, each by itself; raises InputError for one that binds nothing."""
+    texts = []
+    for binding in bindings:
+        place = f"--bind '{binding}'"
+        text = Text(binding, place, asked=True, lines=(place,), everywhere=True)
+        if not any(statements([text])):
+            raise InputError(f"{place}: found nothing, expected axis.variant.parameter = value")
+        texts.append(text)
+    return texts
 
 
 def _parsed(text: Text) -> Iterator[Any]:

@@ -9,7 +9,7 @@ METHOD = Method(
     targets=("motion_scores",),
     rooms=(
         *("nn", "data", "poses", "speech", "align", "tokens", "generate", "animate", "refine"),
-        *("pixels", "metrics"),
+        *("pixels", "metrics", "prepare.signal"),
         *("stages", "figures"),
     ),
     figures=("figures",),

@@ -14,7 +14,7 @@ from rgx.lookup import find_file, find_given, folders_around, is_carried
 from rgx.methods import find_package, import_method, is_package, methods_of
 from rgx.plugins import find_plugin, load_plugin, plugin_file
 from rgx.registry import import_own, variants
-from rgx.statements import statements
+from rgx.statements import asked_texts
 from rgx.sweep.factors import expand
 from rgx.sweep.row import Row, row_text
 from rgx.sweep.run_name import run_name
@@ -261,10 +261,4 @@ def _command_line(overrides: Overrides) -> list[Text]:
         added = choose(axis, name, place)
         lines = (place,) * len(added)
         texts.append(Text("\n".join(added), place, asked=True, lines=lines, everywhere=True))
-    for binding in overrides.bindings:
-        place = f"--bind '{binding}'"
-        text = Text(binding, place, asked=True, lines=(place,), everywhere=True)
-        if not any(statements([text])):
-            raise InputError(f"{place}: found nothing, expected axis.variant.parameter = value")
-        texts.append(text)
-    return texts
+    return [*texts, *asked_texts(overrides.bindings)]

@@ -33,6 +33,7 @@ ELSEWHERE = {"stage", "resources", "corpus", "world", "metric", "judge", "alignm
     "poses",
     "submission",
     "fit",
+    "signal",
     "pixels",
 }
 PICTURES = {"keypoints", "groups", "animator", "augmentation", "edges", "refiner", "discriminator"} | {

@@ -28,7 +28,7 @@ FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
     *({"outside"}, {"variant"}, {"kinds"}),
     *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
-    *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}),
+    *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}, {"bound"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
     *({"options", "command_group"}, {"model"}, {"inspect", "init", "study"}, {"api"}, {"cli"}, {"__main__"}),
 )
@@ -120,7 +120,7 @@ def room(path: Path) -> str:
 @pytest.mark.parametrize(
     ("library", "doors"),
     [
-        ("gin", {"registry", "statements", "config"}),
+        ("gin", {"registry", "statements", "bound", "config"}),
         ("ray", {"run"}),
         ("matplotlib", {"report", "gesture"}),
     ],

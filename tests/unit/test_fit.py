@@ -8,48 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_tracks import exchanged, person
 
 from rgx.errors import InputError
 from rgx.gesture.apps.score import RATE, Systems, parse_rates, sweep_of
 from rgx.gesture.poses.fit import RATES_HZ, MisfitError, TrackFit, followed, resampled
-from rgx.gesture.skeleton import BODY, FACE, LEFT_HAND, POINTS, RIGHT_HAND, normalise
+from rgx.gesture.skeleton import POINTS, normalise
 
 SIZE, FRAMES = (640, 360), 200
-
-
-def person(frames: int = FRAMES, rate_hz: float = 25.0) -> np.ndarray:
-    """Return a speaker (T, 133, 3) in px who faces the camera and moves smoothly by time."""
-    random = np.random.default_rng(1)
-    seconds = np.arange(frames)[:, None] / rate_hz
-    still = random.uniform((280, 120), (360, 180), (POINTS, 2))
-    still[[5, 6, 7, 8, 9, 10]] = (380, 200), (260, 200), (400, 260), (240, 260), (390, 320), (250, 320)
-    still[list(BODY[:5])] = (320, 100), (326, 96), (314, 96), (335, 98), (305, 98)
-    still[11:23] = random.uniform((300, 330), (340, 355), (12, 2))
-    still[list(FACE)] = random.uniform((300, 80), (340, 120), (68, 2))
-    points = np.repeat(still[None], frames, axis=0)
-    sway = np.stack([20 * np.sin(1.3 * seconds), 15 * np.cos(1.7 * seconds)], axis=-1)
-    for wrist, hand, sign in ((9, LEFT_HAND, 1), (10, RIGHT_HAND, -1)):
-        points[:, [wrist]] += sign * sway
-        points[:, list(hand)] = points[:, [wrist]] + random.uniform(-8, 8, (21, 2))
-    return np.concatenate([points, np.ones((frames, POINTS, 1))], axis=-1).astype(np.float32)
 
 
 def fitted(fit: TrackFit, people: np.ndarray, frames: int | None = FRAMES) -> np.ndarray:
     points = fit.fitted("a.json", people, frames, SIZE, "corpus/").points
     fit.check_size("a.json", points, SIZE, "corpus/")
     return points
-
-
-def exchanged(points: np.ndarray, *parts: str) -> np.ndarray:
-    swapped = points.copy()
-    if "hands" in parts:
-        swapped[:, LEFT_HAND], swapped[:, RIGHT_HAND] = points[:, RIGHT_HAND], points[:, LEFT_HAND]
-    if "body" in parts:
-        for left in range(1, 17, 2):
-            swapped[:, [left, left + 1]] = points[:, [left + 1, left]]
-        for left, right in ((17, 20), (18, 21), (19, 22)):
-            swapped[:, [left, right]] = points[:, [right, left]]
-    return swapped
 
 
 def test_a_sound_track_passes_as_it_is() -> None:

@@ -155,19 +155,29 @@ def test_bindings_reach_the_extractor_and_its_identity(tmp_path: Path) -> None:
     named = [f"poses.mmpose.checkpoint = {str(weights)!r}"]
     usual = read_choice("mmpose", (), named)
     bound = read_choice("mmpose", (), [*named, "poses.mmpose.least_score = 0.4"])
-    assert dict(bound.values) == {"checkpoint": str(weights), "least_score": 0.4}
-    assert bound.make(tmp_path / "a.mp4").extractor.people == 1
+    made = bound.make(tmp_path / "a.mp4").extractor
+    assert made.weights["checkpoint"] == str(weights) and made.settings["least_score"] == 0.4
+    assert made.people == 1
     assert bound.identity() != usual.identity() == read_choice("mmpose", (), named).identity()
     assert read_choice("files", (), ()).reads_files() and not usual.reads_files()
     for binding, told in {
-        "poses.mmpose.least_scor = 0.4": "no 'least_scor': did you mean 'least_score'?",
+        "poses.mmpose.least_scor = 0.4": "has no parameter 'least_scor': did you mean 'least_score'?",
+        "poses.mmpos.least_score = 0.4": r"no variant 'poses\.mmpos': did you mean 'poses\.mmpose'?",
         "poses.mmpose.least_score = 'low'": "expected a number, found text",
-        "poses.mmpose.least_score = low": "'low' is not a value",
-        "poses.mediapipe.python = 'x'": r"expected poses\.mmpose\.PARAMETER = VALUE",
-        "device": r"expected poses\.mmpose\.PARAMETER",
+        "poses.mmpose.least_score = low": "found low, expected a number",
+        "poses.mmpose.least_score = %LOW": "%LOW has no value: bind LOW",
+        "poses.mmpose.least_score = @poses.mediapipe()": "expected a number, found",
+        "poses.mediapipe.python = 'x'": r"nothing reads 'poses\.mediapipe\.python' here; what is made: ",
+        "a/poses.mmpose.device = 'x'": r"did you mean 'poses\.mmpose\.device'",
+        "device": r"expected axis\.variant\.parameter = value",
+        "# nothing": r"expected axis\.variant\.parameter = value",
+        named[0]: "is bound twice; the first stands at --bind",
+        "signal.usual.quiet_bd = -50": "did you mean 'quiet_db'",
+        "signal.usual.opposed = 7": r"opposed = 7.*: expected -1 to 1",
     }.items():
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=told) as refused:
             read_choice("mmpose", (), [*named, binding])
+        assert f"--bind '{binding}'" in str(refused.value)
     with pytest.raises(InputError, match=r"poses\.mmpose\.checkpoint: expected a file"):
         read_choice("mmpose", (), ())
 
@@ -185,10 +195,30 @@ def test_an_extractor_of_ones_own_that_lacks_a_part_is_told() -> None:
         read_choice("parted", (("parted", code),), ["poses.parted.share = 0.25"])
 
 
-def test_a_file_bound_counts_by_its_content(tmp_path: Path) -> None:
+def test_weights_count_by_their_content_and_where_a_program_lies_does_not(tmp_path: Path) -> None:
     identities = []
     for name, text in (("a", "one"), ("b", "one"), ("a", "two")):
         (tmp_path / name).write_text(text)
-        choice = read_choice("mediapipe", (), [f"poses.mediapipe.python = {str(tmp_path / name)!r}"])
-        identities.append(choice.identity())
+        bindings = [f"poses.mmpose.checkpoint = {str(tmp_path / name)!r}", f"poses.mmpose.python = '{name}'"]
+        identities.append(read_choice("mmpose", (), bindings).identity())
     assert identities[0] == identities[1] != identities[2]
+
+
+def test_a_gin_file_binds_and_the_command_line_binds_over_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.gin"
+    file.write_text("QUIET = -50\n\nsignal.usual:\n    quiet_db = %QUIET\n    hole_s = 0.5\n")
+    signal = read_choice("mediapipe", (), ["signal.usual.hole_s = 1"], [file]).signal
+    assert (signal.quiet_db, signal.hole_s, signal.silent_db) == (-50, 1, -60)
+    file.write_text("\nposes.mediapipe.pyton = 'x'\n")
+    with pytest.raises(InputError, match=r"mine\.gin:2: .*did you mean 'python'"):
+        read_choice("mediapipe", (), [], [file])
+    with pytest.raises(InputError, match="cannot read it"):
+        read_choice("mediapipe", (), [], [tmp_path / "no.gin"])
+
+
+def test_where_points_lie_is_not_bound_twice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"beside each recording: 'poses\.files\.path' is bound twice"):
+        read_choice("files", (), ["poses.files.path = 'a.npz'"])
+    (tmp_path / "a.npz").touch()
+    made = read_choice("files", (), []).make(tmp_path / "a.mp4")
+    assert made.own_pictures and made.extractor.path == tmp_path / "a.npz"

@@ -88,7 +88,8 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
             cuts += [offset + cut for cut in shots.cuts()]
             jumps += [offset + jump for jump in follower.jumps]
     edges = [edge for span in look.spans for edge in span if edge < len(views)]
-    usable = stretches(np.array(views, dtype=np.int8), {*cuts, *edges}, jumps)
+    bridged = look.poses.signal.bridged_frames
+    usable = stretches(np.array(views, dtype=np.int8), {*cuts, *edges}, jumps, bridged)
     return {
         "facts": facts._asdict(),
         "size_px": about["size_px"],

@@ -14,6 +14,7 @@ from rgx.gesture.prepare.analysis import read_track
 from rgx.gesture.prepare.contact_sheets import COLUMNS, Kept, draw_sheet
 from rgx.gesture.prepare.decoding import Upright, cut_out
 from rgx.gesture.prepare.progress import reporter
+from rgx.gesture.prepare.signal import judged_by
 from rgx.gesture.prepare.sound import SoundTrack, read_speech
 from rgx.gesture.prepare.speakers import shoulders_seen
 from rgx.gesture.prepare.splits import Piece
@@ -26,8 +27,8 @@ from rgx.store.artifacts import read_json, write_json
 
 SIZE_PX = 256
 """Source: Sec. 5.1."""
-SILENCE, SILENT_DB = 1e-4, -60.0
-"""The largest sample of silence, and the level in dB of full scale below which a clip is left out."""
+SILENCE = 1e-4
+"""The largest sample of silence."""
 VERSION = 3
 """Raised by hand when what is written changes."""
 CLIPS, DRAFTS = "clips.json", "drafts"
@@ -111,7 +112,7 @@ def _write(order: ClipOrder, drafts: Path) -> dict[str, Any]:
     seen = seen_inside(points, SIZE_PX)
     sound = SoundTrack(path, order.sound_track, order.left_alone)
     (waveform,) = read_speech(sound, [(piece.first, piece.last)], order.start_s)
-    reason = _unusable(seen, waveform)
+    reason = _unusable(seen, waveform, judged_by(order.identity).silent_db)
     if not reason:
         upright, report = Upright(path, order.pixel_ratio), reporter(order.progress, len(seen))
         shown = read_span(path, piece.first, piece.last)
@@ -124,11 +125,11 @@ def _write(order: ClipOrder, drafts: Path) -> dict[str, Any]:
     return {"name": order.name, **about, **piece._asdict()}
 
 
-def _unusable(seen: np.ndarray, waveform: np.ndarray) -> str:
+def _unusable(seen: np.ndarray, waveform: np.ndarray, silent_db: float) -> str:
     """Return why a clip would be no use, or nothing."""
     if not shoulders_seen(seen):
         return "both shoulders are never in view"
     if np.abs(waveform).max() <= SILENCE:
         return "silence throughout"
     level = level_db(waveform)
-    return f"no speech: its sound is at {level:.0f} dB of full scale" if level < SILENT_DB else ""
+    return f"no speech: its sound is at {level:.0f} dB of full scale" if level < silent_db else ""

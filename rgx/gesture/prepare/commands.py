@@ -29,6 +29,9 @@ def prepare(
         typer.Option(help="A table that lists what to cut out, as PATS' cmu_intervals_df.csv."),
     ] = None,
     cpus: Annotated[int, typer.Option(min=1, help="Tasks at a time.")] = os.cpu_count() or 1,
+    config: Annotated[
+        list[Path], typer.Option(help="A gin file that binds the extractor or signal.usual.")
+    ] = [],  # noqa: B006
     bind: Annotated[list[str], typer.Option("--bind", help="poses.mmpose.checkpoint = 'weights.pth'")] = [],  # noqa: B006
     imports: Import = [],  # noqa: B006
 ) -> None:
@@ -47,7 +50,7 @@ def prepare(
         raise InputError("--speaker and --intervals: the table names the speakers; leave one out")
     plugins = tuple(find_plugin(name, Path.cwd()) for name in imports)
     try:
-        choice = read_choice(poses, plugins, bind)
+        choice = read_choice(poses, plugins, bind, config)
         done = prepare(Request(source, out, choice, speaker, cpus, intervals), console)
     except KeyboardInterrupt:
         _say("stopped: the same command goes on from what is finished")

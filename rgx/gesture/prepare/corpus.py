@@ -127,7 +127,7 @@ def _looks(request: Request, sources: list[Recording]) -> list[Look]:
     """Return what is to be looked at: what is new, or was looked at in another way."""
     poses = request.poses
     plugins = [digest(text) for _, text in poses.plugins]
-    identity = {"version": VERSION, "poses": poses.identity(), "plugins": plugins}
+    identity = {"version": VERSION, **poses.identity(), "plugins": plugins}
     reads_files = poses.reads_files()
     looks = []
     for source in sources:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
-import pkgutil
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rgx.errors import InputError, nearest
-from rgx.gesture import poses
+from rgx.bindings import Text
+from rgx.bound import configure_variants
+from rgx.errors import InputError
 from rgx.gesture.poses.base import Extractor
 from rgx.gesture.poses.files import SUFFIXES, content
+from rgx.gesture.prepare.signal import USUAL, Signal
 from rgx.gesture.prepare.streams import RefusedError
-from rgx.kinds import describe_kind, describe_value
+from rgx.methods import import_methods
 from rgx.plugins import load_plugin
-from rgx.registry import Variant, find, make
-from rgx.store.artifacts import checksum
+from rgx.registry import Variant, find
+from rgx.statements import asked_texts
+from rgx.text_file import read_text
 
 PATH = "path"
 """The parameter of a variant that reads points from a file instead of looking at pictures."""
+BESIDE = "the file beside each recording"
 
 
 class Poses(NamedTuple):
@@ -31,17 +33,20 @@ class Poses(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A variant of the poses axis by name, a person's own variants as source, and values bound."""
+    """A variant of the poses axis by name, a person's own variants as source, and what gin binds of it.
+
+    signal: the thresholds by which recordings are judged; folder: where relative paths begin.
+    """
 
     name: str
     plugins: tuple[tuple[str, str], ...] = ()
-    values: tuple[tuple[str, Any], ...] = ()
+    texts: tuple[Text, ...] = ()
+    signal: Signal = USUAL
+    folder: str = ""
 
     def variant(self) -> Variant:
         """Return the variant; raises InputError with the nearest spelling."""
-        for module in pkgutil.iter_modules(poses.__path__, f"{poses.__name__}."):
-            if not module.name.endswith("_child"):
-                importlib.import_module(module.name)
+        import_methods()
         for plugin in self.plugins:
             load_plugin(*plugin)
         return find("poses", self.name)
@@ -55,59 +60,47 @@ class Choice(NamedTuple):
         return bool(getattr(self.variant().cls, "alone", False)) and not self.reads_files()
 
     def identity(self) -> dict[str, Any]:
-        """Return what of it decides what it finds; a file bound counts by its content."""
-        variant = self.variant()
-        values = {**variant.parameters, **dict(self.values)}
-        return {"variant": variant.key, **{name: _content(value) for name, value in values.items()}}
+        """Return what decides what is found and judged: records as keys have them, weights by content."""
+        extractor, signal = self._configured(BESIDE)
+        weights = extractor.fingerprint()
+        return {"poses": extractor.record, "weights": weights, "signal": signal.record}
 
     def make(self, source: Path) -> Poses:
         """Build it for one source; raises RefusedError when it reads a file that is not there."""
-        variant = self.variant()
-        values = dict(self.values)
-        if PATH not in variant.parameters:
-            return Poses(make(variant, values), False)
-        return Poses(make(variant, {**values, PATH: str(points_beside(source))}), True)
+        if not self.reads_files():
+            return Poses(self._configured(BESIDE)[0], False)
+        return Poses(self._configured(str(points_beside(source)))[0], True)
+
+    def checked(self) -> Choice:
+        """Return it with its thresholds; raises InputError for what cannot be made or nothing reads."""
+        if trained := getattr(self.variant().cls, "networks", ()):
+            names = ", ".join(trained)
+            raise InputError(f"poses.{self.name} is trained by the stage {names}: only a sweep uses it")
+        extractor, signal = self._configured(BESIDE)
+        extractor.fingerprint()
+        return self._replace(signal=signal)
+
+    def _configured(self, path: str) -> tuple[Any, Any]:
+        """Return the extractor, which reads its points at `path` where it reads any, and the thresholds."""
+        if self.folder and Path.cwd() != Path(self.folder):  # a worker may stand in another one
+            os.chdir(self.folder)
+        texts = [*self.texts]
+        if self.reads_files():
+            texts.append(Text(f"poses.{self.name}.{PATH} = {path!r}", BESIDE, True, (BESIDE,), True))
+        extractor, signal = configure_variants(texts, [f"poses.{self.name}", "signal.usual"])
+        return extractor, signal
 
 
-def read_choice(name: str, plugins: tuple[tuple[str, str], ...], bindings: Iterable[str]) -> Choice:
-    """Return a choice with bindings such as "poses.mmpose.device = 'cuda'", and check that it can be made.
+def read_choice(
+    name: str, plugins: tuple[tuple[str, str], ...], bindings: Iterable[str], files: Iterable[Path] = ()
+) -> Choice:
+    """Return a choice as gin files, and then bindings such as "poses.mmpose.device = 'cuda'", have it.
 
-    Raises InputError for a variant, parameter or value that cannot be.
+    Raises InputError, with the place, for a variant, parameter or value that cannot be.
     """
-    choice = Choice(name, plugins)
-    variant, values = choice.variant(), dict[str, Any]()
-    if trained := getattr(variant.cls, "networks", ()):
-        raise InputError(f"poses.{name} is trained by the stage {', '.join(trained)}: only a sweep uses it")
-    for binding in bindings:
-        key, equals, text = (part.strip() for part in binding.partition("="))
-        axis_and_name, _, parameter = key.rpartition(".")
-        if not equals or axis_and_name != f"poses.{name}":
-            raise InputError(f"--bind {binding}: expected poses.{name}.PARAMETER = VALUE")
-        if parameter not in variant.parameters:
-            raise InputError(f"--bind {binding}: no '{parameter}': {nearest(parameter, variant.parameters)}")
-        values[parameter] = _value(binding, text, variant.parameters[parameter])
-    choice = choice._replace(values=tuple(values.items()))
-    if not choice.reads_files():
-        make(variant, values).fingerprint()
-    return choice
-
-
-def _value(binding: str, text: str, default: Any) -> Any:
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        raise InputError(f"--bind {binding}: '{text}' is not a value such as 0.5 or 'text'") from None
-    kinds = (int, float) if isinstance(default, float) else (type(default),)
-    if type(value) not in kinds:
-        raise InputError(
-            f"--bind {binding}: expected {describe_kind(kinds[-1])}, found {describe_value(value)}"
-        )
-    # A worker may stand in another folder.
-    return str(Path(value).absolute()) if isinstance(value, str) and Path(value).exists() else value
-
-
-def _content(value: Any) -> str:
-    return checksum(Path(value)) if isinstance(value, str) and Path(value).is_file() else repr(value)
+    Choice(name, plugins).variant()  # what bindings name has to be known
+    written = [Text(read_text(file), str(file), everywhere=True) for file in files]
+    return Choice(name, plugins, (*written, *asked_texts(bindings)), folder=str(Path.cwd())).checked()
 
 
 def points_stamp(source: Path) -> list[Any]:

@@ -12,8 +12,8 @@ from rgx.gesture.prepare.clips import file_of
 from rgx.gesture.prepare.crop import Square
 from rgx.gesture.prepare.index import write_text
 from rgx.gesture.prepare.recordings import Recording
+from rgx.gesture.prepare.signal import judged_by
 from rgx.gesture.prepare.tracks import PARTS
-from rgx.gesture.prepare.voice import QUIET_DB
 from rgx.gesture.types import FPS
 
 PAGE = "quality.html"
@@ -49,7 +49,7 @@ sources left out{% if failed %}, {{ failed | length }} failed{% endif %}.</p>
 {{ "%.2f" | format(clip.start_s) }}–{{ "%.2f" | format(clip.end_s) }} s · points found:
 {% for part in parts %}<span{% if clip[part] < little %} class="low"{% endif %}>
 {{ part | replace("_", " ") }} {{ (100 * clip[part]) | round | int }} %</span>{{ ", " if not loop.last }}
-{% endfor %} · <span{% if clip.level_db < quiet %} class="low"{% endif %}>sound at
+{% endfor %} · <span{% if clip.level_db < source.quiet_db %} class="low"{% endif %}>sound at
 {{ clip.level_db | round | int }} dB</span>
 {%- if clip.padded %} · <span class="low">the square reaches beyond the picture: its edge is
 repeated</span>{% endif %}</figcaption>
@@ -83,7 +83,6 @@ def write_page(out: Path, sources: list[Recording], rows: list[dict[str, Any]], 
         notes=[*reasons.notes, *_notes(looked, rows)],
         parts=list(PARTS),
         little=LITTLE,
-        quiet=QUIET_DB,
         left_out=reasons.left_out,
         failed=reasons.failed,
         sources=[_section(out, source, rows) for source in looked],
@@ -156,6 +155,7 @@ def _section(out: Path, source: Recording, rows: list[dict[str, Any]]) -> dict[s
     ]
     return {
         "name": source.name,
+        "quiet_db": judged_by(analysis["identity"]).quiet_db,
         "facts": _facts(source, analysis),
         "clips": clips,
         "left_out": _left_out(source),

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from rgx.gesture.prepare.extractors import Choice
 from rgx.gesture.prepare.recording_parts import LEAST_FRAMES, MOST_FRAMES, Part, Span, divide
+from rgx.gesture.prepare.signal import USUAL, Signal
 from rgx.gesture.prepare.streams import Facts, RefusedError, examine
-from rgx.gesture.prepare.voice import listen, remarks, speech_track
+from rgx.gesture.prepare.voice import cancels, listen, remarks, speech_track
 from rgx.gesture.types import FPS
 from rgx.store.artifacts import read_json, write_json
 
@@ -71,17 +72,17 @@ def _frames(spans: Iterable[Span], total: int) -> int:
     return sum((total if last is None else last) - first for first, last in spans)
 
 
-def _examined(path: Path) -> Facts:
+def _examined(path: Path, signal: Signal = USUAL) -> Facts:
     """Return a source's facts, its sound that of the track which holds the speech."""
-    facts = examine(path)
+    facts = examine(path, None, signal)
     tracks = listen(path)
     if not tracks:
         return facts
-    chosen = speech_track(tracks)
+    chosen = speech_track(tracks, signal)
     if chosen.track != facts.sound_track:
-        facts = examine(path, chosen.track)
-    notes = (*facts.notes, *remarks(tracks, chosen))
-    return facts._replace(left_alone=chosen.opposed, notes=notes)
+        facts = examine(path, chosen.track, signal)
+    notes = (*facts.notes, *remarks(tracks, chosen, signal))
+    return facts._replace(left_alone=cancels(chosen, signal), notes=notes)
 
 
 def examine_streams(look: Look) -> None:
@@ -89,7 +90,7 @@ def examine_streams(look: Look) -> None:
     (Path(look.folder) / FACTS).unlink(missing_ok=True)
     record: dict[str, Any] = {"facts": None, "refused": ""}
     try:
-        record["facts"] = _examined(Path(look.path))._asdict()
+        record["facts"] = _examined(Path(look.path), look.poses.signal)._asdict()
     except RefusedError as reason:
         record["refused"] = str(reason).removeprefix(f"{look.path}: ")
     write_json(Path(look.folder) / FACTS, record)

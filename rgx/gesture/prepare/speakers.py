@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rgx.gesture.prepare.signal import USUAL
 from rgx.gesture.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from rgx.gesture.types import FPS, WINDOW_FRAMES
 
-BRIDGED_FRAMES = 5
-"""Shorter losses do not end a stretch; `corpus.videos.longest_gap_frames` interpolates as many."""
 SHORTEST_FRAMES = WINDOW_FRAMES + 1
 """One condition frame and a window."""
 
@@ -58,17 +57,20 @@ class Stretch(NamedTuple):
         return self.last - self.first
 
 
-def stretches(views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = ()) -> list[Stretch]:
+def stretches(
+    views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = (), bridged: int = USUAL.bridged_frames
+) -> list[Stretch]:
     """Return all stretches of views (T,) in order, the usable ones and those left out, cut at `cuts`.
 
-    jumps: where another person is found in the same shot; none is usable across one.
+    jumps: where another person is found in the same shot; none is usable across one. bridged: losses of so
+    many frames do not end a stretch.
     """
     pieces: list[Stretch] = []
     jumped = set(jumps)
     for first, last in pairwise(sorted({0, len(views), *cuts})):
         left_out: list[View] = []
         for begin, end in pairwise(sorted({first, last, *(at for at in jumped if first < at < last)})):
-            for value, run in groupby(_bridge(views[begin:end]).tolist()):
+            for value, run in groupby(_bridge(views[begin:end], bridged).tolist()):
                 count, at = len(list(run)), begin
                 begin += count
                 if value == View.ONE and count >= SHORTEST_FRAMES:
@@ -80,13 +82,13 @@ def stretches(views: np.ndarray, cuts: Iterable[int], jumps: Iterable[int] = ())
     return pieces
 
 
-def _bridge(shot: np.ndarray) -> np.ndarray:
+def _bridge(shot: np.ndarray, most: int) -> np.ndarray:
     """Return the views of a shot with short losses of its one speaker passed over."""
     bridged, place = shot.copy(), 0
     for value, run in groupby(shot.tolist(), key=lambda view: view == View.ONE):
         count = len(list(run))
         inside = place > 0 and place + count < len(shot)
-        if not value and inside and count <= BRIDGED_FRAMES:
+        if not value and inside and count <= most:
             mute = shot[place : place + count] == View.MUTE
             bridged[place : place + count][~mute] = View.ONE
         place += count

@@ -14,12 +14,13 @@ import numpy as np
 from av.stream import Disposition
 
 from rgx.errors import InputError
+from rgx.gesture.prepare.signal import USUAL, Signal
 from rgx.gesture.prepare.tones import NAMES, is_bright
 
 SLACK_S, SLACK_SHARE = 1.0, 0.02
 """A file is cut short when its streams end this much before the end it declares."""
-HOLE_S, SLOW = 0.24, 3.0
-"""A hole in the pictures is longer than the five frames bridged elsewhere, and than so many usual steps."""
+SLOW = 3.0
+"""A hole in the pictures is longer than so many usual steps, and than `signal.hole_s`."""
 STILL = {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif"}
 
 
@@ -66,12 +67,12 @@ class _Packets:
     def begin(self) -> int | None:
         return min(self.times, default=None)
 
-    def holes(self, tick_s: float) -> tuple[tuple[float, float], ...]:
-        """Return from when until when, in seconds after the first, nothing new comes for over `HOLE_S`."""
+    def holes(self, tick_s: float, least_s: float) -> tuple[tuple[float, float], ...]:
+        """Return from when until when, in seconds after the first, nothing new comes for so long."""
         times = np.sort(np.asarray(self.times)) * tick_s
         times = times - times[0]
         steps = np.diff(times)
-        wide = np.flatnonzero(steps > max(HOLE_S, SLOW * float(np.median(steps))))
+        wide = np.flatnonzero(steps > max(least_s, SLOW * float(np.median(steps))))
         return tuple((float(times[n]), float(times[n + 1])) for n in wide)
 
     @property
@@ -82,7 +83,7 @@ class _Packets:
         return int((np.abs(steps - usual) > max(1.0, usual / 20)).sum())
 
 
-def examine(path: Path, sound_track: int | None = None) -> Facts:
+def examine(path: Path, sound_track: int | None = None, signal: Signal = USUAL) -> Facts:
     """Return the facts of a video with sound, read from its packets without decoding them.
 
     sound_track: the one whose times count, from 0; the one that a player takes without it. Raises
@@ -127,7 +128,7 @@ def examine(path: Path, sound_track: int | None = None) -> Facts:
                 *_colours(video),
             ),
             container.streams.audio.index(audio),
-            holes=seen.holes(float(tick)),
+            holes=seen.holes(float(tick), signal.hole_s),
         )
 
 

@@ -10,16 +10,13 @@ import av
 import numpy as np
 import webrtcvad
 
+from rgx.gesture.prepare.signal import USUAL, Signal
 from rgx.gesture.prepare.streams import unreadable
 from rgx.gesture.types import SAMPLE_RATE_HZ
 
 VOICE_STRICTNESS = 2
 """Of WebRTC's detector, 0 to 3: how sure it is before it calls 30 ms voice."""
 SLICE = 30 * SAMPLE_RATE_HZ // 1000
-LEAST_VOICED = 0.02
-"""A track with less of it is chosen by its level alone."""
-QUIET_DB, CLIPPED_SHARE, OPPOSED = -45.0, 1e-3, -0.5
-"""Full scale is 0 dB. Below, above and below these a reader of the quality page is told."""
 FULL, FLOOR_DB = 0.999, -120.0
 
 
@@ -38,11 +35,6 @@ class Heard(NamedTuple):
     voiced_db: float
     clipped: float
     correlation: float
-
-    @property
-    def opposed(self) -> bool:
-        """Whether the sum of its channels is silence, or nearly: one of them was turned over."""
-        return self.correlation < OPPOSED
 
     def __str__(self) -> str:
         return f"track {self.track + 1} ({self.level_db:.0f} dB, voice in {self.voiced:.0%})"
@@ -127,24 +119,29 @@ def _hear(listeners: dict[int, _Listener], index: int, frame: av.AudioFrame) -> 
         listeners[index].hear(frame)
 
 
-def speech_track(tracks: Sequence[Heard]) -> Heard:
+def speech_track(tracks: Sequence[Heard], signal: Signal = USUAL) -> Heard:
     """Return the track that holds the speech: the one of the loudest voice, without any the loudest."""
-    return max(tracks, key=lambda t: (t.voiced_db if t.voiced >= LEAST_VOICED else FLOOR_DB, t.level_db))
+    return max(tracks, key=lambda t: (t.voiced_db if t.voiced >= signal.voiced else FLOOR_DB, t.level_db))
 
 
-def remarks(tracks: Sequence[Heard], chosen: Heard) -> list[str]:
+def cancels(track: Heard, signal: Signal = USUAL) -> bool:
+    """Return whether the sum of a track's channels is silence, or nearly: one of them was turned over."""
+    return track.correlation < signal.opposed
+
+
+def remarks(tracks: Sequence[Heard], chosen: Heard, signal: Signal = USUAL) -> list[str]:
     """Return what a reader of the quality page should know of the sound."""
     notes = []
     if len(tracks) > 1:
         others = ", ".join(str(track) for track in tracks if track is not chosen)
         notes.append(f"{len(tracks)} sound tracks: {chosen} is taken, not {others}")
-    if chosen.level_db < QUIET_DB:
+    if chosen.level_db < signal.quiet_db:
         notes.append(f"quiet: the sound is at {chosen.level_db:.0f} dB of full scale")
-    if chosen.clipped > CLIPPED_SHARE:
+    if chosen.clipped > signal.clipped:
         notes.append(f"clipped: {chosen.clipped:.1%} of the samples are at full scale")
-    if chosen.opposed:
+    if cancels(chosen, signal):
         notes.append("its channels cancel each other: the left one is taken alone")
-    if chosen.voiced < LEAST_VOICED:
+    if chosen.voiced < signal.voiced:
         notes.append(f"hardly any voice: in {chosen.voiced:.0%} of the time")
     return notes
 
