@@ -65,6 +65,9 @@ PARTS = {
     "stage/judge": ["judge", "training"],
     "stage/pose_net": ["augmentation", "training"],
     **{key: ["poses"] for key in ("stage/tracked", "stage/tracked_recording")},
+    "stage/pixels": ["pixels", "training"],
+    "stage/pixel_video": ["pixels"],
+    "stage/pixel_video_scores": ["metrics"],
     "stage/motion": ["generator", "quantizer", "residual", "decode"],
     "stage/reconstruction_scores": ["refiner", "metrics"],
     "stage/refiner": [
