@@ -50,5 +50,5 @@ docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 faults: install
-	RGX_MUTATIONS=2000 RGX_MISSPELLINGS=500 RGX_KILLS=50 RGX_FOREIGN=500 $(BIN)/pytest -s tests/faults
+	RGX_MUTATIONS=2000 RGX_MISSPELLINGS=500 RGX_KILLS=50 RGX_FOREIGN=500 RGX_CLIPS=1000 $(BIN)/pytest -s tests/faults
 	RGX_WHOLE_RECORDINGS=1 $(BIN)/pytest tests/pipeline/test_prepare.py -k real_recordings
