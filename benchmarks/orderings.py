@@ -1,12 +1,12 @@
 """Which of the published orderings hold: `python benchmarks/orderings.py REPORT --store STORE --scale bench`.
 
 Every two rows of a panel whose published numbers differ are one ordering, in each column that the panel has
-of them; a row that was rebuilt stands for the published one that the report puts beside it. Test clips and
-seeds are drawn anew, together and the same for both rows: an ordering holds, or is refuted, where 95 % of the
-draws have the difference of the means on one side of zero, and is undecided otherwise. A score that is a mean
-is taken of the clips drawn; a Fréchet distance of their windows, both of real and of generated motion;
-diversity of all pairs of different windows among them. No correction is made for how many orderings there
-are. Percentiles over three seeds are too narrow rather than too wide.
+of them, by landmarks; a row that was rebuilt stands for the published one that the report puts beside it.
+Clips and seeds are drawn anew, together and the same for both rows: an ordering holds, or is refuted, where
+95 % of the draws have the difference of the means on one side of zero, and is undecided otherwise. A score
+that is a mean is taken of the clips drawn; a Fréchet distance of their windows, both of real and of
+generated motion; diversity of all pairs of different windows among them. No correction is made for how many
+orderings there are. Percentiles over three seeds are too narrow rather than too wide.
 Source: percentile bootstrap, Efron 1979.
 """
 
@@ -164,12 +164,12 @@ def main() -> None:
     known: dict[str, dict[str, np.ndarray]] = {}
     scores: dict[str, Scores] = {}
     published = [values for panel in report.panels.values() for values in panel.published.values()]
-    columns = {column for values in published for column in values}
+    columns = {_metric(column) for values in published for column in values}
     for cell in plan.cells:
         panel, row, keys = cell["panel"], cell["row"], cell["stages"]
-        if panel not in report.panels:
-            continue
         key = keys.get("motion_scores", "")
+        if panel not in report.panels or not key:
+            continue
         if key not in known:
             known[key] = read_scores(plan, keys, asked.store, columns)
         for metric, drawn in known[key].items():
@@ -191,7 +191,15 @@ def main() -> None:
 
 
 def _published(rows: Mapping[str, Mapping[str, float | None]], metric: str) -> dict[str, float]:
-    return {row: float(v) for row, values in rows.items() if (v := values.get(metric)) is not None}
+    numbers = (
+        (row, v) for row, values in rows.items() for column, v in values.items() if _metric(column) == metric
+    )
+    return {row: float(number) for row, number in numbers if number is not None}
+
+
+def _metric(column: str) -> str:
+    """Return a column's metric without the stage it is read from: here landmarks are asked."""
+    return column.rpartition("/")[2]
 
 
 if __name__ == "__main__":

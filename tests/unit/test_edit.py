@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import rgx
 from rgx.errors import InputError
-from rgx.gesture.animate.base import Animated, Animator
+from rgx.gesture.animate.base import Animated, Animator, Control
 from rgx.gesture.model.edited import edited
 from rgx.gesture.model.editing import SEAM_FRAMES, EditSpan, _lay, read_spans
 from rgx.gesture.model.gesture_model import GestureModel
@@ -140,14 +140,11 @@ class Shown(Animator):
     def begin(self, picture: torch.Tensor, pose: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         return picture
 
-    def animate(
-        self,
-        source: torch.Tensor,
-        pose: torch.Tensor,
-        valid: torch.Tensor,
-        picture: torch.Tensor | None = None,
-    ) -> Animated:
-        shown = (1 - source).expand(len(pose), -1, -1, -1)
+    def control(self, picture: torch.Tensor | None, pose: torch.Tensor, valid: torch.Tensor) -> Control:
+        return Control(pose[:, None], valid[:, None], (pose, valid))
+
+    def animate(self, source: torch.Tensor, control: Control) -> Animated:
+        shown = (1 - source).expand(len(control.points), -1, -1, -1)
         return Animated(shown, shown[:, :1])
 
 

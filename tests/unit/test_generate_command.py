@@ -19,7 +19,7 @@ from torch import Tensor
 
 import rgx
 from rgx.errors import InputError
-from rgx.gesture.animate.base import Animated, Animator
+from rgx.gesture.animate.base import Animated, Animator, Control
 from rgx.gesture.model.fading import OVERLAP_FRAMES, fade_windows
 from rgx.gesture.model.gesture_model import GestureModel
 from rgx.gesture.model.listening import STEP_FRAMES, window_features
@@ -188,9 +188,12 @@ class Tinted(Animator):
     def begin(self, picture: Tensor, pose: Tensor, valid: Tensor) -> Tensor:
         return picture
 
-    def animate(self, source: Tensor, pose: Tensor, valid: Tensor, picture: Tensor | None = None) -> Animated:
-        assert valid.all()
-        shown = source * pose.mean((1, 2)).clamp(0.2, 1)[:, None, None, None]
+    def control(self, picture: Tensor | None, pose: Tensor, valid: Tensor) -> Control:
+        return Control(pose[:, None], valid[:, None], (pose, valid))
+
+    def animate(self, source: Tensor, control: Control) -> Animated:
+        assert control.pose is not None and control.pose[1].all()
+        shown = source * control.pose[0].mean((1, 2)).clamp(0.2, 1)[:, None, None, None]
         return Animated(shown, shown[:, :1])
 
 
