@@ -413,9 +413,12 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_every_panel_of_the_page_on_tables_loads(tmp_path: Path) -> None:
-    panels = [text for language, text in BLOCK.findall(PAGE.read_text()) if language == "yaml"]
-    panels = [text for text in panels if not text.startswith("figures:")]
+    blocks = [text for language, text in BLOCK.findall(PAGE.read_text()) if language == "yaml"]
+    [whole] = [text for text in blocks if text.startswith("sweep: ")]
     path = tmp_path / "report.yaml"
+    path.write_text(whole.replace("file: published", f"file: {ROOT / 'reports/published'}"))
+    assert set(load(path).panels) == {"3f"}
+    panels = [text for text in blocks if not text.startswith(("figures:", "sweep: ", "#"))]
     panelled = "".join(indent(text, "  ") for text in panels)
     path.write_text(f"sweep: sweeps/ablation_table3.yaml\npanels:\n{panelled}")
     report = load(path)
