@@ -20,6 +20,7 @@ from planted_tracks import WRITERS, Size, exchanged, person
 from rgx.bound import configure_variants
 from rgx.errors import InputError
 from rgx.gesture.data.videos import Videos
+from rgx.gesture.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from rgx.gesture.video.files import write_mp4
 from rgx.methods import import_methods
 from rgx.statements import asked_texts
@@ -129,9 +130,13 @@ def read_as_a_person_would(folder: Path, fault: Fault) -> Videos | str:
 def wrong(found: Videos | str, fault: Fault) -> str:
     """Return what was read that was not planted, or not read that was, or nothing.
 
-    Only a track that lacks frames may be refused in the end, and by its length.
+    Only a track that lacks frames may be refused in the end, by its length, and one with a shoulder outside.
     """
     if isinstance(found, str):
+        shoulders = fault.track()[:, [LEFT_SHOULDER, RIGHT_SHOULDER], :2]
+        outside = ((shoulders < 0) | (shoulders > fault.clip)).any(axis=-1).all(axis=0).any()
+        if outside and "both shoulders are never valid" in found:
+            return ""
         lengths = f"{len(fault.track())} frames", str(FRAMES)
         return "" if fault.dropped and all(length in found for length in lengths) else found
     if fault.dropped:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.files import content, dialect, read_keypoints
-from rgx.gesture.poses.fit import TrackFit
+from rgx.gesture.poses.fit import MisfitError, TrackFit
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
 from rgx.gesture.video.files import Video, probe
@@ -70,7 +70,9 @@ def read_tracked(
         if not _inside(keypoints, video)[scores > 0].any():
             extent = f"at {shares.min():.3g} to {shares.max():.3g} of its size, expected 0 to 1"
             outside = "every point lies outside the picture in every frame"
-            raise InputError(f"{landmarks}: {outside}, {extent}")
+            binding = f"{SCOPE}fit.track.size_px"
+            asked = f"found in pictures of another size? say which with {binding}"
+            raise MisfitError(f"{landmarks}: {outside}, {extent}: {asked}", binding)
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     fit.check_size(where, points, size, SCOPE)
     return keypoints, valid, video, Judged(crowded, still)

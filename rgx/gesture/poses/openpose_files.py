@@ -19,6 +19,8 @@ NAMES = {
     "right_hand": "hand_right_keypoints_2d",
 }
 CANVAS = ("canvas_width", "canvas_height")
+MOST_SHARE = 2.0
+"""Larger numbers are px: a point may lie outside its picture, but nobody is two px large."""
 
 
 def _tells(content: Any) -> bool:
@@ -33,7 +35,7 @@ def _people(frame: Frame, pictures: tuple[int, int]) -> np.ndarray:
     points = np.array(people, np.float64).reshape(-1, POINTS, 3)
     if all(name in frame.content for name in CANVAS):
         size = numbers_in(f"{frame.where}: canvas", [frame.content[name] for name in CANVAS])
-        shares = np.abs(points[points[..., 2] > 0, :2]).max(initial=0) <= 1
+        shares = np.abs(points[points[..., 2] > 0, :2]).max(initial=0) < MOST_SHARE
         points[..., :2] *= pictures if shares else rescaled(frame.where, tuple(size.tolist()), pictures)
     return scored(points[..., :2], points[..., 2])
 
