@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load", "plan", "register", "results", "sweep"]
 __version__ = "0.1.0"
+LATER = {"load": "rgx.model.loading", "plan": "rgx.api", "results": "rgx.api"}
 
 
 class _SweepRoom(ModuleType):
@@ -28,16 +29,13 @@ import_module("rgx.sweep").__class__ = _SweepRoom
 def __getattr__(name: str) -> Any:
     """Import `register`, and gin with it, or what a notebook asks for, when first asked: help needs none.
 
-    `rgx.api` is named as a string: what it imports is no code that stages run on, and must not count as such.
+    Modules are named as strings, but for the registry's: they are no code that stages run on, and must not
+    count as such.
     """
     if name == "register":
         from rgx.registry import register
 
         return register
-    if name == "load":
-        from rgx.model.loading import load
-
-        return load
-    if name in {"plan", "results"}:
-        return getattr(import_module("rgx.api"), name)
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
     raise AttributeError(f"module 'rgx' has no attribute '{name}'")

@@ -98,11 +98,11 @@ def _located(
         raise InputError(f"{address}: found '{more}' after the row; expected {EXAMPLE}")
     row = pick_seed(rows, condition.seed)[0]
     folders = _finished(row, condition.stage, Manifests(store))
-    whose = {"sweep": name, "row": row_key(row), "seed": row.seed, "stages": row.stages}
-    if kind == "row":
-        return Located(_videos(folders[condition.stage]), **whose)  # type: ignore[arg-type]
-    _film(folders, condition.stage, scratch, near)
-    return Located(_videos(scratch), **whose)  # type: ignore[arg-type]
+    shown = folders[condition.stage]
+    if kind != "row":
+        _film(folders, condition.stage, scratch, near)
+        shown = scratch
+    return Located(_videos(shown), sweep=name, row=row_key(row), seed=row.seed, stages=row.stages)
 
 
 def _finished(row: SweepRow, stage: str, manifests: Manifests) -> dict[str, Path]:

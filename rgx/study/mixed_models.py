@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -106,19 +106,19 @@ def _places(opinions: Opinions, ours: int) -> list[int]:
     return [0 if place == ours else place + (place < ours) for place in range(len(opinions.names))]
 
 
-def _effects(opinions: Opinions, ours: int, fit: object) -> list[ModelEffect]:
+def _effects(opinions: Opinions, ours: int, fit: Any) -> list[ModelEffect]:
     places: Sequence[int] = _places(opinions, ours)
-    intervals = fit.conf_int()  # type: ignore[attr-defined]
+    intervals = fit.conf_int()
     effects = []
     for place, name in enumerate(opinions.names):
         if place == ours:
             continue
-        term = next((t for t in fit.params.index if f"c{places[place]:03d}" in t), None)  # type: ignore[attr-defined]
+        term = next((t for t in fit.params.index if f"c{places[place]:03d}" in t), None)
         if term is None:
             effects.append(ModelEffect(name, *[float("nan")] * 4))
             continue
         low, high = intervals.loc[term]
         # Signed so that ours above another is above zero, as everywhere else.
-        value, p = fit.params[term], fit.pvalues[term]  # type: ignore[attr-defined]
+        value, p = fit.params[term], fit.pvalues[term]
         effects.append(ModelEffect(name, -float(value), -float(high), -float(low), float(p)))
     return effects

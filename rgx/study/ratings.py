@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -162,6 +162,6 @@ def _wanted(rating: Given) -> bool:
     return low <= rating.answer.value <= high
 
 
-def _places(values: object) -> dict[object, int]:
+def _places(values: Iterable[object]) -> dict[object, int]:
     """Return the place of each different value, in order of their first."""
-    return {value: place for place, value in enumerate(dict.fromkeys(values))}  # type: ignore[call-overload]
+    return {value: place for place, value in enumerate(dict.fromkeys(values))}

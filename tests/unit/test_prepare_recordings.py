@@ -204,6 +204,20 @@ def test_weights_count_by_their_content_and_where_a_program_lies_does_not(tmp_pa
     assert identities[0] == identities[1] != identities[2]
 
 
+def test_a_configuration_counts_by_its_content_or_by_the_name_it_is_shipped_under(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_text("weights")
+    weights = [f"poses.mmpose.checkpoint = {str(tmp_path / 'weights.pth')!r}"]
+    identities = [read_choice("mmpose", (), weights).identity()]
+    for part in ("config", "detector"):
+        others = [f"poses.mmpose.detector_checkpoint = {str(tmp_path / 'weights.pth')!r}", *weights]
+        for text in ("one", "two"):
+            (tmp_path / "own.py").write_text(text)
+            own = f"poses.mmpose.{part} = {str(tmp_path / 'own.py')!r}"
+            identities.append(read_choice("mmpose", (), [*others, own]).identity())
+        identities.append(read_choice("mmpose", (), [*others, f"poses.mmpose.{part} = 'shipped'"]).identity())
+    assert len({repr(identity) for identity in identities}) == 7
+
+
 def test_a_gin_file_binds_and_the_command_line_binds_over_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.gin"
     file.write_text("QUIET = -50\n\nsignal.usual:\n    quiet_db = %QUIET\n    hole_s = 0.5\n")

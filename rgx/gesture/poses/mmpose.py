@@ -90,8 +90,10 @@ class MMPose(Extractor):
         }
 
     def fingerprint(self) -> str:
-        """Return the digests of its weights."""
-        return " ".join(fingerprint_of(path) for path in self.weights.values() if path)
+        """Return the digests of its weights and configurations, of a shipped configuration its name."""
+        weights = [fingerprint_of(path) if path else "" for path in self.weights.values()]
+        named = [str(self.settings[part]) for part in ("config", "detector")]
+        return " ".join([*weights, *(fingerprint_of(n) if Path(n).is_file() else n for n in named)])
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield (P, 133, 3) for each picture, its people in order of the detector's scores."""
