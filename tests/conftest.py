@@ -8,9 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from little import sweep
+
+if TYPE_CHECKING:
+    from rgx.gesture.model.gesture_model import GestureModel
 
 FIRST = ("ray", "ray clusters", "ray in pipelines", "extractors")
 """Groups that are begun first: what starts Ray and waits for it; what waits for environments of pip's."""
@@ -63,3 +67,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert sweep(folder / "unfinished", folder / "unfinished" / "store") == 0
             (folder / "unfinished").rename(folder / "finished")
     return folder / "finished" / "store"
+
+
+@pytest.fixture(scope="session")
+def model_folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The little sweep's full model as a folder of its own; a test that writes copies it."""
+    from roster import load_roster
+
+    from rgx.model.packing import pack
+
+    load_roster()
+    out = tmp_path_factory.mktemp("models") / "distill"
+    pack("little:3b/+distill", out, finished)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> GestureModel:
+    """The same, loaded."""
+    import rgx
+    from rgx.gesture.model.gesture_model import GestureModel
+
+    return rgx.load(model_folder, GestureModel, device="cpu")

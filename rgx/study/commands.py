@@ -47,10 +47,7 @@ def serve(
     from rgx.study.kit import open_kit
     from rgx.study.server import serve as run_server
 
-    kit = open_kit(folder)
-    for number, token in enumerate(kit.key["sessions"], 1):
-        _say(f"rater {number}: http://{host}:{port}/s/{token}")
-    run_server(kit, host, port)
+    run_server(open_kit(folder), host, port, _say)
 
 
 @app.command()

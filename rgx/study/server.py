@@ -6,12 +6,13 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgx.errors import InputError, install_hint
+from rgx.errors import InputError
+from rgx.local_server import check_installed, headers, make_server, open_port
 from rgx.study.answers import LONGEST, given_by, keep_answers, open_database, parse_answer
 from rgx.study.kit import DATABASE, VIDEOS, Kit, shown_items
 from rgx.study.rater_page import page_of, session_data
@@ -24,24 +25,15 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 500
 """Answers in one message."""
 VIDEO_NAME = re.compile(r"[0-9a-f]{24}\.mp4")
-HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src 'self'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+HEADERS = headers()
 
 
 def make_app(kit: Kit) -> Starlette:
     """Return the application; raises InputError without the extra `study`."""
-    try:
-        from starlette.applications import Starlette
-        from starlette.routing import Route
-    except ImportError:
-        raise InputError(f"a study's server needs Starlette and uvicorn: {install_hint('study')}") from None
+    check_installed()
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
     desk = Desk(kit)
     return Starlette(
         routes=[
@@ -139,12 +131,10 @@ def _refusal(text: str, status: int) -> Response:
     return PlainTextResponse(text, status, headers=HEADERS)
 
 
-def serve(kit: Kit, host: str, port: int) -> None:
-    """Serve a study until it is stopped; raises InputError without the extra `study`."""
-    application = make_app(kit)
-    try:
-        import uvicorn
-    except ImportError:
-        raise InputError(f"a study's server needs uvicorn: {install_hint('study')}") from None
-    # Its lines would name who asked for what; a rater's link is theirs alone.
-    uvicorn.run(application, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+def serve(kit: Kit, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve a study until it is stopped, and say each rater's link; raises InputError for a port in use."""
+    server = make_server(make_app(kit))
+    with open_port(host, port) as own:
+        for number, token in enumerate(kit.key["sessions"], 1):
+            say(f"rater {number}: http://{host}:{own.getsockname()[1]}/s/{token}")
+        server.run(sockets=[own])

@@ -26,7 +26,7 @@ FLOWS = {("data", "poses"), ("data", "video"), ("animate", "refine"), ("metrics"
 system outside answers in such files, as a generator or an animator, and pixels are sampled as motion is."""
 FLOORS = (
     *({"errors", "translator", "terminal", "memory", "words"}, {"text_file", "yaml_values", "yaml_errors"}),
-    *({"outside"}, {"variant"}, {"kinds"}),
+    *({"outside", "local_server"}, {"variant"}, {"kinds"}),
     *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
     *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}, {"bound"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),

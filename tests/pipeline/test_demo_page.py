@@ -20,10 +20,11 @@ from scipy.io import wavfile
 
 import rgx
 from rgx.errors import InputError
-from rgx.gesture.demo.playing import HOST, make_server, open_port
+from rgx.gesture.demo.playing import HOST, make_player
 from rgx.gesture.demo.workshop import Workshop
 from rgx.gesture.model.gesture_model import GestureModel
 from rgx.gesture.types import SAMPLE_RATE_HZ
+from rgx.local_server import make_server, open_port
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
 
@@ -47,8 +48,8 @@ def workshop(finished: Path) -> Iterator[Workshop]:
 
 @pytest.fixture(scope="module")
 def address(workshop: Workshop) -> Iterator[str]:
-    server = make_server(workshop)
-    with open_port(0) as own:
+    server = make_server(make_player(workshop))
+    with open_port(HOST, 0) as own:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
         thread.start()
         yield f"http://{HOST}:{own.getsockname()[1]}"
@@ -89,8 +90,8 @@ def test_what_is_wrong_is_one_line_and_nothing_of_it_stays(address: str, worksho
     assert reply(f"{address}/work", {}, origin="http://elsewhere.example")[0] == 403
     assert reply(f"{address}/work", host="elsewhere.example")[0] == 400
     assert reply(f"{address}/takes/none.mp4")[0] == 404
-    with pytest.raises(InputError, match="give another, or 0 for any that is free"):
-        open_port(int(address.rsplit(":", 1)[1]))
+    with pytest.raises(InputError, match="give another, or port 0 for any that is free"):
+        open_port(HOST, int(address.rsplit(":", 1)[1]))
     assert not list(workshop.folder.iterdir()) and workshop.work is None
 
 

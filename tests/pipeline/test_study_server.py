@@ -142,3 +142,14 @@ def refuses_what_is_none(kit: Kit, port: int) -> None:
         assert reply.status == 206 and len(reply.read()) == 10
         assert "recorded" not in str(reply.headers).lower()
     assert item.condition not in page
+
+
+def test_a_port_in_use_is_told_in_a_line_before_any_link(kit: Kit) -> None:
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        own.listen()
+        port = own.getsockname()[1]
+        command = [sys.executable, "-m", "rgx", "study", "serve", str(kit.folder), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"error: 127.0.0.1, port {port}: Address already in use: give another")

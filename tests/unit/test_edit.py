@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from little import command
-from roster import load_roster
 from safetensors.torch import load_file
 
 import rgx
@@ -25,25 +24,11 @@ from rgx.gesture.rendering import Renderer
 from rgx.gesture.skeleton import KEPT, POINTS, STREAMS
 from rgx.gesture.types import SAMPLES_PER_FRAME, WINDOW_FRAMES
 from rgx.gesture.video.files import write_mp4
-from rgx.model.packing import pack
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
 
 FRAMES, SIZE_PX = 150, 32
 FACE, BODY = (list(STREAMS[stream]) for stream in ("face", "body"))
-
-
-@pytest.fixture(scope="module")
-def folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    load_roster()
-    out = tmp_path_factory.mktemp("models") / "distill"
-    pack("little:3b/+distill", out, finished)
-    return out
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> GestureModel:
-    return rgx.load(folder, GestureModel, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +181,8 @@ def test_keypoints_that_do_not_fit_the_video_are_refused(video: tuple[Path, Path
 
 
 @pytest.fixture
-def options(folder: Path, video: tuple[Path, Path]) -> Iterator[list[str]]:
-    yield ["edit", "--model", str(folder), "--video", str(video[0]), "--keypoints", str(video[1])]
+def options(model_folder: Path, video: tuple[Path, Path]) -> Iterator[list[str]]:
+    yield ["edit", "--model", str(model_folder), "--video", str(video[0]), "--keypoints", str(video[1])]
 
 
 def test_the_command_writes_keypoints(options: list[str], recording: TrackedVideo, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from little import command
 from PIL import Image
-from roster import load_roster
 from safetensors.torch import load_file
 from scipy.io import wavfile
 from torch import Tensor
@@ -32,22 +31,8 @@ from rgx.gesture.skeleton import KEPT, POINTS
 from rgx.gesture.speech.base import Speech
 from rgx.gesture.types import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, WINDOW_FRAMES, Batch
 from rgx.gesture.video.files import write_mp4
-from rgx.model.packing import pack
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
-
-
-@pytest.fixture(scope="module")
-def folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    load_roster()
-    out = tmp_path_factory.mktemp("models") / "distill"
-    pack("little:3b/+distill", out, finished)
-    return out
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> GestureModel:
-    return rgx.load(folder, GestureModel, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +285,7 @@ class Those(Extractor):
 
 class TestCommand:
     def test_keypoints_are_what_other_commands_read(
-        self, model: GestureModel, folder: Path, spoken: np.ndarray, tmp_path: Path
+        self, model: GestureModel, model_folder: Path, spoken: np.ndarray, tmp_path: Path
     ) -> None:
         wavfile.write(tmp_path / "a.wav", SAMPLE_RATE_HZ, spoken)
         out = tmp_path / "a.npz"
@@ -314,7 +299,7 @@ class TestCommand:
             "--seed",
             "4",
         ]
-        assert command("generate", "--model", str(folder), *told) == 0
+        assert command("generate", "--model", str(model_folder), *told) == 0
         people = read_keypoints(out, 256, 256)[:, 0]
         performance = model.begin(tmp_path / "a.wav", "puppet_b", seed=4)
         poses = torch.cat(list(performance.poses()))
@@ -323,12 +308,12 @@ class TestCommand:
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "a.wav"]
 
     def test_a_film_has_its_frames_and_its_speech(
-        self, folder: Path, spoken: np.ndarray, tmp_path: Path
+        self, model_folder: Path, spoken: np.ndarray, tmp_path: Path
     ) -> None:
         wavfile.write(tmp_path / "a.wav", SAMPLE_RATE_HZ, spoken[: SAMPLE_RATE_HZ * 2])
         out = tmp_path / "a.mp4"
         told = ["--speech", str(tmp_path / "a.wav"), "--out", str(out), "--steps", "1"]
-        assert command("generate", "--model", str(folder), *told) == 0
+        assert command("generate", "--model", str(model_folder), *told) == 0
         with av.open(str(out)) as film:
             frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
         assert len(frames) == 50 and frames[0].shape == (256, 256, 3) and frames[0].max() > 150
@@ -356,7 +341,7 @@ class TestCommand:
         ids=["silence", "0.2 s", "NaN", "text", "absent", "speaker", "suffix", "folder", "keypoints"],
     )
     def test_what_is_wrong_is_one_line_and_leaves_nothing(
-        self, folder: Path, spoken: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        self, model_folder: Path, spoken: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str],
         content: Any, options: list[str], message: str,
     ) -> None:  # fmt: skip
         speech, out = tmp_path / "a.wav", str(tmp_path / "a.npz")
@@ -372,7 +357,7 @@ class TestCommand:
             wavfile.write(speech, SAMPLE_RATE_HZ, samples)
         before = sorted(tmp_path.iterdir())
         told = ["--speech", str(speech), "--out", out, *options]
-        assert command("generate", "--model", str(folder), *told) == 2
+        assert command("generate", "--model", str(model_folder), *told) == 2
         errors = capsys.readouterr().err.splitlines()
         assert len(errors) == 1 and errors[0].startswith("error: ") and message in errors[0]
         assert sorted(tmp_path.iterdir()) == before

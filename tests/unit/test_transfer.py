@@ -8,7 +8,6 @@ import pytest
 import torch
 from little import command
 from PIL import Image
-from roster import load_roster
 from safetensors.torch import load_file
 from scipy.io import wavfile
 from torch import Tensor
@@ -21,20 +20,11 @@ from rgx.gesture.model.retargeting import BONES, FLAT, retarget
 from rgx.gesture.poses.files import read_keypoints
 from rgx.gesture.poses.npz_files import write_own_npz
 from rgx.gesture.skeleton import KEPT, LEFT_HAND, POINTS, kept_index
-from rgx.model.packing import pack
 
 
 @pytest.fixture(scope="module")
-def folder(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    load_roster()
-    out = tmp_path_factory.mktemp("models") / "distill"
-    pack("little:3b/+distill", out, finished)
-    return out
-
-
-@pytest.fixture(scope="module")
-def rest(folder: Path) -> Tensor:
-    return load_file(folder / "rest.safetensors")["points"]
+def rest(model_folder: Path) -> Tensor:
+    return load_file(model_folder / "rest.safetensors")["points"]
 
 
 SEEN = torch.ones(len(KEPT), dtype=torch.bool)
@@ -79,7 +69,7 @@ def test_without_an_arm_in_sight_nobody_takes_it_on(rest: Tensor) -> None:
 
 
 def test_the_command_gives_the_portrait_the_patterns_motion(
-    folder: Path, rest: Tensor, tmp_path: Path
+    model_folder: Path, rest: Tensor, tmp_path: Path
 ) -> None:
     points = torch.zeros(1, POINTS, 3)
     points[0, list(KEPT), :2] = rest[0] * 9 + torch.tensor([32.0, 20.0])
@@ -90,15 +80,15 @@ def test_the_command_gives_the_portrait_the_patterns_motion(
     wavfile.write(tmp_path / "a.wav", 16_000, noise.numpy())
     told = ["--speech", str(tmp_path / "a.wav"), "--out", str(tmp_path / "out.npz"), "--portrait"]
     told += [str(tmp_path / "p.png"), "--portrait-keypoints", str(tmp_path / "p.npz")]
-    assert command("transfer", "--model", str(folder), *told, "--pattern", "puppet_b") == 0
+    assert command("transfer", "--model", str(model_folder), *told, "--pattern", "puppet_b") == 0
     made = torch.from_numpy(read_keypoints(tmp_path / "out.npz", 64, 64)[:, 0, list(KEPT), :2])
     assert made.shape == (50, len(KEPT), 2)
     own = points[0, list(KEPT), :2]
     for bone in BONES:
         # As long as the portrait's where it lies in the picture, as at rest, and never longer.
         assert float(length(made, *bone).max()) == pytest.approx(float(length(own, *bone)), rel=0.02)
-    model = rgx.load(folder, GestureModel, device="cpu")
+    model = rgx.load(model_folder, GestureModel, device="cpu")
     person = read_portrait(tmp_path / "p.png", tmp_path / "p.npz")
     performance = model.transfer(tmp_path / "a.wav", "puppet_b", person)
     assert torch.equal(performance._start().prefix, model.begin(noise.numpy(), "puppet_b")._start().prefix)
-    assert command("transfer", "--model", str(folder), *told, "--pattern", "puppet_z") == 2
+    assert command("transfer", "--model", str(model_folder), *told, "--pattern", "puppet_z") == 2

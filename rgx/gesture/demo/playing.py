@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgx.errors import InputError, install_hint
+from rgx.errors import InputError
 from rgx.gesture.demo.takes import Wish
 from rgx.gesture.demo.workshop import BusyError, Workshop
+from rgx.local_server import check_installed, headers, make_server, open_port
 from rgx.store.records import parse
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -26,26 +25,17 @@ NAMES = [HOST, "localhost"]
 PARTS = Path(__file__).with_name("page")
 LARGEST_BYTES = 256 * 2**20
 LONGEST_WISH_BYTES = 10_000
-HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src 'self' blob:; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+HEADERS = headers("'self' blob:")
 
 
 def make_player(workshop: Workshop) -> Starlette:
     """Return the application; raises InputError without the extra `study`."""
-    try:
-        from starlette.applications import Starlette
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
-        from starlette.routing import Route
-    except ImportError:
-        raise InputError(f"the page needs Starlette and uvicorn: {install_hint('study')}") from None
+    check_installed()
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.routing import Route
+
     counter = Counter(workshop)
     return Starlette(
         routes=[
@@ -149,40 +139,10 @@ def page_of(facts: dict[str, Any]) -> str:
     return before + "".join(filled[name] + after for name, after in (piece.split(" }}", 1) for piece in rest))
 
 
-def open_port(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone, on any free port for 0.
-
-    Raises InputError for a port in use.
-    """
-    own = socket.socket()
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        own.bind((HOST, port))
-        own.listen()
-    except OSError as error:
-        own.close()
-        hint = "give another, or 0 for any that is free"
-        raise InputError(f"--port {port}: {error.strerror}: {hint}") from None
-    return own
-
-
-def make_server(workshop: Workshop) -> uvicorn.Server:
-    """Return what serves a workshop's page once it runs; raises InputError without the extra `study`."""
-    application = make_player(workshop)
-    try:
-        import uvicorn
-    except ImportError:
-        raise InputError(f"the page needs uvicorn: {install_hint('study')}") from None
-    config = uvicorn.Config(
-        application, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
-    )
-    return uvicorn.Server(config)
-
-
 def play(workshop: Workshop, port: int, say: Callable[[str], None]) -> None:
     """Serve a workshop's page until it is stopped, by Ctrl-C or SIGTERM; what is being made stops with it."""
-    server = make_server(workshop)
-    with open_port(port) as own:
+    server = make_server(make_player(workshop))
+    with open_port(HOST, port) as own:
         # uvicorn hands a signal on once it has ended, and files are to be removed after that.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         say(f"http://{HOST}:{own.getsockname()[1]}/ shows {workshop.model.name}; stop with Ctrl-C")
