@@ -128,7 +128,7 @@ def _needed(tested: Difference, level: float) -> str:
 def _paired(claim: Claim, table: Table, results: Results, store: Path) -> Finding:
     """Return the difference of a claim's two rows over the seeds both have."""
     metric = table.columns.get(claim.column)
-    label, decimals = (metric.label.rstrip(" ↓↑→"), metric.decimals) if metric else (claim.column, 3)
+    label, decimals = (table.called(claim.column), metric.decimals) if metric else (claim.column, 3)
     sentence = replace(claim, first=table.label(claim.first), second=table.label(claim.second)).sentence(
         label
     )

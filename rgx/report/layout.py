@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rgx.report.doubts import doubt_notes
 from rgx.report.escape import joined
+from rgx.report.reference_lines import exceptions, references
 from rgx.report.shown import unhidden
 from rgx.report.significance import LEVEL
 from rgx.report.statistics import Table
@@ -113,8 +114,9 @@ def _legend(table: Table) -> list[str]:
         f"{(metric.reference_line or table.words.reference_line).capitalize()} of {metric.label}: "
         f"{metric.reference_is}."
         for column, metric in table.columns.items()
-        if metric.reference_is and column in table.references()
+        if metric.reference_is and column in references(table)
     )
+    notes += exceptions(table)
     if any(metric.direction == "reference" for metric in table.columns.values()):
         notes.append(f"→ marks a measure that is better the nearer it is to that of {table.words.reference}.")
     notes += _single(table)

@@ -41,7 +41,7 @@ class Reference(BaseModel):
     columns: dict[str, str] = {}
     """Column → the published metric beside it, where a stand-in has another name."""
     rows: dict[str, str] = {}
-    """Row → the published row beside it, where a system that was rebuilt has another name."""
+    """Row, or the line of the reference → the published row beside it, where that has another name."""
 
 
 def load(path: Path) -> PublishedFile:

@@ -51,7 +51,7 @@ def unhidden(table: Table) -> Table:
         for row, cells in table.rows.items()
         if row not in table.printed_only
     }
-    return replace(table, rows=rows, columns=columns, agreements={}, unscored=())
+    return replace(table, rows=rows, columns=columns, agreements={}, unscored=(), published_reference={})
 
 
 def _scaled(table: Table) -> Table:
@@ -81,6 +81,10 @@ def _scaled(table: Table) -> Table:
         return replace(cell, mean=mean, std=std, reference=reference, published=published)
 
     rows = {row: {c: times(cell, c) for c, cell in cells.items()} for row, cells in table.rows.items()}
+    of_reference = {
+        c: scaled(value, factors[c], columns[c].decimals) if c in factors else value
+        for c, value in table.published_reference.items()
+    }
     # Without its factors, what is printed already is not multiplied again.
     panel = panel.model_copy(update={"factors": {}})
-    return replace(table, rows=rows, columns=columns, panel=panel)
+    return replace(table, rows=rows, columns=columns, panel=panel, published_reference=of_reference)

@@ -13,7 +13,7 @@ from rgx.report.columns import Series, columns_of, described, series_of
 from rgx.report.data import data_notes
 from rgx.report.doubts import NO_DOUBT, Doubt, merged
 from rgx.report.escape import joined
-from rgx.report.panel import Panel
+from rgx.report.panel import Panel, PublishedNumber
 from rgx.report.results import Measured, MetricFacts, Results
 from rgx.report.significance import LEVEL, TESTS, Test, compare
 from rgx.words import PLAIN, Words
@@ -87,6 +87,8 @@ class Table:
     """Column of a pivot → its level in print; the metric stands over the columns of all levels."""
     printed_only: frozenset[str] = frozenset()
     """Rows that were published and are none of the sweep's."""
+    published_reference: Mapping[str, PublishedNumber] = field(default_factory=dict)
+    """Column → what was published of the reference, in a row that is called as its line is."""
     mixed: frozenset[str] = frozenset()
     """Instruments of which the numbers of one seed were measured with more than one."""
 
@@ -101,9 +103,13 @@ class Table:
         return {row: self.panel.heads.get(name, name) for name, row in first.items() if name}
 
     def called(self, column: str) -> str:
-        """Return what a column is called in a sentence: its metric, and its level in a pivot."""
-        label, level = self.columns[column].label.rstrip(" ↓↑→"), self.levels.get(column, "")
-        return f"{label} ({level})" if level else label
+        """Return what a column is called in a sentence: its metric, and its level or what tells it apart."""
+        own, apart = self.columns[column].label, self.levels.get(column, "")
+        label = own.rstrip(" ↓↑→")
+        if not apart and [metric.label for metric in self.columns.values()].count(own) > 1:
+            groups = (name for name, columns in self.panel.groups.items() if column in columns)
+            apart = next((self.panel.heads.get(name, name) for name in groups), "")
+        return f"{label} ({apart})" if apart else label
 
     @property
     def test(self) -> Test:
@@ -123,29 +129,6 @@ class Table:
     def doubt(self) -> Doubt:
         """Return all that is doubtful in the table's numbers."""
         return merged(cell.doubt for cells in self.rows.values() for cell in cells.values())
-
-    def references(self) -> dict[str, float]:
-        """Return what the reference scores, by column, where it is known and the same for every row."""
-        references = {
-            column: {cells[column].reference for cells in self.rows.values()} - {None}
-            for column in self.columns
-        }
-        return {
-            column: value
-            for column, values in references.items()
-            if len(values) == 1
-            for value in values
-            if value is not None
-        }
-
-    def reference_lines(self) -> dict[str, dict[str, float]]:
-        """Return what references score, by column, in a line for each name that the measures give theirs."""
-        lines: dict[str, dict[str, float]] = {}
-        for column, value in self.references().items():
-            name = self.columns[column].reference_line or self.words.reference_line
-            lines.setdefault(name, {})[column] = value
-        own = lines.pop(self.words.reference_line, None)
-        return ({self.words.reference_line: own} if own else {}) | lines
 
 
 def summarise(values: Sequence[float]) -> tuple[float, float | None, int]:
@@ -184,7 +167,9 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
     """Build a panel's table: the sweep's rows in its order, then published rows the sweep lacks, as holes."""
     series, rows_of = series_of(name, panel, results)
     swept = [rows_of.get(row, row) for row in results.rows(name)]
-    rows = panel.arranged(list(dict.fromkeys([*swept, *panel.published])))
+    printed_rows = [row for row in panel.published if row != words.reference_line]
+    of_reference = panel.published.get(words.reference_line, {})
+    rows = panel.arranged(list(dict.fromkeys([*swept, *printed_rows])))
     columns: dict[str, MetricFacts] = {}
     cells: dict[str, dict[str, TableCell]] = {row: {} for row in rows}
     agreements: dict[str, Agreement] = {}
@@ -218,7 +203,8 @@ def assemble(name: str, panel: Panel, results: Results, words: Words = PLAIN) ->
         measured={column: series[column].numbers for column in columns},
         rows_of=rows_of,
         levels={column: series[column].level for column in columns if series[column].level},
-        printed_only=frozenset(panel.published) - frozenset(swept),
+        printed_only=frozenset(printed_rows) - frozenset(swept),
+        published_reference={c: v for c, v in of_reference.items() if v is not None and c in columns},
         mixed=_mixed(numbers, results, words),
     )  # fmt: skip
 

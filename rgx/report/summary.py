@@ -56,7 +56,10 @@ def absent(report: Report, results: Results, panels: list[Table]) -> list[str]:
     ]
     lines += [f"{line}." for line in account(results.drift)]
     for table in panels:
-        rows = [table.rows_of.get(row, row) for row in results.rows(table.name)]
+        rows = [
+            table.words.reference_line,
+            *(table.rows_of.get(row, row) for row in results.rows(table.name)),
+        ]
         named = {
             *table.panel.published,
             *table.panel.labels,

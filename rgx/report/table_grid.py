@@ -10,6 +10,7 @@ from rgx.report.agreement import printed
 from rgx.report.doubts import merged
 from rgx.report.escape import joined
 from rgx.report.quoted import digits_of, spread_of
+from rgx.report.reference_lines import reference_lines
 from rgx.report.results import MetricFacts
 from rgx.report.shown import shown
 from rgx.report.statistics import Direction, Mark, Table, TableCell
@@ -146,9 +147,13 @@ def body(table: Table, style: Style) -> list[list[str]]:
     columns = [(column, metric.decimals) for column, metric in table.columns.items()]
     blank = [""] * len(ticks)
     doubts = {c: merged(cells[c].doubt for cells in table.rows.values()).marks for c in table.columns}
-    for line, references in table.reference_lines().items():
+    for line, references in reference_lines(table).items():
         scores = [style.reference(references.get(c), decimals, doubts[c]) for c, decimals in columns]
         lines.append([style.escape(line), *blank, *scores])
+        if line == table.words.reference_line and table.published_reference:
+            cells = {c: TableCell(published=table.published_reference.get(c)) for c in table.columns}
+            asides = [style.published(cells[c], metric) for c, metric in table.columns.items()]
+            lines.append([style.aside % style.escape("published"), *blank, *asides])
     sections = table.sections()
     for row, cells in table.rows.items():
         if row in sections:

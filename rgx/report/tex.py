@@ -10,6 +10,7 @@ from rgx.report.doubts import DRIFTED, IMPORTED
 from rgx.report.escape import LONG_WORD, escape_tex
 from rgx.report.layout import appended, caption, footnotes
 from rgx.report.macros import NEEDS, macros
+from rgx.report.reference_lines import references
 from rgx.report.results import MetricFacts
 from rgx.report.shown import shown
 from rgx.report.statistics import Table, TableCell
@@ -223,12 +224,14 @@ def _wrapped(text: str, plain: str) -> str:
 def _rooms(table: Table) -> Iterator[Room]:
     """Give the room of each column of metrics."""
     table = shown(table)
-    references, most = table.references(), table.replicates()[1]
+    shared, most = references(table), table.replicates()[1]
     for column, metric in table.columns.items():
         cells = [cells[column] for cells in table.rows.values()]
         numbers = [printed for cell in cells for printed in _numbers(cell, metric, most)]
-        if column in references:
-            numbers.append((number(references[column], metric.decimals), "", ""))
+        if column in shared:
+            numbers.append((number(shared[column], metric.decimals), "", ""))
+        printed_reference = TableCell(published=table.published_reference.get(column))
+        numbers += _numbers(printed_reference, metric, most)
         beyond = [_with_difference(cell, metric) for cell in cells if difference(cell, metric)]
         (tail, width), (over, needs) = _widest(numbers), _widest(beyond)
         sign = any(digits.startswith("-") for digits, _, _ in numbers)

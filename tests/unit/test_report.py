@@ -409,6 +409,39 @@ def test_each_measure_has_the_reference_that_is_its_own(tmp_path: Path) -> None:
     assert re.search(r'class="label">Real<.*class="label">Floor<', files["index.html"], re.DOTALL)
 
 
+def test_what_was_published_of_the_reference_stands_under_its_line(tmp_path: Path) -> None:
+    panel = {"columns": ["fgd", "pcm"], "published": {"Real": {"pcm": 0.25}, "a": {"pcm": 0.5}}}
+    files = written(tmp_path, {("a", 0): {"fgd": 2.0, "pcm": 0.5}}, panel, references=REAL)
+    lines = [line.split("|")[1:-1] for line in files["3b.md"].splitlines() if line.startswith("|")]
+    lines = [[cell.strip() for cell in line] for line in lines]
+    real = next(number for number, line in enumerate(lines) if line[0] == "Real")
+    assert lines[real + 1] == ["*published*", "", "*0.25*"]
+    assert len([line for line in lines if line[0] == "Real"]) == 1, "it is no row of its own"
+    assert re.search(r"^Real & .*\n.*published.*0\.25", files["3b.tex"], re.MULTILINE)
+    assert re.search(r'class="label">Real<span class="published">published<', files["index.html"])
+
+
+def test_a_sentence_tells_columns_of_one_label_apart_by_their_group(tmp_path: Path) -> None:
+    twin = {"columns": ["fgd", "twin"], "groups": {"One": ["fgd"], "Other": ["twin"]}, "ours": "a"}
+    twin |= {"claims": {"a < b in fgd": None, "a < b in twin": None}}
+    scores: Scores = {("a", 0): {"fgd": 2.0, "twin": 1.0}, ("b", 0): {"fgd": 3.0, "twin": 2.0}}
+    files = written(tmp_path, scores, twin, metrics=METRICS | {"twin": FGD})
+    assert "in FGD (One)" in files["claims.md"] and "in FGD (Other)" in files["claims.md"]
+
+
+def test_a_row_that_is_held_against_its_own_reference_is_named(tmp_path: Path) -> None:
+    scores: Scores = {(row, 0): {"fgd": 2.0, "pcm": 0.5} for row in ("a", "b", "c")}
+    report, store = build(tmp_path, scores, {"columns": ["fgd", "pcm"]}, references=REAL)
+    path = store / "motion_scores" / digest("b0")[:16] / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["outputs"]["references"]["pcm"] = 0.75
+    path.write_text(json.dumps(manifest))
+    render(report, store, tmp_path / "out")
+    text = (tmp_path / "out" / "small" / "3b.md").read_text()
+    assert re.search(r"^\| Real .*1\.000", text, re.MULTILINE), "the line stands for most rows"
+    assert "b is held against its own: Real of PCM 0.750." in text
+
+
 def test_what_is_best_by_one_run_says_so(tmp_path: Path) -> None:
     remark = "Marked by one run a row (n = 1): another seed may mark others."
     single: Scores = {("a", 0): {"fgd": 1.0}, ("b", 0): {"fgd": 2.0}}

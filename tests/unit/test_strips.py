@@ -26,7 +26,7 @@ from rgx.errors import InputError
 from rgx.gesture.data.picture_file import NAME, PictureWriter
 from rgx.gesture.figures.heads import NO_SOUND, NO_WORDS
 from rgx.gesture.figures.rows_film import laid_out
-from rgx.gesture.figures.strip_page import GAP_PX, HANDS, LABEL_PX
+from rgx.gesture.figures.strip_page import GAP_PX, HANDS, LINE_PX
 from rgx.gesture.figures.transcript import columns_of, read_transcript
 from rgx.gesture.skeleton import LEFT_HAND, RIGHT_HAND, kept_index
 from rgx.report.definition import load
@@ -145,7 +145,8 @@ def test_a_strip_shows_pixels_as_they_are(tmp_path: Path) -> None:
     drawing, page, _ = drawn(report, store)
     cell = 256  # the largest multiple of 32 px of which five stand on a page of 6.75 in at 200 dpi
     tops = [int(image.get_extent()[3]) for image in drawing.axes[0].images]
-    assert len(tops) == 1 + 3 * 4 and page.shape[1] == LABEL_PX + 5 * (cell + GAP_PX)
+    label = LINE_PX + GAP_PX
+    assert len(tops) == 1 + 3 * 4 and page.shape[1] == label + 5 * (cell + GAP_PX)
     first = min(tops)
     real = recording(store)
     systems = [made(store, row)[1] for row in reversed(ROWS)]  # ours stands last
@@ -154,7 +155,7 @@ def test_a_strip_shows_pixels_as_they_are(tmp_path: Path) -> None:
         for row, frames in enumerate([real[91:171], *systems]):
             shown[row, column] = frames[t]
     for (row, column), frame in shown.items():
-        left, top = LABEL_PX + column * (cell + GAP_PX), first + row * (cell + GAP_PX)
+        left, top = label + column * (cell + GAP_PX), first + row * (cell + GAP_PX)
         assert np.array_equal(page[top : top + cell, left : left + cell], enlarged(frame, cell)), (
             row,
             column,
@@ -223,6 +224,24 @@ def test_a_row_without_poses_stands_beside_without_hands(tmp_path: Path) -> None
     assert sum(np.array_equal(image, np.load(folder / "frames.npy")[1, 40]) for image in images) == 1
     cuts = [image for image in images if image.shape[0] == 2]
     assert len(cuts) == 2 * 2, "of the recording and of the row whose poses are known"
+    lowest = max(int(image.get_extent()[2]) for image in drawing.axes[0].images)
+    assert drawing.axes[0].get_ylim()[0] == lowest + GAP_PX, "room is kept only for hands that there are"
+
+
+def test_a_long_label_takes_lines_beside_its_frames(tmp_path: Path) -> None:
+    report, store = make(tmp_path, window=1, frames=6, hands=False, width="page")
+    name = "A system of another house, as published"
+    report.write_text(
+        report.read_text().replace("ours: plain", f"ours: plain\n    labels: {{+ hands: '{name}'}}")
+    )
+    drawing, _, _ = drawn(report, store)
+    texts = {
+        text.get_text(): text.get_position() for text in drawing.axes[0].texts if text.get_rotation() == 90
+    }
+    lines = [text for text in texts if text in name]
+    assert " ".join(lines) == name and len(lines) > 1
+    across = [texts[line][0] for line in lines]
+    assert across == sorted(across) and across[0] > 0, "from left to right, all of them on the page"
 
 
 def test_the_liveliest_window_is_shown(tmp_path: Path) -> None:

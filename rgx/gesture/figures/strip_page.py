@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-LABEL_PX, LINE_PX, GAP_PX, WAVE_PX = 32, 30, 4, 70
-"""The width of a row's label, a line of letters, the room between pictures, and how high speech is drawn."""
+LINE_PX, GAP_PX, WAVE_PX = 30, 4, 70
+"""A line of letters, the room between pictures, and how high speech is drawn."""
+LABEL_LINES = 3
+"""Lines of a row's label at most."""
 LETTER_PX, SMALL_PT, LABEL_LETTER_PX, LABEL_PT = 10, 7, 11, 8
 """About what a letter of a head and one of a label take."""
 HANDS = (style.PALETTE[1], style.PALETTE[5])
@@ -62,23 +64,31 @@ class Grid:
 
     def __init__(self, strip: Strip, width_px: int) -> None:
         size, columns = len(strip.source), 1 + len(strip.rows[0].frames)
-        room = (width_px - LABEL_PX - columns * GAP_PX) // columns
+        # A label stands along its row's frames, which are about as high as they are wide.
+        letters = (width_px - LINE_PX) // columns // LABEL_LETTER_PX
+        self.labels = [_lines(row.label, letters) for row in strip.rows]
+        self.left = LINE_PX * max(len(lines) for lines in self.labels) + GAP_PX
+        room = (width_px - self.left - columns * GAP_PX) // columns
         self.cell = size * (room // size) if room >= size else size // -(-size // room)
         self.hand = (self.cell - GAP_PX) // 2
         if strip.side_px and self.hand > strip.side_px:
             self.hand -= self.hand % strip.side_px
-        self.width = LABEL_PX + columns * (self.cell + GAP_PX)
+        self.width = self.left + columns * (self.cell + GAP_PX)
         self.letters = max(1, self.cell // LETTER_PX)
         self.texts = [textwrap.wrap(text, self.letters) or [""] for text in strip.heads.texts]
         lines = max((len(text) for text in self.texts), default=1)
         wave = WAVE_PX if strip.heads.loudness is not None else 0
         self.top = LINE_PX + max(LINE_PX * lines, wave) + GAP_PX
-        self.row = self.cell + GAP_PX + (self.hand + GAP_PX if strip.side_px else 0)
-        self.height = self.top + len(strip.rows) * self.row
+        heights = [
+            self.cell + GAP_PX + (self.hand + GAP_PX if any(map(any, row.squares)) else 0)
+            for row in strip.rows
+        ]
+        self.tops = [self.top + sum(heights[:number]) for number in range(len(heights))]
+        self.height = self.top + sum(heights)
 
     def column(self, number: int) -> int:
         """Return the left edge of a column; 0 is the source's."""
-        return LABEL_PX + number * (self.cell + GAP_PX)
+        return self.left + number * (self.cell + GAP_PX)
 
 
 def draw(strip: Strip, width: str) -> Drawing:
@@ -96,7 +106,8 @@ def draw(strip: Strip, width: str) -> Drawing:
     _shown(axes, strip.source, grid.column(0), grid.top, grid.cell)
     axes.text(grid.column(0) + grid.cell / 2, grid.top - GAP_PX - LINE_PX / 2, "source", **_middle(SMALL_PT))
     for number, row in enumerate(strip.rows):
-        _row(axes, grid, strip, row, grid.top + number * grid.row)
+        _label(axes, grid, number)
+        _row(axes, grid, strip, row, grid.tops[number])
     return figure
 
 
@@ -107,19 +118,29 @@ def _heads(axes: Axes, grid: Grid, heads: Heads) -> None:
         for up, line in enumerate(reversed(lines)):
             axes.text(middle, bottom - (up + 0.5) * LINE_PX, style.text(line), **_middle(SMALL_PT))
     if heads.loudness is not None:
-        columns = (grid.width - LABEL_PX) // (grid.cell + GAP_PX) - 1
+        columns = (grid.width - grid.left) // (grid.cell + GAP_PX) - 1
         first, last = (grid.column(column) + grid.cell / 2 for column in (1, columns))
         along = np.linspace(first, last, len(heads.loudness))
         heights = heads.loudness / max(float(heads.loudness.max(initial=0)), 1e-9) * (WAVE_PX - GAP_PX)
         axes.fill_between(along, bottom, bottom - heights, color=style.OTHER, linewidth=0.3)
 
 
+def _lines(label: str, letters: int) -> list[str]:
+    """Return a label in lines of so many letters, LABEL_LINES of them at most."""
+    return textwrap.wrap(label, max(letters, 1), max_lines=LABEL_LINES, placeholder="…") or [""]
+
+
+def _label(axes: Axes, grid: Grid, number: int) -> None:
+    """Draw a row's label beside its frames, from below upwards."""
+    lines = grid.labels[number]
+    for line, text in enumerate(lines):
+        across = grid.left - GAP_PX - (len(lines) - line - 0.5) * LINE_PX
+        middle = grid.tops[number] + grid.cell / 2
+        axes.text(across, middle, style.text(text), rotation=90, **_middle(LABEL_PT))
+
+
 def _row(axes: Axes, grid: Grid, strip: Strip, row: StripRow, top: int) -> None:
-    """Draw a row: its label, its frames, and below each the hands that are framed in it."""
-    room = (grid.row - GAP_PX) // LABEL_LETTER_PX
-    label = row.label if len(row.label) <= room else f"{row.label[: max(room - 1, 1)]}…"
-    middle = top + (grid.row - GAP_PX) / 2
-    axes.text(LABEL_PX / 2, middle, style.text(label), rotation=90, **_middle(LABEL_PT))
+    """Draw a row's frames, and below each the hands that are framed in it."""
     scale = grid.cell / len(strip.source)
     for number, (frame, squares) in enumerate(zip(row.frames, row.squares, strict=True), start=1):
         left = grid.column(number)

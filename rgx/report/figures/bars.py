@@ -8,6 +8,7 @@ from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head
 from rgx.report.figures.extremes import best_and_worst
+from rgx.report.reference_lines import references
 from rgx.report.results import by_row
 from rgx.report.statistics import Table
 
@@ -54,5 +55,5 @@ class Bars(PanelFigure):
             seeds = [number.value for number in numbers[row]]
             axes.plot(seeds, [place] * len(seeds), ".", color="black", markersize=2.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        if column in table.references():
-            axes.axvline(table.references()[column], color=style.GREY, linestyle="--", linewidth=0.8)
+        if column in references(table):
+            axes.axvline(references(table)[column], color=style.GREY, linestyle="--", linewidth=0.8)

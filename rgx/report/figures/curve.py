@@ -8,6 +8,7 @@ from rgx.errors import InputError
 from rgx.registry import register
 from rgx.report import style
 from rgx.report.figures.base import Material, PanelFigure, head, parameter
+from rgx.report.reference_lines import references
 from rgx.report.statistics import Table
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class Curve(PanelFigure):
         ours = table.panel.ours
         if ours in places and (mean := table.rows[ours][column].mean) is not None:
             axes.plot([places[ours]], [mean], "o", color=style.OURS, zorder=3)
-        if column in table.references():
-            axes.axhline(table.references()[column], color=style.GREY, linestyle="--", linewidth=0.8)
+        if column in references(table):
+            axes.axhline(references(table)[column], color=style.GREY, linestyle="--", linewidth=0.8)
 
     def _published(self, axes: Axes, table: Table, column: str, places: dict[str, float]) -> None:
         cells = [(x, table.rows[row][column].published) for row, x in places.items()]

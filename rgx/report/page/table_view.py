@@ -8,6 +8,7 @@ from rgx.report.doubts import merged
 from rgx.report.escape import joined
 from rgx.report.layout import caption, counted, footnotes
 from rgx.report.page.anchors import PROVENANCE, Anchors
+from rgx.report.reference_lines import reference_lines
 from rgx.report.results import MetricFacts
 from rgx.report.shown import shown
 from rgx.report.statistics import Mark, Table, TableCell
@@ -179,17 +180,19 @@ def _number(cell: TableCell, metric: MetricFacts, most: int, link: str) -> Numbe
 def _references(table: Table, anchors: Anchors) -> dict[str, list[Number]]:
     """Return the lines of references; a number leads to the first row that was measured beside it."""
     return {
-        line: [_reference(table, column, known.get(column), anchors) for column in table.columns]
-        for line, known in table.reference_lines().items()
+        line: [_reference(table, line, column, known.get(column), anchors) for column in table.columns]
+        for line, known in reference_lines(table).items()
     }
 
 
-def _reference(table: Table, column: str, value: float | None, anchors: Anchors) -> Number:
+def _reference(table: Table, line: str, column: str, value: float | None, anchors: Anchors) -> Number:
     rows = [row for row, cells in table.rows.items() if cells[column].reference is not None]
     link = _link(anchors.origin(table.name, rows[0])) if rows else ""
-    text = "" if value is None else number(value, table.columns[column].decimals)
+    decimals = table.columns[column].decimals
+    text = "" if value is None else number(value, decimals)
     doubts = merged(cells[column].doubt for cells in table.rows.values()).marks if text else ""
-    return Number(text, doubts, "", value, link)
+    published = table.published_reference.get(column) if line == table.words.reference_line else None
+    return Number(text, doubts, "", value, link, *_split(quoted(published), decimals))
 
 
 def _split(digits: str, decimals: int) -> tuple[str, str]:
