@@ -17,6 +17,7 @@ from rgx import __version__, init
 from rgx.command_group import CommandGroup
 from rgx.errors import InputError
 from rgx.inspect import commands
+from rgx.live import commands as live
 from rgx.options import (
     INTERRUPTED,
     Bind,
@@ -251,4 +252,5 @@ def report(
 
 
 app.registered_commands += init.app.registered_commands + commands.app.registered_commands
+app.registered_commands += live.app.registered_commands
 app.add_typer(study.app, name="study")

@@ -1,9 +1,12 @@
-"""Pages that a command serves itself: the headers they are sent with, their port, and what serves them."""
+"""Pages that a command serves itself: put together of files, their headers, their port, what serves them."""
 
 from __future__ import annotations
 
+import json
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rgx.errors import InputError, install_hint
 
@@ -25,6 +28,17 @@ def headers(media: str = "'self'") -> dict[str, str]:
         "x-content-type-options": "nosniff",
         "cache-control": "no-store",
     }
+
+
+def whole_page(folder: Path, name: str, data: Mapping[str, Any], **texts: str) -> str:
+    """Return a page as one HTML file: `name.html` of a folder with style, script, data and texts in it."""
+    parts = {part: (folder / f"{name}.{part}").read_text(encoding="utf-8") for part in ("html", "css", "js")}
+    # What would end the script that holds the data stands in it by its number.
+    inside = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    filled = {"style": parts["css"], "script": parts["js"], "data": inside, **texts}
+    # Once only: what is put in is no template.
+    before, *rest = parts["html"].split("{{ ")
+    return before + "".join(filled[slot] + after for slot, after in (piece.split(" }}", 1) for piece in rest))
 
 
 def check_installed() -> None:

@@ -134,6 +134,12 @@ def held(folder: Path) -> bool:
     return time.time() - seen[1] / 1e9 < STALE_S if lives is None else lives
 
 
+def holder_here(folder: Path) -> int | None:
+    """Return the number of the process of this machine that holds a folder's lease, or None."""
+    seen = _look(folder / LEASE)
+    return int(seen[0]["pid"]) if seen is not None and _lives(seen[0]) else None
+
+
 def _look(path: Path) -> tuple[Any, int] | None:
     """Return what a lease says and its heartbeat, in nanoseconds of its file system's clock, or None."""
     try:

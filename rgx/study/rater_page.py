@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rgx.errors import InputError
+from rgx.local_server import whole_page
 from rgx.study.sessions import TRAINING
 from rgx.study.study_file import StudyFile
 
@@ -79,13 +80,8 @@ def session_data(
 
 def page_of(data: Mapping[str, Any]) -> str:
     """Return the page of a session as one HTML file."""
-    parts = {name: (PARTS / f"study.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
-    text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     title = escape(str(next(iter(data["title"].values()))))
-    filled = {"title": title, "style": parts["css"], "data": text, "script": parts["js"]}
-    page = parts["html"]
-    before, *rest = page.split("{{ ")
-    return before + "".join(filled[name] + after for name, after in (piece.split(" }}", 1) for piece in rest))
+    return whole_page(PARTS, "study", data, title=title)
 
 
 def inlined(folder: Path) -> Callable[[str], str]:

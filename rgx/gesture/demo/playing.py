@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rgx.errors import InputError
 from rgx.gesture.demo.takes import Wish
 from rgx.gesture.demo.workshop import BusyError, Workshop
-from rgx.local_server import check_installed, headers, make_server, open_port
+from rgx.local_server import check_installed, headers, make_server, open_port, whole_page
 from rgx.store.records import parse
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Counter:
         """Return the page, which holds all it needs."""
         from starlette.responses import HTMLResponse
 
-        return HTMLResponse(page_of(self.workshop.facts()), headers=HEADERS)
+        return HTMLResponse(whole_page(PARTS, "demo", self.workshop.facts()), headers=HEADERS)
 
     async def file(self, request: Request) -> Response:
         """Take a file in, and say by which name to ask for it."""
@@ -128,15 +128,6 @@ def _said(content: dict[str, Any], status: int = 200) -> Response:
     from starlette.responses import JSONResponse
 
     return JSONResponse(content, status, headers=HEADERS)
-
-
-def page_of(facts: dict[str, Any]) -> str:
-    """Return the page of a model as one HTML file."""
-    parts = {name: (PARTS / f"demo.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
-    data = json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")
-    filled = {"style": parts["css"], "data": data, "script": parts["js"]}
-    before, *rest = parts["html"].split("{{ ")
-    return before + "".join(filled[name] + after for name, after in (piece.split(" }}", 1) for piece in rest))
 
 
 def play(workshop: Workshop, port: int, say: Callable[[str], None]) -> None:
