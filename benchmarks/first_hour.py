@@ -46,12 +46,10 @@ def script(lines: list[tuple[str, str]]) -> str:
 def run(lines: list[tuple[str, str]], folder: Path) -> list[float]:
     """Run the lines in a folder; returns the seconds of each that ended well."""
     environment = {name: value for name, value in os.environ.items() if name not in OWN}
-    times = folder.parent / "times"
-    with times.open("w") as marks:
-        command = ["bash", "-c", 'exec 3>&"$0"; source /dev/stdin', str(marks.fileno())]
-        subprocess.run(
-            command, input=script(lines).encode(), cwd=folder, env=environment, pass_fds=[marks.fileno()]
-        )
+    steps, times = folder.parent / "steps", folder.parent / "times"
+    steps.write_text(script(lines), encoding="utf-8")
+    command = ["bash", "-c", 'exec 3>"$1"; source "$0"', str(steps), str(times)]
+    subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL)
     moments = [float(line.removeprefix(MARK)) for line in times.read_text().splitlines()]
     return [after - before for before, after in zip(moments, moments[1:], strict=False)]
 
