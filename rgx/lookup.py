@@ -37,6 +37,10 @@ def find_given(path: Path, what: str) -> Path:
     """
     if path.is_file():
         return path
+    if path.is_dir():
+        inside = sorted(file.as_posix() for file in path.glob("*.yaml"))
+        such = f", such as {inside[0]}" if inside else ""
+        raise NoFileError(f"{path} is a folder: expected a {what}{such}")
     return find_file(str(path), _folders_at_hand([Path.cwd()], Path.cwd()), f"no {what} {path}")
 
 
