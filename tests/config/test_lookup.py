@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from rgx.lookup import NoFileError, complete_sweep, find_given, find_report, folders_around, folders_of
+from rgx.lookup import (
+    NoFileError,
+    complete_sweep,
+    find_given,
+    find_report,
+    folders_around,
+    folders_of,
+    is_carried,
+)
 from rgx.methods import Package, find_package, methods_of
 from rgx.options import complete_choice
 from rgx.report.definition import load
