@@ -1,7 +1,7 @@
 """A new user's first hour by a stop-watch: `python benchmarks/first_hour.py [--page docs/first.md]`.
 
-Types what a tutorial says into a fresh clone of this checkout's last commit, and nothing else: its commands one after the
-other in one shell, its files where their first lines say. Prints each step's wall time; ends at the first that fails.
+Types what a tutorial says into a fresh clone of the last commit, and nothing else: its commands one after the
+other in one shell, its files where their first lines say. Prints the wall time of each; ends at what fails.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ def run(lines: list[tuple[str, str]], folder: Path) -> list[float]:
     command = ["bash", "-c", 'exec 3>"$1"; source "$0"', str(steps), str(times)]
     subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL)
     moments = [float(line.removeprefix(MARK)) for line in times.read_text().splitlines()]
-    return [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    return [after - before for before, after in pairwise(moments)]
 
 
 def told(lines: list[tuple[str, str]], seconds: list[float]) -> str:
