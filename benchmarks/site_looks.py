@@ -1,7 +1,7 @@
 """How the site weighs and what axe-core finds on it: `make docs`, then `python benchmarks/site_looks.py [--site DIR]`.
 
-Fetches axe-core (MPL-2.0) by npm into a temporary folder, opens pages in headless Chromium, light, dark and on a phone,
-and prints weight and findings; `--screens DIR` keeps pictures, `--fail` ends with 1 at a serious finding.
+Fetches axe-core (MPL-2.0) by npm into a temporary folder, opens pages in headless Chromium, light, dark and on
+a phone, and prints weight and findings; `--screens DIR` keeps pictures, `--fail` ends with 1 at a serious one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def start() -> Any:
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for option in OPTIONS:
         options.add_argument(option)
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
@@ -80,7 +80,8 @@ def main() -> None:
                         serious += finding["impact"] in SERIOUS
                         nodes = finding["nodes"]
                         where = " ".join(nodes[0]["target"][:1]) if nodes else ""
-                        print(f"  {screen}: {finding['impact']}: {finding['id']}, {len(nodes)} times: {where}")
+                        what = f"{finding['impact']}: {finding['id']}"
+                        print(f"  {screen}: {what}, {len(nodes)} times: {where}")
                     if asked.screens:
                         asked.screens.mkdir(parents=True, exist_ok=True)
                         browser.save_screenshot(str(asked.screens / f"{Path(name).stem}-{screen}.png"))
