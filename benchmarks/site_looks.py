@@ -1,4 +1,4 @@
-"""How the site weighs and what axe-core finds on it: `make looks`, or this behind `make docs` with `--site DIR`.
+"""How the site weighs and what axe-core finds on it: `make looks`, or with `--site DIR` another one.
 
 Fetches axe-core (MPL-2.0) by npm into a temporary folder, opens pages in headless Chromium, light, dark and
 on a phone, and prints weight and findings. `--screens DIR` keeps pictures; `--fail` ends with 1 at a serious
