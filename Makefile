@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # Each of a thousand processes would compile all that it imports where the caller forbids to keep it.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: install demo ablation test quick lint faults fidelity readme docs
+.PHONY: install demo ablation test quick lint faults fidelity readme docs looks
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -48,6 +48,10 @@ fidelity: install
 # Ends at a link to nothing. The theme's advertisement of its successor is no finding.
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The site in headless Chromium, by axe-core, which npm brings: ends at a serious finding.
+looks: docs
+	$(BIN)/python benchmarks/site_looks.py --fail
 
 faults: install
 	RGX_MUTATIONS=2000 RGX_MISSPELLINGS=500 RGX_KILLS=50 RGX_FOREIGN=500 RGX_CLIPS=1000 $(BIN)/pytest -s tests/faults

@@ -9,12 +9,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from rgx.errors import InputError, close
+from rgx.errors import InputError, close, nearest
 from rgx.methods import command_apps, methods_at_hand
 from rgx.terminal import complain
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What a command raises for arguments it does not take; typer has no public name for it."""
+
+QUOTED = re.compile(r"'([^']*)'")
 
 SLIP = 0.8
 """How alike an option is to one that was meant: --stor to --store, and not --fusion to --json."""
@@ -50,7 +52,14 @@ class CommandGroup(TyperGroup):
                 ) from None
             if meant := [_meant(word, options) for word in words if "=" in word and "--set" in options]:
                 raise InputError(f"{' '.join(words)}: did you mean {' '.join(meant)}?") from None
-            raise
+            raise _told(error) from None
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        """Return the words behind the options; raises InputError for an option that is not known."""
+        try:
+            return super().parse_args(context, args)
+        except UsageError as error:
+            raise _told(error) from None
 
     def list_commands(self, context: Any) -> list[str]:
         """Return all names; says of a method that cannot be imported what is wrong, and goes on."""
@@ -74,6 +83,17 @@ class CommandGroup(TyperGroup):
             except InputError as error:
                 problems.append(error)
         return commands, problems
+
+
+def _told(error: Any) -> Exception:
+    """Return what a person is told of words that a command does not take, in one line; help stays help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    place = error.ctx.command_path if error.ctx else "rgx"
+    text = error.format_message().replace("Value error, ", "").strip().rstrip(".")
+    choice = re.search(r"'([^']*)' is not one of (.*)", text)
+    near = f": {nearest(choice[1], QUOTED.findall(choice[2]))}" if choice else ""
+    return InputError(f"{place}: {text[:1].lower()}{text[1:]}{near} (see {place} --help)")
 
 
 def _meant(word: str, options: set[str]) -> str:

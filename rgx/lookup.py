@@ -25,9 +25,15 @@ def folders_of(package: Package) -> list[Path]:
 
 
 def is_carried(file: Path, methods: Iterable[Package]) -> bool:
-    """Return whether a gin file is one that a method carries, and not a person's own."""
+    """Return whether a gin file is one that a method carries, or a copy of it, and not a person's own.
+
+    So a method that is installed and not edited is the same method inside a clone of it.
+    """
     shipped = [folder / "gin" for package in methods for folder in folders_of(package)]
-    return any(file.resolve().is_relative_to(folder.resolve()) for folder in shipped)
+    if any(file.resolve().is_relative_to(folder.resolve()) for folder in shipped):
+        return True
+    alike = [path for folder in shipped for path in folder.rglob(file.name)]
+    return any(path.read_bytes() == file.read_bytes() for path in alike)
 
 
 def find_given(path: Path, what: str) -> Path:
@@ -37,6 +43,10 @@ def find_given(path: Path, what: str) -> Path:
     """
     if path.is_file():
         return path
+    if path.is_dir():
+        inside = sorted(file.as_posix() for file in path.glob("*.yaml"))
+        such = f", such as {inside[0]}" if inside else ""
+        raise NoFileError(f"{path} is a folder: expected a {what}{such}")
     return find_file(str(path), _folders_at_hand([Path.cwd()], Path.cwd()), f"no {what} {path}")
 
 

@@ -34,7 +34,8 @@ def new_run_path(store: Path, name: str) -> Path:
 def read_runs(store: Path, name: str) -> list[Invocation]:
     """Return every run of a name, the oldest first; raises InputError with the nearest name, or the place."""
     if not (paths := run_paths(store, name)):
-        near = nearest(name, run_names(store))
+        names = run_names(store)
+        near = nearest(name, names) if names else "nothing has, so perhaps another --store is meant"
         raise InputError(f"{store / 'runs' / name}: no sweep '{name}' has run in this store; {near}")
     return [_read(path) for path in paths]
 

@@ -105,8 +105,7 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
     """Return a sweep file's content under the overrides; raises InputError with file and line."""
     overrides = overrides or Overrides()
     path = find_given(path, "sweep file")
-    source = Source(path, SweepFile.model_fields)
-    file = source.parse(SweepFile)
+    source, file = _parsed(path)
     seeds = overrides.seeds if overrides.seeds is not None else file.seeds
     if len(set(seeds)) != len(seeds):
         raise InputError(f"--seeds {','.join(map(str, seeds))}: a seed is given twice")
@@ -154,8 +153,20 @@ def read_sweep(path: Path, overrides: Overrides | None = None) -> Sweep:
 
 def run_of(path: Path, overrides: Overrides) -> str:
     """Return the name that a run of a sweep file stands under; raises InputError as `read_sweep` does."""
-    source = Source(find_given(path, "sweep file"), SweepFile.model_fields)
-    return run_name(source.parse(SweepFile).name, overrides.written)
+    _, file = _parsed(find_given(path, "sweep file"))
+    return run_name(file.name, overrides.written)
+
+
+def _parsed(path: Path) -> tuple[Source, SweepFile]:
+    """Return a sweep file's source and fields; raises InputError, also for a report file in its place."""
+    source = Source(path, SweepFile.model_fields)
+    if "sweep" in source.data and not {"name", "config"} & source.data.keys():
+        shown = source.data["sweep"]
+        of = f", here {shown}" if isinstance(shown, str) else ""
+        raise InputError(
+            f"{source.where(('sweep',))}: found a report file, expected the sweep file that it shows{of}"
+        )
+    return source, source.parse(SweepFile)
 
 
 def _origin(file: SweepFile, overrides: Overrides, source: Source) -> tuple[CodeOrigin, tuple[str, ...]]:

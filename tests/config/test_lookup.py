@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from rgx.lookup import NoFileError, complete_sweep, find_given, find_report, folders_around, folders_of
+from rgx.lookup import (
+    NoFileError,
+    complete_sweep,
+    find_given,
+    find_report,
+    folders_around,
+    folders_of,
+    is_carried,
+)
 from rgx.methods import Package, find_package, methods_of
 from rgx.options import complete_choice
 from rgx.report.definition import load
@@ -132,3 +140,13 @@ def test_a_shell_is_offered_the_variants_of_each_axis(monkeypatch: pytest.Monkey
     assert complete_choice("fus") == ["fusion=concat", "fusion=cross_attention"]
     assert complete_choice("quantizer=r") == ["quantizer=rvq"]
     assert complete_choice("nothing") == []
+
+
+def test_a_copy_of_what_a_method_carries_is_no_file_of_ones_own(tmp_path: Path) -> None:
+    shipped = find_package("rgx.gesture", tmp_path, "here")
+    copy = tmp_path / "realistic_gesture.gin"
+    copy.write_bytes((ROOT / "gin/realistic_gesture.gin").read_bytes())
+    assert is_carried(ROOT / "gin/realistic_gesture.gin", [shipped])
+    assert is_carried(copy, [shipped])
+    copy.write_text(copy.read_text() + "NOBODY = 3\n")
+    assert not is_carried(copy, [shipped])

@@ -14,6 +14,7 @@ from pathlib import Path
 import nursery
 import pytest
 from little import ONE_WORKER, manifests, results
+from slips import FILE, Slip, listed, typed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "digits"
@@ -233,3 +234,36 @@ def test_ray_gives_the_same_numbers_as_one_process(swept: Path, tmp_path: Path) 
     assert numbers == {name: results(swept / "store")[name] for name in numbers}
     again = rgx(folder, "sweep", SWEEP, "--seeds", "1")
     assert "0 stages run, 16 reused" in again.stdout
+
+
+def made_in(folder: Path, slips: list[Slip]) -> list[tuple[int, str]]:
+    """Return the exit code and the words of commands that one process runs in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
+    command = [sys.executable, str(ROOT / "tests/slips.py")]
+    asked = json.dumps(slips)
+    done = subprocess.run(command, input=asked, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [(code, told) for code, told in json.loads(done.stdout)]
+
+
+@pytest.mark.slow
+def test_slips_end_in_one_line_and_what_the_pages_type_runs(swept: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "paper"
+    shutil.copytree(swept, folder)
+    pages = [ROOT / "docs" / f"{name}.md" for name in ("first", "seeds", "debugging")]
+    for page in pages:
+        for name, text in FILE.findall(page.read_text(encoding="utf-8")):
+            (folder / name).write_text(text)
+    asking = ("plan", "show digits", "diff", "why", "status")
+    lines = [line for page in pages for line in typed(page) if line.startswith(asking)]
+    assert len(lines) > 8
+    lines += ["sweep sweeps/mine.yaml --engine inline", "show mine:loss/smoothed/ece"]
+    slips = listed()
+    assert len(slips) >= 20 and len({slip.answer for slip in slips}) == len(slips)
+    outcomes = made_in(folder, [*slips, *(Slip("", "", line, "") for line in lines)])
+    for slip, (code, told) in zip(slips, outcomes, strict=False):
+        answer = re.escape(f"error: {slip.answer}").replace("…", ".*")
+        assert code == 2 and re.fullmatch(answer + "\n", told), f"{slip.command}: {told}"
+    for line, (code, told) in zip(lines, outcomes[len(slips) :], strict=True):
+        assert code == 0, f"{line}: {told}"
+    assert "smoother" in (folder / "reports/build/mine/loss.md").read_text()
