@@ -27,6 +27,7 @@ from planted_tracks import (
 from rgx.errors import InputError
 from rgx.gesture.poses.files import read_keypoints
 from rgx.gesture.poses.fit import MisfitError, TrackFit
+from rgx.gesture.poses.lag import lag_between, moved_back
 
 SIZE, FRAMES = (640, 360), 6
 TRUTH = person(FRAMES)
@@ -202,3 +203,38 @@ def test_a_frame_too_many_is_asked_about() -> None:
     np.testing.assert_array_equal(fitted(TrackFit(rate_hz=25), made), TRUTH)
     with pytest.raises(MisfitError, match="exchanged"):
         fitted(TrackFit(), exchanged(TRUTH, "hands"))
+
+
+def nervous(frames: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return a speaker whose steps are of random size, and pictures that change as much."""
+    random = np.random.default_rng(3)
+    sizes = random.exponential(4, frames)
+    points = np.repeat(person(1), frames, axis=0)
+    points[:, :17, :2] += np.cumsum(sizes * random.choice([-1, 1], frames))[:, None, None]
+    grey = 128 + np.cumsum(sizes * np.where(np.arange(frames) % 2, -1, 1))
+    noise = random.normal(0, 1, (frames, 4, 4, 3))
+    return points, list(grey[:, None, None, None] + noise)
+
+
+@pytest.mark.parametrize("frames", [0, 5, -4])
+def test_a_track_behind_or_ahead_of_its_pictures_is_named_and_moved(frames: int) -> None:
+    points, pictures = nervous(120)
+    late, fit = moved_back(points, -frames), TrackFit(lag_frames=12)
+    if not frames:
+        fit.check_lag("a", late, pictures, "corpus/")
+        return
+    with pytest.raises(
+        MisfitError, match=f"moves {abs(frames)} frames {'after' if frames > 0 else 'before'}"
+    ) as refused:
+        fit.check_lag("a", late, pictures, "corpus/")
+    assert refused.value.binding == f"corpus/fit.track.delay_frames = {frames}"
+    moved = TrackFit(delay_frames=frames).fitted("a", late[:, None], 120, SIZE, "").points
+    both = (moved[..., 2] > 0).all(axis=1)
+    assert both.sum() == 120 - abs(frames)
+    np.testing.assert_array_equal(moved[both], points[both])
+
+
+def test_periodic_and_still_pictures_tell_no_lag() -> None:
+    speed = 2 + np.sin(np.arange(120) / 2)
+    assert not lag_between(speed, np.roll(speed, 5), 12).is_sure
+    assert not lag_between(speed, np.zeros(120), 12).is_sure

@@ -13,11 +13,13 @@ from rgx.gesture.poses.files import content, dialect, read_keypoints
 from rgx.gesture.poses.fit import MisfitError, TrackFit
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
-from rgx.gesture.video.files import Video, probe
+from rgx.gesture.video.files import Video, probe, read_frames
 from rgx.memory import remember
 
 SCOPE = "corpus/"
 """Of the bindings that say how a corpus' tracks are."""
+LAG_PX = 64
+"""As which pictures are looked at for a delay."""
 PX_NOT_SHARES = 16.0
 """No pictures are so many times as large as others of the same clip."""
 
@@ -45,6 +47,10 @@ def learn(path: Path, landmarks: Path, gap: int, visibility: float, fit: TrackFi
 
     def read() -> list[Any]:
         keypoints, valid, video, judged = read_tracked(path, landmarks, visibility, fit)
+        if fit.lag_frames:
+            points = np.concatenate([keypoints, valid[..., None]], axis=-1)
+            where = f"{landmarks} ({dialect(landmarks)})"
+            fit.check_lag(where, points, read_frames(path, LAG_PX), SCOPE)
         try:
             measure(keypoints, valid)
         except ValueError:  # bridging may still help; it is slow, so only where it must

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from rgx.errors import InputError, nearest
 from rgx.gesture.poses.following import Follower
+from rgx.gesture.poses.lag import change_of, lag_between, moved_back, speed_of
 from rgx.gesture.poses.turns import TURNS, as_found, lying, turned_size, upright
 from rgx.gesture.skeleton import LEFT_HAND, LEFT_SHOULDER, POINTS, RIGHT_HAND, RIGHT_SHOULDER
 from rgx.gesture.types import FPS
-from rgx.registry import Since, register
+from rgx.registry import Since, Unkeyed, register
 
 RATES_HZ = (10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 100, 120)
 """At which pictures are taken, or motion is made."""
@@ -62,7 +64,9 @@ class TrackFit:
     for each of the clip. size_px: width and height of the pictures they were found in; none for the clip's.
     exchanged: parts ('body', 'hands') whose left and right have changed places. turned: by how many degrees
     clockwise the pictures were turned, against the clip as it is shown, when the points were found. upwards:
-    whether their y counts from the bottom of the picture. within: how near the ratio
+    whether their y counts from the bottom of the picture. delay_frames: how many frames at 25 Hz the track is
+    behind its clip, negative where it is ahead. lag_frames: within how many frames a delay is looked for, by
+    the motion of the pictures, which are decoded for that once; 0 looks for none. within: how near the ratio
     of lengths is to one of `RATES_HZ` to be taken for it. outside: the share of sure points of head and
     shoulders outside the picture from which it is of another size. mistaken: the share of frames with a hand
     nearer the other wrist, with a left shoulder on the right, or with a head not above the shoulders, from
@@ -81,6 +85,8 @@ class TrackFit:
         sure: float = 0.5,
         turned: Annotated[int, Since(0)] = 0,
         upwards: Annotated[bool, Since(False)] = False,
+        delay_frames: Annotated[int, Since(0)] = 0,
+        lag_frames: Unkeyed[int] = 0,
     ) -> None:
         if rate_hz < 0:
             raise InputError(f"fit.track.rate_hz = {rate_hz}: expected frames per second, 0 for the clip's")
@@ -90,6 +96,8 @@ class TrackFit:
             raise InputError(f"fit.track.exchanged: '{unknown[0]}': {nearest(unknown[0], SIDES)}")
         if turned not in TURNS:
             raise InputError(f"fit.track.turned = {turned}: expected one of {', '.join(map(str, TURNS))}")
+        if lag_frames < 0:
+            raise InputError(f"fit.track.lag_frames = {lag_frames}: expected 0 or more")
         shares = {"within": within, "outside": outside, "mistaken": mistaken, "sure": sure}
         for name, share in shares.items():
             if not 0 <= share <= 1:
@@ -97,6 +105,7 @@ class TrackFit:
         self.rate_hz, self.size_px, self.exchanged = rate_hz, tuple(size_px), tuple(exchanged)
         self.within, self.outside, self.mistaken, self.sure = within, outside, mistaken, sure
         self.turned, self.upwards = turned, upwards
+        self.delay_frames, self.lag_frames = delay_frames, lag_frames
 
     def pictures(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Return the size in px of the pictures that a track of a clip of this size was found in."""
@@ -122,6 +131,7 @@ class TrackFit:
         points[..., :2] *= np.array(turned_size(size_px, self.turned)) / self.pictures(*size_px)
         if self.turned or self.upwards:
             points = upright(points, self.turned, self.upwards, size_px)
+        points = moved_back(points, self.delay_frames)
         self._check_upright(where, points, scope)
         self._check_sides(where, points, scope)
         still = float((np.abs(np.diff(points[..., :2], axis=0)) < STILL_PX).all(axis=(1, 2)).mean())
@@ -137,6 +147,17 @@ class TrackFit:
         lengths = f"{length} frames, the clip has {frames} ({length / frames:.3g} times)"
         asked = f"{nearest_hz:g} frames per second? say so with {binding}"
         raise MisfitError(f"{where}: {lengths}: {asked}", binding)
+
+    def check_lag(self, where: str, points: np.ndarray, pictures: Iterable[np.ndarray], scope: str) -> None:
+        """Raise MisfitError where points (T, 133, 3) surely run behind or ahead of their pictures."""
+        lag = lag_between(speed_of(points), change_of(pictures), self.lag_frames)
+        if not lag.is_sure:
+            return
+        binding = f"{scope}fit.track.delay_frames = {self.delay_frames + lag.frames}"
+        place = f"{abs(lag.frames)} frames {'after' if lag.frames > 0 else 'before'} its pictures"
+        alike = f"correlation {lag.there:.2f}, {lag.without:.2f} as they are"
+        asked = f"say so with {binding}; {scope}fit.track.lag_frames = 0 takes them as they are"
+        raise MisfitError(f"{where}: moves {place} ({alike}): {asked}", binding)
 
     def check_size(self, where: str, points: np.ndarray, size_px: tuple[int, int], scope: str) -> None:
         """Raise MisfitError where points (T, 133, 3) are of pictures of another width or height."""
