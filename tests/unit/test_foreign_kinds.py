@@ -235,6 +235,6 @@ def test_a_track_behind_or_ahead_of_its_pictures_is_named_and_moved(frames: int)
 
 
 def test_periodic_and_still_pictures_tell_no_lag() -> None:
-    speed = 2 + np.sin(np.arange(120) / 2)
-    assert not lag_between(speed, np.roll(speed, 5), 12).is_sure
+    speed = 2 + np.sin(np.arange(120) * np.pi / 4)
+    assert not lag_between(speed, np.roll(speed, 3), 12).is_sure
     assert not lag_between(speed, np.zeros(120), 12).is_sure
