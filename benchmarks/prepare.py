@@ -67,12 +67,14 @@ class Family(threading.Thread):
         return sum(self.spent.values())
 
 
-def measure(name: str, command: list[str], count: Callable[[], int]) -> Measured:
+def measure(
+    name: str, command: list[str], count: Callable[[], int], watcher: type[Family] = Family
+) -> Measured:
     """Run a command and return what it took; raises CalledProcessError when it fails."""
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT)
-        family = Family(process.pid)
+        family = watcher(process.pid)
         family.start()
         code = process.wait()
         seconds = time.perf_counter() - began

@@ -20,6 +20,7 @@ from planted_tracks import WRITERS, Size, exchanged, person
 from rgx.bound import configure_variants
 from rgx.errors import InputError
 from rgx.gesture.data.videos import Videos
+from rgx.gesture.poses.turns import turned_size
 from rgx.gesture.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 from rgx.gesture.video.files import write_mp4
 from rgx.methods import import_methods
@@ -30,7 +31,7 @@ FRAMES, SLACK_PX = 90, 2.5
 """Of each clip; how far a point may be off that moves on a line between two of its frames, where 640 wide."""
 CLIPS: dict[Size, float] = {(640, 360): 1.0, (1280, 720): 2.0, (256, 256): 0.4}
 """Sizes of clips, and how large the speaker is in each."""
-ASKED = re.compile(r"corpus/fit\.track\.(\w+)(?: = (\[.*?\]|[\d.]+\d|\d))?")
+ASKED = re.compile(r"corpus/fit\.track\.(\w+)(?: = (\[.*?\]|True|[\d.]+\d|\d))?")
 
 
 class Fault(NamedTuple):
@@ -43,11 +44,13 @@ class Fault(NamedTuple):
     parts: tuple[str, ...]
     offset_px: tuple[float, float]
     dropped: int
+    turned: int
+    upwards: bool
 
     @property
     def found_in(self) -> Size:
         """The size of the pictures that it was found in."""
-        return round(self.clip[0] * self.scale), round(self.clip[1] * self.scale)
+        return turned_size((round(self.clip[0] * self.scale), round(self.clip[1] * self.scale)), self.turned)
 
     def truth(self) -> np.ndarray:
         """Return the speaker (T, 133, 3) in px of the clip at 25 Hz, moved as the whole track is."""
@@ -57,7 +60,14 @@ class Fault(NamedTuple):
         """Return the speaker as the file has it, in px of the pictures that it was found in."""
         frames = round(FRAMES * self.rate_hz / 25)
         points = exchanged(self._placed(person(frames, self.rate_hz)), *self.parts)
-        return (points * np.float32([self.scale, self.scale, 1]))[: frames - self.dropped]
+        points = (points * np.float32([self.scale, self.scale, 1]))[: frames - self.dropped]
+        if self.upwards:
+            points[..., 1] = self.found_in[1] - points[..., 1]
+        width, height = turned_size(self.found_in, self.turned)
+        for _ in range(self.turned // 90):
+            points = np.stack([height - points[..., 1], points[..., 0], points[..., 2]], axis=-1)
+            width, height = height, width
+        return points
 
     def _placed(self, points: np.ndarray) -> np.ndarray:
         size = CLIPS[self.clip]
@@ -69,11 +79,13 @@ class Fault(NamedTuple):
             return f"{self.rate_hz:g}"
         if name == "size_px":
             return str(list(self.found_in))
+        if name in ("turned", "upwards"):
+            return suggested if suggested == str(getattr(self, name)) else ""
         return suggested if name == "exchanged" and suggested == str(sorted(self.parts)) else ""
 
 
 def drawn(draw: random.Random) -> Fault:
-    return Fault(
+    fault = Fault(
         draw.choice(sorted(WRITERS)),
         draw.choice(sorted(CLIPS)),
         draw.choice((25.0, 25.0, 12.5, 15.0, 29.97, 30.0, 50.0, 60.0)),
@@ -81,7 +93,12 @@ def drawn(draw: random.Random) -> Fault:
         draw.choice(((), (), ("hands",), ("body",), ("body", "hands"))),
         (draw.uniform(-30, 30), draw.uniform(-30, 30)) if draw.random() < 0.5 else (0.0, 0.0),
         draw.choice((0, 0, 0, 0, 7)),
+        draw.choice((0, 0, 0, 90, 180, 270)),
+        draw.choice((False, False, True)),
     )
+    fault = fault._replace(upwards=fault.upwards and not fault.turned)
+    # Exchanged and turned by half is the mirror of y counted upwards: those two cannot be told apart.
+    return fault._replace(parts=()) if fault.upwards or fault.turned == 180 else fault
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +150,11 @@ def wrong(found: Videos | str, fault: Fault) -> str:
     Only a track that lacks frames may be refused in the end, by its length, and one with a shoulder outside.
     """
     if isinstance(found, str):
-        shoulders = fault.track()[:, [LEFT_SHOULDER, RIGHT_SHOULDER], :2]
+        shoulders = fault.truth()[:, [LEFT_SHOULDER, RIGHT_SHOULDER], :2]
         outside = ((shoulders < 0) | (shoulders > fault.clip)).any(axis=-1).all(axis=0).any()
-        if outside and "both shoulders are never valid" in found:
+        if outside and "shoulder always lies outside pictures" in found and "size_px" in found:
+            return ""
+        if fault.turned % 180 and "turned? say so with fit.track.turned = 90 or 270" in found:
             return ""
         lengths = f"{len(fault.track())} frames", str(FRAMES)
         return "" if fault.dropped and all(length in found for length in lengths) else found

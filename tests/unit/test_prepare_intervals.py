@@ -135,3 +135,33 @@ def test_what_a_table_lists_and_is_not_here_is_counted(tmp_path: Path) -> None:
     assert beyond([here]) == ["1 intervals begin after their video's end: 2 (here.mp4 ends at 60.0 s)."]
     write_json(here.folder / "analysis.json", {"facts": {"seconds": 120.0}})
     assert beyond([here]) == []
+
+
+@pytest.mark.parametrize(
+    ("times", "frames"),
+    [
+        (("0:00:01.5", "0:00:09"), (38, 225)),
+        (("00:01:00", "00:02:00"), (1500, 3000)),
+        (("0 days 00:00:02", "0 days 00:00:04.2"), (50, 105)),
+        (("2", "4.2"), (50, 105)),
+    ],
+)
+def test_times_and_ids_as_other_programs_write_them(
+    times: tuple[str, str], frames: tuple[int, int], tmp_path: Path
+) -> None:
+    head, mark = HEAD.strip().replace(",", "; "), ";"
+    cells = ["train", "8", times[1], "1000037489.0", " oliver", times[0], "vid1.mp4", "x"]
+    (tmp_path / "t.csv").write_text(f"\ufeff{head}\r\n{mark.join(cells)}\r\n", encoding="utf-8")
+    [listed] = read_intervals(tmp_path / "t.csv").videos["vid1"]
+    assert (listed.name, listed.speaker) == ("1000037489", "oliver")
+    assert (listed.first, listed.last) == frames
+
+
+def test_an_interval_that_ends_before_it_begins_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line 3: ends at 2 s, before or when it begins, at 5 s"):
+        read_intervals(table(tmp_path, line("a", "ann", 0, 4, "v"), line("b", "ann", 5, 2, "v")))
+
+
+def test_an_interval_inside_another_is_named(tmp_path: Path) -> None:
+    listed = read_intervals(table(tmp_path, line("a", "ann", 0, 9, "v"), line("b", "ann", 2, 5, "v")))
+    assert listed.inside_others() == ["1 intervals lie wholly in others before them: b."]

@@ -74,3 +74,11 @@ def test_real_cuts(name: str) -> None:
     found = cuts(list(read_pictures(path, Upright(path, longest_px=320))))
     assert len(found) == len(CUTS_S[name]), found
     assert all(abs(cut / 25 - time) <= 2 / 25 for cut, time in zip(found, CUTS_S[name], strict=True)), found
+
+
+def test_pictures_that_a_program_repeats_are_found() -> None:
+    random, shots = np.random.default_rng(0), Shots()
+    pictures = [random.integers(0, 255, (18, 32, 3), np.uint8) for _ in range(20)]
+    for n in [0, 1, *[2] * 9, 3, 4, 4, 5]:
+        shots.see(pictures[n])
+    assert shots.stills(6) == [(3, 11)], "the first of them is new, and a repeat or two is a slower camera"

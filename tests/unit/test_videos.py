@@ -480,6 +480,7 @@ def test_a_bystander_is_counted_and_another_rate_is_named(folder: Path) -> None:
     random = np.random.default_rng(2)
     body = [(float(x), float(y), 1.0) for x, y in random.uniform(10, 60, (18, 2))]
     body[2], body[5] = (20.0, 40.0, 1.0), (50.0, 40.0, 1.0)  # the right shoulder, then the left one
+    body[0], body[14:] = (35.0, 12.0, 1.0), [(30.0 + n, 12.0, 1.0) for n in range(4)]  # the head
     person = {"pose_keypoints_2d": [n for point in body for n in point]}
     for n in range(FRAMES):
         people = [person, person] if n < 3 else [person]

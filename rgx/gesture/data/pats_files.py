@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
-from datetime import datetime
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -24,6 +24,10 @@ COLUMNS = ("dataset", "interval_id", "speaker", "start_time", "end_time", "video
 JOINTS, POSE_HZ, MEL_HZ, MELS = 52, 15, 100, 64
 LISTED = {"train", "dev", "test"}
 MIRRORED = "|mirror"
+VIDEOS = ("mp4", "mkv", "webm", "mov", "avi")
+TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d[ T]|\d+ days? )?(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(\.\d+)?)"
+)
 COCO = (6, 8, 10, 5, 7, 9, 0, 2, 1, *LEFT_HAND, *RIGHT_HAND)
 """The COCO-WholeBody point of each PATS joint from 1 on; joint 0 is the neck, which COCO does not have."""
 
@@ -54,12 +58,14 @@ def read_table(path: Path, speakers: tuple[str, ...] = ()) -> list[Interval]:
     """Return the intervals of some speakers, or of all but mirrored ones; raises InputError with the line."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = reader.fieldnames or []
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count), skipinitialspace=True)
+            reader.fieldnames = names = [name.strip() for name in reader.fieldnames or []]
             missing = [column for column in COLUMNS if column not in names]
             if missing:
                 raise InputError(f"{path} line 1: no column {missing[0]}: {nearest(missing[0], names)}")
-            rows = [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, _stripped(row)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: unreadable as an interval table: {error}") from None
     known = {row["speaker"] for _, row in rows}
@@ -71,27 +77,38 @@ def read_table(path: Path, speakers: tuple[str, ...] = ()) -> list[Interval]:
     return [_interval(path, line, row) for line, row in rows if row["speaker"] in wanted]
 
 
+def _stripped(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.strip() if isinstance(value, str) else value for name, value in row.items()}
+
+
 def _interval(path: Path, line: int, row: dict[str, Any]) -> Interval:
     try:
         start_s, end_s = _seconds(row["start_time"]), _seconds(row["end_time"])
     except (TypeError, ValueError):
         raise InputError(
             f"{path} line {line}: start_time {row['start_time']!r} and end_time {row['end_time']!r}: "
-            "expected times such as 2019-09-26 00:00:30.87"
+            "expected times such as 2019-09-26 00:00:30.87, 00:00:30.87 or 30.87 s"
         ) from None
+    if end_s <= start_s:
+        raise InputError(
+            f"{path} line {line}: ends at {end_s:g} s, before or when it begins, at {start_s:g} s"
+        )
     if row["dataset"] not in LISTED:
         raise InputError(f"{path} line {line}: dataset {row['dataset']!r}: {nearest(row['dataset'], LISTED)}")
-    name = (row["interval_id"] or "").strip()
+    name = re.sub(r"(?<=\d)\.0$", "", row["interval_id"] or "")  # a number that a program took for a fraction
     if not name or not name.isprintable() or set(name) & set("/\\") or name.strip(".") == "":
         raise InputError(f"{path} line {line}: interval_id {name!r} is not a file name")
-    return Interval(name, row["speaker"], row["video_fn"], start_s, end_s, row["dataset"])
+    video = re.sub(rf"\.({'|'.join(VIDEOS)})$", "", row["video_fn"] or "")
+    return Interval(name, row["speaker"], video, start_s, end_s, row["dataset"])
 
 
 def _seconds(stamp: str) -> float:
-    """Return a time of day in seconds; fractions may have nine digits."""
-    whole, _, fraction = stamp.partition(".")
-    time = datetime.strptime(whole, "%Y-%m-%d %H:%M:%S")
-    return time.hour * 3600 + time.minute * 60 + time.second + float(f"0.{fraction or 0}")
+    """Return in seconds a time of day, also after a date or a count of days, or a number of seconds."""
+    if re.fullmatch(r"\d+(\.\d+)?", stamp):
+        return float(stamp)
+    if (time := TIME.fullmatch(stamp)) is None:
+        raise ValueError(stamp)
+    return int(time["hours"]) * 3600 + int(time["minutes"]) * 60 + float(time["seconds"])
 
 
 def read_missing(path: Path) -> set[str]:

@@ -13,18 +13,25 @@ from rgx.gesture.poses.files import content, dialect, read_keypoints
 from rgx.gesture.poses.fit import MisfitError, TrackFit
 from rgx.gesture.poses.gaps import bridge_gaps
 from rgx.gesture.skeleton import measure
-from rgx.gesture.video.files import Video, probe
+from rgx.gesture.video.files import Video, probe, read_frames
 from rgx.memory import remember
 
 SCOPE = "corpus/"
 """Of the bindings that say how a corpus' tracks are."""
+LAG_PX = 64
+"""As which pictures are looked at for a delay."""
+PX_NOT_SHARES = 16.0
+"""No pictures are so many times as large as others of the same clip."""
 
 
 class Judged(NamedTuple):
-    """In how many frames of a clip others are in view, and in which share of them nothing moves."""
+    """In how many frames of a clip others are in view, in which share of them nothing moves, and how many
+    points at exactly (0, 0) were taken for not found.
+    """
 
     crowded: int
     still: float
+    corners: int
 
 
 class Learned(NamedTuple):
@@ -40,6 +47,10 @@ def learn(path: Path, landmarks: Path, gap: int, visibility: float, fit: TrackFi
 
     def read() -> list[Any]:
         keypoints, valid, video, judged = read_tracked(path, landmarks, visibility, fit)
+        if fit.lag_frames:
+            points = np.concatenate([keypoints, valid[..., None]], axis=-1)
+            where = f"{landmarks} ({dialect(landmarks)})"
+            fit.check_lag(where, points, read_frames(path, LAG_PX), SCOPE)
         try:
             measure(keypoints, valid)
         except ValueError:  # bridging may still help; it is slow, so only where it must
@@ -60,7 +71,7 @@ def read_tracked(
     size = video.width_px, video.height_px
     people = read_keypoints(landmarks, *fit.pictures(*size))
     where = f"{landmarks} ({dialect(landmarks)})"
-    points, crowded, still = fit.fitted(where, people, video.frames, size, SCOPE)
+    points, crowded, still, corners = fit.fitted(where, people, video.frames, size, SCOPE)
     keypoints, scores = points[..., :2], points[..., 2]
     valid = (scores > visibility) & _inside(keypoints, video)
     if not valid.any():
@@ -72,10 +83,12 @@ def read_tracked(
             outside = "every point lies outside the picture in every frame"
             binding = f"{SCOPE}fit.track.size_px"
             asked = f"found in pictures of another size? say which with {binding}"
+            if float(np.median(shares)) > PX_NOT_SHARES:
+                asked = "px where shares belong? divide x by the pictures' width and y by their height"
             raise MisfitError(f"{landmarks}: {outside}, {extent}: {asked}", binding)
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     fit.check_size(where, points, size, SCOPE)
-    return keypoints, valid, video, Judged(crowded, still)
+    return keypoints, valid, video, Judged(crowded, still, corners)
 
 
 def _inside(keypoints: np.ndarray, video: Video) -> np.ndarray:

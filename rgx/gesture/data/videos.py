@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -91,7 +92,7 @@ class Videos(Corpus):
         frames: dict[str, tuple[int, ...]] = dict.fromkeys(counts, ())
         for row, recording in learned.items():
             frames[row.split] += (recording.video.frames,)
-        lines = sorted(repr((r.clip, r.speaker, r.split, *rec.identity)) for r, rec in learned.items())
+        lines = sorted(repr((r.clip, r.speaker, r.split, *_identity(rec))) for r, rec in learned.items())
         return CorpusFacts(
             speakers=tuple(sorted({row.speaker for row in learned})),
             clips={split: counts[split] for split in SPLITS if counts[split]},
@@ -177,6 +178,9 @@ class Videos(Corpus):
         there = [place for place in places if place.exists()]
         if len(there) > 1:
             raise InputError(f"{there[0]} and {there[1]} are both there: keep one")
+        if not there and (others := sorted(self.folder.glob(f"keypoints/{escape(row.clip)}.*"))):
+            expected = f"expected {', '.join(SUFFIXES)} or a folder, unpacked"
+            raise InputError(f"{others[0]}: no keypoint file by its name: {expected}")
         return self.folder / "clips" / f"{row.clip}.mp4", (there or places)[0]
 
     def _read_index(self) -> tuple[list[IndexRow], list[str]]:
@@ -221,6 +225,11 @@ class Videos(Corpus):
         empty = sorted({"train", "test"} - {row.split for row in rows})
         problems += [f"{self.index}: no clip of split '{s}', expected at least one" for s in empty]
         return usable, problems
+
+
+def _identity(recording: Learned) -> tuple[str | int, ...]:
+    """Return what a fingerprint holds of a clip: its files, and whether points in the corner fell."""
+    return (*recording.identity, *(["corners"] if recording.fit.corners else []))
 
 
 def _row(number: int, line: dict[str, str | None]) -> IndexRow:

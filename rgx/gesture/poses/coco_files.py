@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,30 @@ def read(path: Path, content: Any, width_px: int, height_px: int) -> np.ndarray:
         where = f"{path}: image {image['id']}"
         size = numbers_in(where, [image.get("width", width_px), image.get("height", height_px)])
         images[image["id"]] = rescaled(where, tuple(size.tolist()), (width_px, height_px))
+    _check_names(path, sorted(listed, key=lambda image: str(image["id"]).zfill(20)))
     people: dict[Any, list[np.ndarray]] = {number: [] for number in images}
+    texts = {str(number): number for number in images}
     for n, annotation in enumerate(content["annotations"]):
         number = annotation.get("image_id") if isinstance(annotation, dict) else None
+        number = number if number in images else texts.get(str(number), number)
         if number not in images:
             raise InputError(f"{path}: annotation {n} is of image {number!r}, which 'images' does not list")
         people[number].append(_person(f"{path}: annotation {n}", annotation, images[number]))
     if not images:
         raise InputError(f"{path}: no images")
     return stacked([np.array(some, np.float32).reshape(-1, POINTS, 3) for some in people.values()])
+
+
+def _check_names(path: Path, images: list[dict[str, Any]]) -> None:
+    """Raise InputError where images in order of their ids are not in that of the numbers in their names."""
+    digits = [re.findall(r"[0-9]+", Path(str(image.get("file_name", ""))).stem) for image in images]
+    if not all(digits):
+        return
+    order = [int(groups[-1]) for groups in digits]
+    if len(set(order)) == len(order) and order != sorted(order):
+        n = next(n for n in range(1, len(order)) if order[n] < order[n - 1])
+        names = " before ".join(repr(image["file_name"]) for image in images[n - 1 : n + 1])
+        raise InputError(f"{path}: by their ids {names}: expected ids that follow the pictures in time")
 
 
 def _person(where: str, annotation: dict[str, Any], scale: np.ndarray) -> np.ndarray:

@@ -45,12 +45,23 @@ def stacked(frames: Sequence[np.ndarray]) -> np.ndarray:
     return people
 
 
-def numbers_in(where: str, content: Any) -> np.ndarray:
-    """Return an array of what a file has as lists; raises InputError unless all of it are finite numbers."""
+def coordinates_in(where: str, content: Any) -> np.ndarray:
+    """Return an array of points as a file lists them, null as no number, which is not found.
+
+    Raises InputError where it is no array, and for a number that is infinite or too large.
+    """
     try:
         numbers = np.array(content, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{where}: not an array of numbers") from None
+    if not finite(np.nan_to_num(numbers, nan=0, posinf=np.inf, neginf=-np.inf)):
+        raise InputError(f"{where}: a number that is not finite")
+    return numbers
+
+
+def numbers_in(where: str, content: Any) -> np.ndarray:
+    """Return an array of what a file has as lists; raises InputError unless all of it are finite numbers."""
+    numbers = coordinates_in(where, content)
     if not finite(numbers):
         raise InputError(f"{where}: a number that is not finite")
     return numbers
@@ -65,7 +76,9 @@ def rescaled(where: str, theirs: tuple[float, float], pictures: tuple[int, int])
     scale = np.array([pictures[0] / max(width, 1), pictures[1] / max(height, 1)])
     if min(width, height) < 1 or abs(scale[0] - scale[1]) * max(width, height) > 2:
         of = f"points of pictures of {width:g}×{height:g} px"
-        raise InputError(f"{where}: {of}, the video's are {pictures[0]}×{pictures[1]} px")
+        lies = abs(width * pictures[0] - height * pictures[1]) <= 2 * max(width, height)
+        asked = ": turned? say so with fit.track.turned = 90 or 270" if lies else ""
+        raise InputError(f"{where}: {of}, the video's are {pictures[0]}×{pictures[1]} px{asked}")
     return scale
 
 

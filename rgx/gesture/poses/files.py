@@ -72,6 +72,8 @@ def _kind(path: Path) -> str:
         return FOLDER + suffixes[0]
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected keypoints")
+    if not path.stat().st_size:
+        raise InputError(f"{path}: unreadable as a {path.suffix}: the file is empty")
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: keypoints in '{path.suffix}': {nearest(path.suffix, SUFFIXES)}")
     return path.suffix

@@ -13,9 +13,11 @@ import numpy as np
 from rgx.errors import InputError
 from rgx.gesture.poses import coco_files, mediapipe_files, mmpose_files, openpose_files
 from rgx.gesture.poses.dialect import Dialect, Frame, described, stacked
+from rgx.gesture.skeleton import POINTS
 
 DIALECTS: tuple[Dialect, ...] = (openpose_files.DIALECT, mediapipe_files.DIALECT, *mmpose_files.DIALECTS)
 """What a frame may be written in; the first that a frame shows signs of is taken for all."""
+GZIP = b"\x1f\x8b"
 
 
 def read_json(path: Path, width_px: int, height_px: int) -> np.ndarray:
@@ -61,11 +63,29 @@ def numbered(folder: Path, suffix: str) -> list[Path]:
 
 
 def load_json(path: Path) -> Any:
-    """Return what a JSON file holds; raises InputError for one that is not JSON."""
+    """Return what a JSON file holds, as a list where it has a value a line; raises InputError for others."""
+    content = b""
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        return json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: unreadable as JSON: {error}") from None
+        lines = content.splitlines()
+        if len(lines) > 1 and lines[0].strip().startswith(b"{") and b"}" in lines[0]:
+            return _lines(path, lines)
+        begin = content[:16].decode("ascii", "replace").strip()
+        text = f"it begins with {begin!r}: {error}" if begin else "it is empty"
+        text = "it is compressed, unpack it" if content.startswith(GZIP) else text
+        raise InputError(f"{path}: unreadable as JSON: {text}") from None
+
+
+def _lines(path: Path, lines: Sequence[bytes]) -> list[Any]:
+    content = []
+    for n, line in enumerate(lines, 1):
+        try:
+            content += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}:{n}: unreadable as JSON, a value a line: {error}") from None
+    return content
 
 
 def _listed(path: Path, content: Any) -> list[Frame]:
@@ -93,7 +113,8 @@ def _spoken(frames: Sequence[Frame]) -> Dialect:
 
 def _people(path: Path, frames: Sequence[Frame], width_px: int, height_px: int) -> np.ndarray:
     dialect = _spoken(frames)
-    people = [dialect.people(frame, (width_px, height_px)) for frame in frames]
+    pictures, nobody = (width_px, height_px), np.zeros((0, POINTS, 3), np.float32)
+    people = [nobody if f.content is None else dialect.people(f, pictures) for f in frames]
     _check_pixels(path, people)
     return stacked(people)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import scored
-from rgx.gesture.poses.dialect import Dialect, Frame, described, numbers_in
+from rgx.gesture.poses.dialect import Dialect, Frame, coordinates_in, described
 from rgx.gesture.poses.point_sets import placed
 
 NAMES = {
@@ -52,7 +52,9 @@ def _landmarks(where: str, content: Any, judged: bool) -> np.ndarray:
         isinstance(p, dict) and {"x", "y"} <= set(p) for p in content
     ):
         raise InputError(f"{where}: {described(content)}, expected a list of points with x and y")
-    return numbers_in(where, [[p["x"], p["y"], p.get("visibility", 1.0) if judged else 1.0] for p in content])
+    scores = [p.get("visibility") if judged else None for p in content]
+    points = zip(content, scores, strict=True)
+    return coordinates_in(where, [[p["x"], p["y"], 1.0 if score is None else score] for p, score in points])
 
 
 DIALECT = Dialect("MediaPipe's results as JSON", "'pose_landmarks'", _tells, _people)

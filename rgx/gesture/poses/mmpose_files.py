@@ -9,7 +9,7 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import scored
-from rgx.gesture.poses.dialect import Dialect, Frame, described, numbers_in
+from rgx.gesture.poses.dialect import Dialect, Frame, coordinates_in, described
 from rgx.gesture.skeleton import POINTS
 
 FRAME = ("frame_id", "instances")
@@ -21,13 +21,16 @@ def in_order(path: Path, listed: list[Any]) -> list[Frame]:
     """Return a video's predictions as frames of instances; raises InputError unless frame_id counts them."""
     frames, first = [], 0
     for n, item in enumerate(listed):
-        frame_id, instances = (item.get(key) if isinstance(item, dict) else None for key in FRAME)
-        if not isinstance(frame_id, int) or not isinstance(instances, list):
+        there = isinstance(item, dict) and set(FRAME) <= set(item)
+        frame_id, instances = (item[key] if there else None for key in FRAME)
+        if not str(frame_id).isdecimal() or not isinstance(instances, list | None):
             raise InputError(f"{path}: frame {n} has no {' or '.join(repr(key) for key in FRAME)}")
-        first = first if n else frame_id
-        if frame_id != first + n:
-            raise InputError(f"{path}: frame_id {frame_id} where {first + n} was expected")
-        frames.append(Frame(f"{path}: frame_id {frame_id}", instances))
+        number = int(str(frame_id))
+        first = first if n else number
+        if number != first + n:
+            fault = "is it missing, there twice, or out of order?"
+            raise InputError(f"{path}: frame_id {frame_id} where {first + n} was expected: {fault}")
+        frames.append(Frame(f"{path}: frame_id {frame_id}", instances or []))
     return frames
 
 
@@ -47,7 +50,7 @@ def _instances(frame: Frame, pictures: tuple[int, int]) -> np.ndarray:
 def _instance(where: str, instance: Any) -> np.ndarray:
     if not isinstance(instance, dict) or not set(INSTANCE) <= set(instance):
         raise InputError(f"{where}: no 'keypoints' and 'keypoint_scores'")
-    points, scores = (numbers_in(f"{where}: {name}", instance[name]) for name in INSTANCE)
+    points, scores = (coordinates_in(f"{where}: {name}", instance[name]) for name in INSTANCE)
     if points.shape != (POINTS, 2) or scores.shape != (POINTS,):
         shapes = f"keypoints {points.shape} and keypoint_scores {scores.shape}"
         raise InputError(f"{where}: {shapes}, expected {(POINTS, 2)} and {(POINTS,)}")
@@ -61,7 +64,7 @@ def _tells_arrays(content: Any) -> bool:
 def _arrays(frame: Frame, pictures: tuple[int, int]) -> np.ndarray:
     if not _tells_arrays(frame.content):
         raise InputError(f"{frame.where}: {described(frame.content)}, expected 'keypoints' and 'scores'")
-    points, scores = (numbers_in(f"{frame.where}: {name}", frame.content[name]) for name in ARRAYS)
+    points, scores = (coordinates_in(f"{frame.where}: {name}", frame.content[name]) for name in ARRAYS)
     if not scores.size:
         return np.zeros((0, POINTS, 3), np.float32)
     if points.shape[-2:] != (POINTS, 2) or scores.shape != points.shape[:-1] or points.ndim not in (2, 3):

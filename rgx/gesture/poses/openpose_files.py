@@ -8,7 +8,7 @@ import numpy as np
 
 from rgx.errors import InputError
 from rgx.gesture.poses.base import scored
-from rgx.gesture.poses.dialect import Dialect, Frame, numbers_in, rescaled
+from rgx.gesture.poses.dialect import Dialect, Frame, coordinates_in, numbers_in, rescaled
 from rgx.gesture.poses.point_sets import placed
 from rgx.gesture.skeleton import POINTS
 
@@ -28,10 +28,10 @@ def _tells(content: Any) -> bool:
 
 
 def _people(frame: Frame, pictures: tuple[int, int]) -> np.ndarray:
-    listed = frame.content.get("people") if isinstance(frame.content, dict) else None
-    if not isinstance(listed, list):
+    if not _tells(frame.content) or not isinstance(frame.content["people"], list | None):
         raise InputError(f"{frame.where}: no list 'people', as OpenPose writes")
-    people = [_person(f"{frame.where}: person {n}", person) for n, person in enumerate(listed)]
+    listed = enumerate(frame.content["people"] or [])
+    people = [_person(f"{frame.where}: person {n}", person) for n, person in listed if person]
     points = np.array(people, np.float64).reshape(-1, POINTS, 3)
     if all(name in frame.content for name in CANVAS):
         size = numbers_in(f"{frame.where}: canvas", [frame.content[name] for name in CANVAS])
@@ -48,7 +48,7 @@ def _person(where: str, person: Any) -> np.ndarray:
 
 
 def _part(where: str, content: Any) -> np.ndarray:
-    numbers = numbers_in(where, [] if content is None else content)
+    numbers = coordinates_in(where, [] if content is None else content)
     if numbers.ndim != 1 or numbers.size % 3:
         raise InputError(
             f"{where} has {numbers.size} numbers of shape {numbers.shape}, expected three a point"

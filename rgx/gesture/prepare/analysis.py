@@ -85,6 +85,9 @@ def _judge(look: Look, parts: tuple[Part, ...]) -> dict[str, Any]:
                 in_view, person = follower.follow(seen.people)
                 person.astype("<f4").tofile(track)
                 views.append(_view(in_view, facts, len(views)))
+            for first, last in shots.stills(look.poses.signal.hole_s * FPS):
+                frozen = views[offset + first : offset + last]
+                views[offset + first : offset + last] = [v if v != View.ONE else View.STILL for v in frozen]
             cuts += [offset + cut for cut in shots.cuts()]
             jumps += [offset + jump for jump in follower.jumps]
     edges = [edge for span in look.spans for edge in span if edge < len(views)]

@@ -72,7 +72,7 @@ def prepare(request: Request, console: Console) -> Prepared:
         notes, left = list[str](), list[str]()
         if request.intervals is not None:
             table = read_intervals(request.intervals)
-            notes, left = table.absent(given), table.left(given)
+            notes, left = [*table.absent(given), *table.inside_others()], table.left(given)
             for line in left:  # before anything is looked at, which may take days
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             given = table.given(given, left_out)

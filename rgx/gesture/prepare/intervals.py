@@ -19,10 +19,11 @@ MISSING, SHOWN = "missing_intervals.h5", 5
 
 
 class IntervalTable(NamedTuple):
-    """The intervals of each source video, in order of time."""
+    """The intervals of each source video, in order of time, and which lie wholly in others before them."""
 
     path: Path
     videos: dict[str, tuple[Listed, ...]]
+    covered: tuple[str, ...] = ()
 
     def given(self, sources: Iterable[Recording], left_out: dict[str, str]) -> list[Recording]:
         """Return sources with the intervals that the table has of a video called as their file.
@@ -53,6 +54,12 @@ class IntervalTable(NamedTuple):
         every = sum(map(len, self.videos.values()))
         counts = f"{len(gone)} of {len(self.videos)} videos, with {sum(gone.values())} of {every} intervals"
         return [f"{self.path.name} lists {counts}, that are not here: {_some(list(gone))}."]
+
+    def inside_others(self) -> list[str]:
+        """Return which intervals have no frame of their own, since those before them have all."""
+        if not self.covered:
+            return []
+        return [f"{len(self.covered)} intervals lie wholly in others before them: {_some(self.covered)}."]
 
     def left(self, sources: Iterable[Recording]) -> list[str]:
         """Return a line a speaker: how many of its intervals, in which hours, are of videos that are here."""
@@ -109,7 +116,10 @@ def read_intervals(path: Path) -> IntervalTable:
     videos: dict[str, list[Interval]] = {}
     for interval in sorted(intervals, key=lambda i: (i.start_s, i.name)):
         videos.setdefault(interval.video, []).append(interval)
-    return IntervalTable(path, {video: _frames(rows) for video, rows in videos.items()})
+    listed = {video: _frames(rows) for video, rows in videos.items()}
+    own = {row.name for rows in listed.values() for row in rows}
+    covered = tuple(i.name for rows in videos.values() for i in rows if i.name not in own)
+    return IntervalTable(path, listed, covered)
 
 
 def _frames(intervals: Sequence[Interval]) -> tuple[Listed, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import groupby
 
 import numpy as np
 from PIL import Image
@@ -33,9 +34,13 @@ class Shots:
         self.steps: list[float] = []
         self.stays: dict[int, float] = {}
         self.recent: deque[np.ndarray] = deque(maxlen=2 * REACH)
+        self.last_cells: np.ndarray | None = None
+        self.repeats: list[bool] = []
 
     def see(self, cells: np.ndarray) -> None:
         """Take the cells (18, 32, 3) uint8 of the next picture."""
+        self.repeats.append(self.last_cells is not None and np.array_equal(self.last_cells, cells))
+        self.last_cells = cells
         now = np.sqrt(cells.astype(np.float32) / 255)
         self.steps.append(_change(self.recent[-1], now) if self.recent else 0.0)
         self.recent.append(now)
@@ -48,6 +53,19 @@ class Shots:
         if self.steps[number] > JUMP and place > 0:
             recent = list(self.recent)
             self.stays[number] = min(_change(a, b) for a in recent[:place] for b in recent[place:])
+
+    def stills(self, least: float) -> list[tuple[int, int]]:
+        """Return [first, last) of each run of more than `least` pictures that repeat the one before.
+
+        No camera gives the same cells twice: a program wrote its last picture again.
+        """
+        runs, place = list[tuple[int, int]](), 0
+        for repeats, run in groupby(self.repeats):
+            count = len(list(run))
+            if repeats and count > least:
+                runs.append((place, place + count))
+            place += count
+        return runs
 
     def cuts(self) -> list[int]:
         """Return the numbers of all cuts, once all pictures were seen."""
