@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rgx import __version__, init
+from rgx.cluster import commands as cluster
 from rgx.command_group import CommandGroup
 from rgx.errors import InputError
 from rgx.inspect import commands
@@ -254,3 +255,4 @@ def report(
 app.registered_commands += init.app.registered_commands + commands.app.registered_commands
 app.registered_commands += live.app.registered_commands
 app.add_typer(study.app, name="study")
+app.add_typer(cluster.app, name="cluster")

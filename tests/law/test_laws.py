@@ -30,15 +30,8 @@ FLOORS = (
     *({"yaml_source", "registry", "project", "plugins"}, {"methods", "meta"}),
     *({"lookup"}, {"resources", "shares"}, {"bindings"}, {"statements"}, {"lines"}, {"bound"}),
     *({"store"}, {"stage", "metric", "outputs"}, {"train"}, {"config"}, {"sweep"}, {"run"}, {"report"}),
-    *(
-        {"options", "command_group"},
-        {"model"},
-        {"inspect", "init", "study"},
-        {"live"},
-        {"api"},
-        {"cli"},
-        {"__main__"},
-    ),
+    *({"options", "command_group"}, {"model"}, {"inspect", "init", "study", "cluster"}, {"live"}, {"api"}),
+    *({"cli"}, {"__main__"}),
 )
 """The framework from the ground up: what stands on a floor imports that floor and those below."""
 
