@@ -175,6 +175,34 @@ def export(
     _say(write(address, file, store))
 
 
+@app.command()
+def verify(
+    what: Annotated[str, typer.Argument(help="A file of `rgx export`, or SWEEP:TABLE/ROW of a store.")],
+    cell: Annotated[str, typer.Argument(help="Of a file with several rows: TABLE/ROW.")] = "",
+    column: Annotated[str | None, typer.Option(help="One metric; without it, all of the cell.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Make again from this stage on; else what scores.")
+    ] = None,
+    seed: Seed = None,
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+) -> None:
+    """Make one cell of a table again from its recorded inputs and compare bits; exit 1 where they differ.
+
+    It runs in a store of its own; the one that is given is only read.
+    """
+    from rgx.inspect import verify as verification
+    from rgx.plugins import find_plugin
+
+    plugins = [find_plugin(name, Path.cwd()) for name in imports]
+    with verification.received(what, store) as (address, source):
+        row = verification.choose_cell(address, cell, seed, source)
+        comparisons = verification.verify(row, source, column, start, plugins)
+    _say(verification.describe(comparisons))
+    if not all(comparison.same for comparison in comparisons):
+        raise typer.Exit(1)
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A file that `rgx export` wrote.")],
