@@ -166,13 +166,30 @@ def runs(
 @app.command()
 def export(
     address: Annotated[str, typer.Argument(help="SWEEP, or one row of it: SWEEP:TABLE/ROW.")],
-    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
+    file: Annotated[Path | None, typer.Argument(help="The tar file to write.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="A folder for any static host: the report of a sweep or report file.")
+    ] = None,
     store: Store = Path("store"),
 ) -> None:
-    """Write cells with all their artifacts and their sweep's record into one file."""
-    from rgx.inspect.bundle import export as write
+    """Write cells with all their artifacts and their sweep's record into one file.
 
-    _say(write(address, file, store))
+    With --site, the report of a sweep file as a website instead, with a page for each cell.
+    """
+    if (file is None) == (site is None):
+        raise InputError("export: expected either a FILE to write or --site FOLDER")
+    if file is not None:
+        from rgx.inspect.bundle import export as write
+
+        _say(write(address, file, store))
+    if site is not None:
+        from rgx.inspect.site import write_site
+        from rgx.lookup import report_of
+        from rgx.report.gather import gather
+
+        facts = write_site(gather(report_of(Path(address)), store), site)
+        size = f"{facts.bytes:,} bytes, of which the first page {facts.first_page_bytes:,}"
+        _say([f"{site}: {facts.files} files, {size}"])
 
 
 @app.command()

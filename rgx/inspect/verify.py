@@ -211,7 +211,9 @@ def _texts(manifest: Manifest) -> list[Text]:
 
 def _result(manifest: Manifest) -> tuple[dict[str, str], dict[str, str]]:
     """Return the checksum of each file of a result, and each of its numbers as written."""
-    files = {name: facts["sha256"] for name, facts in manifest.get("files", {}).items() if name not in DIARIES}
+    files = {
+        name: facts["sha256"] for name, facts in manifest.get("files", {}).items() if name not in DIARIES
+    }
     scores = part(manifest, "outputs", "scores")
     return files, {metric: json.dumps(value) for metric, value in scores.items()}
 

@@ -107,4 +107,3 @@ def test_what_is_asked_wrongly_ends_in_a_line(finished: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match="motion/"):
         verify(row, partial, "fgd")
     assert len(read_run(finished, "little").rows) == 2
-
