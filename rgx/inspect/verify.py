@@ -38,7 +38,7 @@ PIECE_OF_GIN = re.compile(r"^# (?P<where>\S+\.(?:gin|ya?ml)|--\S.*)$", re.M)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RemadeStage:
     """A stage as recorded and as made again: digests, numbers by metric, and what differs around them."""
 
     stage: str
@@ -92,7 +92,7 @@ def choose_cell(address: str, words: str, seed: int | None, store: Path) -> Swee
 
 def verify(
     row: SweepRow, store: Path, column: str | None = None, start: str | None = None, plugins: Plugins = ()
-) -> list[Comparison]:
+) -> list[RemadeStage]:
     """Make the stages behind a cell's numbers again, and return each as it was and as it is.
 
     column: a metric, whose stage alone is made; start: the stage to begin at, else only those that score.
@@ -218,12 +218,12 @@ def _result(manifest: Manifest) -> tuple[dict[str, str], dict[str, str]]:
     return files, {metric: json.dumps(value) for metric, value in scores.items()}
 
 
-def _compare(recorded: Manifest, remade: Manifest, column: str | None) -> Comparison:
+def _compare(recorded: Manifest, remade: Manifest, column: str | None) -> RemadeStage:
     """Return what was recorded of a stage beside what it is when it is made again."""
     (files, numbers), (new_files, new_numbers) = _result(recorded), _result(remade)
     digests = _digest(files, numbers), _digest(new_files, new_numbers)
     shown = [column.rpartition("/")[2]] if column else list(numbers)
-    return Comparison(
+    return RemadeStage(
         recorded["stage"],
         digests,
         {m: (numbers[m], new_numbers.get(m, "absent")) for m in shown if m in numbers},
@@ -254,7 +254,7 @@ def _causes(recorded: Manifest, remade: Manifest) -> Iterator[str]:
         yield f"it was trained in {len(recorded['segments'])} segments"
 
 
-def describe(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def describe(comparisons: Sequence[RemadeStage]) -> Iterator[str]:
     """Yield a table of what was recorded and what was made again, and why they may differ."""
     yield f"{'stage':22} {'what':28} {'recorded':24} {'made again':24} verdict"
     for entry in comparisons:
