@@ -14,7 +14,7 @@ from rgx.report.gather import Gathered, gather
 REPORT = """\
 sweep: little.yaml
 panels:
-  3b: {caption: Alignment}
+  3b: {caption: Alignment, columns: [fgd]}
 """
 
 
