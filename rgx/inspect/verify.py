@@ -129,9 +129,11 @@ def _stages_to_make(
     by_stage = {s: part(manifests.get(s, row.stages[s]), "outputs", "scores") for s in order}
     name = column.rpartition("/")[2] if column else None
     last = {s for s, scores in by_stage.items() if (name in scores if name else scores)}
+    if not last and column is None:
+        raise InputError(f"{row_key(row)}, seed {row.seed}: no stage with scores is in the store")
     if not last:
         known = [metric for scores in by_stage.values() for metric in scores]
-        raise InputError(f"{row_key(row)}: no score '{column}': {nearest(column or '', known)}")
+        raise InputError(f"{row_key(row)}: no score '{column}': {nearest(str(column), known)}")
     if start is None:
         return last
     if start not in order:
