@@ -245,9 +245,9 @@ def _causes(recorded: Manifest, remade: Manifest) -> Iterator[str]:
     if changed:
         yield f"edited code: {', '.join(changed)}"
     old, new = part(recorded, "software"), part(remade, "software")
-    for name in ("rgx", "python", "torch", "commit", "own_commit"):
-        if old.get(name, "") != new.get(name, ""):
-            yield f"{name} {old.get(name) or 'unknown'} made it, here is {new.get(name) or 'unknown'}"
+    for name in ("rgx", "python", "torch"):
+        if new.get(name) and old.get(name) != new[name]:
+            yield f"{name} {old.get(name) or 'unknown'} made it, here is {new[name]}"
     if recorded.get("gpu", "") != remade.get("gpu", ""):
         yield f"made on {recorded.get('gpu') or 'a CPU'}, here on {remade.get('gpu') or 'a CPU'}"
     elif recorded.get("host") != remade.get("host"):
