@@ -166,13 +166,58 @@ def runs(
 @app.command()
 def export(
     address: Annotated[str, typer.Argument(help="SWEEP, or one row of it: SWEEP:TABLE/ROW.")],
-    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
+    file: Annotated[Path | None, typer.Argument(help="The tar file to write.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="A folder for any static host: the report of a sweep or report file.")
+    ] = None,
     store: Store = Path("store"),
 ) -> None:
-    """Write cells with all their artifacts and their sweep's record into one file."""
-    from rgx.inspect.bundle import export as write
+    """Write cells with all their artifacts and their sweep's record into one file.
 
-    _say(write(address, file, store))
+    With --site, the report of a sweep file as a website instead, with a page for each cell.
+    """
+    if (file is None) == (site is None):
+        raise InputError("export: expected either a FILE to write or --site FOLDER")
+    if file is not None:
+        from rgx.inspect.bundle import export as write
+
+        _say(write(address, file, store))
+    if site is not None:
+        from rgx.inspect.site import write_site
+        from rgx.lookup import report_of
+        from rgx.report.gather import gather
+
+        facts = write_site(gather(report_of(Path(address)), store), site)
+        size = f"{facts.bytes:,} bytes, of which the first page {facts.first_page_bytes:,}"
+        _say([f"{site}: {facts.files} files, {size}"])
+
+
+@app.command()
+def verify(
+    what: Annotated[str, typer.Argument(help="A file of `rgx export`, or SWEEP:TABLE/ROW of a store.")],
+    cell: Annotated[str, typer.Argument(help="Of a file with several rows: TABLE/ROW.")] = "",
+    column: Annotated[str | None, typer.Option(help="One metric; without it, all of the cell.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Make again from this stage on; else what scores.")
+    ] = None,
+    seed: Seed = None,
+    imports: Import = [],  # noqa: B006
+    store: Store = Path("store"),
+) -> None:
+    """Make one cell of a table again from its recorded inputs and compare bits; exit 1 where they differ.
+
+    It runs in a store of its own; the one that is given is only read.
+    """
+    from rgx.inspect import verify as verification
+    from rgx.plugins import find_plugin
+
+    plugins = [find_plugin(name, Path.cwd()) for name in imports]
+    with verification.received(what, store) as (address, source):
+        row = verification.choose_cell(address, cell, seed, source)
+        comparisons = verification.verify(row, source, column, start, plugins)
+    _say(verification.describe(comparisons))
+    if not all(comparison.same for comparison in comparisons):
+        raise typer.Exit(1)
 
 
 @app.command("import")
