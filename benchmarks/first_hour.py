@@ -55,7 +55,7 @@ def run(lines: list[tuple[str, str]], folder: Path) -> list[float]:
     return [after - before for before, after in pairwise(moments)]
 
 
-def told(lines: list[tuple[str, str]], seconds: list[float]) -> str:
+def time_table(lines: list[tuple[str, str]], seconds: list[float]) -> str:
     """Return a line a command with its time, the sum of each section, and the whole."""
     rows, sections = [], dict.fromkeys(section for section, _ in lines)
     for section in sections:
@@ -73,7 +73,7 @@ def main() -> None:
         folder = Path(temporary) / "rgx"
         subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), str(folder)], check=True)
         seconds = run(lines, folder)
-    print(told(lines, seconds))
+    print(time_table(lines, seconds))
     if len(seconds) < len(lines):
         sys.exit(f"failed: {lines[len(seconds)][1]}")
 

@@ -75,7 +75,7 @@ def main() -> None:
                 make_recording(source / f"{n}.mp4", asked.seconds + n)  # as copies they would be left out
             names = {workers: f"{count} recordings, {workers} workers" for workers in asked.workers}
             print(table([prepared(name, source, workers) for workers, name in names.items()], cores))
-        rows = []
+        rows, peaks_mib = [], []
         for minutes in asked.minutes:
             source = Path(folder) / f"{minutes:g} minutes"
             source.mkdir()
@@ -83,8 +83,8 @@ def main() -> None:
             Memory.largest_mib = 0.0
             took = prepared(source.name, source, 1)
             rows.append({"": took.name, "frames": took.frames, "largest process, MiB": Memory.largest_mib})
-        ratio = rows[1]["largest process, MiB"] / rows[0]["largest process, MiB"]  # type: ignore[operator]
-        print(tabulate(rows, headers="keys", floatfmt=".1f"), f"\nratio {ratio:.3f}")
+            peaks_mib.append(Memory.largest_mib)
+        print(tabulate(rows, headers="keys", floatfmt=".1f"), f"\nratio {peaks_mib[1] / peaks_mib[0]:.3f}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from rgx.terminal import complain
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What a command raises for arguments it does not take; typer has no public name for it."""
 
+HelpAsked: type[Exception] | tuple[()] = getattr(sys.modules[UsageError.__module__], "NoArgsIsHelpError", ())
+"""What a group raises that was asked for nothing, with its help as the message."""
 QUOTED = re.compile(r"'([^']*)'")
 
 SLIP = 0.8
@@ -52,14 +55,14 @@ class CommandGroup(TyperGroup):
                 ) from None
             if meant := [_meant(word, options) for word in words if "=" in word and "--set" in options]:
                 raise InputError(f"{' '.join(words)}: did you mean {' '.join(meant)}?") from None
-            raise _told(error) from None
+            raise _in_one_line(error) from None
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
         """Return the words behind the options; raises InputError for an option that is not known."""
         try:
             return super().parse_args(context, args)
         except UsageError as error:
-            raise _told(error) from None
+            raise _in_one_line(error) from None
 
     def list_commands(self, context: Any) -> list[str]:
         """Return all names; says of a method that cannot be imported what is wrong, and goes on."""
@@ -85,9 +88,9 @@ class CommandGroup(TyperGroup):
         return commands, problems
 
 
-def _told(error: Any) -> Exception:
+def _in_one_line(error: Any) -> Exception:
     """Return what a person is told of words that a command does not take, in one line; help stays help."""
-    if type(error).__name__ == "NoArgsIsHelpError":
+    if isinstance(error, HelpAsked):
         return error
     place = error.ctx.command_path if error.ctx else "rgx"
     text = error.format_message().replace("Value error, ", "").strip().rstrip(".")

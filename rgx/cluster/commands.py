@@ -38,9 +38,11 @@ def slurm(
 ) -> None:
     """Write an sbatch file that runs a sweep by Ray on all nodes of a job, and queues it again in time."""
     from rgx.cluster.slurm import Job, batch_file
+    from rgx.sweep.plan import make_plan
     from rgx.sweep.spec import read_sweep
 
-    read_sweep(file, overrides(choices, bind, scale, seeds, [], imports))
+    # What is wrong with it is said now, and not when the queue comes to it.
+    make_plan(read_sweep(file, overrides(choices, bind, scale, seeds, [], imports)))
     given = {"--set": choices, "--bind": bind, "--import": imports}
     given |= {"--scale": [scale] if scale else [], "--seeds": [seeds] if seeds else []}
     options = [word for option, values in given.items() for value in values for word in (option, value)]

@@ -42,13 +42,17 @@ class Job:
 
     def header(self, name: str) -> str:
         """Return the lines that sbatch reads."""
-        asked = {"job-name": f"rgx-{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}", "nodes": self.nodes}
-        asked |= {"cpus-per-task": self.cpus_per_node, "time": self.time}
+        directives: dict[str, object] = {
+            "job-name": f"rgx-{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}",
+            "nodes": self.nodes,
+            "cpus-per-task": self.cpus_per_node,
+            "time": self.time,
+        }
         if self.gpus_per_node:
-            asked["gpus-per-node"] = self.gpus_per_node
+            directives["gpus-per-node"] = self.gpus_per_node
         if self.partition:
-            asked["partition"] = self.partition
-        return "\n".join(f"#SBATCH --{option}={value}" for option, value in asked.items())
+            directives["partition"] = self.partition
+        return "\n".join(f"#SBATCH --{option}={value}" for option, value in directives.items())
 
 
 def batch_file(job: Job, sweep: Path, store: Path, folder: Path, options: list[str]) -> str:

@@ -47,18 +47,14 @@ def why(
 
 
 @app.command()
-def status(store: Store = Path("store")) -> None:
+def status(
+    store: Store = Path("store"),
+    watch: Annotated[bool, typer.Option("--watch", help="Again every 2 seconds, until Ctrl-C.")] = False,
+) -> None:
     """Show what runs in a store, from any shell, and how far each sweep is."""
-    from rich.console import Console
+    from rgx.inspect.status import show_status, watch_status
 
-    from rgx.inspect.status import read_sweeps, running_table, sweeps_table
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    sweeps = read_sweeps(store)
-    for table in (running_table(store, sweeps), sweeps_table(store, sweeps)):
-        console.print(table if table.row_count else f"{table.title}: none")
+    (watch_status if watch else show_status)(store)
 
 
 @app.command()

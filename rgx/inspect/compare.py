@@ -5,30 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rgx.errors import InputError
 from rgx.inspect.show import scores_of
-from rgx.store.cells import pick_seed, pipeline_order, select, split
+from rgx.store.cells import find_cells, pipeline_order
 from rgx.store.differences import Identity, own_changes
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests, number
 from rgx.store.records import SweepRow
-from rgx.store.runs import read_run
 
 EXAMPLE = "SWEEP:TABLE/ROW, such as ablation_table3:3b/+distill"
 
 
-def find_cell(address: str, seed: int | None, store: Path) -> SweepRow:
-    """Return the cell of `SWEEP:TABLE/ROW` at one seed, the first of its seeds where none is asked for."""
-    name, rest = split(address, EXAMPLE)
-    rows, more = select(read_run(store, name), rest)
-    if more:
-        raise InputError(f"{address}: expected {EXAMPLE}; '{more}' is left over")
-    return pick_seed(rows, seed)[0]
-
-
 def compare(first: str, second: str, seed: int | None, store: Path) -> list[str]:
     """Return what two cells share and where they differ; raises InputError with the nearest names."""
-    old, new = find_cell(first, seed, store), find_cell(second, seed, store)
+    # Of several seeds the first tells as much as any.
+    old, new = (find_cells(address, store, seed, EXAMPLE)[0] for address in (first, second))
     manifests = Manifests(store)
     lines = [f"{name}, seed {row.seed}" for name, row in ((first, old), (second, new))]
     order = dict.fromkeys((*pipeline_order(old.stages, manifests), *pipeline_order(new.stages, manifests)))

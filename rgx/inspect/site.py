@@ -86,13 +86,16 @@ def _add_cells(draft: Path, gathered: Gathered) -> None:
     """Write a page for each cell and one that lists them, and name that on the first page."""
     manifests, rows = Manifests(gathered.store), gathered.results.sweep.rows
     (draft / "cells").mkdir()
-    listed = []
+    cells: dict[str, list[SweepRow]] = {}
     for row in rows:
-        name = f"{definition_of(row.stages)}-{row.seed}.html"
-        title = f"{row_key(row)}, seed {row.seed}"
-        listed.append(f'<li><a href="{name}">{escape(title)}</a></li>')
-        (draft / "cells" / name).write_text(_page(title, "".join(_cell(row, manifests))), encoding="utf-8")
-    links = f"<ul>{''.join(listed)}</ul>"
+        cells.setdefault(f"{definition_of(row.stages)}-{row.seed}.html", []).append(row)
+    # Rows that stand for the same cell have one page, which names them all.
+    titles = {name: f"{', '.join(map(row_key, same))}, seed {same[0].seed}" for name, same in cells.items()}
+    for name, same in cells.items():
+        text = _page(titles[name], "".join(_cell(same[0], manifests)))
+        (draft / "cells" / name).write_text(text, encoding="utf-8")
+    listed = "".join(f'<li><a href="{name}">{escape(title)}</a></li>' for name, title in titles.items())
+    links = f"<ul>{listed}</ul>"
     (draft / "cells" / "index.html").write_text(_page("Cells", links, "../index.html"), encoding="utf-8")
     first = draft / "index.html"
     head, end, tail = first.read_text(encoding="utf-8").rpartition("</main>")

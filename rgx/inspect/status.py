@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +21,12 @@ from rgx.store.records import Run, Running
 from rgx.store.runs import read_run, run_names
 from rgx.terminal import harmless
 
+WATCH_S = 2.0
+
 
 def running_table(store: Path, sweeps: list[Run]) -> Table:
     """Return the stages under way, one a line; those whose process is gone are marked."""
-    rows: dict[tuple[str, str], list[str]] = {}
-    for sweep in sweeps:
-        for row in sweep.rows:
-            for stage, key in row.stages.items():
-                names = rows.setdefault((stage, short(key)), [])
-                if (name := f"{sweep.name}:{row_key(row)}") not in names:
-                    names.append(name)
+    rows = rows_of(sweeps)
     heads = ("stage", "key", "for", "where", "age", "heartbeat", "progress", "ETA", "state")
     table = _table("running", heads)
     for running in read_running(store):
@@ -53,11 +54,53 @@ def sweeps_table(store: Path, sweeps: list[Run]) -> Table:
     return table
 
 
+def show_status(store: Path) -> None:
+    """Print what runs in a store and how far its sweeps are; raises InputError as `read_sweeps` does."""
+    _console().print(_tables(store))
+
+
+def watch_status(store: Path) -> None:
+    """Print the same again and again until Ctrl-C, in its own place on a terminal; raises InputError."""
+    tables = _tables(store)
+    console = _console()
+    with contextlib.suppress(KeyboardInterrupt):
+        if not console.is_terminal:
+            while True:
+                console.print(tables)
+                time.sleep(WATCH_S)
+                tables = _tables(store)
+        with Live(tables, console=console, auto_refresh=False) as live:
+            while True:
+                time.sleep(WATCH_S)
+                live.update(_tables(store), refresh=True)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _tables(store: Path) -> Group:
+    sweeps = read_sweeps(store)
+    tables = (running_table(store, sweeps), sweeps_table(store, sweeps))
+    return Group(*(table if table.row_count else f"{table.title}: none" for table in tables))
+
+
 def read_sweeps(store: Path) -> list[Run]:
     """Return every sweep record of a store; raises InputError for no store or an unreadable record."""
     if not store.is_dir():
         raise InputError(f"there is no store at {store}")
     return [read_run(store, name) for name in run_names(store)]
+
+
+def rows_of(sweeps: Iterable[Run]) -> dict[tuple[str, str], list[str]]:
+    """Return the rows that need each artifact, as `sweep:panel/row`, by its stage and short key."""
+    rows: dict[tuple[str, str], dict[str, None]] = {}
+    for sweep in sweeps:
+        for row in sweep.rows:
+            for stage, key in row.stages.items():
+                rows.setdefault((stage, short(key)), {})[f"{sweep.name}:{row_key(row)}"] = None
+    return {artifact: list(names) for artifact, names in rows.items()}
 
 
 def state(running: Running) -> str:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rgx.bindings import Text
 from rgx.config import configure_cell
@@ -22,7 +22,7 @@ from rgx.plugins import load_plugin
 from rgx.registry import import_own
 from rgx.run.worker import run_task
 from rgx.store.artifacts import artifact_folder
-from rgx.store.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.cells import find_cell, pipeline_order, row_key
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests, damage, part
 from rgx.store.records import Manifest, SweepRow
@@ -30,7 +30,9 @@ from rgx.store.runs import read_run, run_names
 from rgx.store.workspace import pick_device
 
 Plugins = Sequence[tuple[str, str]]
-EXAMPLE = "SWEEP:TABLE/ROW, such as my_sweep:a/full, or a file that `rgx export` wrote"
+EXAMPLE = "SWEEP:TABLE/ROW, such as my_sweep:a/full, or a file that `rgx export` wrote; a column by --column"
+PLANNED = ("stage", "key", "record", "version", "parents", "fingerprint", "seed")
+"""What a manifest repeats of the plan."""
 DIARIES = {"log.txt", "curve.jsonl"}
 """What a stage writes of its way, clock times included; its result is the rest."""
 PIECE_OF_GIN = re.compile(r"^# (?P<where>\S+\.(?:gin|ya?ml)|--\S.*)$", re.M)
@@ -79,15 +81,7 @@ def choose_cell(address: str, words: str, seed: int | None, store: Path) -> Swee
         address += words or names[0]
     elif words:
         raise InputError(f"{words}: a row beside {address}, which is no file; expected {EXAMPLE}")
-    name, rest = split(address, EXAMPLE)
-    rows, more = select(read_run(store, name), rest)
-    if more:
-        raise InputError(f"{address}: '{more}' is left over; a column is asked for by --column {more}")
-    rows = pick_seed(rows, seed)
-    if len(rows) > 1:
-        seeds = ", ".join(str(row.seed) for row in rows)
-        raise InputError(f"{address}: of which seed? it has {seeds}: add --seed {rows[0].seed}")
-    return rows[0]
+    return find_cell(address, store, seed, EXAMPLE)
 
 
 def verify(
@@ -180,9 +174,9 @@ def _make_again(
             f"{stage}: made by version {manifest['version']} of the stage, this code has version {version}: "
             "verify it with the rgx and the method that made it"
         )
+    recorded = cast("dict[str, Any]", manifest)
     task: dict[str, Any] = {
-        **{name: manifest[name] for name in ("stage", "key", "record", "version", "parents")},  # type: ignore[literal-required]
-        **{name: manifest[name] for name in ("fingerprint", "seed")},  # type: ignore[literal-required]
+        **{name: recorded[name] for name in PLANNED},
         "ancestors": _ancestors(stage, row, manifests),
         "texts": texts,
         "methods": [vars(package) for package in methods],

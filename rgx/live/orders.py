@@ -12,9 +12,11 @@ from pathlib import Path
 from rgx.errors import InputError
 from rgx.inspect.forget import forget
 from rgx.store.artifacts import running_folder
+from rgx.store.failure import write_failure
 from rgx.store.lease import holder_here
 from rgx.store.manifests import Manifests
 
+CANCELLED = "cancelled from the page of the store; the next sweep goes on from its checkpoint, if any"
 LOG = "live.log"
 """Where in a store what the page has started says how it went."""
 
@@ -22,7 +24,8 @@ LOG = "live.log"
 def cancel(store: Path, stage: str, key: str) -> str:
     """Ask a stage that runs on this machine to end, as SIGTERM does: it saves its state first.
 
-    Raises InputError for one that does not run, or runs on another machine.
+    Why is kept beforehand, so that a sweep does not take it for a lost worker and begin it again. Raises
+    InputError for one that does not run, or runs on another machine.
     """
     folder = running_folder(store, stage, key)
     pid = holder_here(folder)
@@ -36,6 +39,7 @@ def cancel(store: Path, stage: str, key: str) -> str:
     try:
         if holder_here(folder) != pid:
             raise InputError(f"{stage} {key} has ended meanwhile")
+        write_failure(folder, CANCELLED)
         signal.pidfd_send_signal(process, signal.SIGTERM)
     finally:
         os.close(process)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rgx.inspect.running import read_running
-from rgx.inspect.status import state
-from rgx.store.cells import row_key
+from rgx.inspect.status import rows_of, state
 from rgx.store.keys import short
 from rgx.store.manifests import Manifests
 from rgx.store.records import Run, Running
@@ -48,7 +47,7 @@ class Overview:
 
         Raises InputError for a sweep that has not run here.
         """
-        manifests, rows = Manifests(self.store), rows_of([read_run(self.store, name)])
+        manifests, rows = Manifests(self.store), rows_of([self._run(name)])
         running = {each.key: state(each) for each in read_running(self.store) if each.stage == stage}
         return [
             {
@@ -122,15 +121,3 @@ class Overview:
                 self._parents[artifact] = list(manifest["parents"])
             after = (after or {}) | dict.fromkeys(self._parents[artifact])
         return None if after is None else list(after)
-
-
-def rows_of(runs: Iterable[Run]) -> dict[Artifact, list[str]]:
-    """Return the rows that need each artifact, as `sweep:panel/row`."""
-    rows: dict[Artifact, list[str]] = {}
-    for run in runs:
-        for row in run.rows:
-            for stage, key in row.stages.items():
-                names = rows.setdefault((stage, short(key)), [])
-                if (name := f"{run.name}:{row_key(row)}") not in names:
-                    names.append(name)
-    return rows

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgx.errors import InputError
+from rgx.inspect.status import rows_of
 from rgx.live.artifact_view import artifact_view
 from rgx.live.orders import cancel, rerun
-from rgx.live.overview import Overview, rows_of
+from rgx.live.overview import Overview
 from rgx.live.sweep_tables import sweep_tables
 from rgx.local_server import check_installed, headers, make_server, open_port, whole_page
 from rgx.lookup import find_report

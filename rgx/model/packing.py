@@ -17,10 +17,9 @@ from rgx.model.folder import ABOUT, CARD, CONFIG, FORMAT, GOES_ALONG, ModelFacts
 from rgx.model.rebuilding import rebuild
 from rgx.registry import import_own
 from rgx.store.artifacts import checksum, write_json
-from rgx.store.cells import pick_seed, pipeline_order, row_key, select, split
+from rgx.store.cells import find_cell, pipeline_order, row_key
 from rgx.store.manifests import Manifests, damage, part
 from rgx.store.records import Manifest, SweepRow
-from rgx.store.runs import read_run
 from rgx.store.workspace import Inputs
 
 EXAMPLE = "SWEEP:PANEL/ROW, such as ablation_table3:3d/full-model"
@@ -39,7 +38,7 @@ def pack(address: str, out: Path, store: Path, seed: int | None = None) -> Model
         raise InputError(f"{out} is already there; give another name")
     if not out.absolute().parent.is_dir():
         raise InputError(f"there is no folder {out.absolute().parent}")
-    row = find_cell(address, store, seed)
+    row = find_cell(address, store, seed, EXAMPLE)
     manifests = Manifests(store)
     method = _method_of(row, manifests)
     import_own()
@@ -57,19 +56,6 @@ def pack(address: str, out: Path, store: Path, seed: int | None = None) -> Model
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return facts
-
-
-def find_cell(address: str, store: Path, seed: int | None) -> SweepRow:
-    """Return the one cell that an address names; raises InputError where it names none, or several seeds."""
-    name, words = split(address, EXAMPLE)
-    rows, more = select(read_run(store, name), words)
-    if more:
-        raise InputError(f"{address}: expected {EXAMPLE}; '{more}' is left over")
-    rows = pick_seed(rows, seed)
-    if len(rows) > 1:
-        seeds = ", ".join(str(row.seed) for row in rows)
-        raise InputError(f"{address}: of which seed? it has {seeds}: add --seed {rows[0].seed}")
-    return rows[0]
 
 
 def _method_of(row: SweepRow, manifests: Manifests) -> Package:

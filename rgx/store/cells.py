@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rgx.errors import InputError, nearest
 from rgx.store.manifests import Manifests
 from rgx.store.records import Run, SweepRow
+from rgx.store.runs import read_run
 
 
 def row_key(row: SweepRow) -> str:
@@ -51,6 +53,27 @@ def pick_seed(rows: list[SweepRow], seed: int | None) -> list[SweepRow]:
         seeds = ", ".join(str(row.seed) for row in rows)
         raise InputError(f"{row_key(rows[0])}: no seed {seed}; its seeds are {seeds}")
     return of_seed
+
+
+def find_cells(address: str, store: Path, seed: int | None, example: str) -> list[SweepRow]:
+    """Return the cell of `SWEEP:TABLE/ROW` at one seed, or at each of its seeds where none is asked for.
+
+    Raises InputError showing an example where the address is no row's, and for an unknown seed.
+    """
+    name, words = split(address, example)
+    rows, more = select(read_run(store, name), words)
+    if more:
+        raise InputError(f"{address}: expected {example}; '{more}' is left over")
+    return pick_seed(rows, seed)
+
+
+def find_cell(address: str, store: Path, seed: int | None, example: str) -> SweepRow:
+    """Return the one cell that an address names; raises InputError as `find_cells`, and for several seeds."""
+    rows = find_cells(address, store, seed, example)
+    if len(rows) > 1:
+        seeds = ", ".join(str(row.seed) for row in rows)
+        raise InputError(f"{address}: of which seed? it has {seeds}: add --seed {rows[0].seed}")
+    return rows[0]
 
 
 def pipeline_order(stages: Mapping[str, str], manifests: Manifests, wanted: str | None = None) -> list[str]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from rgx.errors import InputError, nearest
 from rgx.methods import methods_at_hand, reference_films
-from rgx.store.cells import pick_seed, row_key, select, split
+from rgx.store.cells import find_cells, row_key
 from rgx.store.manifests import Manifests
 from rgx.store.records import SweepRow
-from rgx.store.runs import read_run
 from rgx.study.study_file import Condition, StudyFile
 from rgx.yaml_source import Source
 
@@ -92,17 +91,14 @@ def _located(
     if condition.folder is not None:
         return Located(_videos((near / Path(condition.folder).expanduser()).resolve()))
     address = condition.row or condition.reference_of or ""
-    name, rest = split(address, EXAMPLE)
-    rows, more = select(read_run(store, name), rest)
-    if more:
-        raise InputError(f"{address}: found '{more}' after the row; expected {EXAMPLE}")
-    row = pick_seed(rows, condition.seed)[0]
+    row = find_cells(address, store, condition.seed, EXAMPLE)[0]
     folders = _finished(row, condition.stage, Manifests(store))
     shown = folders[condition.stage]
     if kind != "row":
         _film(folders, condition.stage, scratch, near)
         shown = scratch
-    return Located(_videos(shown), sweep=name, row=row_key(row), seed=row.seed, stages=row.stages)
+    sweep = address.partition(":")[0]
+    return Located(_videos(shown), sweep=sweep, row=row_key(row), seed=row.seed, stages=row.stages)
 
 
 def _finished(row: SweepRow, stage: str, manifests: Manifests) -> dict[str, Path]:

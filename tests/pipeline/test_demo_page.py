@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,13 +23,14 @@ from rgx.gesture.demo.playing import HOST, make_player
 from rgx.gesture.demo.workshop import Workshop
 from rgx.gesture.model.gesture_model import GestureModel
 from rgx.gesture.types import SAMPLE_RATE_HZ
-from rgx.local_server import make_server, open_port
+from rgx.local_server import open_port
 from rgx.store.artifacts import artifact_folder
 from rgx.store.runs import read_run
 
 pytest.importorskip("starlette", reason="needs the extra study")
 pytest.importorskip("uvicorn", reason="needs the extra study")
 sys.path.insert(0, str(Path(__file__).parent))
+from served import served
 from test_page_browser import CHROMIUM, DRIVER, OPTIONS, PHONE, emulate, until
 
 pytestmark = pytest.mark.slow
@@ -48,13 +48,8 @@ def workshop(finished: Path) -> Iterator[Workshop]:
 
 @pytest.fixture(scope="module")
 def address(workshop: Workshop) -> Iterator[str]:
-    server = make_server(make_player(workshop))
-    with open_port(HOST, 0) as own:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
-        thread.start()
-        yield f"http://{HOST}:{own.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with served(make_player(workshop)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

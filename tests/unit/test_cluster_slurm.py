@@ -87,7 +87,7 @@ def test_ray_that_did_not_start_is_no_success(folder: Path) -> None:
     assert job.returncode == 1
 
 
-@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shellcheck_has_nothing_to_say(folder: Path) -> None:
     subprocess.run(["shellcheck", "--severity=warning", folder / "job.sbatch"], check=True)
 

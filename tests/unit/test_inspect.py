@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from rgx.config import plan_cell
 from rgx.errors import InputError
-from rgx.inspect import commands
+from rgx.inspect import commands, status
 from rgx.inspect.bundle import export
 from rgx.inspect.compare import compare
 from rgx.inspect.garbage import delete, find_garbage
@@ -379,6 +379,21 @@ def test_status_counts_cells_and_stages(store: FakeStore) -> None:
         x for x in printed(sweeps_table(store.path, read_sweeps(store.path))).splitlines() if "little" in x
     )
     assert [cell.strip() for cell in line.strip("│").split("│")] == ["little", "1", "2", "7", "1"]
+
+
+def test_status_is_watched_until_it_is_interrupted(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    status.watch_status(store.path)
+    assert capsys.readouterr().out.count("cells done") == len(pauses) == 3
 
 
 def test_status_reads_no_manifest(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:

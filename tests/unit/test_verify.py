@@ -96,7 +96,7 @@ def test_what_is_asked_wrongly_ends_in_a_line(finished: Path, tmp_path: Path) ->
     ):
         with pytest.raises(InputError, match=words):
             verify(row, finished, *arguments)
-    with pytest.raises(InputError, match="--column fgd"):
+    with pytest.raises(InputError, match="by --column; 'fgd' is left over"):
         choose_cell(f"{ADDRESS}/fgd", "", None, finished)
     (tmp_path / "no.tar").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"no\.tar"), received(str(tmp_path / "no.tar"), tmp_path):

@@ -82,10 +82,10 @@ def read_tracked(
             extent = f"at {shares.min():.3g} to {shares.max():.3g} of its size, expected 0 to 1"
             outside = "every point lies outside the picture in every frame"
             binding = f"{SCOPE}fit.track.size_px"
-            asked = f"found in pictures of another size? say which with {binding}"
+            remedy = f"found in pictures of another size? say which with {binding}"
             if float(np.median(shares)) > PX_NOT_SHARES:
-                asked = "px where shares belong? divide x by the pictures' width and y by their height"
-            raise MisfitError(f"{landmarks}: {outside}, {extent}: {asked}", binding)
+                remedy = "px where shares belong? divide x by the pictures' width and y by their height"
+            raise MisfitError(f"{landmarks}: {outside}, {extent}: {remedy}", binding)
         raise InputError(f"{landmarks}: no point is more visible than {visibility} in any frame")
     fit.check_size(where, points, size, SCOPE)
     return keypoints, valid, video, Judged(crowded, still, corners)

@@ -17,7 +17,8 @@ from rgx.gesture.poses.point_sets import placed
 NAME = "a table of MediaPipe's points"
 COLUMN = re.compile(r"X_(?P<point>.+)")
 SIDES = ("LEFT_", "RIGHT_")
-MARKS = ",;\t"
+POINTS_OF_NUMBERS = {",": ".", ";": ",", "\t": "."}
+"""What parts the cells of a table → what its numbers are written with."""
 COUNTERS = {"frame", "frame_id", "frame_number", "time", "timestamp", "time_ms", "seconds"}
 """Columns that say which frame a line is, or when."""
 LONG, SHOWN = 1.7, 3
@@ -71,7 +72,7 @@ def _table(file: Path) -> tuple[list[str], list[list[str]]]:
     """
     try:
         text = file.read_text("utf-8-sig")
-        mark = max(MARKS, key=text.partition("\n")[0].count)
+        mark = max(POINTS_OF_NUMBERS, key=text.partition("\n")[0].count)
         lines = [row for row in csv.reader(text.splitlines(), delimiter=mark) if row]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{file}: unreadable as a table: {error}") from None
@@ -80,7 +81,7 @@ def _table(file: Path) -> tuple[list[str], list[list[str]]]:
     head, rows = [name.strip() for name in lines[0]], lines[1:]
     if wrong := next((n for n, row in enumerate(rows, 2) if len(row) != len(head)), None):
         raise InputError(f"{file}:{wrong}: {len(rows[wrong - 2])} columns, the first line has {len(head)}")
-    return head, [[cell.replace(",", ".") for cell in row] for row in rows] if mark == ";" else rows
+    return head, [[cell.replace(POINTS_OF_NUMBERS[mark], ".") for cell in row] for row in rows]
 
 
 def _check_order(file: Path, head: list[str], rows: list[list[str]]) -> None:

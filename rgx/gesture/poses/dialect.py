@@ -77,8 +77,8 @@ def rescaled(where: str, theirs: tuple[float, float], pictures: tuple[int, int])
     if min(width, height) < 1 or abs(scale[0] - scale[1]) * max(width, height) > 2:
         of = f"points of pictures of {width:g}×{height:g} px"
         lies = abs(width * pictures[0] - height * pictures[1]) <= 2 * max(width, height)
-        asked = ": turned? say so with fit.track.turned = 90 or 270" if lies else ""
-        raise InputError(f"{where}: {of}, the video's are {pictures[0]}×{pictures[1]} px{asked}")
+        remedy = ": turned? say so with fit.track.turned = 90 or 270" if lies else ""
+        raise InputError(f"{where}: {of}, the video's are {pictures[0]}×{pictures[1]} px{remedy}")
     return scale
 
 

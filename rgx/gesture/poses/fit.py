@@ -145,8 +145,8 @@ class TrackFit:
             return
         binding = f"{scope}fit.track.rate_hz = {nearest_hz:g}"
         lengths = f"{length} frames, the clip has {frames} ({length / frames:.3g} times)"
-        asked = f"{nearest_hz:g} frames per second? say so with {binding}"
-        raise MisfitError(f"{where}: {lengths}: {asked}", binding)
+        remedy = f"{nearest_hz:g} frames per second? say so with {binding}"
+        raise MisfitError(f"{where}: {lengths}: {remedy}", binding)
 
     def check_lag(self, where: str, points: np.ndarray, pictures: Iterable[np.ndarray], scope: str) -> None:
         """Raise MisfitError where points (T, 133, 3) surely run behind or ahead of their pictures."""
@@ -156,8 +156,8 @@ class TrackFit:
         binding = f"{scope}fit.track.delay_frames = {self.delay_frames + lag.frames}"
         place = f"{abs(lag.frames)} frames {'after' if lag.frames > 0 else 'before'} its pictures"
         alike = f"correlation {lag.there:.2f}, {lag.without:.2f} as they are"
-        asked = f"say so with {binding}; {scope}fit.track.lag_frames = 0 takes them as they are"
-        raise MisfitError(f"{where}: moves {place} ({alike}): {asked}", binding)
+        remedy = f"say so with {binding}; {scope}fit.track.lag_frames = 0 takes them as they are"
+        raise MisfitError(f"{where}: moves {place} ({alike}): {remedy}", binding)
 
     def check_size(self, where: str, points: np.ndarray, size_px: tuple[int, int], scope: str) -> None:
         """Raise MisfitError where points (T, 133, 3) are of pictures of another width or height."""
@@ -175,8 +175,8 @@ class TrackFit:
         binding = f"{scope}fit.track.size_px"
         places = f"{outside:.0%} of head and shoulders lie outside pictures"
         places = "all points lie in the upper left quarter" if corner else never or places
-        asked = f"found in pictures of another size? say which with {binding}{guess}"
-        raise MisfitError(f"{where}: {places} of {size_px[0]}×{size_px[1]} px: {asked}", binding)
+        remedy = f"found in pictures of another size? say which with {binding}{guess}"
+        raise MisfitError(f"{where}: {places} of {size_px[0]}×{size_px[1]} px: {remedy}", binding)
 
     def _guess(self, points: np.ndarray, size_px: tuple[int, int], corner: bool) -> str:
         """Return which size of pictures points (N, 2) may be of, in words, or nothing."""
@@ -208,8 +208,8 @@ class TrackFit:
         if self.rate_hz or abs(at_25 - frames) > max(1, self.within * frames):
             return MisfitError(f"{where}: {lengths}: a frame for each picture, empty where nobody was found")
         binding = f"{scope}fit.track.rate_hz = {FPS}"
-        asked = f"do they only end apart? say so with {binding}, which cuts or repeats the last"
-        return MisfitError(f"{where}: {lengths}: {asked}", binding)
+        remedy = f"do they only end apart? say so with {binding}, which cuts or repeats the last"
+        return MisfitError(f"{where}: {lengths}: {remedy}", binding)
 
     def _check_upright(self, where: str, points: np.ndarray, scope: str) -> None:
         share, place, argument = lying(points, self.sure)
@@ -217,11 +217,11 @@ class TrackFit:
             return
         places = f"in {share:.0%} of frames the head lies {place} the shoulders"
         if self.turned or self.upwards:
-            said = f"turned = {self.turned}, upwards = {self.upwards}"
-            raise MisfitError(f"{where}: {places}, with {scope}fit.track.{said}: that is not how it is")
+            bound = f"turned = {self.turned}, upwards = {self.upwards}"
+            raise MisfitError(f"{where}: {places}, with {scope}fit.track.{bound}: that is not how it is")
         binding = f"{scope}fit.track.{argument}"
-        asked = f"say so with {binding}; {scope}fit.track.mistaken = 1 takes them as they are"
-        raise MisfitError(f"{where}: {places}: turned, or y from the bottom? {asked}", binding)
+        remedy = f"say so with {binding}; {scope}fit.track.mistaken = 1 takes them as they are"
+        raise MisfitError(f"{where}: {places}: turned, or y from the bottom? {remedy}", binding)
 
     def _check_sides(self, where: str, points: np.ndarray, scope: str) -> None:
         crossed, turned = self._crossed(points), self._turned(points)
@@ -234,8 +234,8 @@ class TrackFit:
             if turned > self.mistaken
             else f"in {crossed:.0%} of frames the hands lie nearer the other's wrist"
         )
-        asked = f"say so with {binding}; {scope}fit.track.mistaken = 1 takes them as they are"
-        raise MisfitError(f"{where}: {places}: left and right exchanged? {asked}", binding)
+        remedy = f"say so with {binding}; {scope}fit.track.mistaken = 1 takes them as they are"
+        raise MisfitError(f"{where}: {places}: left and right exchanged? {remedy}", binding)
 
     def _crossed(self, points: np.ndarray) -> float:
         """Return the share of frames in which hands lie by far nearer the other wrist than their own."""

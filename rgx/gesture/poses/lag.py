@@ -26,10 +26,10 @@ class Lag(NamedTuple):
 
 def speed_of(points: np.ndarray) -> np.ndarray:
     """Return how far the points found in both frames of a step go (T − 1,), as a mean in px."""
-    seen = points[..., 2] > 0
-    both = seen[1:] & seen[:-1]
+    detected = points[..., 2] > 0
+    in_both = detected[1:] & detected[:-1]
     steps = np.linalg.norm(np.diff(points[..., :2], axis=0), axis=-1)
-    return np.where(both, steps, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    return np.where(in_both, steps, 0).sum(axis=1) / np.maximum(in_both.sum(axis=1), 1)
 
 
 def change_of(pictures: Iterable[np.ndarray]) -> np.ndarray:

@@ -48,12 +48,12 @@ def lying(points: np.ndarray, sure: float) -> tuple[float, str, str]:
     shoulders = points[:, [LEFT_SHOULDER, RIGHT_SHOULDER]]
     head = points[:, HEAD]
     weights = (head[..., 2:] > sure).astype(float)
-    seen = (shoulders[..., 2] > sure).all(axis=1) & weights.any(axis=(1, 2))
-    if not seen.any():
+    judged = (shoulders[..., 2] > sure).all(axis=1) & weights.any(axis=(1, 2))
+    if not judged.any():
         return 0.0, "", ""
-    middle = (head[seen, :, :2] * weights[seen]).sum(axis=1) / weights[seen].sum(axis=1)
-    x, y = (middle - shoulders[seen, :, :2].mean(axis=1)).T
-    reversed_share = float((shoulders[seen, 0, 0] < shoulders[seen, 1, 0]).mean())
+    middle = (head[judged, :, :2] * weights[judged]).sum(axis=1) / weights[judged].sum(axis=1)
+    x, y = (middle - shoulders[judged, :, :2].mean(axis=1)).T
+    reversed_share = float((shoulders[judged, 0, 0] < shoulders[judged, 1, 0]).mean())
     below = ("below", "turned = 180") if reversed_share > 1 / 2 else ("below", "upwards = True")
     shares = {
         below: (y > 0) & (y > np.abs(x)),

@@ -34,7 +34,7 @@ from rgx.run.parallel import map_tasks
 
 T = TypeVar("T", Look, Part, Judgement, ClipOrder)
 
-VERSION = 3
+VERSION = 4
 """Raised by hand when what a look finds changes."""
 
 
